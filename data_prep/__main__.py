@@ -1,0 +1,84 @@
+"""python -m data_prep SOURCE ... --out data/NAME.h5: from other people's files to one dataset."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from data_prep.source import Source, converters
+from stgraph.command import debug_option, run_command
+from stgraph.errors import InputError
+from stgraph.io.dataset import DatasetWriter
+
+
+def parser() -> argparse.ArgumentParser:
+    """One sub-command per source."""
+    main = argparse.ArgumentParser("data_prep", description=__doc__)
+    sources = main.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    for name, converter in sorted(converters().items()):
+        sub = sources.add_parser(name, help=converter.help, description=converter.help)
+        converter.add_arguments(sub)
+        sub.add_argument("--out", type=Path, default=Path(f"data/{name}.h5"), help="file to write (%(default)s)")
+        sub.add_argument(
+            "--windows", default="81x5", help="length and stride of the window table in the file (%(default)s)"
+        )
+        debug_option(sub)
+    return main
+
+
+def window_size(text: str) -> tuple[int, int]:
+    """ "81x5" -> (81, 5)."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise InputError(f"--windows {text}: expected FRAMESxSTRIDE, two positive numbers such as 81x5")
+    return int(parts[0]), int(parts[1])
+
+
+def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = (81, 5)) -> str:
+    """Write a source's recordings to `out`; returns the summary."""
+    about = (out, source.skeleton, source.source, source.terms, command, source.inputs, source.splits, windows)
+    with DatasetWriter(*about) as writer:
+        for recording in track(source.recordings, f"{out.name}", total=source.total, transient=True):
+            writer.add(recording)
+        writer.left_out, writer.notes = source.left_out, source.notes
+    return summary(writer)
+
+
+def summary(writer: DatasetWriter) -> str:
+    """What is in the file and what is not, as text."""
+    table = writer.recordings
+    seconds = (np.array(table["frames"]) / np.array(table["fps"])).sum()
+    short = f"{sum(rows < writer.windows[0] for rows in writer.tracks['rows'])} of {len(writer.tracks['rows'])}"
+    lines = [
+        f"{writer.path}: {len(table['id'])} recordings, {writer.rows:,} frames, {seconds / 3600:.2f} hours",
+        f"  source      {writer.source}",
+        f"  terms       {writer.terms}",
+        f"  subjects    {listed(table['subject'])}",
+        f"  actions     {listed(table['action'])}",
+        f"  cameras     {listed(table['camera'])}",
+        f"  short       {short} tracks have fewer than {writer.windows[0]} frames (padded by repeating their ends)",
+        *(f"  note        {note}" for note in writer.notes),
+        *(f"  left out    {what}: {why}" for what, why in writer.left_out[:20]),
+    ]
+    if len(writer.left_out) > 20:
+        lines.append(f"  left out    and {len(writer.left_out) - 20} more, all listed in the file's `left_out`")
+    return "\n".join(lines)
+
+
+def listed(names: list[str], most: int = 20) -> str:
+    """Different names with their number of recordings, the frequent first."""
+    found, counts = np.unique(names, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    text = ", ".join(f"{found[i]} ({counts[i]})" for i in order[:most])
+    return f"{len(found)}: {text}" + (", ..." if len(found) > most else "")
+
+
+def main(args: argparse.Namespace) -> None:
+    windows = window_size(args.windows)
+    source = converters()[args.source].read(args)
+    print(prepare(source, args.out, f"python -m data_prep {args.source}", windows))
+
+
+if __name__ == "__main__":
+    run_command(parser(), main)

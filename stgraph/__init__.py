@@ -1,0 +1,3 @@
+"""stgraph: learning from sequences of skeletons."""
+
+__version__ = "0.1.0"

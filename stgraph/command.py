@@ -1,0 +1,41 @@
+"""What every command shares: one message for a mistake, a traceback only on request."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from stgraph.errors import InputError
+
+
+def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
+    """Parse the command line and call `main`; mistakes of the user end in one message and exit code 2.
+
+    Exit codes: 1 for what the machine refuses (no space, no permission), 130 for an interrupt.
+    """
+    args = debug_option(parser).parse_args()
+    try:
+        main(args)
+    except InputError as error:
+        fail(args, f"{parser.prog}: {error}", 2)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        fail(args, f"{parser.prog}: {place}{error.strerror or error}; free space or permissions, and run it again", 1)
+    except KeyboardInterrupt:
+        fail(args, f"{parser.prog}: interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def debug_option(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add --debug (a command with sub-commands gives it to each of them as well)."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def fail(args: argparse.Namespace, message: str, code: int) -> None:
+    """Print the message, or raise what is being handled under --debug."""
+    if args.debug:
+        raise
+    print(message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,384 @@
+"""The data format: one self-describing HDF5 file per dataset, columnar, readable without stgraph.
+
+    /                     attributes format, version, source, terms, units, created_by, inputs (with their sha256),
+                          left_out, notes
+    /skeleton             names, parents, left, right
+    /recordings/<column>  id, subject, action, take, camera, fps, width, height, intrinsics (9, pixels),
+                          rotation (4, quaternion w x y z, camera to world), translation (3, metres), label, frames
+    /tracks/<column>      recording, person, first_row, rows
+    /rows/frame           (row)           frame number within the recording
+    /rows/pose3d          (row, joint, 3) float32, metres, camera space, root not removed          optional
+    /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
+    /splits/<name>        (recording) name of the part each recording belongs to: train, validation, test or nothing
+    /windows/<frames>x<stride>  (window, 2): track, start; a start may be negative, edges are clamped
+
+Row arrays are contiguous and uncompressed, so that they can be memory-mapped.
+"""
+
+import difflib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+from jaxtyping import Float, Int
+
+from stgraph import __version__
+from stgraph.errors import InputError
+from stgraph.geometry import Camera
+from stgraph.io.files import replaced
+from stgraph.skeleton import Skeleton
+
+FORMAT, VERSION = "stgraph", 1
+UNITS = "3D metres in camera space (x right, y down, z forward), 2D pixels, time seconds"
+RECORDING_TEXT = ("id", "subject", "action", "take", "camera", "label")
+RECORDING_NUMBERS = {
+    "fps": (),
+    "width": (),
+    "height": (),
+    "intrinsics": (9,),
+    "rotation": (4,),
+    "translation": (3,),
+    "frames": (),
+}
+TRACK_COLUMNS = ("recording", "person", "first_row", "rows")
+# Median bone of any human skeleton in use lies well inside; a factor of 1000 (millimetres) lies well outside.
+BONE_METRES = (0.01, 2.0)
+
+
+@dataclass
+class Track:
+    """One person's run of frames, without gaps (a gap makes two tracks of the same person).
+
+    Attributes:
+        pose2d: detector -> (t, j, 3): pixels x, y and confidence; confidence 0 = not seen.
+        pose3d: (t, j, 3) metres, camera space, root not removed; or None.
+        frame: number of the first frame within the recording.
+        person: number of the person within the recording.
+    """
+
+    pose2d: dict[str, Float[np.ndarray, "t j 3"]]
+    pose3d: Float[np.ndarray, "t j 3"] | None = None
+    frame: int = 0
+    person: int = 0
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields().values()), ()))
+
+    def fields(self) -> dict[str, np.ndarray]:
+        """Row arrays by their place under /rows."""
+        fields = {f"pose2d/{detector}": pose for detector, pose in self.pose2d.items()}
+        return fields if self.pose3d is None else {"pose3d": self.pose3d, **fields}
+
+
+@dataclass
+class Recording:
+    """One take as one camera saw it, with its tracks."""
+
+    subject: str
+    action: str
+    take: str
+    camera: Camera
+    fps: float
+    tracks: list[Track]
+    label: str = ""
+
+    @property
+    def id(self) -> str:
+        """Subject, take and camera: "S9/Walking 1/54138969"."""
+        return f"{self.subject}/{self.take}/{self.camera.name}"
+
+
+def window_table(rows: Int[np.ndarray, " track"], frames: int, stride: int) -> Int[np.ndarray, "window 2"]:
+    """Windows of `frames` frames around consecutive chunks of `stride` frames, as (track, start).
+
+    A track of n frames is cut into ceil(n / stride) chunks, the first starting at -floor((stride chunks - n) / 2);
+    a window is its chunk with (frames - stride) // 2 frames in front and the rest behind. Starts may be negative and
+    ends may pass the track: indices are clamped on reading.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    chunks = -(-rows // stride)
+    track = np.repeat(np.arange(len(rows)), chunks)
+    within = np.arange(len(track)) - np.repeat(np.cumsum(chunks) - chunks, chunks)
+    first = -((stride * chunks - rows) // 2) - (frames - stride) // 2
+    return np.stack([track, first[track] + stride * within], axis=1)
+
+
+@dataclass
+class DatasetWriter:
+    """Writes a dataset beside its place and renames it when it is whole.
+
+    Args:
+        path: the file to write.
+        skeleton: of every recording.
+        source, terms: where the data comes from and what may be done with it.
+        created_by: the command that writes it.
+        inputs: files whose sha256 is recorded.
+        splits: name -> part -> subjects or recording ids.
+        windows: (frames, stride) of the window table that the file carries.
+
+    Raises:
+        InputError: from `add`, for a recording that cannot be right (joint count, NaN, units, doubled id), and on
+            leaving, when nothing was added. The old file stays as it was.
+    """
+
+    path: Path
+    skeleton: Skeleton
+    source: str
+    terms: str
+    created_by: str
+    inputs: Iterable[Path] = ()
+    splits: Mapping[str, Mapping[str, Iterable[str]]] = field(default_factory=dict)
+    windows: tuple[int, int] = (81, 5)
+
+    def __enter__(self) -> "DatasetWriter":
+        self.path = Path(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
+        self.tracks: dict[str, list[int]] = {name: [] for name in TRACK_COLUMNS}
+        self.rows = 0
+        self.left_out: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        self._ids: set[str] = set()
+        self._spill = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        self._files: dict[str, object] = {}
+        return self
+
+    def add(self, recording: Recording) -> None:
+        """Append a recording."""
+        check_recording(recording, self.skeleton)
+        if recording.id in self._ids:
+            raise InputError(f"{recording.id}: two recordings have this id; rename the subject or the take of one")
+        fields = set(recording.tracks[0].fields())
+        if self._files and fields != set(self._files) - {"frame"}:
+            raise InputError(
+                f"{recording.id} has {', '.join(sorted(fields))}, the recordings before it "
+                f"{', '.join(sorted(set(self._files) - {'frame'}))}; every recording needs the same fields"
+            )
+        self._ids.add(recording.id)
+        number = len(self.recordings["id"])
+        for track in recording.tracks:
+            frame = track.frame + np.arange(len(track), dtype=np.int32)
+            for name, values in {"frame": frame, **track.fields()}.items():
+                if name not in self._files:
+                    self._files[name] = (self._spill / name.replace("/", "@")).open("wb")
+                dtype = np.int32 if name == "frame" else np.float32
+                self._files[name].write(np.ascontiguousarray(values, dtype=dtype).tobytes())
+            for name, value in zip(TRACK_COLUMNS, (number, track.person, self.rows, len(track)), strict=True):
+                self.tracks[name].append(value)
+            self.rows += len(track)
+        camera = recording.camera
+        values = {
+            **{name: getattr(recording, name) for name in ("id", "subject", "action", "take", "label", "fps")},
+            **{name: getattr(camera, name) for name in ("width", "height", "intrinsics", "rotation", "translation")},
+            "camera": camera.name,
+            "frames": sum(map(len, recording.tracks)),
+        }
+        for name, value in values.items():
+            self.recordings[name].append(value)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            for file in self._files.values():
+                file.close()
+            if kind is None:
+                if not self.rows:
+                    raise InputError(f"{self.path}: nothing to write, no recording was read; the old file was kept")
+                with replaced(self.path) as temporary:
+                    self._write(temporary)
+        finally:
+            shutil.rmtree(self._spill, ignore_errors=True)
+
+    def _write(self, path: Path) -> None:
+        text = h5py.string_dtype()
+        with h5py.File(path, "w", libver="latest") as file:
+            file.attrs.update(
+                format=FORMAT,
+                version=VERSION,
+                source=self.source,
+                terms=self.terms,
+                units=UNITS,
+                created_by=f"{self.created_by} (stgraph {__version__})",
+                inputs=json.dumps({path.name: sha256(path) for path in map(Path, self.inputs)}),
+                left_out=json.dumps(self.left_out),
+                notes=json.dumps(self.notes),
+            )
+            group = file.create_group("skeleton")
+            group.attrs["name"] = self.skeleton.name
+            group.create_dataset("names", data=list(self.skeleton.names), dtype=text)
+            for name in ("parents", "left", "right"):
+                group.create_dataset(name, data=np.array(getattr(self.skeleton, name), dtype=np.int32))
+            for name in RECORDING_TEXT:
+                file.create_dataset(f"recordings/{name}", data=self.recordings[name], dtype=text)
+            for name, shape in RECORDING_NUMBERS.items():
+                dtype = np.int32 if name in ("width", "height", "frames") else np.float64
+                data = np.array(self.recordings[name], dtype=dtype).reshape(-1, *shape)
+                file.create_dataset(f"recordings/{name}", data=data)
+            for name in TRACK_COLUMNS:
+                file.create_dataset(f"tracks/{name}", data=np.array(self.tracks[name], dtype=np.int64))
+            for name, parts in self.splits.items():
+                part_of = {key: part for part, keys in parts.items() for key in keys}
+                keys = zip(self.recordings["id"], self.recordings["subject"], strict=True)
+                data = [part_of.get(id, part_of.get(subject, "")) for id, subject in keys]
+                file.create_dataset(f"splits/{name}", data=data, dtype=text)
+            frames, stride = self.windows
+            table = window_table(np.array(self.tracks["rows"]), frames, stride)
+            file.create_dataset(f"windows/{frames}x{stride}", data=table.astype(np.int32))
+            for name in self._files:
+                self._copy_rows(file, name)
+
+    def _copy_rows(self, file: h5py.File, name: str) -> None:
+        """From the spilled file into a contiguous array, a piece at a time."""
+        shape, dtype = ((), np.int32) if name == "frame" else ((len(self.skeleton), 3), np.float32)
+        target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
+        spilled = np.memmap(self._spill / name.replace("/", "@"), dtype, "r", shape=(self.rows, *shape))
+        for first in range(0, self.rows, 1 << 17):
+            target[first : first + (1 << 17)] = spilled[first : first + (1 << 17)]
+
+
+def check_recording(recording: Recording, skeleton: Skeleton) -> None:
+    """Refuse what cannot be right. Raises InputError that names the recording, the field, the frame and the joint."""
+    if not recording.tracks or not all(map(len, recording.tracks)):
+        raise InputError(f"{recording.id}: no frames; leave the recording out")
+    for track in recording.tracks:
+        for name, values in track.fields().items():
+            where = f"{recording.id}, {name}"
+            if values.shape != (len(track), len(skeleton), 3):
+                raise InputError(
+                    f"{where}: shape {values.shape}, expected ({len(track)} frames, {len(skeleton)} joints of skeleton "
+                    f"{skeleton.name!r}, 3); map the joints by name first"
+                )
+            if not np.isfinite(values).all():
+                t, j, _ = np.argwhere(~np.isfinite(values))[0]
+                raise InputError(
+                    f"{where}: {values[t, j]} at frame {track.frame + t}, joint {skeleton.names[j]}; "
+                    "give finite numbers, and confidence 0 for what was not seen"
+                )
+        if track.pose3d is not None:
+            check_metres(track.pose3d, skeleton, recording.id)
+
+
+def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: str) -> None:
+    """Raises InputError where the median bone is no human's in metres, naming the unit that it looks like."""
+    joint, parent = np.array(skeleton.bones).T
+    bone = float(np.median(np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)))
+    low, high = BONE_METRES
+    if not low <= bone <= high:
+        scale, unit = (1000, "millimetres") if bone > high else (0.001, "kilometres, or metres divided by 1000")
+        hint = f"; these look like {unit}" if low <= bone / scale <= high else ""
+        raise InputError(
+            f"{where}: the median bone is {bone:.3g} long, expected {low} to {high} metres{hint}; convert to metres"
+        )
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Dataset:
+    """An opened dataset: tables in memory, row arrays memory-mapped.
+
+    Attributes:
+        recordings: column name -> array, one entry per recording.
+        tracks: column name -> array, one entry per track.
+        detectors: names of the 2D detections.
+        splits: name -> part of every recording.
+        source, terms, notes: as written.
+        hash: sha256 over the tables and their provenance, what a checkpoint remembers of its data.
+
+    Raises:
+        InputError: missing, truncated or foreign file.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise InputError(
+                f"{self.path}: no such file; make it with `python -m data_prep SOURCE ... --out {self.path}` "
+                "(`python -m data_prep --help` lists the sources)"
+            )
+        try:
+            with h5py.File(self.path, "r") as file:
+                self._read(file)
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"{self.path}: not a whole stgraph dataset ({error}); it may have been cut short, prepare it again "
+                "with `python -m data_prep`"
+            ) from error
+
+    def _read(self, file: h5py.File) -> None:
+        found = (file.attrs.get("format"), file.attrs.get("version"))
+        if found != (FORMAT, VERSION):
+            raise InputError(
+                f"{self.path}: format and version are {found}, expected {(FORMAT, VERSION)}; "
+                "prepare it again with `python -m data_prep`"
+            )
+        for name in ("source", "terms", "created_by"):
+            setattr(self, name, str(file.attrs[name]))
+        self.notes, self.left_out = (json.loads(file.attrs[name]) for name in ("notes", "left_out"))
+        group = file["skeleton"]
+        joints = (tuple(map(int, group[name][:])) for name in ("parents", "left", "right"))
+        self.skeleton = Skeleton(str(group.attrs["name"]), tuple(group["names"].asstr()[:]), *joints)
+        self.recordings = {name: file[f"recordings/{name}"].asstr()[:] for name in RECORDING_TEXT}
+        self.recordings |= {name: file[f"recordings/{name}"][:] for name in RECORDING_NUMBERS}
+        self.tracks = {name: file[f"tracks/{name}"][:] for name in TRACK_COLUMNS}
+        self.splits = {name: parts.asstr()[:] for name, parts in file.get("splits", {}).items()}
+        self.detectors = sorted(file["rows"].get("pose2d", {}))
+        self._places = {}
+        for name in ("frame", "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)):
+            if name in file["rows"]:
+                rows = file["rows"][name]
+                self._places[name] = (rows.id.get_offset(), rows.shape, rows.dtype)
+        end = max(offset + int(np.prod(shape)) * dtype.itemsize for offset, shape, dtype in self._places.values())
+        if self.path.stat().st_size < end:
+            raise OSError(f"{self.path.stat().st_size} bytes, expected {end} or more")
+        digest = hashlib.sha256(f"{file.attrs['inputs']}{self.source}{self.notes}".encode())
+        for table in (*self.recordings.values(), *self.tracks.values()):
+            digest.update("\0".join(table).encode() if table.dtype == object else table.tobytes())
+        self.hash = digest.hexdigest()
+
+    def __len__(self) -> int:
+        """Recordings."""
+        return len(self.recordings["id"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the motion was made up."""
+        return "synthetic" in self.source.lower()
+
+    def rows(self, name: str) -> np.ndarray:
+        """A row array ("pose3d", "pose2d/gt", "frame"), memory-mapped copy-on-write."""
+        if name not in self._places:
+            detector = name.removeprefix("pose2d/")
+            raise InputError(
+                f"{self.path} has no {name} (source: {self.source}); its detectors are {', '.join(self.detectors)}"
+                + (f", not {detector!r}; choose one with `--detector` or `data.detector`" if detector != name else "")
+            )
+        offset, shape, dtype = self._places[name]
+        return np.memmap(self.path, dtype, "c", offset, shape)
+
+    def camera(self, recording: int) -> Camera:
+        """The camera of a recording."""
+        table = self.recordings
+        return Camera(
+            str(table["camera"][recording]),
+            int(table["width"][recording]),
+            int(table["height"][recording]),
+            *(table[name][recording] for name in ("intrinsics", "rotation", "translation")),
+        )
+
+    def find(self, recording: str) -> int:
+        """Number of a recording by its id. Raises InputError with ids that resemble it."""
+        ids = list(self.recordings["id"])
+        if recording not in ids:
+            close = difflib.get_close_matches(recording, ids, n=5, cutoff=0.3) or ids[:5]
+            raise InputError(f"{self.path} has no recording {recording!r}; close to it: {'; '.join(close)}")
+        return ids.index(recording)
