@@ -1,0 +1,243 @@
+"""Cameras, projection, rotations and alignment. Torch, in whatever float type is given; xyz comes last.
+
+Camera parameters (rotations, translations, intrinsics, image sizes) are given once for all points or per clip: their
+leading axes are the **first** axes of the points, so intrinsics (b 9) go with points (b t j 3). They may be NumPy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stgraph.errors import InputError
+
+Array = Tensor | np.ndarray | float | int
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A calibrated camera. Compared by identity, because its fields are arrays.
+
+    Attributes:
+        name: what its files call it, e.g. "54138969".
+        width, height: image size in pixels.
+        intrinsics: (9,) pixels: focal length 2, centre 2, radial distortion 3, tangential distortion 2.
+        rotation: (4,) unit quaternion w x y z that turns camera axes into world axes.
+        translation: (3,) metres, the camera's centre in the world.
+
+    Raises:
+        InputError: wrong shapes, values that are not finite, an empty image, or a quaternion not of length 1.
+    """
+
+    name: str
+    width: int
+    height: int
+    intrinsics: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def __post_init__(self) -> None:
+        for field, size in (("intrinsics", 9), ("rotation", 4), ("translation", 3)):
+            value = np.array(getattr(self, field), dtype=np.float64)
+            if value.shape != (size,) or not np.isfinite(value).all():
+                raise InputError(f"camera {self.name}, {field}: found {value}; expected {size} finite numbers")
+            value.setflags(write=False)
+            object.__setattr__(self, field, value)
+        if self.width <= 0 or self.height <= 0:
+            raise InputError(f"camera {self.name}: image of {self.width} x {self.height}; expected its size in pixels")
+        length = np.linalg.norm(self.rotation)
+        if abs(length - 1) > 1e-3:
+            raise InputError(
+                f"camera {self.name}, rotation: quaternion {self.rotation} of length {length:g}; "
+                "expected a unit quaternion w x y z"
+            )
+
+    @property
+    def normalised(self) -> Float[np.ndarray, "9"]:
+        """The intrinsics that project into screen-normalised coordinates."""
+        return normalise_intrinsics(torch.from_numpy(self.intrinsics.copy()), self.width, self.height).numpy()
+
+
+def _per_point(parameter: Array, points: Tensor) -> Tensor:
+    """Put axes of size one between a parameter's leading axes and its last, so that it broadcasts against points."""
+    parameter = torch.as_tensor(parameter, dtype=points.dtype, device=points.device)
+    between = (1,) * (points.ndim - parameter.ndim)
+    return parameter.reshape(*parameter.shape[:-1], *between, parameter.shape[-1])
+
+
+# Cameras -------------------------------------------------------------------------------------------------------------
+
+
+def world_to_camera(points: Float[Tensor, "... 3"], rotation: Array, translation: Array) -> Float[Tensor, "... 3"]:
+    """World coordinates seen from a camera: R^-1 (X - t), with R the camera's quaternion (... 4) and t its centre."""
+    inverse = _per_point(rotation, points) * points.new_tensor([1, -1, -1, -1])
+    return rotate(inverse, points - _per_point(translation, points))
+
+
+def camera_to_world(points: Float[Tensor, "... 3"], rotation: Array, translation: Array) -> Float[Tensor, "... 3"]:
+    """The way back: R X + t."""
+    return rotate(_per_point(rotation, points), points) + _per_point(translation, points)
+
+
+def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
+    """Image of camera-space points, with distortion: f * (u * (radial + tangential) + p * r2) + c.
+
+    u = clamp(xy / z, -1, 1), r2 = |u|^2, radial = 1 + k . (r2, r2^2, r2^3), tangential = p . u: the model of
+    Human3.6M's calibration as VideoPose3D evaluates it. Pixel intrinsics give pixels, normalised ones normalised
+    coordinates. The clamp bounds what a point beside or behind the camera does to the distortion polynomial.
+    """
+    focal, centre, radial, tangential = _per_point(intrinsics, points).split([2, 2, 3, 2], dim=-1)
+    u = (points[..., :2] / points[..., 2:]).clamp(-1, 1)
+    r2 = u.square().sum(-1, keepdim=True)
+    stretch = 1 + (radial * torch.cat([r2, r2**2, r2**3], -1)).sum(-1, keepdim=True)
+    stretch = stretch + (tangential * u).sum(-1, keepdim=True)
+    return focal * (u * stretch + tangential * r2) + centre
+
+
+def project_linear(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
+    """Image of camera-space points through a lens without distortion: f * clamp(xy / z, -1, 1) + c."""
+    parameters = _per_point(intrinsics, points)
+    return parameters[..., :2] * (points[..., :2] / points[..., 2:]).clamp(-1, 1) + parameters[..., 2:4]
+
+
+def _screen(width: Array, height: Array, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Half the width, and the normalised centre (1, h / w), shaped to broadcast against points."""
+    width = _per_point(torch.as_tensor(width)[..., None], points)
+    height = _per_point(torch.as_tensor(height)[..., None], points)
+    return width / 2, torch.cat([torch.ones_like(width), height / width], -1)
+
+
+def screen_normalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -> Float[Tensor, "... 2"]:
+    """Pixels to [-1, 1] across the width, the aspect ratio kept: x / w * 2 - (1, h / w)."""
+    half, centre = _screen(width, height, x)
+    return x / half - centre
+
+
+def screen_denormalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -> Float[Tensor, "... 2"]:
+    """Screen-normalised coordinates to pixels: (x + (1, h / w)) * w / 2."""
+    half, centre = _screen(width, height, x)
+    return (x + centre) * half
+
+
+def normalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:
+    """Pixel intrinsics to those whose projection is screen-normalised; distortion has no unit and stays."""
+    half, _ = _screen(width, height, intrinsics)
+    centre = screen_normalise(intrinsics[..., 2:4], width, height)
+    return torch.cat([intrinsics[..., :2] / half, centre, intrinsics[..., 4:]], -1)
+
+
+def denormalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:
+    """Screen-normalised intrinsics to pixels."""
+    half, _ = _screen(width, height, intrinsics)
+    centre = screen_denormalise(intrinsics[..., 2:4], width, height)
+    return torch.cat([intrinsics[..., :2] * half, centre, intrinsics[..., 4:]], -1)
+
+
+def mirror_intrinsics(intrinsics: Float[Tensor, "... 9"], width: float | int = 0) -> Float[Tensor, "... 9"]:
+    """The camera that sees the mirrored scene in the mirrored image: projecting (-x, y, z) gives (width - x, y).
+
+    Screen-normalised intrinsics mirror about 0: leave `width` at 0. Pixel intrinsics need the image's width.
+    """
+    mirrored = intrinsics.clone()
+    mirrored[..., 2] = width - intrinsics[..., 2]
+    mirrored[..., 7] = -intrinsics[..., 7]
+    return mirrored
+
+
+# Rotations -----------------------------------------------------------------------------------------------------------
+
+
+def rotate(quaternion: Float[Tensor, "... 4"], points: Float[Tensor, "... 3"]) -> Float[Tensor, "... 3"]:
+    """Turn points by unit quaternions w x y z; the leading axes broadcast."""
+    w, axis = quaternion[..., :1], quaternion[..., 1:].expand_as(points)
+    twice = 2 * torch.linalg.cross(axis, points)
+    return points + w * twice + torch.linalg.cross(axis, twice)
+
+
+def quaternion_to_matrix(quaternion: Float[Tensor, "... 4"]) -> Float[Tensor, "... 3 3"]:
+    """Rotation matrices, acting on column vectors, of unit quaternions w x y z."""
+    axes = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device).expand(*quaternion.shape[:-1], 3, 3)
+    return rotate(quaternion[..., None, :], axes).mT
+
+
+def matrix_to_quaternion(matrix: Float[Tensor, "... 3 3"]) -> Float[Tensor, "... 4"]:
+    """Unit quaternions w x y z of rotation matrices, the one with w >= 0 of each pair.
+
+    Row i of the 4 x 4 matrix below is 4 q_i q; the row of the largest component is taken, as it alone is safe to
+    divide by at every angle (Shepperd 1978).
+    """
+    m = [[matrix[..., row, column] for column in range(3)] for row in range(3)]
+    x, y, z = m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]
+    xy, xz, yz = m[0][1] + m[1][0], m[0][2] + m[2][0], m[1][2] + m[2][1]
+    rows = [
+        torch.stack([1 + m[0][0] + m[1][1] + m[2][2], x, y, z], -1),
+        torch.stack([x, 1 + m[0][0] - m[1][1] - m[2][2], xy, xz], -1),
+        torch.stack([y, xy, 1 - m[0][0] + m[1][1] - m[2][2], yz], -1),
+        torch.stack([z, xz, yz, 1 - m[0][0] - m[1][1] + m[2][2]], -1),
+    ]
+    products = torch.stack(rows, -2)
+    largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    quaternion = products.take_along_dim(largest[..., None, None], dim=-2)[..., 0, :]
+    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def euler_to_matrix(degrees: Float[Tensor, "... n"], order: Sequence[str]) -> Float[Tensor, "... 3 3"]:
+    """Rotation about named axes, multiplied in the order given: "ZXY" is R_z(d_0) R_x(d_1) R_y(d_2), in **degrees**.
+
+    That is the order of BVH channels and of Human3.6M's D3_Angles. ASF's `axis X Y Z` turns about x first, in fixed
+    axes: give its angles back to front with "ZYX". Any number of axes, one angle each.
+
+    Raises:
+        InputError: another axis than X, Y or Z, or not one angle for each.
+    """
+    if not set(order) <= set("XYZ") or len(order) != degrees.shape[-1] or not len(order):
+        raise InputError(
+            f"Euler angles: order {order!r} for {degrees.shape[-1]} angles; expected one of X, Y and Z for every angle"
+        )
+    half = torch.deg2rad(degrees) / 2
+    matrix = None
+    for name, angle in zip(order, half.unbind(-1), strict=True):
+        quaternion = torch.zeros(*angle.shape, 4, dtype=angle.dtype, device=angle.device)
+        quaternion[..., 0], quaternion[..., 1 + "XYZ".index(name)] = angle.cos(), angle.sin()
+        turn = quaternion_to_matrix(quaternion)
+        matrix = turn if matrix is None else matrix @ turn
+    return matrix
+
+
+def rot6d_to_matrix(rot6d: Float[Tensor, "... 6"]) -> Float[Tensor, "... 3 3"]:
+    """Gram-Schmidt on the two columns of (3, 2) matrices stored row by row (Zhou et al. 2019)."""
+    first, second = rot6d.unflatten(-1, (3, 2)).unbind(-1)
+    first = torch.nn.functional.normalize(first, dim=-1)
+    second = torch.nn.functional.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+
+
+def geodesic_angle(a: Float[Tensor, "... 3 3"], b: Float[Tensor, "... 3 3"]) -> Float[Tensor, "..."]:
+    """Angle of the rotation from a to b, radians in [0, pi], as atan2(sin, cos): exact near 0 and pi too."""
+    turn = a.mT @ b
+    sine = torch.stack([turn[..., i, j] - turn[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], -1).norm(dim=-1)
+    return torch.atan2(sine, turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+
+
+# Alignment -----------------------------------------------------------------------------------------------------------
+
+
+def procrustes(pred: Float[Tensor, "... j 3"], target: Float[Tensor, "... j 3"]) -> Float[Tensor, "... j 3"]:
+    """Predictions moved onto their targets by the best rotation, scale and translation, without reflection.
+
+    Least squares per pose (Umeyama 1991). Degenerate poses have an answer too: where all predicted joints, or all
+    true ones, coincide, the result is the target's mean. Non-finite coordinates raise torch's LinAlgError.
+    """
+    centre = target.mean(-2, keepdim=True)
+    p, q = pred - pred.mean(-2, keepdim=True), target - centre
+    u, singular, vt = torch.linalg.svd(p.mT @ q)
+    # The smallest direction is turned round wherever the best orthogonal map would be a reflection.
+    sign = torch.ones_like(singular)
+    sign[..., 2] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)
+    spread = p.square().sum((-2, -1)).clamp(min=torch.finfo(p.dtype).tiny)
+    scale = (singular * sign).sum(-1) / spread
+    return scale[..., None, None] * (p @ (u * sign[..., None, :]) @ vt) + centre
