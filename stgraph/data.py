@@ -1,0 +1,174 @@
+"""Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from stgraph.errors import InputError
+from stgraph.geometry import mirror_intrinsics, screen_normalise
+from stgraph.io.dataset import Dataset, window_table
+
+
+class Windows:
+    """The windows of some recordings of a dataset, for one detector.
+
+    Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather. Windows that
+    reach over an end of their track are padded by clamping the index.
+
+    Args:
+        dataset: an opened file.
+        detector: which 2D detections are the input.
+        frames: length of a window.
+        stride: frames between windows; see `stgraph.io.dataset.window_table`.
+        subjects, actions: keep recordings of these alone; None keeps all.
+        frame_step: use every n-th frame of every track.
+        mirror: add the mirrored twin of every window.
+        confidence: give the model the detector's confidence as a third channel.
+
+    Attributes:
+        tracks: numbers of the kept tracks in the dataset's table.
+        lengths: frames of each kept track, after `frame_step`.
+        table: (window, 3) int64: kept track, start, 1 for a mirrored window.
+
+    Raises:
+        InputError: unknown detector, subject or action, no 3D poses, or nothing left.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        detector: str,
+        frames: int,
+        stride: int,
+        subjects: Sequence[str] | None = None,
+        actions: Sequence[str] | None = None,
+        frame_step: int = 1,
+        mirror: bool = False,
+        confidence: bool = False,
+    ) -> None:
+        self.dataset, self.frames, self.frame_step, self.confidence = dataset, frames, frame_step, confidence
+        table = dataset.recordings
+        keep = chosen("subject", subjects, dataset) & chosen("action", actions, dataset)
+        self.tracks = np.flatnonzero(keep[dataset.tracks["recording"]])
+        if not len(self.tracks):
+            raise InputError(f"{dataset.path}: no recording of subjects {subjects} has an action of {actions}")
+        self.lengths = -(-dataset.tracks["rows"][self.tracks] // frame_step)
+        self.first_rows = torch.from_numpy(dataset.tracks["first_row"][self.tracks])
+        self.last = torch.from_numpy(self.lengths - 1)
+        self.recording = torch.from_numpy(dataset.tracks["recording"][self.tracks])
+        self.fields = {name: torch.from_numpy(dataset.rows(name)) for name in ("pose3d", f"pose2d/{detector}")}
+        self.detector = detector
+        self.intrinsics = torch.from_numpy(table["intrinsics"]).float()
+        self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
+        self.mirror_order = torch.from_numpy(dataset.skeleton.mirror)
+        self.cut(window_table(self.lengths, frames, stride), mirror)
+
+    def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False) -> "Windows":
+        """Use these windows, given as (kept track, start), and their mirrored twins if asked for."""
+        table = np.concatenate([np.insert(table, 2, twin, axis=1) for twin in range(1 + mirror)])
+        self.table, self.twins = torch.from_numpy(table), mirror
+        return self
+
+    def place(self, move: Callable[[Tensor], Tensor]) -> None:
+        """Move the fields and tables with `move`, e.g. to the device that trains."""
+        self.fields = {name: move(values) for name, values in self.fields.items()}
+        for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "table"):
+            setattr(self, name, move(getattr(self, name)))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the fields take."""
+        return sum(values.nbytes for values in self.fields.values())
+
+    def __len__(self) -> int:
+        """Windows."""
+        return len(self.table)
+
+    def batch(self, index: Int[Tensor, " b"]) -> dict[str, Tensor]:
+        """Gather windows.
+
+        Returns:
+            x: (b c t j) screen-normalised input, unseen joints at zero; c is 2, or 3 with confidence.
+            pose2d: (b t j 2) the same coordinates.
+            seen: (b t j) 1 where the detector saw the joint.
+            pose3d: (b t j 3) metres; joints relative to the root, and the root's path in the root's place.
+            intrinsics: (b 9) pixels. size: (b 2) image width and height, pixels.
+            recording: (b) row in the dataset's table. frame: (b t) frame within the kept track, before clamping.
+        """
+        track, start, mirrored = self.table[index].unbind(1)
+        frame = start[:, None] + torch.arange(self.frames, device=start.device)
+        rows = self.first_rows[track, None] + self.frame_step * frame.clamp_min(0).minimum(self.last[track, None])
+        detections, pose3d = self.fields[f"pose2d/{self.detector}"][rows], self.fields["pose3d"][rows]
+        recording = self.recording[track]
+        intrinsics, size = self.intrinsics[recording], self.size[recording]
+        pose2d = screen_normalise(detections[..., :2], *size.unbind(-1))
+        seen = (detections[..., 2] > 0).to(pose2d)
+        root = self.dataset.skeleton.root
+        path = pose3d[:, :, root]
+        pose3d = pose3d - path[:, :, None]
+        pose3d[:, :, root] = path
+        # Joined with the confidence, so that a mirror moves both alike.
+        x = torch.cat([pose2d * seen[..., None], detections[..., 2:]], dim=-1)
+        if self.twins:
+            twin = mirrored.bool()
+            x, pose3d = (torch.where(twin[:, None, None, None], self.mirrored(p), p) for p in (x, pose3d))
+            seen = torch.where(twin[:, None, None], seen[:, :, self.mirror_order], seen)
+            intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
+        return {
+            "x": rearrange(x if self.confidence else x[..., :2], "b t j c -> b c t j"),
+            "pose2d": x[..., :2],
+            "seen": seen,
+            "pose3d": pose3d,
+            "intrinsics": intrinsics,
+            "size": size,
+            "recording": recording,
+            "frame": frame,
+        }
+
+    def mirrored(self, pose: Float[Tensor, "b t j c"]) -> Float[Tensor, "b t j c"]:
+        """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
+        pose = pose[:, :, self.mirror_order].clone()
+        pose[..., 0] *= -1
+        return pose
+
+    def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
+        """Ids of recordings, each once, in order."""
+        return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))
+
+    def in_order(self, size: int) -> Iterator[Int[Tensor, " b"]]:
+        """All windows in batches of at most `size`."""
+        return iter(torch.arange(len(self), device=self.table.device).split(size))
+
+
+def chosen(kind: str, wanted: Sequence[str] | None, dataset: Dataset) -> np.ndarray:
+    """Which recordings are of the wanted subjects or actions. Raises InputError for a name that occurs nowhere."""
+    column = dataset.recordings[kind]
+    if wanted is None:
+        return np.ones(len(column), bool)
+    known = sorted(set(column))
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(
+            f"{dataset.path} has no {kind} {', '.join(unknown)}; it has {', '.join(known)}; "
+            f"change the data section of params.json or give another file with --data"
+        )
+    return np.isin(column, list(wanted))
+
+
+def epoch_order(windows: int, seed: int, epoch: int) -> Int[np.ndarray, " window"]:
+    """Order of the windows in an epoch: a function of seed and epoch, so that a run resumes anywhere in it."""
+    return np.random.default_rng((seed, epoch)).permutation(windows)
+
+
+def epoch_batches(windows: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, " b"]]:
+    """The order cut into batches that differ by one window at most; none is dropped.
+
+    >>> [len(batch) for batch in epoch_batches(10, 4, seed=0, epoch=0)]
+    [4, 3, 3]
+    """
+    return np.array_split(epoch_order(windows, seed, epoch), -(-windows // batch_size))
