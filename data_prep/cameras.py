@@ -1,0 +1,44 @@
+"""Human3.6M's calibration: the four cameras of its studio, as placed for each subject."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stgraph.errors import InputError
+from stgraph.geometry import Camera
+
+
+@cache
+def _calibration() -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name("h36m_cameras.json").read_text())
+
+
+def h36m_subjects() -> tuple[str, ...]:
+    """Subjects whose cameras are known: those with published poses."""
+    return tuple(_calibration()["extrinsics"])
+
+
+@cache
+def h36m_cameras(subject: str) -> tuple[Camera, ...]:
+    """The cameras of a subject, in the order of the detection files: 54138969, 55011271, 58860488, 60457274.
+
+    Metres and pixels. Raises InputError for a subject without calibration.
+    """
+    calibration = _calibration()
+    if subject not in calibration["extrinsics"]:
+        raise InputError(f"Human3.6M cameras: no subject {subject!r}; there are {', '.join(h36m_subjects())}")
+    return tuple(
+        Camera(
+            name=lens["id"],
+            width=lens["width"],
+            height=lens["height"],
+            intrinsics=[
+                *(*lens["focal_px"], *lens["center_px"]),
+                *(*lens["radial_distortion"], *lens["tangential_distortion"]),
+            ],
+            rotation=place["orientation_wxyz"],
+            translation=[millimetres / 1000 for millimetres in place["translation_mm"]],
+        )
+        for lens, place in zip(calibration["intrinsics"], calibration["extrinsics"][subject], strict=True)
+    )
