@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from stgraph.errors import InputError
 
@@ -160,3 +160,48 @@ H36M17 = Skeleton(
 
 # Stacked Hourglass has no Neck/Nose.
 H36M16 = H36M17.without("Neck/Nose", name="h36m16")
+
+
+def partitions(skeleton: Skeleton, strategy: str, frames: int = 1) -> Float[np.ndarray, "k v w"]:
+    """The graph of a skeleton over some frames, normalised and dealt to the partitions of a strategy.
+
+    Entry [k, v, w] weighs what node v receives from node w; a node is `len(skeleton) * frame + joint`.
+
+    Args:
+        skeleton: gives joints, bones and left-right pairs.
+        strategy: a name in `STRATEGIES`, each documented at its function.
+        frames: consecutive frames in one graph.
+
+    Raises:
+        InputError: unknown strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise InputError(f"unknown partition of the graph {strategy!r}; there are {', '.join(STRATEGIES)}")
+    return STRATEGIES[strategy](skeleton, frames)
+
+
+def bone_matrix(skeleton: Skeleton) -> Bool[np.ndarray, "v w"]:
+    """Which joints a bone joins, in both directions."""
+    matrix = np.zeros((len(skeleton), len(skeleton)), bool)
+    for joint, parent in skeleton.bones:
+        matrix[joint, parent] = matrix[parent, joint] = True
+    return matrix
+
+
+def symmetric_partitions(skeleton: Skeleton, frames: int) -> Float[np.ndarray, "4 v w"]:
+    """Equally far from the root (and self), closer to it, further from it, and left-right pairs (TGraphNet).
+
+    D^-1/2 A D^-1/2 with the degrees of a whole graph A that also links each joint to itself in neighbouring frames;
+    those links are in no partition, so that no frame receives from another until training makes it so.
+    """
+    depth, bones, itself = skeleton.depths, bone_matrix(skeleton), np.eye(len(skeleton), dtype=bool)
+    farther = np.sign(depth[:, None] - depth)  # 1 where v is farther from the root than w
+    pairs = itself[skeleton.mirror] & ~itself & ~bones
+    parts = np.stack([itself | bones & (farther == 0), bones & (farther > 0), bones & (farther < 0), pairs])
+    parts = np.kron(np.eye(frames, dtype=bool), parts)
+    neighbours = np.eye(frames, k=1, dtype=bool) | np.eye(frames, k=-1, dtype=bool)
+    degree = (parts.any(axis=0) | np.kron(neighbours, itself)).sum(axis=1)
+    return parts / np.sqrt(np.outer(degree, degree))
+
+
+STRATEGIES = {"symmetric": symmetric_partitions}
