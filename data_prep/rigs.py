@@ -1,0 +1,192 @@
+"""From any rig's joints to the Human3.6M skeleton, by names: mapping tables are JSON files in `mappings/`.
+
+A table holds `joints`: each of the 17 names -> a source joint, a list (their mean), or {joint: weight} with weights
+that sum to 1; and, where they apply, `about`, `unit` (of lengths), `up` ("y" or "z"), `order` (names of the joints of an
+array without names), `skip_frames` (frames that the rig's files add in front) and `only_with` (further joints that a
+rig must have for the table to be chosen by itself).
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.skeleton import H36M17, H36M32, Skeleton
+
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
+STATURE = (1.0, 2.3)  # metres, child to giant
+KEYS = {"about", "unit", "up", "order", "skip_frames", "only_with", "joints"}
+EXAMPLE = """{
+ "unit": "cm", "up": "y",
+ "joints": {"Hip": ["LeftUpLeg", "RightUpLeg"], "RHip": "RightUpLeg", "Spine": {"Hips": 0.5, "Neck": 0.5}, ...}
+}"""
+
+
+def metres(unit: str | float, where: str) -> float:
+    """Length of a unit, by name or as a number. Raises InputError for an unknown one."""
+    try:
+        length = UNITS[unit] if unit in UNITS else float(unit)
+    except (TypeError, ValueError):
+        length = 0.0
+    if not 0 < length < np.inf:
+        raise InputError(f"{where}: {unit!r}; expected one of {', '.join(UNITS)} or the metres that one unit is")
+    return length
+
+
+def rig_index(names: Sequence[str]) -> dict[str, int]:
+    """Joint -> its place, in lower case, by its whole name and without what all names begin with ("mixamorig:")."""
+    prefix = len(os.path.commonprefix(list(names))) if len(names) > 1 else 0
+    full = {name.lower(): number for number, name in enumerate(names)}
+    return {name[prefix:].lower(): number for number, name in enumerate(names)} | full
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A table that makes H36M17 of a rig; the fields are those of its JSON file."""
+
+    name: str
+    joints: dict[str, dict[str, float]]
+    unit: float | None = None
+    up: str = "y"
+    order: tuple[str, ...] = ()
+    skip_frames: int = 0
+    only_with: tuple[str, ...] = ()
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a rig has every joint that the table needs."""
+        needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
+        return {name.lower() for name in needed} <= set(rig_index(names))
+
+    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
+        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. Raises InputError for a missing joint."""
+        index = rig_index(names)
+        weights = np.zeros((len(self.joints), len(names)))
+        for row, joint in zip(weights, H36M17.names, strict=True):
+            for source, weight in self.joints[joint].items():
+                if source.lower() not in index:
+                    raise InputError(
+                        f"{where}: no joint {source!r}, which mapping {self.name} wants for {joint}; "
+                        f"the joints are {', '.join(names)}; correct the mapping file"
+                    )
+                row[index[source.lower()]] = weight
+        return np.einsum("jr,tri->tji", weights, positions, optimize=True)
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read and check a table. Raises InputError that names the key."""
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: {error}; expected a JSON file such as\n{EXAMPLE}") from error
+    if not isinstance(table, dict) or not isinstance(table.get("joints"), dict) or (set(table) - KEYS):
+        found = ", ".join(table) if isinstance(table, dict) else type(table).__name__
+        raise InputError(f"{path}: found {found}; expected `joints` and of {', '.join(sorted(KEYS))} what applies")
+    if wrong := set(table["joints"]) ^ set(H36M17.names):
+        raise InputError(f"{path}, joints: {', '.join(sorted(wrong))} missing or unknown; give each of {H36M17.names}")
+    joints = {}
+    for joint, given in table["joints"].items():
+        sources = [given] if isinstance(given, str) else given
+        weights = sources if isinstance(sources, dict) else dict.fromkeys(sources, 1 / max(len(sources), 1))
+        if abs(sum(weights.values()) - 1) > 1e-6:
+            raise InputError(f"{path}, joints, {joint}: weights {given} sum to {sum(weights.values()):g}; expected 1")
+        joints[joint] = weights
+    up = table.get("up", "y")
+    if up not in ("y", "z"):
+        raise InputError(f'{path}, up: {up!r}; expected "y" or "z"')
+    return Mapping(
+        path.stem,
+        joints,
+        metres(table["unit"], f"{path}, unit") if "unit" in table else None,
+        up,
+        tuple(table.get("order", ())),
+        int(table.get("skip_frames", 0)),
+        tuple(table.get("only_with", ())),
+    )
+
+
+def _same_names(skeleton: Skeleton) -> Mapping:
+    joints = {name: {name: 1.0} for name in H36M17.names}
+    return Mapping(skeleton.name, joints, unit=1.0, up="z", order=skeleton.names)
+
+
+ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
+
+
+def known_mappings() -> list[Mapping]:
+    """The tables that come along, the most demanding first."""
+    tables = [read_mapping(path) for path in sorted((Path(__file__).parent / "mappings").glob("*.json"))]
+    return sorted(tables, key=lambda table: -len(table.only_with))
+
+
+def find_mapping(names: Sequence[str], where: str) -> Mapping:
+    """The table for a rig. Raises InputError that lists the rig's joints and shows how to give a table."""
+    tables = known_mappings()
+    for table in tables:
+        if table.fits(names):
+            return table
+    raise InputError(
+        f"{where}: no known rig ({', '.join(table.name for table in tables)}) has these {len(names)} joints: "
+        f"{', '.join(names)}; give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, "
+        f"one of them, several (their mean) or weights:\n{EXAMPLE}"
+    )
+
+
+def array_mapping(joints: int, where: str) -> Mapping:
+    """The table for an array of so many joints. Raises InputError for a count that is no Human3.6M layout."""
+    if joints in ARRAYS:
+        return ARRAYS[joints]
+    raise InputError(
+        f"{where}: {joints} joints; expected {' or '.join(map(str, ARRAYS))} in Human3.6M's order. For others give "
+        f'`--mapping FILE.json` with "order": the {joints} joints\' names, and as "joints":\n{EXAMPLE}'
+    )
+
+
+def check_person(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
+    """Refuse what is no person: a wrong unit, swapped sides or mirrored coordinates.
+
+    Args:
+        pose: H36M17 joints in metres, z up; `scale` is the metres that one unit of the file was taken for.
+
+    Raises:
+        InputError: bones add up to a stature outside 1 to 2.3 m (with the units that would fit), or knees that bend
+            backwards in most frames in which they are bent.
+    """
+    # A body is as tall as its trunk, head and one leg (half of both).
+    upright = {"Spine": 1, "Thorax": 1, "Neck/Nose": 1, "Head": 1, "RKnee": 0.5, "RFoot": 0.5, "LKnee": 0.5, "LFoot": 0.5}
+    joint = [H36M17.index(name) for name in upright]
+    bones = pose[:, joint] - pose[:, [H36M17.parents[j] for j in joint]]
+    stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))
+    low, high = STATURE
+    if not low <= stature <= high:
+        fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
+        remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
+        raise InputError(
+            f"{where}: a person {stature:.3g} m tall, with {scale:.4g} m to the unit; expected {low} to {high} m; "
+            f"{remedy} (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
+        )
+    backwards = bent_backwards(pose)
+    if backwards > 0.8:
+        raise InputError(
+            f"{where}: knees bend backwards in {backwards:.0%} of the frames in which they are bent; "
+            "left and right are swapped in the mapping, or the coordinates are mirrored; "
+            "swap the sides in a `--mapping` file"
+        )
+
+
+def bent_backwards(pose: Float[np.ndarray, "t j 3"]) -> float:
+    """Share of the bent knees (by 30 degrees and more) that bend like no human's; 0 where fewer than 20 are bent.
+
+    Thigh and shin turn about the axis from hip to hip, and always to the same side of it.
+    """
+    at = {name: pose[:, number] for number, name in enumerate(H36M17.names)}
+    hip, knee, foot = (np.stack([at[f"R{part}"], at[f"L{part}"]]) for part in ("Hip", "Knee", "Foot"))
+    thigh, shin = knee - hip, foot - knee
+    length = np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shin, axis=-1)
+    bent = (thigh * shin).sum(-1) < np.cos(np.radians(30)) * length
+    wrong = (np.cross(thigh, shin) * (at["RHip"] - at["LHip"])).sum(-1) > 0
+    return float(wrong[bent].mean()) if bent.sum() >= 20 else 0.0

@@ -1,0 +1,100 @@
+"""Where cameras look, random cameras, and which frames a camera sees."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from stgraph.geometry import Camera, matrix_to_quaternion, project, quaternion_to_matrix, world_to_camera
+
+# Sizes of common videos: landscape, square and portrait.
+IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
+FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
+CAMERA_HEIGHT = (0.3, 3.0)  # metres above the floor
+DISTANCES = np.geomspace(2, 15, 48)  # metres from the camera to the middle of the motion, on the floor
+STEP_BACK = (1.0, 1.5)  # times the distance from which the whole motion just fits
+AIM, ROLL = 0.15, 2.0  # standard deviations: metres beside the middle of the motion, degrees
+BORDER = 0.05  # of the image's longer side: what "just fits" leaves free
+
+
+def common_look_at(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
+    """The point nearest to the optical axes of two or more cameras (least squares), metres in the world."""
+    matrix, vector = np.zeros((3, 3)), np.zeros(3)
+    for camera in cameras:
+        axis = quaternion_to_matrix(torch.from_numpy(camera.rotation.copy())).numpy()[:, 2]
+        across = np.eye(3) - np.outer(axis, axis)
+        matrix += across
+        vector += across @ camera.translation
+    return np.linalg.solve(matrix, vector)
+
+
+def look_at(centre: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], roll: float) -> Float[np.ndarray, "3 3"]:
+    """Camera-to-world rotation of a camera at `centre` that looks at `target`, its top up, then rolled by degrees."""
+    forward = (target - centre) / np.linalg.norm(target - centre)
+    right = np.cross(forward, [0, 0, 1])
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    cos, sin = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    return np.stack([cos * right + sin * down, cos * down - sin * right, forward], axis=1)
+
+
+def random_camera(rng: np.random.Generator, pose: Float[np.ndarray, "t j 3"], name: str) -> Camera:
+    """A camera without distortion that sees a motion (metres, world, z up) from somewhere around it.
+
+    Drawn: image size, focal length, direction, height, aim (hence the tilt), roll, and a distance from just far enough
+    for all joints in all frames up to half as far again, but within 2 to 15 m for the fit.
+    """
+    width, height = IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
+    focal = rng.uniform(*FOCAL) * max(width, height)
+    direction = rng.uniform(0, 2 * np.pi)
+    above = rng.uniform(*CAMERA_HEIGHT)
+    few = pose[:: max(len(pose) // 100, 1)].reshape(-1, 3)
+    target = (few.min(axis=0) + few.max(axis=0)) / 2 + rng.normal(0, AIM, 3)
+    roll, back = rng.normal(0, ROLL), rng.uniform(*STEP_BACK)
+    half = np.array([width, height]) / 2 - BORDER * max(width, height)
+
+    def placed(distance: float) -> tuple[np.ndarray, np.ndarray]:
+        offset = distance * np.array([np.cos(direction), np.sin(direction)])
+        centre = np.array([*(target[:2] + offset), above])
+        return centre, look_at(centre, target, roll)
+
+    def fits(distance: float) -> bool:
+        centre, rotation = placed(distance)
+        seen = (few - centre) @ rotation
+        return bool((seen[:, 2] > 0.5).all() and (focal * np.abs(seen[:, :2]) < half * seen[:, 2:]).all())
+
+    nearest = next((distance for distance in DISTANCES if fits(distance)), DISTANCES[-1])
+    centre, rotation = placed(back * nearest)
+    intrinsics = np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0])
+    return Camera(name, width, height, intrinsics, matrix_to_quaternion(torch.from_numpy(rotation)).numpy(), centre)
+
+
+def see(
+    pose: Float[np.ndarray, "t j 3"], camera: Camera, margin: float, nearest: float
+) -> tuple[Float[np.ndarray, "t j 3"], Float[np.ndarray, "t j 2"], Bool[np.ndarray, " t"]]:
+    """A motion through a camera: poses in camera space, pixels, and whether the frame can be seen properly.
+
+    A frame is seen properly when every joint is at least `nearest` metres in front of the camera and at most `margin`
+    (of the image's longer side) outside the image. Beyond a slope of 1 the projection is clamped, so that counts as
+    outside too.
+    """
+    camera_pose = world_to_camera(torch.from_numpy(pose), camera.rotation, camera.translation)
+    pixels = project(camera_pose, camera.intrinsics).numpy()
+    camera_pose = camera_pose.numpy()
+    depth = camera_pose[..., 2]
+    size = np.array([camera.width, camera.height])
+    outside = np.maximum(-pixels, pixels - size).max(-1)
+    steep = np.abs(camera_pose[..., :2]).max(-1) >= depth
+    seen = (depth >= nearest) & (outside <= margin * size.max()) & ~steep
+    return camera_pose, pixels, seen.all(-1)
+
+
+def runs(mask: Bool[np.ndarray, " t"]) -> list[tuple[int, int]]:
+    """(start, end) of every stretch of True.
+
+    >>> runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

@@ -1,0 +1,185 @@
+"""BVH: a tree of joints with offsets, and the channels of every frame."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.geometry import euler_to_matrix
+
+CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A joint, or an end site, which has no channels and is called after its parent: "Head end".
+
+    Attributes:
+        parent: index of the parent, -1 for the root.
+        offset: (3,) from the parent, in the file's unit.
+        channels: what the file holds for it, in order, e.g. "Zrotation".
+    """
+
+    name: str
+    parent: int
+    offset: np.ndarray
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bvh:
+    """A BVH file.
+
+    Attributes:
+        joints: parents before children, end sites included.
+        frame_time: seconds a frame.
+        motion: (t, channel) in the file's unit and degrees, joint after joint.
+    """
+
+    joints: tuple[Joint, ...]
+    frame_time: float
+    motion: Float[np.ndarray, "t channel"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per joint."""
+        return tuple(joint.name for joint in self.joints)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; files round the frame time (.0083333), so a rate next to a whole number is that number."""
+        rate = 1 / self.frame_time
+        return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
+
+    @property
+    def starts_at_rest(self) -> bool:
+        """Whether the first frame is the rest pose that some exporters put in front: no joint below the root turned."""
+        columns = [name.endswith("rotation") and joint.parent >= 0 for joint in self.joints for name in joint.channels]
+        turned = np.abs(self.motion[:, columns]).max(axis=1, initial=0) > 1e-4
+        return not turned[0] and bool(turned.any())
+
+    def positions(self) -> Float[np.ndarray, "t j 3"]:
+        """Forward kinematics, in the file's unit and axes.
+
+        A joint's rotation is its parent's times R_c1 R_c2 ... in the order of its channels. Position channels
+        **replace** the offset on their axes, on the root and elsewhere, as common software reads and writes them.
+        """
+        positions = np.zeros((len(self.motion), len(self.joints), 3))
+        turns: list[np.ndarray] = []
+        column = 0
+        for number, joint in enumerate(self.joints):
+            values = self.motion[:, column : column + len(joint.channels)]
+            column += len(joint.channels)
+            local = np.tile(joint.offset, (len(values), 1))
+            rotations = [i for i, name in enumerate(joint.channels) if name.endswith("rotation")]
+            for i, name in enumerate(joint.channels):
+                if i not in rotations:
+                    local[:, "XYZ".index(name[0])] = values[:, i]
+            turn = np.eye(3)
+            if rotations:
+                order = "".join(joint.channels[i][0] for i in rotations)
+                turn = euler_to_matrix(torch.from_numpy(values[:, rotations].copy()), order).numpy()
+            if joint.parent < 0:
+                positions[:, number] = local
+            else:
+                positions[:, number] = positions[:, joint.parent] + (turns[joint.parent] @ local[..., None])[..., 0]
+                turn = turns[joint.parent] @ turn
+            turns.append(np.broadcast_to(turn, (len(values), 3, 3)))
+        return positions
+
+
+def read_bvh(path: Path | str) -> Bvh:
+    """Read a file with one root.
+
+    Raises:
+        InputError: no HIERARCHY or MOTION, braces that do not match, unknown channels, a wrong count of numbers or
+            frames, a number that is none or not finite; with the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    lines = path.read_text(encoding="latin-1").splitlines()
+    start = next((number for number, line in enumerate(lines) if line.strip() == "MOTION"), None)
+    if start is None or not lines[0].strip().startswith("HIERARCHY"):
+        raise InputError(
+            f"{path}: {len(lines)} lines without HIERARCHY in the first and MOTION alone in a later one; "
+            "the file is truncated or is no BVH"
+        )
+    joints = _hierarchy(path, lines[1:start])
+    frames, frame_time = (
+        _field(path, lines, start + offset, key) for offset, key in ((1, "Frames:"), (2, "Frame Time:"))
+    )
+    if frame_time <= 0:
+        raise InputError(f"{path}, line {start + 3}: frame time {frame_time}; expected seconds a frame, above 0")
+    return Bvh(joints, frame_time, _motion(path, lines, start + 3, int(frames), joints))
+
+
+def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
+    """Joints from the lines after HIERARCHY; braces may share a line with other words."""
+    joints: list[dict] = []
+    open_joints: list[int] = []
+    for number, text in enumerate(lines, 2):
+        where = f"{path}, line {number}"
+        for statement in text.replace("{", "\n{\n").replace("}", "\n}\n").splitlines():
+            key, *words = statement.split() or [""]
+            if key in ("ROOT", "JOINT", "End"):
+                if (key == "ROOT") == bool(joints) or (key != "ROOT" and not open_joints):
+                    raise InputError(f"{where}: {key} here; expected one ROOT that holds every joint")
+                parent = open_joints[-1] if open_joints else -1
+                name = f"{joints[parent]['name']} end" if key == "End" else " ".join(words)
+                joints.append({"name": name, "parent": parent, "offset": None, "channels": ()})
+            elif key == "{":
+                open_joints.append(len(joints) - 1)
+            elif key == "}" and open_joints:
+                open_joints.pop()
+            elif key == "OFFSET" and open_joints:
+                joints[open_joints[-1]]["offset"] = _row(words, 3, where)
+            elif key == "CHANNELS" and open_joints:
+                channels = tuple(words[1:])
+                if words[:1] != [str(len(channels))] or not set(channels) <= set(CHANNELS):
+                    raise InputError(f"{where}: {statement.strip()!r}; expected a count and as many of {CHANNELS}")
+                joints[open_joints[-1]]["channels"] = channels
+            elif key:
+                raise InputError(f"{where}: {statement.strip()!r}; expected ROOT, JOINT, End Site, OFFSET or CHANNELS")
+    if open_joints or not joints:
+        raise InputError(f"{path}, line {len(lines) + 1}: {len(open_joints)} braces are not closed; the file is damaged")
+    for joint in joints:
+        if joint["offset"] is None:
+            raise InputError(f"{path}: joint {joint['name']!r} has no OFFSET; the file is damaged")
+    return tuple(Joint(**joint) for joint in joints)
+
+
+def _field(path: Path, lines: list[str], line: int, key: str) -> float:
+    text = lines[line].strip() if line < len(lines) else ""
+    if not text.startswith(key):
+        raise InputError(f"{path}, line {line + 1}: {text[:60]!r}; expected {key!r} and a number")
+    return float(_row(text[len(key) :].split(), 1, f"{path}, line {line + 1}")[0])
+
+
+def _motion(path: Path, lines: list[str], first: int, frames: int, joints: tuple[Joint, ...]) -> np.ndarray:
+    columns = sum(len(joint.channels) for joint in joints)
+    rows = [(number, line.split()) for number, line in enumerate(lines[first:], first + 1) if line.strip()]
+    motion = np.empty((len(rows), columns))
+    for row, (number, words) in zip(motion, rows, strict=True):
+        row[:] = _row(words, columns, f"{path}, line {number}")
+    if len(rows) != frames or not rows:
+        raise InputError(
+            f"{path}, line {rows[-1][0] if rows else first}: the file ends after {len(rows)} frames, its header says "
+            f"{frames}; get it whole, or set `Frames:` to {len(rows)}"
+        )
+    return motion
+
+
+def _row(words: list[str], columns: int, where: str) -> np.ndarray:
+    if len(words) != columns:
+        raise InputError(f"{where}: {len(words)} numbers, expected {columns}; the line is truncated or damaged")
+    try:
+        values = np.array(words, dtype=np.float64)
+    except ValueError as error:
+        raise InputError(f"{where}: {' '.join(words)[:80]!r}; expected {columns} numbers") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{where}: {words[int(np.argmin(np.isfinite(values)))]}; expected finite numbers")
+    return values
