@@ -1,6 +1,6 @@
 """Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -98,7 +98,8 @@ class Windows:
             seen: (b t j) 1 where the detector saw the joint.
             pose3d: (b t j 3) metres; joints relative to the root, and the root's path in the root's place.
             intrinsics: (b 9) pixels. size: (b 2) image width and height, pixels.
-            recording: (b) row in the dataset's table. frame: (b t) frame within the kept track, before clamping.
+            recording: (b) row in the dataset's table. track: (b) kept track.
+            frame: (b t) frame within the track, before clamping. inside: (b t) whether it is one of the track's.
         """
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
@@ -116,7 +117,8 @@ class Windows:
         x = torch.cat([pose2d * seen[..., None], detections[..., 2:]], dim=-1)
         if self.twins:
             twin = mirrored.bool()
-            x, pose3d = (torch.where(twin[:, None, None, None], self.mirrored(p), p) for p in (x, pose3d))
+            for pose in (x, pose3d):
+                pose[twin] = rearrange(self.mirrored(rearrange(pose[twin], "b t j c -> b c t j")), "b c t j -> b t j c")
             seen = torch.where(twin[:, None, None], seen[:, :, self.mirror_order], seen)
             intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
         return {
@@ -127,22 +129,19 @@ class Windows:
             "intrinsics": intrinsics,
             "size": size,
             "recording": recording,
+            "track": track,
             "frame": frame,
+            "inside": (frame >= 0) & (frame <= self.last[track, None]),
         }
 
-    def mirrored(self, pose: Float[Tensor, "b t j c"]) -> Float[Tensor, "b t j c"]:
+    def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
-        pose = pose[:, :, self.mirror_order].clone()
-        pose[..., 0] *= -1
-        return pose
+        pose = pose[..., self.mirror_order.to(pose.device)]
+        return torch.cat([-pose[:, :1], pose[:, 1:]], dim=1)
 
     def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
         """Ids of recordings, each once, in order."""
         return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))
-
-    def in_order(self, size: int) -> Iterator[Int[Tensor, " b"]]:
-        """All windows in batches of at most `size`."""
-        return iter(torch.arange(len(self), device=self.table.device).split(size))
 
 
 def chosen(kind: str, wanted: Sequence[str] | None, dataset: Dataset) -> np.ndarray:

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from stgraph.errors import InputError
 from stgraph.models import MODELS
@@ -164,3 +172,8 @@ def explain(problem: dict, path: tuple, schema: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing; give it a value"
     return f"{key}: found {json.dumps(problem['input'])}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def with_data(settings: Settings, **changes: object) -> Settings:
+    """The settings with other values in the data section."""
+    return settings.model_copy(update={"data": settings.data.model_copy(update=changes)})

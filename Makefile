@@ -1,0 +1,31 @@
+# The two commands are `make demo` and `make test`; both install what is missing into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: setup demo test lint
+
+setup: .venv/installed
+
+# Whoever changes what is needed changes one of these two files, and the next command installs it.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "stgraph needs Python 3.11 or later; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m data_prep synthetic --out data/synthetic.h5
+	$(BIN)/python -m stgraph.train --exp demo --restart
+	$(BIN)/python -m stgraph.evaluate --exp demo
+	$(BIN)/python -m stgraph.render --exp demo --recording "S11/Walking 1/54138969" --out reports/demo/demo.gif
+	@echo "The report is reports/demo/report.md, the GIF reports/demo/demo.gif."
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .

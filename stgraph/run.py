@@ -1,0 +1,235 @@
+"""Run: an experiment that is created or loaded, fitted, evaluated. Devices, precision and processes live here."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from stgraph.checkpoint import FOLDER, Origin, load_weights
+from stgraph.data import Windows
+from stgraph.errors import InputError
+from stgraph.evaluation import Evaluator
+from stgraph.fitting import Fit, Listener, Progress
+from stgraph.io.dataset import Dataset
+from stgraph.models import MODELS
+from stgraph.params import Settings
+from stgraph.protocols import Protocol
+from stgraph.registry import Registry
+from stgraph.skeleton import Skeleton
+from stgraph.tasks import TASKS
+
+DATA = Path("data")
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "64": "32-true"}  # 64: weights and data are doubles themselves
+
+
+class Engine(Fabric):
+    """Fabric with the toolkit's names for devices and precision.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+        devices: processes on this machine (torchrun's own count wins).
+        nodes: machines.
+        precision: 32, bf16 (autocast) or 64.
+    """
+
+    def __init__(self, device: str = "auto", devices: int | str = 1, nodes: int = 1, precision: str = "32") -> None:
+        if "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun
+            devices = int(os.environ["LOCAL_WORLD_SIZE"])
+            nodes = int(os.environ["WORLD_SIZE"]) // devices
+        if device == "cuda" and not torch.cuda.is_available():
+            raise InputError("--device cuda: this machine has no CUDA device; use --device cpu or auto")
+        if device == "mps" and not torch.backends.mps.is_available():
+            raise InputError("--device mps: this machine has no MPS device; use --device cpu or auto")
+        several = int(devices) * nodes > 1
+        super().__init__(device, "ddp" if several else "auto", devices, nodes, PRECISIONS[precision])
+        self.double = precision == "64"
+
+    def synchronised(self, model: nn.Module) -> nn.Module:
+        """The model with batch norms that share statistics between GPUs (torch has none for CPU processes)."""
+        several = self.world_size > 1 and self.device.type == "cuda"
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model) if several else model
+
+    def place(self, windows: Windows) -> Windows:
+        """Keep the data where it is trained when it takes at most half of the memory there; mapped from disk if not."""
+        if self.device.type == "cuda" and windows.nbytes < torch.cuda.mem_get_info(self.device)[0] / 2:
+            windows.place(self.to_device)
+        if self.double:
+            windows.place(lambda values: values.double() if values.is_floating_point() else values)
+        return windows
+
+
+class Run:
+    """One experiment.
+
+    Attributes:
+        name: what it is called; its files are in checkpoints/NAME.
+        settings, skeleton, origin: what it is made from.
+        task, model: as the settings name them.
+    """
+
+    def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
+        self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
+        self.folder = FOLDER / name
+        self.task = build(TASKS, settings.task, skeleton)
+        torch.manual_seed(settings.seed)
+        channels = 3 if settings.data.confidence else 2
+        self.model: nn.Module = build(MODELS, settings.model, skeleton, in_channels=channels, heads=self.task.heads)
+        if engine.double:
+            self.model.double()
+
+    @classmethod
+    def create(cls, name: str, settings: Settings, dataset: Dataset, engine: Engine) -> "Run":
+        """A new run for a dataset."""
+        origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic)
+        return cls(name, settings, dataset.skeleton, origin, engine)
+
+    @classmethod
+    def load(cls, name: str, engine: Engine) -> "Run":
+        """A trained run by its name or by the path of a .safetensors file.
+
+        Raises:
+            InputError: no such checkpoint (those there are get listed), or weights that do not fit their settings.
+        """
+        path = Path(name) if name.endswith(".safetensors") else FOLDER / name / "best.safetensors"
+        if not path.exists():
+            trained = sorted(found.parent.name for found in FOLDER.glob("*/best.safetensors"))
+            raise InputError(
+                f"{path}: no such checkpoint; train it with `python -m stgraph.train --exp {name}`, or choose a "
+                f"trained one with --exp: {', '.join(trained) or 'there is none yet'}"
+            )
+        weights = load_weights(path)
+        run = cls(path.parent.name, weights.settings, weights.skeleton, weights.origin, engine)
+        wrong = run.model.load_state_dict(weights.state, strict=False)
+        if wrong.missing_keys or wrong.unexpected_keys:
+            raise InputError(
+                f"{path}: not weights of model {weights.settings.model['name']!r}: missing {wrong.missing_keys[:5]}, "
+                f"unknown {wrong.unexpected_keys[:5]}; train it again or convert it again"
+            )
+        run.epoch, run.scores = weights.epoch, weights.scores
+        run.model = engine.to_device(run.model).eval()
+        return run
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    def windows(
+        self, dataset: Dataset, subjects: list[str] | None, *, detector: str = "", **options: object
+    ) -> Windows:
+        """Windows of some subjects, with the run's settings unless `options` says otherwise.
+
+        Raises:
+            InputError: the dataset's skeleton is not the run's.
+        """
+        if dataset.skeleton != self.skeleton:
+            raise InputError(
+                f"{dataset.path} has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run "
+                f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints); prepare the data for that "
+                "skeleton or train on this one"
+            )
+        data = self.settings.data
+        chosen = {
+            "detector": data.detector,
+            "frames": data.frames,
+            "stride": data.frames,
+            "actions": data.actions,
+            "frame_step": data.frame_step,
+            "confidence": data.confidence,
+        }
+        return self.engine.place(Windows(dataset, subjects=subjects, **(chosen | options)))
+
+    # Training --------------------------------------------------------------------------------------------------------
+
+    def fit(self, dataset: Dataset, listener: Listener, **options: object) -> Progress:
+        """Train; see `stgraph.fitting.Fit` for the options."""
+        return Fit(self, dataset, listener, **options).fit()
+
+    def validate(self, windows: Windows, model: nn.Module) -> dict[str, float]:
+        """Means of the loss's terms over windows, and of the errors in mm over the frames inside their tracks.
+
+        In a distributed run every process takes its share, and all get the same means.
+        """
+        engine = self.engine
+        mine = torch.arange(engine.global_rank, len(windows), engine.world_size)
+        # A process without a window scores one that does not count, so that all have the same names to add up.
+        mine, weight = (mine, 1) if len(mine) else (torch.zeros(1, dtype=torch.int64), 0)
+        sums, counts = {}, {}
+        for index in mine.split(4 * self.settings.optim.batch_size):
+            batch, outputs = self.outputs(windows, index, model)
+            means = {name: (term, len(index)) for name, term in self.task.terms(batch, outputs).items()}
+            for name, error in self.task.errors(batch, outputs).items():
+                inside = 1000 * error[batch["inside"]]
+                means[f"{name}_mm"] = (inside.mean(), len(inside))
+            for name, (mean, count) in means.items():
+                sums[name] = sums.get(name, 0.0) + weight * count * float(mean)
+                counts[name] = counts.get(name, 0) + weight * count
+        totals = torch.tensor([list(sums.values()), list(counts.values())], dtype=torch.float64)
+        totals = engine.all_reduce(totals, reduce_op="sum") if engine.world_size > 1 else totals
+        means = dict(zip(sums, (totals[0] / totals[1]).tolist(), strict=True))
+        terms = {name: mean for name, mean in means.items() if name in self.task.losses}
+        return {"loss": self.task.validation_loss(terms), **means}
+
+    # Prediction ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def outputs(
+        self, windows: Windows, index: Tensor, model: nn.Module, flip: bool = False
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """A batch and the model's outputs for it; with `flip` the mean with the un-mirrored outputs of its mirror."""
+        batch = self.engine.to_device(windows.batch(index))
+        with self.engine.autocast():
+            outputs = model(batch["x"])
+            if flip:
+                twin = {"pose": windows.mirrored(model(windows.mirrored(batch["x"]))["pose"])}
+                outputs = outputs | {name: (outputs[name] + twin[name]) / 2 for name in twin}
+        return batch, outputs
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        protocol: Protocol,
+        *,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+        flip: bool | None = None,
+        batch_size: int = 256,
+    ) -> dict:
+        """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
+
+        Returns the report of `stgraph.evaluation.Evaluator`.
+        """
+        data = self.settings.data
+        subjects = subjects or data.test or data.validation
+        windows = self.windows(dataset, subjects, detector=detector or data.detector)
+        recording = windows.recording.cpu().numpy()
+        about = (protocol, self.skeleton, dataset.recordings, recording, windows.lengths)
+        evaluator = Evaluator(*about, frames=data.frames, output=self.task.output, flip=flip)
+        self.engine.place(windows.cut(evaluator.windows[:, :2]))
+        for index in torch.arange(len(windows)).split(batch_size):
+            batch, outputs = self.outputs(windows, index, self.model, evaluator.flip)
+            evaluator.add(index, self.task.as_predicted(outputs), self.task.target(batch))
+        return evaluator.report(
+            experiment=self.name,
+            synthetic=dataset.synthetic or self.origin.synthetic,
+            data=str(dataset.path),
+            source=dataset.source,
+            terms=dataset.terms,
+            trained_on=self.origin.source,
+            epoch=self.epoch,
+            detector=windows.detector,
+            frame_step=data.frame_step,
+            subjects=subjects,
+        )
+
+    def predict(self, windows: Windows, batch_size: int = 256, flip: bool = False) -> Iterator[dict[str, Tensor]]:
+        """Batches of windows in order, with `prediction` and `target` (b t j 3) in metres added."""
+        for index in torch.arange(len(windows)).split(batch_size):
+            batch, outputs = self.outputs(windows, index, self.model, flip)
+            yield batch | {"prediction": self.task.prediction(outputs), "target": self.task.target(batch)}
+
+
+def build(registry: Registry, section: dict, *positional: object, **context: object) -> object:
+    """The task or model that a section of the settings names."""
+    settings = {key: value for key, value in section.items() if key != "name"}
+    return registry.get(section["name"])(*positional, **context, **settings)

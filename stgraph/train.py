@@ -1,0 +1,86 @@
+"""python -m stgraph.train --exp NAME: train an experiment."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from stgraph.command import run_command
+from stgraph.errors import InputError
+from stgraph.io.dataset import Dataset
+from stgraph.params import Settings, load, with_data
+from stgraph.progress import Terminal
+from stgraph.run import DATA, PRECISIONS, Engine, Run
+
+BUILT_IN = DATA / "synthetic.h5"
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser("python -m stgraph.train", description=__doc__)
+    arguments.add_argument("--exp", required=True, help="folder in params/")
+    arguments.add_argument("--name", help="what to call the run in checkpoints/ and reports/ (the experiment's name)")
+    arguments.add_argument("--data", type=Path, help="dataset file (data/NAME.h5 by params.json)")
+    arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
+    arguments.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
+    arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
+    arguments.add_argument("--save-minutes", type=float, default=10, help="checkpoint at least so often (%(default)s)")
+    arguments.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
+    arguments.add_argument("--nodes", type=int, default=1, help="machines")
+    arguments.add_argument("--precision", default="32", choices=list(PRECISIONS))
+    arguments.add_argument("--compile", action="store_true", help="compile the model with torch.compile")
+    return arguments
+
+
+def find_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, Path, str]:
+    """Settings, name of the run, data file and a message: Human3.6M where it is, the built-in set where it is not."""
+    path = data or DATA / f"{settings.data.dataset}.h5"
+    if data or path.exists() or settings.data.dataset not in ("h36m", "synthetic"):
+        return settings, name, path, ""
+    if settings.data.dataset == "synthetic":
+        return settings, name, BUILT_IN, f"{path} does not exist: making the built-in synthetic set"
+    detector = "gt" if settings.data.detector == "gt" else "sim"
+    message = (
+        f"{path} does not exist: training {name}-synthetic on the built-in SYNTHETIC set instead "
+        f"(prepare the real one with `python -m data_prep h36m FOLDER --out {path}`)"
+    )
+    return with_data(settings, dataset="synthetic", detector=detector), f"{name}-synthetic", BUILT_IN, message
+
+
+def make_built_in() -> None:
+    """Prepare the built-in set where it is missing."""
+    from data_prep.__main__ import main, parser
+
+    if not BUILT_IN.exists():
+        main(parser().parse_args(["synthetic", "--out", str(BUILT_IN)]))
+
+
+def main(args: argparse.Namespace) -> None:
+    settings, name, path, message = find_data(load(args.exp, args.set), args.name or args.exp, args.data)
+    engine = Engine(args.device, args.devices, args.nodes, args.precision)
+    engine.launch()
+    if message:
+        engine.print(message, flush=True)
+    if engine.is_global_zero and path == BUILT_IN:
+        make_built_in()
+    engine.barrier()
+    run = Run.create(name, settings, Dataset(path), engine)
+    if (run.folder / "last.pt").exists() and not args.resume and engine.is_global_zero:
+        if not args.restart:
+            raise InputError(
+                f"{run.folder} holds a run already; go on with --resume, begin anew with --restart (deletes it), or "
+                "keep it and choose another --name"
+            )
+        shutil.rmtree(run.folder)
+    engine.barrier()
+    options = {"resume": args.resume, "minutes": args.minutes, "save_minutes": args.save_minutes}
+    progress = run.fit(Dataset(path), Terminal(), compile=args.compile, **options)
+    engine.print(
+        f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
+        f"epoch {progress.best_epoch:g} in {run.folder / 'best.safetensors'}, curves in {run.folder / 'curves.png'}\n"
+        f"next: python -m stgraph.evaluate --exp {name}"
+    )
+
+
+if __name__ == "__main__":
+    run_command(parser(), main)
