@@ -1,0 +1,236 @@
+"""What graph networks over time share: adjacency, graph and temporal convolutions, norms that fold, cheap dropout.
+
+Tensors are `b c t j` in channels-last memory (`b t j c`), which makes every layer a plain matrix product over rows.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import sqrt
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional as F
+
+Motion = Float[Tensor, "b c t j"]
+
+
+class Adjacency(nn.Module):
+    """One learnable matrix for each partition of the graph.
+
+    Entry [k, v, w] weighs what node v receives from node w. The model owns it and hands it to its layers.
+
+    Args:
+        partitions: (k v w) where training starts.
+    """
+
+    def __init__(self, partitions: Float[np.ndarray, "k v w"]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.from_numpy(partitions).to(torch.get_default_dtype()))
+
+    def forward(self) -> Float[Tensor, "k v w"]:
+        """The matrices."""
+        return self.weight
+
+
+def aggregate(x: Float[Tensor, "b c t j"], adjacency: Float[Tensor, "k v w"]) -> Float[Tensor, "b kc t j"]:
+    """What every node receives through each partition: y[k, c, v] = sum_w A[k, v, w] x[c, w].
+
+    Where the adjacency spans several frames, consecutive non-overlapping blocks of frames are a graph each. Partitions
+    lie side by side in the channels, ordered (k c), so that mapping and summing them is one matrix product.
+    """
+    frames = adjacency.shape[1] // x.shape[-1]
+    nodes = rearrange(x, "b c (t f) j -> (b t) (f j) c", f=frames)
+    # Rows ordered (v k): each graph's product is then, as it lies in memory, the rows of that one matrix product.
+    received = torch.matmul(rearrange(adjacency, "k v w -> (v k) w"), nodes)
+    return rearrange(received, "(b t) (f j k) c -> b (k c) (t f) j", b=x.shape[0], f=frames, k=adjacency.shape[0])
+
+
+def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Motion:
+    """norm(conv(x)); a norm with fixed statistics is folded into the weights."""
+    if norm.training:
+        return norm(conv(x))
+    scale, shift = affine(norm)
+    bias = shift if conv.bias is None else conv.bias * scale + shift
+    return F.conv2d(x, conv.weight * scale[:, None, None, None], bias, conv.stride, conv.padding)
+
+
+def norm_conv(x: Motion, norm: nn.modules.batchnorm._BatchNorm, conv: nn.Conv2d) -> Motion:
+    """conv(norm(x)) of a convolution that does not pad; a norm with fixed statistics is folded into the weights."""
+    if norm.training:
+        return conv(norm(x))
+    scale, shift = affine(norm)
+    bias = conv.bias + conv.weight.sum(dim=(2, 3)) @ shift
+    return F.conv2d(x, conv.weight * scale[:, None, None], bias, conv.stride)
+
+
+def affine(norm: nn.modules.batchnorm._BatchNorm) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+    """Scale and shift that a norm with fixed statistics amounts to."""
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
+class GraphConv(nn.Module):
+    """ReLU(norm(sum_k A_k x W_k + b)) with dropout.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        partitions: matrices of the adjacency.
+        dropout: share of activations that training sets to zero.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, partitions: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(partitions * in_channels, out_channels, 1)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.dropout = dropout
+        # Kaiming's, with the fan of the published weights, whose shape is (in, partitions * out).
+        bound = sqrt(6 / (partitions * out_channels))
+        nn.init.uniform_(self.conv.weight, -bound, bound)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, received: Float[Tensor, "b kc t j"]) -> Motion:
+        """Map what `aggregate` gave; two graph convolutions of one input share it."""
+        return relu_dropout(conv_norm(received, self.conv, self.norm), self.dropout * self.training)
+
+
+class TemporalConv(nn.Module):
+    """residual + dropout(norm(3-tap convolution over the whole sequence, zero-padded)).
+
+    Args:
+        channels: width before and after.
+        dropout: share of activations that training sets to zero.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
+        self.norm = nn.BatchNorm2d(channels)
+        self.dropout = dropout
+
+    def forward(self, x: Motion, residual: Motion) -> Motion:
+        """Convolve and add the residual."""
+        return dropout_add(conv_norm(x, self.conv, self.norm), residual, self.dropout * self.training)
+
+
+class Shrink(nn.Module):
+    """Norm, temporal convolution of `stride` taps that shortens the sequence by `stride`, ReLU, dropout.
+
+    Args:
+        channels: width before and after.
+        stride: frames that become one.
+        dropout: share of activations that training sets to zero.
+    """
+
+    def __init__(self, channels: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels, (stride, 1), stride=(stride, 1))
+        self.dropout = dropout
+        nn.init.kaiming_uniform_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Motion) -> Motion:
+        """Shorten the sequence."""
+        return relu_dropout(norm_conv(x, self.norm, self.conv), self.dropout * self.training)
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def interpolation(frames: int, coarse: int, like: Tensor) -> Float[Tensor, "t s"]:
+    """Matrix that stretches `coarse` frames to `frames`, linearly and with both ends fixed (align_corners)."""
+    place = torch.arange(frames, dtype=like.dtype, device=like.device) * ((coarse - 1) / max(frames - 1, 1))
+    nodes = torch.arange(coarse, dtype=like.dtype, device=like.device)
+    return (1 - (place[:, None] - nodes).abs()).clamp_min(0)
+
+
+def add_stretched(x: Motion, coarser: Sequence[Motion]) -> Motion:
+    """x + the sum of shorter sequences, each stretched to its length: one matrix product for all of them."""
+    batch, _, frames, joints = x.shape
+    weights = torch.cat([interpolation(frames, path.shape[2], x) for path in coarser], dim=1)
+    rows = rearrange(torch.cat(list(coarser), dim=2), "b c s j -> b s (j c)")
+    total = torch.baddbmm(rearrange(x, "b c t j -> b t (j c)"), weights.expand(batch, -1, -1), rows)
+    return rearrange(total, "b t (j c) -> b c t j", j=joints)
+
+
+# Dropout --------------------------------------------------------------------------------------------------------------
+# torch draws a Bernoulli number as slowly as a whole convolution runs. Here a draw is 16 random bits, compared with a
+# level while the activation is masked, in the one pass that is the gradient of a threshold. The share dropped is p to
+# within 2^-17, and the scale is the exact inverse of the share kept.
+
+
+@lru_cache
+def drop_level(p: float, dtype: torch.dtype) -> tuple[float, float]:
+    """The number that a share p of all 16-bit draws does not exceed, read as `noise` reads them; and 1 / share kept."""
+    draws = torch.arange(-(2**15), 2**15, dtype=torch.int16)
+    values = as_noise(draws, dtype).double()
+    level = values[~values.isnan()].sort().values[round(p * 2**16) - 1].item()
+    return level, 2**16 / (2**16 - (values <= level).sum().item())
+
+
+def as_noise(draws: Int[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "..."]:
+    """16-bit draws as numbers of a type: the same bits where it has 16, a conversion otherwise; all that counts is order."""
+    return draws.view(dtype) if dtype.itemsize == 2 else draws.to(dtype)
+
+
+def draw(x: Tensor) -> Int[Tensor, "..."]:
+    """16 random bits for every element, laid out in memory as x is."""
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    return words.view(torch.int16).as_strided(x.shape, x.stride())
+
+
+def drop(x: Tensor, draws: Tensor, p: float, out: Tensor) -> Tensor:
+    """x with zeros where the draw is at most the level; unscaled."""
+    noise, (level, _) = as_noise(draws, x.dtype), drop_level(p, x.dtype)
+    return torch.ops.aten.threshold_backward.grad_input(x, noise, level, grad_input=out)
+
+
+class ReLUDropout(torch.autograd.Function):
+    """dropout(relu(x)) in place. The result tells where a gradient passes, so no mask is kept."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, p: float) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.scale = drop_level(p, x.dtype)[1]
+        drop(x.relu_(), draw(x), p, out=x).mul_(ctx.scale)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None
+
+
+class DropoutAdd(torch.autograd.Function):
+    """dropout(x) + residual, in place of x."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, residual: Tensor, p: float) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.p, draws = p, draw(x)
+        ctx.save_for_backward(draws)
+        drop(x, draws, p, out=x)
+        return torch.add(residual, x, alpha=drop_level(p, x.dtype)[1], out=x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (draws,) = ctx.saved_tensors
+        kept = drop(grad, draws, ctx.p, out=torch.empty_like(draws, dtype=grad.dtype))
+        return kept.mul_(drop_level(ctx.p, grad.dtype)[1]), grad, None
+
+
+def relu_dropout(x: Tensor, p: float) -> Tensor:
+    """dropout(relu(x)), in place of x."""
+    return ReLUDropout.apply(x, p) if p else x.relu_()
+
+
+def dropout_add(x: Tensor, residual: Tensor, p: float) -> Tensor:
+    """dropout(x) + residual, in place of x."""
+    return DropoutAdd.apply(x, residual, p) if p else x.add_(residual)

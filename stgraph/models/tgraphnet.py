@@ -1,0 +1,160 @@
+"""TGraphNet: a U-shaped spatio-temporal graph network (facts and published numbers: Banik et al.)."""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from stgraph.models import MODELS
+from stgraph.models.blocks import Adjacency, GraphConv, Motion, Shrink, TemporalConv, add_stretched, aggregate
+from stgraph.skeleton import Skeleton, partitions
+
+
+class Unit(nn.Module):
+    """A graph convolution, then a temporal one around which the input passes (changed to the new width if need be).
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        partitions: matrices of the adjacency.
+        dropout: share of activations that training sets to zero.
+        residual: False leaves the graph convolution alone.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, partitions: int, dropout: float, residual: bool) -> None:
+        super().__init__()
+        self.graph_conv = GraphConv(in_channels, out_channels, partitions, dropout)
+        widens = residual and in_channels != out_channels
+        self.match = GraphConv(in_channels, out_channels, partitions, dropout) if widens else None
+        self.temporal_conv = TemporalConv(out_channels, dropout) if residual else None
+
+    def forward(self, x: Motion, adjacency: Float[Tensor, "k v w"]) -> Motion:
+        """(b c t j) -> (b d t j)."""
+        received = aggregate(x, adjacency)
+        y = self.graph_conv(received)
+        if self.temporal_conv is None:
+            return y
+        return self.temporal_conv(y, x if self.match is None else self.match(received))
+
+
+class PoseHead(nn.Module):
+    """5-tap convolutions over time, one for the joints and another for the root.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        root: index of the root.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, root: int) -> None:
+        super().__init__()
+        self.root = root
+        self.joints_conv = nn.Conv2d(in_channels, out_channels, (5, 1), padding=(2, 0))
+        self.root_conv = nn.Conv2d(in_channels, out_channels, (5, 1), padding=(2, 0))
+
+    def forward(self, x: Motion) -> Motion:
+        """(b c t j) -> (b d t j)."""
+        before, root, after = x.tensor_split([self.root, self.root + 1], dim=-1)
+        rest = self.joints_conv(torch.cat([before, after], dim=-1) if self.root else after)
+        return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
+
+
+@MODELS.register("tgraphnet")
+class TGraphNet(nn.Module):
+    """U-shaped spatio-temporal graph network: joints in, joints out, for every frame of the window.
+
+    Going down, units and shrinking steps in turn; going up, a unit, stretched and added to what was there before
+    shrinking. Besides, every level on the way up sends a unit's result straight to the full length, where all are added
+    and go through a norm and one more unit. All graph convolutions share one learnable adjacency over blocks of
+    `frames_per_graph` frames.
+
+    Args:
+        skeleton: gives the graph's partitions and the root.
+        in_channels: of the input, 2 for x and y.
+        heads: name -> channels of every output. "pose" gets 5-tap convolutions, any other name a map of each node.
+        channels: width of every level.
+        stages: units of every level on the way down.
+        dropout: share of activations that training sets to zero.
+        frames_per_graph: frames whose joints form one graph.
+        temporal_stride: factor between the lengths of two levels.
+        residual: temporal convolutions and residuals in the units; False leaves graph convolutions alone.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        stages: list[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        frames_per_graph: PositiveInt = 3,
+        temporal_stride: Annotated[int, Field(ge=2)] = 3,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        matrices = partitions(skeleton, "symmetric", frames_per_graph)
+        self.adjacency = Adjacency(matrices)
+        self.temporal_stride = temporal_stride
+
+        def unit(before: int, after: int) -> Unit:
+            return Unit(before, after, len(matrices), dropout, residual)
+
+        first, *higher = channels
+        widths = [in_channels, *channels]
+        self.down = nn.ModuleList(
+            nn.ModuleList(unit(widths[level + (stage > 0)], width) for stage in range(stages[level]))
+            for level, width in enumerate(channels)
+        )
+        self.shrink = nn.ModuleList(Shrink(width, temporal_stride, dropout) for width in channels[:-1])
+        climb = list(zip(reversed(higher), reversed(channels[:-1]), strict=True))
+        self.up = nn.ModuleList(unit(before, after) for before, after in climb)
+        self.merge = nn.ModuleList(unit(after, first) for _, after in climb)
+        self.merge_norm = nn.BatchNorm2d(first)
+        self.last = unit(first, first)
+        self.heads = nn.ModuleDict(
+            {
+                name: PoseHead(first, width, skeleton.root) if name == "pose" else nn.Conv2d(first, width, 1)
+                for name, width in heads.items()
+            }
+        )
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section for windows of this length."""
+        channels, stages, problems = settings["channels"], settings["stages"], []
+        if len(stages) != len(channels):
+            problems.append(f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level")
+        block, stride = settings.get("frames_per_graph", 3), settings.get("temporal_stride", 3)
+        multiple = block * stride ** (len(channels) - 1)
+        if frames % multiple:
+            problems.append(
+                f"channels: {len(channels)} levels shorten windows by {stride} each, down to graphs of {block} frames, "
+                f"so data.frames must be a multiple of {multiple} and is {frames}"
+            )
+        return problems
+
+    def features(self, x: Motion) -> Motion:
+        """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
+        adjacency, skips, paths = self.adjacency(), [], []
+        for level, units in enumerate(self.down):
+            if level:
+                skips.append(x)
+                x = self.shrink[level - 1](x)
+            for unit in units:
+                x = unit(x, adjacency)
+        for unit, merge, skip in zip(self.up, self.merge, reversed(skips), strict=True):
+            x = unit(x, adjacency)
+            paths.append(merge(x, adjacency))
+            if skip is skips[0]:  # the way up ends where the merge paths do: stretched together
+                paths[-1] = paths[-1] + x
+                x = add_stretched(skip, paths)
+            else:
+                x = add_stretched(skip, [x])
+        return self.last(self.merge_norm(x), adjacency)
+
+    def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Motion]:
+        """Every head's output, (b n t j); the pose in metres. Further inputs of a task are not used."""
+        features = self.features(x)
+        return {name: head(features) for name, head in self.heads.items()}
