@@ -52,7 +52,7 @@ class Mapping:
     name: str
     joints: dict[str, dict[str, float]]
     unit: float | None = None
-    up: str = "y"
+    up: str | None = None
     order: tuple[str, ...] = ()
     skip_frames: int = 0
     only_with: tuple[str, ...] = ()
@@ -95,8 +95,8 @@ def read_mapping(path: Path) -> Mapping:
         if abs(sum(weights.values()) - 1) > 1e-6:
             raise InputError(f"{path}, joints, {joint}: weights {given} sum to {sum(weights.values()):g}; expected 1")
         joints[joint] = weights
-    up = table.get("up", "y")
-    if up not in ("y", "z"):
+    up = table.get("up")
+    if up not in ("y", "z", None):
         raise InputError(f'{path}, up: {up!r}; expected "y" or "z"')
     return Mapping(
         path.stem,
@@ -157,7 +157,16 @@ def check_person(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
             backwards in most frames in which they are bent.
     """
     # A body is as tall as its trunk, head and one leg (half of both).
-    upright = {"Spine": 1, "Thorax": 1, "Neck/Nose": 1, "Head": 1, "RKnee": 0.5, "RFoot": 0.5, "LKnee": 0.5, "LFoot": 0.5}
+    upright = {
+        "Spine": 1,
+        "Thorax": 1,
+        "Neck/Nose": 1,
+        "Head": 1,
+        "RKnee": 0.5,
+        "RFoot": 0.5,
+        "LKnee": 0.5,
+        "LFoot": 0.5,
+    }
     joint = [H36M17.index(name) for name in upright]
     bones = pose[:, joint] - pose[:, [H36M17.parents[j] for j in joint]]
     stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))

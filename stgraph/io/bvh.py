@@ -145,7 +145,9 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
             elif key:
                 raise InputError(f"{where}: {statement.strip()!r}; expected ROOT, JOINT, End Site, OFFSET or CHANNELS")
     if open_joints or not joints:
-        raise InputError(f"{path}, line {len(lines) + 1}: {len(open_joints)} braces are not closed; the file is damaged")
+        raise InputError(
+            f"{path}, line {len(lines) + 1}: {len(open_joints)} braces are not closed; the file is damaged"
+        )
     for joint in joints:
         if joint["offset"] is None:
             raise InputError(f"{path}: joint {joint['name']!r} has no OFFSET; the file is damaged")

@@ -1,0 +1,260 @@
+"""Motion-capture files of any rig, seen through cameras: ASF/AMC, BVH and `.npz` of joint positions.
+
+A take is mapped to the Human3.6M skeleton by joint names, cut where it jumps, resampled by a cubic spline, placed before
+the cameras and projected; `gt` holds the exact 2D joints, `sim` those of a simulated detector.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+
+from data_prep.cameras import h36m_cameras, h36m_subjects
+from data_prep.noise import noise_model, seeded, simulate_detections
+from data_prep.rigs import UNITS, metres, read_mapping
+from data_prep.source import Source, source
+from data_prep.takes import Motion, Take, find_takes, read_take
+from data_prep.viewpoints import common_look_at, random_camera, runs, see
+from stgraph.errors import InputError
+from stgraph.geometry import Camera
+from stgraph.io.dataset import Recording, Track
+from stgraph.skeleton import H36M17
+
+MOST_ACCELERATION = 1500.0  # m/s2; a human's joint stays below, a marker that jumps does not
+SHORTEST = 0.5  # seconds of a piece between two cuts
+FLOOR_OFF, FLOOR = 0.25, 0.03  # metres: a lowest joint further than the first from 0 is moved to the second
+UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collection
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Options of `python -m data_prep mocap`."""
+    add = parser.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders: .asf with .amc, .bvh, .npz")
+    add("--cameras", choices=("h36m", "random"), default="h36m", help="Human3.6M's four, or drawn for every take")
+    add("--camera-subject", default="S1", help=f"whose cameras: {', '.join(h36m_subjects())} (%(default)s)")
+    add("--views", type=int, default=4, help="random cameras a take (%(default)s)")
+    add("--seed", type=int, default=0, help="of random cameras and of the simulated detector (%(default)s)")
+    add("--fps", type=float, default=50, help="frames per second of the dataset (%(default)g)")
+    add("--rate", type=float, default=0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
+    add("--mapping", type=Path, help="JSON: joint names of the rig (an unknown rig shows what to write)")
+    add("--unit", help=f"of lengths: {', '.join(UNITS)} or the metres of one unit (by default as the mapping says)")
+    add("--up", choices=("y", "z"), help="axis that points up in the files (by default as the mapping says)")
+    add("--names", default="", help="regular expression for file names, with groups subject, action, take, rate")
+    add("--actions", type=Path, help='JSON: file name without ending -> action, {"35_01": "walk"}')
+    add("--validation", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
+    add("--test", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
+    add("--margin", type=float, default=0.05, help="how far outside a joint may be, of the longer side (%(default)g)")
+    add("--min-depth", type=float, default=1.0, help="metres of a joint from the camera (%(default)g)")
+    add("--min-frames", type=int, default=20, help="shortest run of frames that is kept (%(default)s)")
+    add("--terms", help="what may be done with the motion (CMU and HDM05 files are known by their names)")
+
+
+@source("mocap", help="motion-capture files (ASF/AMC, BVH, .npz) seen through cameras", arguments=arguments)
+def read(args: Namespace) -> Source:
+    """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
+    for option, low in (
+        ("fps", 0),
+        ("views", 0),
+        ("min_frames", 0),
+        ("min_depth", 0),
+        ("rate", -1e-9),
+        ("margin", -1e-9),
+    ):
+        if not low < (value := getattr(args, option)) < np.inf:
+            expected = "above 0" if low == 0 else "0 or more"
+            raise InputError(f"--{option.replace('_', '-')} {value}: expected a number {expected}")
+    if args.seed < 0:
+        raise InputError(f"--seed {args.seed}: expected 0 or more")
+    takes = find_takes(args.paths, args.names, args.rate, _actions(args.actions))
+    mapping = read_mapping(args.mapping) if args.mapping else None
+    unit = metres(args.unit, "--unit") if args.unit else None
+    studio = Studio(args)
+    terms = args.terms or "; ".join(sorted({take.terms for take in takes}))
+    datasets = ", ".join(sorted({take.dataset for take in takes} - {""})) or "files"
+    result = Source(
+        skeleton=H36M17,
+        recordings=iter(()),
+        total=len(takes) * studio.views,
+        source=f"motion capture ({datasets}) through {studio.description}; detector noise with seed {args.seed}",
+        terms=f"{terms}. Detector noise: {noise_model()['source']}",
+        inputs=sorted({path for take in takes for path in (take.path, take.asf) if path}),
+        splits=_splits(args, {take.subject for take in takes}),
+    )
+    result.recordings = _recordings(takes, lambda take: read_take(take, mapping, unit, args.up), studio, args, result)
+    return result
+
+
+def _actions(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f'{path}: {error}; expected a JSON file such as {{"35_01": "walk"}}') from error
+    if not isinstance(table, dict) or not all(isinstance(action, str) for action in table.values()):
+        raise InputError(f'{path}: expected file names and actions, such as {{"35_01": "walk"}}')
+    return table
+
+
+def _splits(args: Namespace, subjects: set[str]) -> dict[str, dict[str, list[str]]]:
+    named = [*args.validation, *args.test]
+    if unknown := [subject for subject in named if subject not in subjects]:
+        raise InputError(
+            f"--validation, --test: no subject {', '.join(unknown)}; there are {', '.join(sorted(subjects))}"
+        )
+    if both := set(args.validation) & set(args.test):
+        raise InputError(f"--validation, --test: {', '.join(sorted(both))} in both; name a subject once")
+    if not named:
+        return {}
+    parts = {"train": sorted(subjects - set(named)), "validation": args.validation, "test": args.test}
+    return {"standard": {part: keys for part, keys in parts.items() if keys}}
+
+
+def pieces(pose: Float[np.ndarray, "t j 3"], rate: float, fps: float, shortest: int) -> list[np.ndarray]:
+    """The stretches of a take in which no joint jumps, resampled to `fps`: each (frames, j, 3), at t = i / fps.
+
+    Every frame that is within one frame of an acceleration above 1500 m/s2 (second difference at the native rate) goes,
+    and one beside it; pieces under half a second or `shortest` frames go as well. The spline is cubic, through all
+    frames of the piece.
+    """
+    jump = np.linalg.norm(np.diff(pose, 2, axis=0), axis=-1).max(axis=-1, initial=0) * rate**2 > MOST_ACCELERATION
+    smooth = np.ones(len(pose), dtype=bool)
+    for offset in range(3):
+        smooth[offset : offset + len(jump)] &= ~jump
+    found = []
+    for start, end in runs(smooth):
+        frames = int((end - start - 1) / rate * fps + 1e-6) + 1
+        if frames >= shortest and (end - start) / rate >= SHORTEST:
+            times = np.arange(end - start) / rate
+            found.append(
+                CubicSpline(times, pose[start:end])(np.arange(frames) / fps) if rate != fps else pose[start:end]
+            )
+    return found
+
+
+class Studio:
+    """The cameras of a dataset and the spot that takes are placed on."""
+
+    def __init__(self, args: Namespace) -> None:
+        self.seed, self.random = args.seed, args.cameras == "random"
+        self.fixed: Sequence[Camera] = () if self.random else h36m_cameras(args.camera_subject)
+        self.views = args.views if self.random else len(self.fixed)
+        self.spot = np.zeros(2) if self.random else common_look_at(self.fixed)[:2]
+        self.description = (
+            f"{self.views} random cameras a take, seed {args.seed}"
+            if self.random
+            else f"the {self.views} Human3.6M cameras of {args.camera_subject}"
+        )
+
+    def place(self, pose: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t j 3"]:
+        """Move a motion so that the middle of its path is on the spot and its floor, if it is far off, at 0."""
+        path = pose[:, H36M17.root, :2]
+        offset = np.append(self.spot - (path.min(axis=0) + path.max(axis=0)) / 2, 0)
+        if abs(lowest := pose[..., 2].min()) > FLOOR_OFF:
+            offset[2] = FLOOR - lowest
+        return pose + offset
+
+    def cameras(self, pose: Float[np.ndarray, "t j 3"], take: str) -> Sequence[Camera]:
+        """The cameras of a placed take; random ones depend on the seed, the take and their number alone."""
+        if not self.random:
+            return self.fixed
+        return [
+            random_camera(seeded(self.seed, f"{take}/random{number}"), pose, f"random{number}")
+            for number in range(self.views)
+        ]
+
+
+@dataclass
+class Tally:
+    """What happened on the way, for the summary."""
+
+    takes: Counter = field(default_factory=Counter)
+    upright: dict[str, float] = field(default_factory=dict)
+    frames: Counter = field(default_factory=Counter)
+    unseen: Counter = field(default_factory=Counter)
+    short: Counter = field(default_factory=Counter)
+
+
+def _recordings(
+    takes: Sequence[Take], read: Callable[[Take], Motion], studio: Studio, args: Namespace, result: Source
+) -> Iterator[Recording]:
+    tally = Tally()
+    for take in takes:
+        motion = read(take)
+        rig = f"{take.path.suffix.lower()[1:]} as {motion.mapping.name}, {motion.metres:.4g} m to the unit"
+        tally.takes[rig + (f", first {motion.skipped} frame left out" if motion.skipped else "")] += 1
+        tally.upright[rig] = max(tally.upright.get(rig, -np.inf), motion.upright)
+        parts = pieces(motion.pose, motion.rate, args.fps, args.min_frames)
+        lost = len(motion.pose) / motion.rate - sum(map(len, parts)) / args.fps
+        if lost > 2 / args.fps:
+            reason = f"{lost:.2f} s at or between joints that jump, or too short ({len(parts)} pieces kept)"
+            result.left_out.append((f"{take.subject}/{take.name}", reason))
+        for number, part in enumerate(parts):
+            name = take.name + (letter(number) if len(parts) > 1 else "")
+            placed = studio.place(part)
+            for camera in studio.cameras(placed, f"{take.subject}/{name}"):
+                recording = Recording(take.subject, take.action, name, camera, args.fps, [])
+                recording.tracks = _tracks(recording, placed, args, tally)
+                if recording.tracks:
+                    yield recording
+                else:
+                    result.left_out.append((recording.id, "never seen properly for long enough"))
+    _summarise(tally, args, result)
+
+
+def letter(number: int) -> str:
+    """What tells the pieces of a take apart: a, b, ... z, then 27, 28, ...
+
+    >>> letter(0), letter(26)
+    ('a', '-27')
+    """
+    return chr(ord("a") + number) if number < 26 else f"-{number + 1}"
+
+
+def _tracks(recording: Recording, placed: Float[np.ndarray, "t j 3"], args: Namespace, tally: Tally) -> list[Track]:
+    """A take as a camera sees it: a track for every run of frames in which all of the person can be seen."""
+    camera = recording.camera
+    pose3d, pixels, seen = see(placed, camera, args.margin, args.min_depth)
+    exact = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
+    # Drawn for the whole take, so that the noise of a frame does not depend on what is cut.
+    noisy = simulate_detections(pixels, camera.width, camera.height, seeded(args.seed, recording.id))
+    tally.frames[camera.name] += len(seen)
+    tally.unseen[camera.name] += int((~seen).sum())
+    tracks = []
+    for start, end in runs(seen):
+        if end - start < args.min_frames:
+            tally.short[camera.name] += end - start
+            continue
+        rows = slice(start, end)
+        both = {"gt": exact[rows].astype(np.float32), "sim": noisy[rows].astype(np.float32)}
+        tracks.append(Track(both, pose3d[rows].astype(np.float32), frame=start))
+    return tracks
+
+
+def _summarise(tally: Tally, args: Namespace, result: Source) -> None:
+    """Notes and what was left out; refuses collections in which nobody ever stands, unless their axis was stated."""
+    for rig, height in tally.upright.items():
+        if height < UPRIGHT and args.up is None:
+            raise InputError(
+                f"{rig}: the head is never more than {height:.2f} m above the feet; if up is another axis, "
+                "give `--up z` or `--up y`; if all of them lie down, state the axis that it is now"
+            )
+    result.notes += [f"{count} takes: {rig}" for rig, count in tally.takes.items()]
+    result.notes.append(
+        f"takes are centred before the cameras, cut where a joint accelerates beyond {MOST_ACCELERATION:g} m/s2, "
+        f"and resampled to {args.fps:g} fps by a cubic spline"
+    )
+    result.notes.append("gt: exact projection; sim: simulated detector, drawn from seed and recording id")
+    for camera, frames in tally.frames.items():
+        if gone := tally.unseen[camera]:
+            reason = f"a joint nearer than {args.min_depth:g} m or more than {args.margin:.0%} of the image outside it"
+            result.left_out.append((f"camera {camera}: {gone:,} of {frames:,} frames", reason))
+        if gone := tally.short[camera]:
+            reason = f"in runs shorter than {args.min_frames} frames"
+            result.left_out.append((f"camera {camera}: {gone:,} of {frames:,} frames", reason))
