@@ -1,15 +1,13 @@
 """python -m stgraph.evaluate --exp NAME: score a trained experiment and write reports/NAME/."""
 
 import argparse
-import json
 from pathlib import Path
 
 from stgraph.command import run_command
 from stgraph.io.dataset import Dataset
-from stgraph.io.files import replaced
 from stgraph.protocols import PROTOCOLS, find_protocol
-from stgraph.report import report_markdown, write_report
-from stgraph.run import DATA, PRECISIONS, Engine, Run
+from stgraph.report import report_markdown, write_json, write_report
+from stgraph.run import PRECISIONS, Engine, Run, data_file
 
 REPORTS = Path("reports")
 
@@ -17,7 +15,7 @@ REPORTS = Path("reports")
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.evaluate", description=__doc__)
     arguments.add_argument("--exp", required=True, help="a trained run, or the path of its .safetensors file")
-    arguments.add_argument("--data", type=Path, help="dataset file (data/NAME.h5 by the run's settings)")
+    arguments.add_argument("--data", type=Path, help="dataset file (the one it was trained on)")
     arguments.add_argument("--detector", help="2D detections of the file to use (those that it was trained on)")
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", default="standard", help=f"{', '.join(PROTOCOLS)} (%(default)s)")
@@ -35,15 +33,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     run = Run.load(args.exp, Engine(args.device, precision=args.precision))
-    dataset = Dataset(args.data or DATA / f"{run.settings.data.dataset}.h5")
+    dataset = Dataset(args.data or data_file(run.settings))
     options = {"subjects": args.subjects, "detector": args.detector, "flip": args.flip}
     report = run.evaluate(dataset, find_protocol(args.protocol), **options)
-    folder = write_report(report, args.out or REPORTS / run.name)
-    if args.json:
-        with replaced(args.json) as temporary:
-            temporary.write_text(json.dumps(report, indent=1))
+    paths = write_report(report, args.out or REPORTS / run.name)
+    paths += [write_json(report, args.json)] if args.json else []
     print(report_markdown(report))
-    print(f"written to {folder}")
+    print(f"written: {', '.join(map(str, paths))}")
 
 
 if __name__ == "__main__":

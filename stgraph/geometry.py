@@ -63,6 +63,8 @@ class Camera:
 
 def _per_point(parameter: Array, points: Tensor) -> Tensor:
     """Put axes of size one between a parameter's leading axes and its last, so that it broadcasts against points."""
+    # A copy, since a camera's arrays cannot be written to and torch warns of those.
+    parameter = np.array(parameter) if isinstance(parameter, np.ndarray) else parameter
     parameter = torch.as_tensor(parameter, dtype=points.dtype, device=points.device)
     between = (1,) * (points.ndim - parameter.ndim)
     return parameter.reshape(*parameter.shape[:-1], *between, parameter.shape[-1])
@@ -136,7 +138,7 @@ def denormalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, hei
     return torch.cat([intrinsics[..., :2] * half, centre, intrinsics[..., 4:]], -1)
 
 
-def mirror_intrinsics(intrinsics: Float[Tensor, "... 9"], width: float | int = 0) -> Float[Tensor, "... 9"]:
+def mirror_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array = 0) -> Float[Tensor, "... 9"]:
     """The camera that sees the mirrored scene in the mirrored image: projecting (-x, y, z) gives (width - x, y).
 
     Screen-normalised intrinsics mirror about 0: leave `width` at 0. Pixel intrinsics need the image's width.

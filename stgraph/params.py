@@ -34,7 +34,7 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Which windows of which recordings."""
 
-    dataset: str = Field(description="name of the file data/NAME.h5")
+    dataset: str = Field(description="NAME of the file data/NAME.h5, or a path that ends in .h5")
     detector: str = Field(description="2D detections that are the input; 'gt' is the exact projection")
     frames: PositiveInt = Field(81, description="length of a window")
     stride: PositiveInt = Field(5, description="frames between training windows")

@@ -44,7 +44,13 @@ class Engine(Fabric):
         if device == "mps" and not torch.backends.mps.is_available():
             raise InputError("--device mps: this machine has no MPS device; use --device cpu or auto")
         several = int(devices) * nodes > 1
-        super().__init__(device, "ddp" if several else "auto", devices, nodes, PRECISIONS[precision])
+        super().__init__(
+            accelerator=device,
+            strategy="ddp" if several else "auto",
+            devices=devices,
+            num_nodes=nodes,
+            precision=PRECISIONS[precision],
+        )
         self.double = precision == "64"
 
     def synchronised(self, model: nn.Module) -> nn.Module:
@@ -227,6 +233,12 @@ class Run:
         for index in torch.arange(len(windows)).split(batch_size):
             batch, outputs = self.outputs(windows, index, self.model, flip)
             yield batch | {"prediction": self.task.prediction(outputs), "target": self.task.target(batch)}
+
+
+def data_file(settings: Settings) -> Path:
+    """The dataset that the settings name: data/NAME.h5, or a path that ends in .h5."""
+    name = settings.data.dataset
+    return Path(name) if name.endswith(".h5") else DATA / f"{name}.h5"
 
 
 def build(registry: Registry, section: dict, *positional: object, **context: object) -> object:

@@ -9,7 +9,7 @@ from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.params import Settings, load, with_data
 from stgraph.progress import Terminal
-from stgraph.run import DATA, PRECISIONS, Engine, Run
+from stgraph.run import DATA, PRECISIONS, Engine, Run, data_file
 
 BUILT_IN = DATA / "synthetic.h5"
 
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.train", description=__doc__)
     arguments.add_argument("--exp", required=True, help="folder in params/")
     arguments.add_argument("--name", help="what to call the run in checkpoints/ and reports/ (the experiment's name)")
-    arguments.add_argument("--data", type=Path, help="dataset file (data/NAME.h5 by params.json)")
+    arguments.add_argument("--data", type=Path, help="dataset file ending in .h5 (data/NAME.h5 by params.json)")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
     arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
@@ -32,19 +32,21 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def find_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, Path, str]:
-    """Settings, name of the run, data file and a message: Human3.6M where it is, the built-in set where it is not."""
-    path = data or DATA / f"{settings.data.dataset}.h5"
-    if data or path.exists() or settings.data.dataset not in ("h36m", "synthetic"):
-        return settings, name, path, ""
+def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, str]:
+    """Settings, name and a message: Human3.6M where it is, and in plain sight the built-in set where it is not."""
+    if data:
+        return with_data(settings, dataset=str(data)), name, ""
+    path = data_file(settings)
+    if path.exists() or settings.data.dataset not in ("h36m", "synthetic"):
+        return settings, name, ""
     if settings.data.dataset == "synthetic":
-        return settings, name, BUILT_IN, f"{path} does not exist: making the built-in synthetic set"
+        return settings, name, f"{path} does not exist: making the built-in synthetic set"
     detector = "gt" if settings.data.detector == "gt" else "sim"
     message = (
         f"{path} does not exist: training {name}-synthetic on the built-in SYNTHETIC set instead "
         f"(prepare the real one with `python -m data_prep h36m FOLDER --out {path}`)"
     )
-    return with_data(settings, dataset="synthetic", detector=detector), f"{name}-synthetic", BUILT_IN, message
+    return with_data(settings, dataset="synthetic", detector=detector), f"{name}-synthetic", message
 
 
 def make_built_in() -> None:
@@ -56,7 +58,8 @@ def make_built_in() -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings, name, path, message = find_data(load(args.exp, args.set), args.name or args.exp, args.data)
+    settings, name, message = choose_data(load(args.exp, args.set), args.name or args.exp, args.data)
+    path = data_file(settings)
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()
     if message:
@@ -64,7 +67,8 @@ def main(args: argparse.Namespace) -> None:
     if engine.is_global_zero and path == BUILT_IN:
         make_built_in()
     engine.barrier()
-    run = Run.create(name, settings, Dataset(path), engine)
+    dataset = Dataset(path)
+    run = Run.create(name, settings, dataset, engine)
     if (run.folder / "last.pt").exists() and not args.resume and engine.is_global_zero:
         if not args.restart:
             raise InputError(
@@ -74,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
         shutil.rmtree(run.folder)
     engine.barrier()
     options = {"resume": args.resume, "minutes": args.minutes, "save_minutes": args.save_minutes}
-    progress = run.fit(Dataset(path), Terminal(), compile=args.compile, **options)
+    progress = run.fit(dataset, Terminal(), compile=args.compile, **options)
     engine.print(
         f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
         f"epoch {progress.best_epoch:g} in {run.folder / 'best.safetensors'}, curves in {run.folder / 'curves.png'}\n"

@@ -63,8 +63,9 @@ class Track:
         person: number of the person within the recording.
     """
 
-    pose2d: dict[str, Float[np.ndarray, "t j 3"]]
-    pose3d: Float[np.ndarray, "t j 3"] | None = None
+    # Shapes are checked when a recording is written, with a message that names it.
+    pose2d: dict[str, np.ndarray]
+    pose3d: np.ndarray | None = None
     frame: int = 0
     person: int = 0
 
@@ -365,7 +366,7 @@ class Dataset:
         offset, shape, dtype = self._places[name]
         return np.memmap(self.path, dtype, "c", offset, shape)
 
-    def camera(self, recording: int) -> Camera:
+    def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""
         table = self.recordings
         return Camera(

@@ -30,7 +30,7 @@ def motion_loss(pred: Pose, target: Pose, intervals: tuple[int, ...] = (8, 12, 1
     Intervals as long as the window are left out.
     """
 
-    def crosses(pose: Pose, i: int) -> Pose:
+    def crosses(pose: Pose, i: int) -> Float[Tensor, "b s j 3"]:
         return torch.linalg.cross(pose[:, :-i], pose[:, i:])
 
     terms = [(crosses(pred, i) - crosses(target, i)).abs().mean() for i in intervals if i < pred.shape[1]]
@@ -59,7 +59,7 @@ def reprojection_loss(
         seen: 1 where the detector saw the joint.
     """
     screen = screen_normalise(project(pose, intrinsics), *size.unbind(-1))
-    return (joint_error(screen, pose2d) * seen).sum() / seen.sum()
+    return ((screen - pose2d).norm(dim=-1) * seen).sum() / seen.sum().clamp_min(1)
 
 
 @TASKS.register("lifting")

@@ -1,0 +1,71 @@
+"""A small dataset in the toolkit's own format, made from a fixed recipe."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stgraph.geometry import Camera, project
+from stgraph.io.dataset import Dataset, DatasetWriter, Recording, Track
+from stgraph.skeleton import H36M17
+
+GOLDEN = Path(__file__).parent / "golden"
+LENGTHS = {"S1": (100, 40), "S5": (163, 7), "S9": (81, 55)}
+UPRIGHT = np.array([1.0, 0, 0, 0])
+DISTORTED = np.array([1145, 1143, 512, 515, -0.2, 0.24, -0.003, -0.001, -0.001])
+CAMERAS = [
+    Camera("left", 1000, 1002, DISTORTED, UPRIGHT, np.zeros(3)),
+    Camera("right", 1000, 800, np.array([900, 900, 480, 410, 0, 0, 0, 0.002, 0.001]), UPRIGHT, np.array([1.0, 0, 0])),
+]
+
+
+def standing(frames: int, seed: int) -> np.ndarray:
+    """(t j 3) metres, camera space: an upright person who sways, with limbs of human length."""
+    rng = np.random.default_rng(seed)
+    rest = np.zeros((len(H36M17), 3))
+    for joint, parent in H36M17.bones:
+        side = (joint in H36M17.left) - (joint in H36M17.right)
+        down = 0.42 if "Knee" in H36M17.names[joint] or "Foot" in H36M17.names[joint] else -0.22
+        rest[joint] = rest[parent] + [0.15 * side, down, 0]
+    time = np.arange(frames)[:, None, None] / 50
+    waves = rng.normal(0, 0.05, rest.shape) * np.sin(
+        2 * np.pi * (time * rng.uniform(0.3, 1, rest.shape) + rng.random())
+    )
+    path = np.array([0.3 * rng.normal(), 0.1, 4.5]) + 0.2 * np.sin(time)
+    return (rest + waves + path).astype(np.float32)
+
+
+def recording(subject: str, take: int, camera: Camera, frames: int) -> Recording:
+    """A take with exact detections and noisy ones."""
+    pose = standing(frames, take + 10 * int(subject[1:]))
+    exact = project(torch.from_numpy(pose), camera.intrinsics).numpy()
+    seen = np.ones((*exact.shape[:2], 1), np.float32)
+    noise = np.random.default_rng(take).normal(0, 5, exact.shape)
+    noisy = np.concatenate([exact + noise, 0.8 * seen], -1).astype(np.float32)
+    noisy[::7, 3] = 0
+    detections = {"gt": np.concatenate([exact, seen], -1), "noisy": noisy}
+    return Recording(subject, ("Walking", "Sitting")[take], f"take {take}", camera, 50.0, [Track(detections, pose)])
+
+
+def write(path: Path, **changes: object) -> Path:
+    """The small dataset at `path`."""
+    splits = {"standard": {"train": ["S1", "S5"], "test": ["S9"]}}
+    about = {"source": "a fixed recipe for tests", "terms": "none", "created_by": "tests", "splits": splits} | changes
+    with DatasetWriter(path, H36M17, **about) as writer:
+        for subject, lengths in LENGTHS.items():
+            for take, frames in enumerate(lengths):
+                for camera in CAMERAS:
+                    writer.add(recording(subject, take, camera, frames))
+    return path
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return Dataset(write(tmp_path_factory.mktemp("data") / "small.h5"))
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Reference tensors by file name."""
+    return lambda name: np.load(GOLDEN / f"{name}.npz")

@@ -1,0 +1,141 @@
+"""The data format: what is written is what is read, and what cannot be right is refused without a trace."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from stgraph.errors import InputError
+from stgraph.io.dataset import Dataset, DatasetWriter, window_table
+from stgraph.skeleton import H36M17
+from tests.conftest import CAMERAS, LENGTHS, recording, standing, write
+
+
+def test_round_trip(dataset):
+    assert dataset.skeleton == H36M17
+    assert dataset.detectors == ["gt", "noisy"]
+    assert len(dataset) == len(LENGTHS) * 2 * len(CAMERAS)
+    number = dataset.find("S5/take 0/right")
+    written = recording("S5", 0, CAMERAS[1], 163)
+    track = np.flatnonzero(dataset.tracks["recording"] == number)
+    first, rows = (int(dataset.tracks[name][track].item()) for name in ("first_row", "rows"))
+    for name, values in written.tracks[0].fields().items():
+        np.testing.assert_array_equal(dataset.rows(name)[first : first + rows], values)
+    np.testing.assert_array_equal(dataset.rows("frame")[first : first + rows], np.arange(rows))
+    camera = dataset.camera(number)
+    np.testing.assert_array_equal(camera.intrinsics, CAMERAS[1].intrinsics)
+    assert (camera.name, camera.width, camera.height) == ("right", 1000, 800)
+    parts = dict(zip(dataset.recordings["subject"], dataset.splits["standard"], strict=True))
+    assert parts == {"S1": "train", "S5": "train", "S9": "test"}
+
+
+def test_a_plain_reader_needs_no_stgraph(dataset):
+    with h5py.File(dataset.path) as file:
+        assert dict(file.attrs)["format"] == "stgraph"
+        for rows in (file["rows/pose3d"], file["rows/pose2d/gt"]):
+            assert rows.chunks is None and rows.compression is None and rows.dtype == np.float32
+        np.testing.assert_array_equal(file["windows/81x5"][:], window_table(dataset.tracks["rows"], 81, 5))
+
+
+def test_windows_are_those_of_the_published_generators(golden):
+    pairs = golden("tgraphnet_generators")
+    lengths = np.array([7, 81, 100, 5, 163])
+    for name, frames, stride in (("train5_38_flip", 81, 5), ("eval31_25", 81, 31)):
+        expected = pairs[f"{name}/pairs"]
+        expected = expected[expected[:, 3] == 0]
+        # The reference lists a window by its chunk, without the padding around it.
+        padding = (frames - stride) // 2
+        np.testing.assert_array_equal(window_table(lengths, frames, stride) + [0, padding], expected[:, :2])
+
+
+@pytest.mark.parametrize("stride", [1, 5, 27, 81, 100])
+def test_chunks_tile_every_track(stride):
+    lengths = np.array([1, 3, 80, 81, 82, 250])
+    table = window_table(lengths, 81, stride)
+    for track, length in enumerate(lengths):
+        chunk = table[table[:, 0] == track, 1] + (81 - stride) // 2
+        frames = (chunk[:, None] + np.arange(stride)).ravel()
+        inside = frames[(frames >= 0) & (frames < length)]
+        np.testing.assert_array_equal(inside, np.arange(length))
+
+
+def broken(**changes):
+    good = recording("S1", 0, CAMERAS[0], 20)
+    track = good.tracks[0]
+    return replace(good, tracks=[replace(track, **changes)])
+
+
+def pose_with(value):
+    pose = standing(20, 1)
+    pose[4, 2, 1] = value
+    return pose
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pose3d": 1000 * standing(20, 1)}, "millimetres"),
+        ({"pose3d": standing(20, 1) / 1000}, "divided by 1000"),
+        ({"pose3d": pose_with(np.nan)}, "nan.*frame 4, joint RKnee"),
+        ({"pose3d": pose_with(np.inf)}, "inf.*frame 4, joint RKnee"),
+        ({"pose3d": standing(20, 1)[:, :16]}, "17 joints of skeleton 'h36m17'"),
+        ({"pose3d": standing(19, 1)}, r"pose2d/gt: shape \(20, 17, 3\), expected \(19 frames"),
+        ({"pose2d": {"gt": np.zeros((0, 17, 3))}, "pose3d": None}, "no frames"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_and_loses_nothing(tmp_path, changes, message):
+    path = write(tmp_path / "old.h5")
+    old = path.read_bytes()
+    with (
+        pytest.raises(InputError, match=message),
+        DatasetWriter(path, H36M17, source="", terms="", created_by="") as writer,
+    ):
+        writer.add(recording("S5", 0, CAMERAS[0], 20))
+        writer.add(broken(**changes))
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_recordings_of_one_name_are_refused(tmp_path):
+    with (
+        pytest.raises(InputError, match="S1/take 0/left.*two recordings"),
+        DatasetWriter(tmp_path / "new.h5", H36M17, source="", terms="", created_by="") as writer,
+    ):
+        writer.add(recording("S1", 0, CAMERAS[0], 20))
+        writer.add(recording("S1", 0, CAMERAS[0], 30))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_to_write_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nothing to write"):
+        with DatasetWriter(tmp_path / "new.h5", H36M17, source="", terms="", created_by=""):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="no such file.*data_prep"):
+        Dataset(tmp_path / "missing.h5")
+    path = write(tmp_path / "whole.h5")
+    for keep in (0, 1000, path.stat().st_size // 2, path.stat().st_size - 10):
+        cut = tmp_path / f"cut{keep}.h5"
+        cut.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(InputError, match="cut short"):
+            Dataset(cut)
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file.attrs["format"] = "other"
+    with pytest.raises(InputError, match="other"):
+        Dataset(tmp_path / "foreign.h5")
+
+
+def test_unknown_names_list_the_known_ones(dataset):
+    with pytest.raises(InputError, match="gt, noisy"):
+        dataset.rows("pose2d/cpn")
+    with pytest.raises(InputError, match="S9/take 0/left"):
+        dataset.find("S9/take 0/lift")
+
+
+def test_the_hash_follows_the_content(tmp_path, dataset):
+    assert Dataset(write(tmp_path / "same.h5")).hash == dataset.hash
+    assert Dataset(write(tmp_path / "other.h5", source="another")).hash != dataset.hash
