@@ -5,8 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
+
+# In the order of a camera's intrinsics.
+_LENS = ("focal_px", "center_px", "radial_distortion", "tangential_distortion")
 
 
 @cache
@@ -33,12 +38,9 @@ def h36m_cameras(subject: str) -> tuple[Camera, ...]:
             name=lens["id"],
             width=lens["width"],
             height=lens["height"],
-            intrinsics=[
-                *(*lens["focal_px"], *lens["center_px"]),
-                *(*lens["radial_distortion"], *lens["tangential_distortion"]),
-            ],
-            rotation=place["orientation_wxyz"],
-            translation=[millimetres / 1000 for millimetres in place["translation_mm"]],
+            intrinsics=np.concatenate([lens[name] for name in _LENS]),
+            rotation=np.array(place["orientation_wxyz"]),
+            translation=np.array(place["translation_mm"]) / 1000,
         )
         for lens, place in zip(calibration["intrinsics"], calibration["extrinsics"][subject], strict=True)
     )

@@ -1,0 +1,145 @@
+"""Whether poses can be a person's: units, joint order, sides, and that the 2D shows the 3D."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
+from stgraph.skeleton import H36M17
+
+# Bones of an adult, metres, by the joint at their end (Human3.6M's subjects, rounded to a centimetre).
+ADULT_BONES = {
+    **{"RHip": 0.13, "RKnee": 0.44, "RFoot": 0.45, "LHip": 0.13, "LKnee": 0.44, "LFoot": 0.45},
+    **{"Spine": 0.23, "Thorax": 0.26, "Neck/Nose": 0.12, "Head": 0.12},
+    **{"LShoulder": 0.15, "LElbow": 0.28, "LWrist": 0.25, "RShoulder": 0.15, "RElbow": 0.28, "RWrist": 0.25},
+}
+# A bone differs from this by less between any two adults; a joint in another's place makes it differ by more.
+BONE_FACTOR = 2.0
+UNIT_METRES = {"metres": 1.0, "millimetres": 1e-3, "centimetres": 1e-2}
+# Knees that bend the wrong way by this much on average cannot be straight legs alone.
+BACKWARDS = -0.2
+
+
+def check_finite(values: Float[np.ndarray, "t j c"], names: tuple[str, ...], where: str) -> None:
+    """Raises InputError that names the first frame and joint with NaN or an infinite value, and counts the frames."""
+    bad = ~np.isfinite(values).all(-1)
+    if bad.any():
+        t, j = np.argwhere(bad)[0]
+        raise InputError(
+            f"{where}: {values[t, j]} at frame {t}, joint {names[j]} (in {bad.any(1).sum()} of {len(values)} frames); "
+            "expected finite numbers, get the file again or leave the take out"
+        )
+
+
+def check_person(pose: Float[np.ndarray, "t 17 3"], where: str, unit: str) -> None:
+    """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
+
+    Args:
+        unit: what the file was taken to hold, a key of UNIT_METRES.
+    """
+    joint, parent = np.array(H36M17.bones).T
+    bones = np.median(np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1), axis=0)
+    ratios = bones / [ADULT_BONES[H36M17.names[j]] for j in joint]
+    scale = float(np.median(ratios))
+    if not 1 / BONE_FACTOR < scale < BONE_FACTOR:
+        # Which unit would make these numbers an adult's.
+        fits = {name: scale * metres / UNIT_METRES[unit] for name, metres in UNIT_METRES.items()}
+        looks = [name for name, ratio in fits.items() if 1 / BONE_FACTOR < ratio < BONE_FACTOR]
+        remedy = f"they seem to be {looks[0]}, convert them" if looks else "check what the file holds"
+        raise InputError(
+            f"{where}: taken as {unit}, as this layout has them, bones are {scale:.3g} times an adult's; {remedy}"
+        )
+    wrong = [
+        f"{H36M17.names[p]}-{H36M17.names[j]} is {bone:.2f} m"
+        for j, p, bone, ratio in zip(joint, parent, bones, ratios / scale, strict=True)
+        if not 1 / BONE_FACTOR < ratio < BONE_FACTOR
+    ]
+    if wrong:
+        raise InputError(
+            f"{where}: {', '.join(wrong)}, which is no person's; the joints seem to be in another order than "
+            f"Human3.6M's ({', '.join(H36M17.names)}); reorder them"
+        )
+    if knee_flexion(pose) < BACKWARDS:
+        raise InputError(
+            f"{where}: knees bend backwards, so left and right joints are swapped or an axis is mirrored; "
+            "expected Human3.6M's right side at joints 1 to 3 and right-handed axes"
+        )
+
+
+def knee_flexion(pose: Float[np.ndarray, "t 17 3"]) -> float:
+    """Mean sine of the knees' flexion about the hip axis: thigh x shank points to the person's left when a knee bends.
+
+    Right-handed coordinates, any orientation. Standing straight gives about 0, walking 0.3, sitting 0.9.
+    """
+    at = {name: pose[:, H36M17.index(name)] for name in H36M17.names}
+    left = at["LHip"] - at["RHip"]
+    sines = []
+    for side in "LR":
+        thigh, shank = at[f"{side}Knee"] - at[f"{side}Hip"], at[f"{side}Foot"] - at[f"{side}Knee"]
+        lengths = np.linalg.norm(left, axis=-1) * np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1)
+        sines.append((np.cross(thigh, shank) * left).sum(-1) / np.maximum(lengths, 1e-12))
+    return float(np.mean(sines))
+
+
+def image(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t j 2"]:
+    """Pixels of camera-space poses."""
+    return project(torch.from_numpy(pose), camera.intrinsics).numpy()
+
+
+def check_image(
+    pose2d: Float[np.ndarray, "t 17 3"],
+    pose3d: Float[np.ndarray, "t 17 3"],
+    camera: Camera,
+    cameras: Sequence[Camera],
+    where: str,
+) -> None:
+    """Raises InputError where 2D poses (pixels and confidence) cannot be images of the 3D poses.
+
+    Compared with the projection of the 3D, in units of the person's size in the image. Shape and place are judged
+    loosely, as detectors err and the 3D of some takes is known to be off by decimetres; swapped sides and another
+    camera's images are found by fitting better.
+
+    Args:
+        pose3d: camera space of `camera`, metres.
+        cameras: all that filmed the take.
+    """
+    seen = pose2d[..., 2] > 0
+    some = seen.any(1)
+    if not some.any():
+        raise InputError(f"{where}: no joint is seen in any frame (all confidences are 0); leave the file out")
+    found = np.where(seen[..., None], pose2d[..., :2], np.nan)[some]
+    true = np.where(seen[..., None], image(pose3d, camera), np.nan)[some]
+    size = float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1)))
+
+    def centred(poses: np.ndarray) -> np.ndarray:
+        return poses - np.nanmean(poses, axis=1, keepdims=True)
+
+    def error(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.nanmedian(np.linalg.norm(a - b, axis=-1))) / size
+
+    place, shape = error(found, true), error(centred(found), centred(true))
+    if shape > 0.04 and place < 0.25 and error(centred(found[:, H36M17.mirror]), centred(true)) < shape / 3:
+        raise InputError(
+            f"{where}: left and right joints are swapped against the 3D poses; expected the joints in the order "
+            f"{', '.join(H36M17.names)}"
+        )
+    if place > 0.1:
+        world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation)
+        for other in cameras:
+            seen_there = world_to_camera(world, other.rotation, other.translation).numpy()
+            if error(found, image(seen_there, other)[some]) < place / 3:
+                raise InputError(
+                    f"{where}: these 2D poses were seen by camera {other.name}, not {camera.name}; expected the "
+                    f"cameras in the order {', '.join(camera.name for camera in cameras)}"
+                )
+    if shape > 0.15 or place > 0.75:
+        small = np.nanmax(np.abs(found)) < 10
+        hint = " (the values are small: pixels are expected, not normalised coordinates)" if small else ""
+        raise InputError(
+            f"{where}: the 2D does not show the 3D poses: joints are off by {place * size:.0f} pixels, "
+            f"{shape * size:.0f} within the pose, for a person of {size:.0f}{hint}; expected pixels of this take and "
+            f"camera, in the joint order {', '.join(H36M17.names)}"
+        )
