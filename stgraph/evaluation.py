@@ -51,7 +51,7 @@ class Evaluator:
     Args:
         protocol: what is scored, and how.
         skeleton: of the predictions.
-        recordings: columns id, subject, action, take and camera, an entry per recording (a Dataset's `recordings`).
+        recordings: columns id, subject, action, take, camera and fps, an entry per recording (as a Dataset has them).
         recording: the recording of each track.
         lengths: frames of each track.
         frames: frames that the model sees at once.
@@ -165,10 +165,13 @@ class Evaluator:
             raise ValueError(f"{int((~self._filled).sum())} of {len(self.windows)} windows were not handed to `add`")
         sums, counts, error = self._measure()
         present = np.unique(self.recording[self._track])
+        ids = [str(id) for id in self.recordings["id"]]
         by = {}
         for group in GROUPS:
             labels = np.array([str(label) for label in self.recordings[COLUMNS.get(group, group)]])[present]
-            by[group] = {str(label): _means(sums, counts, present[labels == label]) for label in np.unique(labels)}
+            by[group] = {
+                label: _means(sums, counts, present[labels == label]) for label in map(str, dict.fromkeys(labels))
+            }
         actions = np.array([str(label) for label in self.recordings["action"]])[present]
         joints = [_joint_means(sums, counts, present[actions == action], self.names) for action in by["action"]]
         by["joint"] = {name: _mean_scores([scores[name] for scores in joints]) for name in self.names}
@@ -190,7 +193,12 @@ class Evaluator:
             "metrics": _mean_scores(list(by["action"].values())),
             "frame_mean": _means(sums, counts, present),
             "by": by,
-            "worst": {"recording": worst, "P1": by["recording"][worst]["P1"], "tracks": self._along_time(worst, error)},
+            "worst": {
+                "recording": worst,
+                "P1": by["recording"][worst]["P1"],
+                "fps": float(self.recordings["fps"][ids.index(worst)]),
+                "tracks": self._along_time(ids.index(worst), error),
+            },
         }
 
     def _text(self) -> str:
@@ -210,10 +218,10 @@ class Evaluator:
         """The frame of its track that each row shows."""
         return np.clip(self._frame, 0, self.lengths[self._track] - 1)
 
-    def _along_time(self, id: str, error: Float[Tensor, " row"]) -> list[dict[str, list]]:
+    def _along_time(self, recording: int, error: Float[Tensor, " row"]) -> list[dict[str, list]]:
         """Frames scored of each track of a recording, and P1 at each in mm: its mean where one counts twice."""
         tracks, frames = [], self._clamped()
-        for track in np.unique(self._track[np.array(self.recordings["id"])[self.recording[self._track]] == id]):
+        for track in np.unique(self._track[self.recording[self._track] == recording]):
             rows = self._track == track
             count = np.bincount(frames[rows])
             total = np.bincount(frames[rows], error.numpy()[rows] * METRICS["P1"][1])

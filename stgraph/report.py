@@ -1,0 +1,90 @@
+"""An evaluation's report as files: JSON, Markdown and plots."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stgraph.evaluation import METRICS
+from stgraph.figures.plots import PLOTS
+from stgraph.io.files import replaced
+
+SYNTHETIC = (
+    "> **Synthetic data.** The motion was made by a program. These numbers show that everything works; they say "
+    "nothing about the accuracy on real people."
+)
+GROUP_TITLES = {"action": "action", "subject": "subject", "camera": "camera", "joint": "joint (mean over actions)"}
+
+
+def write_report(report: Mapping, folder: Path | str) -> list[Path]:
+    """Write report.json, report.md and a PNG per plot, each beside its place and renamed. Returns their paths."""
+    folder = Path(folder)
+    paths = [write_json(report, folder / "report.json")]
+    for name, plot in PLOTS.items():
+        paths.append(folder / f"{name}.png")
+        with replaced(paths[-1]) as temporary:
+            plot(report).savefig(temporary, dpi=130)
+    # Last, since it shows the plots.
+    paths.append(folder / "report.md")
+    with replaced(paths[-1]) as temporary:
+        temporary.write_text(report_markdown(report), encoding="utf-8")
+    return paths
+
+
+def write_json(report: Mapping, path: Path | str) -> Path:
+    """The report as one JSON file, written beside its place and renamed."""
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    return Path(path)
+
+
+def report_markdown(report: Mapping) -> str:
+    """The report as Markdown: what was scored and how, the scores, tables by group, and the plots."""
+    about, scored, by = report["about"], report["scored"], report["by"]
+    experiment = about.get("experiment")
+    lines = [f"# Evaluation of {experiment}" if experiment else "# Evaluation", ""]
+    if about.get("synthetic"):
+        lines += [SYNTHETIC, ""]
+    lines += [
+        *(f"- {name}: {value}" for name, value in about.items() if name not in ("experiment", "synthetic")),
+        f"- protocol `{report['protocol']['name']}`: {report['protocol']['text']}",
+        f"- scored: {scored['frames']:,} frames of {scored['recordings']:,} recordings in {scored['tracks']:,} tracks, "
+        f"{len(scored['joints'])} joints"
+        + (f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""),
+        *(f"- left out: {what} ({why})" for what, why in report["left_out"]),
+        "",
+        *_table(
+            ("", "what it is", "unit", "mean over actions", "mean over frames"),
+            (
+                (f"**{name}**", METRICS[name][2], METRICS[name][0], _number(mean), _number(report["frame_mean"][name]))
+                for name, mean in report["metrics"].items()
+            ),
+            text=3,
+        ),
+    ]
+    for group, title in GROUP_TITLES.items():
+        names = list(next(iter(by[group].values())))
+        rows = [(label, *(_number(scores[name]) for name in names)) for label, scores in by[group].items()]
+        if group == "action":
+            rows.append(("**mean**", *(f"**{_number(report['metrics'][name])}**" for name in names)))
+        lines += ["", f"## By {title}", "", *_table((group, *names), rows)]
+        if group in PLOTS or f"{group}s" in PLOTS:
+            lines += ["", f"![Error by {group}]({group}s.png)"]
+    worst = report["worst"]
+    lines += ["", "## Worst recording", "", f"{worst['recording']}, P1 {worst['P1']:.1f} mm.", ""]
+    lines += ["![Error along time of the worst recording](worst.png)", ""]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> list[str]:
+    """A Markdown table; the columns of text come first, those of numbers are aligned right."""
+    head = list(head)
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'|'.join([' --- '] * text + [' ---: '] * (len(head) - text))}|",
+        *(f"| {' | '.join(row)} |" for row in cells),
+    ]
