@@ -1,7 +1,7 @@
 """Motion-capture files of any rig, seen through cameras: ASF/AMC, BVH and `.npz` of joint positions.
 
-A take is mapped to the Human3.6M skeleton by joint names, cut where it jumps, resampled by a cubic spline, placed before
-the cameras and projected; `gt` holds the exact 2D joints, `sim` those of a simulated detector.
+A take is mapped to the Human3.6M skeleton by joint names, cut where it jumps, resampled by a cubic spline, placed
+before the cameras and projected; `gt` holds the exact 2D joints, `sim` those of a simulated detector.
 """
 
 import json
@@ -58,19 +58,11 @@ def arguments(parser: ArgumentParser) -> None:
 @source("mocap", help="motion-capture files (ASF/AMC, BVH, .npz) seen through cameras", arguments=arguments)
 def read(args: Namespace) -> Source:
     """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
-    for option, low in (
-        ("fps", 0),
-        ("views", 0),
-        ("min_frames", 0),
-        ("min_depth", 0),
-        ("rate", -1e-9),
-        ("margin", -1e-9),
-    ):
-        if not low < (value := getattr(args, option)) < np.inf:
-            expected = "above 0" if low == 0 else "0 or more"
-            raise InputError(f"--{option.replace('_', '-')} {value}: expected a number {expected}")
-    if args.seed < 0:
-        raise InputError(f"--seed {args.seed}: expected 0 or more")
+    for option in ("fps", "views", "min_frames", "min_depth", "rate", "margin", "seed"):
+        value, zero = getattr(args, option), option in ("rate", "margin", "seed")
+        if not (0 < value < np.inf or (zero and value == 0)):
+            flag = f"--{option.replace('_', '-')}"
+            raise InputError(f"{flag} {value}: expected a number {'of 0 or more' if zero else 'above 0'}")
     takes = find_takes(args.paths, args.names, args.rate, _actions(args.actions))
     mapping = read_mapping(args.mapping) if args.mapping else None
     unit = metres(args.unit, "--unit") if args.unit else None
@@ -105,9 +97,8 @@ def _actions(path: Path | None) -> dict[str, str]:
 def _splits(args: Namespace, subjects: set[str]) -> dict[str, dict[str, list[str]]]:
     named = [*args.validation, *args.test]
     if unknown := [subject for subject in named if subject not in subjects]:
-        raise InputError(
-            f"--validation, --test: no subject {', '.join(unknown)}; there are {', '.join(sorted(subjects))}"
-        )
+        known = ", ".join(sorted(subjects))
+        raise InputError(f"--validation, --test: no subject {', '.join(unknown)}; there are {known}")
     if both := set(args.validation) & set(args.test):
         raise InputError(f"--validation, --test: {', '.join(sorted(both))} in both; name a subject once")
     if not named:
@@ -131,10 +122,8 @@ def pieces(pose: Float[np.ndarray, "t j 3"], rate: float, fps: float, shortest: 
     for start, end in runs(smooth):
         frames = int((end - start - 1) / rate * fps + 1e-6) + 1
         if frames >= shortest and (end - start) / rate >= SHORTEST:
-            times = np.arange(end - start) / rate
-            found.append(
-                CubicSpline(times, pose[start:end])(np.arange(frames) / fps) if rate != fps else pose[start:end]
-            )
+            spline = CubicSpline(np.arange(end - start) / rate, pose[start:end])
+            found.append(spline(np.arange(frames) / fps))
     return found
 
 

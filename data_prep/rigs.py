@@ -1,13 +1,12 @@
 """From any rig's joints to the Human3.6M skeleton, by names: mapping tables are JSON files in `mappings/`.
 
 A table holds `joints`: each of the 17 names -> a source joint, a list (their mean), or {joint: weight} with weights
-that sum to 1; and, where they apply, `about`, `unit` (of lengths), `up` ("y" or "z"), `order` (names of the joints of an
-array without names), `skip_frames` (frames that the rig's files add in front) and `only_with` (further joints that a
+that sum to 1; and, where they apply, `about`, `unit` (of lengths), `up` ("y" or "z"), `order` (names of the joints of
+an array without names), `skip_frames` (frames that the rig's files add in front) and `only_with` (further joints that a
 rig must have for the table to be chosen by itself).
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,8 @@ def metres(unit: str | float, where: str) -> float:
 
 def rig_index(names: Sequence[str]) -> dict[str, int]:
     """Joint -> its place, in lower case, by its whole name and without what all names begin with ("mixamorig:")."""
-    prefix = len(os.path.commonprefix(list(names))) if len(names) > 1 else 0
+    # What the first and the last in the alphabet share is shared by all.
+    prefix = next((place for place, (a, b) in enumerate(zip(min(names), max(names), strict=False)) if a != b), 0)
     full = {name.lower(): number for number, name in enumerate(names)}
     return {name[prefix:].lower(): number for number, name in enumerate(names)} | full
 
@@ -63,7 +63,7 @@ class Mapping:
         return {name.lower() for name in needed} <= set(rig_index(names))
 
     def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
-        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. Raises InputError for a missing joint."""
+        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
         index = rig_index(names)
         weights = np.zeros((len(self.joints), len(names)))
         for row, joint in zip(weights, H36M17.names, strict=True):
@@ -157,16 +157,8 @@ def check_person(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
             backwards in most frames in which they are bent.
     """
     # A body is as tall as its trunk, head and one leg (half of both).
-    upright = {
-        "Spine": 1,
-        "Thorax": 1,
-        "Neck/Nose": 1,
-        "Head": 1,
-        "RKnee": 0.5,
-        "RFoot": 0.5,
-        "LKnee": 0.5,
-        "LFoot": 0.5,
-    }
+    upright = dict.fromkeys(("Spine", "Thorax", "Neck/Nose", "Head"), 1.0)
+    upright |= dict.fromkeys(("RKnee", "RFoot", "LKnee", "LFoot"), 0.5)
     joint = [H36M17.index(name) for name in upright]
     bones = pose[:, joint] - pose[:, [H36M17.parents[j] for j in joint]]
     stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))

@@ -44,6 +44,7 @@ NAMINGS = (
         "CC BY-SA 3.0; the data used was obtained from HDM05",
     ),
 )
+ANY_NAME = re.compile(r"(?P<action>.*?)[ _-]*(?P<take>\d*)")
 UNKNOWN_TERMS = "those of the motion files, which do not state them"
 
 
@@ -159,15 +160,9 @@ def _named_take(
     path: Path, patterns: Sequence[tuple[re.Pattern, Naming]], rate: float, actions: Mapping[str, str]
 ) -> Take:
     stem = path.stem
-    for pattern, naming in patterns:
-        if match := pattern.fullmatch(stem):
-            found = {key: value for key, value in match.groupdict().items() if value}
-            break
-    else:
-        found, naming = (
-            re.fullmatch(r"(?P<action>.*?)[ _-]*(?P<take>\d*)", stem).groupdict(),
-            Naming("", "", UNKNOWN_TERMS),
-        )
+    patterns = [*patterns, (ANY_NAME, Naming("", "", UNKNOWN_TERMS))]
+    match, naming = next((match, naming) for pattern, naming in patterns if (match := pattern.fullmatch(stem)))
+    found = {key: value for key, value in match.groupdict().items() if value}
     subject = f"S{found['subject'].removeprefix('S')}" if "subject" in found else path.resolve().parent.name
     action = actions.get(stem) or found.get("action") or UNNAMED
     own_rate = float(found.get("rate", 120)) if path.suffix.lower() == ".amc" else 0

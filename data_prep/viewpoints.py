@@ -12,8 +12,10 @@ from stgraph.geometry import Camera, matrix_to_quaternion, project, quaternion_t
 IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
 FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
 CAMERA_HEIGHT = (0.3, 3.0)  # metres above the floor
-DISTANCES = np.geomspace(2, 15, 48)  # metres from the camera to the middle of the motion, on the floor
+DISTANCES = np.geomspace(2, 20, 48)  # metres from the camera to the middle of the motion, on the floor
 STEP_BACK = (1.0, 1.5)  # times the distance from which the whole motion just fits
+SMALLEST = (0.3, 0.6)  # of the image's height: a person is not made smaller than this to see all of the path
+NEAREST = 1.0  # metres from the camera to any joint
 AIM, ROLL = 0.15, 2.0  # standard deviations: metres beside the middle of the motion, degrees
 BORDER = 0.05  # of the image's longer side: what "just fits" leaves free
 
@@ -42,30 +44,33 @@ def look_at(centre: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], roll
 def random_camera(rng: np.random.Generator, pose: Float[np.ndarray, "t j 3"], name: str) -> Camera:
     """A camera without distortion that sees a motion (metres, world, z up) from somewhere around it.
 
-    Drawn: image size, focal length, direction, height, aim (hence the tilt), roll, and a distance from just far enough
-    for all joints in all frames up to half as far again, but within 2 to 15 m for the fit.
+    Drawn: image size, focal length, direction, height, aim (hence the tilt), roll, and a distance: from just far enough
+    for all joints in all frames up to half as far again. Where that would make the person small in the image (a long
+    walk), the camera is nearer and looks at the person in some frame instead; the rest of the path passes out of sight.
     """
     width, height = IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
     focal = rng.uniform(*FOCAL) * max(width, height)
-    direction = rng.uniform(0, 2 * np.pi)
-    above = rng.uniform(*CAMERA_HEIGHT)
-    few = pose[:: max(len(pose) // 100, 1)].reshape(-1, 3)
-    target = (few.min(axis=0) + few.max(axis=0)) / 2 + rng.normal(0, AIM, 3)
-    roll, back = rng.normal(0, ROLL), rng.uniform(*STEP_BACK)
+    direction, above = rng.uniform(0, 2 * np.pi), rng.uniform(*CAMERA_HEIGHT)
+    aim, roll, back = rng.normal(0, AIM, 3), rng.normal(0, ROLL), rng.uniform(*STEP_BACK)
+    smallest, frame = rng.uniform(*SMALLEST), rng.integers(len(pose))
+    few = pose[:: max(len(pose) // 100, 1)]
     half = np.array([width, height]) / 2 - BORDER * max(width, height)
 
-    def placed(distance: float) -> tuple[np.ndarray, np.ndarray]:
-        offset = distance * np.array([np.cos(direction), np.sin(direction)])
-        centre = np.array([*(target[:2] + offset), above])
+    def placed(seen: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
+        joints = seen.reshape(-1, 3)
+        target = (joints.min(axis=0) + joints.max(axis=0)) / 2 + aim
+        centre = np.array([*(target[:2] + distance * np.array([np.cos(direction), np.sin(direction)])), above])
         return centre, look_at(centre, target, roll)
 
     def fits(distance: float) -> bool:
-        centre, rotation = placed(distance)
+        centre, rotation = placed(few, distance)
         seen = (few - centre) @ rotation
-        return bool((seen[:, 2] > 0.5).all() and (focal * np.abs(seen[:, :2]) < half * seen[:, 2:]).all())
+        return bool((seen[..., 2] > NEAREST).all() and (focal * np.abs(seen[..., :2]) < half * seen[..., 2:]).all())
 
-    nearest = next((distance for distance in DISTANCES if fits(distance)), DISTANCES[-1])
-    centre, rotation = placed(back * nearest)
+    size = np.median(np.linalg.norm(few.max(axis=1) - few.min(axis=1), axis=-1))
+    farthest = focal * size / (smallest * height)
+    distance = back * next((distance for distance in DISTANCES if fits(distance)), np.inf)
+    centre, rotation = placed(few, distance) if distance < farthest else placed(pose[frame], farthest)
     intrinsics = np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0])
     return Camera(name, width, height, intrinsics, matrix_to_quaternion(torch.from_numpy(rotation)).numpy(), centre)
 
@@ -79,8 +84,11 @@ def see(
     (of the image's longer side) outside the image. Beyond a slope of 1 the projection is clamped, so that counts as
     outside too.
     """
-    camera_pose = world_to_camera(torch.from_numpy(pose), camera.rotation, camera.translation)
-    pixels = project(camera_pose, camera.intrinsics).numpy()
+    rotation, translation, intrinsics = (
+        torch.tensor(value) for value in (camera.rotation, camera.translation, camera.intrinsics)
+    )
+    camera_pose = world_to_camera(torch.from_numpy(pose), rotation, translation)
+    pixels = project(camera_pose, intrinsics).numpy()
     camera_pose = camera_pose.numpy()
     depth = camera_pose[..., 2]
     size = np.array([camera.width, camera.height])
