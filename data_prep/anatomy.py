@@ -16,8 +16,8 @@ ADULT_BONES = {
     **{"Spine": 0.23, "Thorax": 0.26, "Neck/Nose": 0.12, "Head": 0.12},
     **{"LShoulder": 0.15, "LElbow": 0.28, "LWrist": 0.25, "RShoulder": 0.15, "RElbow": 0.28, "RWrist": 0.25},
 }
-# A bone differs from this by less between any two adults; a joint in another's place makes it differ by more.
-BONE_FACTOR = 2.0
+# Motion-capture rigs place joints differently, the hips most, but within this; a joint in another's place is not.
+BONE_FACTOR = 2.5
 UNIT_METRES = {"metres": 1.0, "millimetres": 1e-3, "centimetres": 1e-2}
 # Knees that bend the wrong way by this much on average cannot be straight legs alone.
 BACKWARDS = -0.2

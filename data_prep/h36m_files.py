@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cdflib
+import h5py
 import numpy as np
 import scipy.io
 from jaxtyping import Float
@@ -219,7 +220,12 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
 
 
 def read_mat(path: Path) -> np.ndarray:
-    """`data` of a converted file: MATLAB's cdfread gives a cell that holds the matrix."""
+    """`data` of a converted file: MATLAB's cdfread gives a cell that holds the matrix. Version 7.3 files are HDF5."""
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            data = file["data"]
+            # Axes are stored in reverse, and a cell holds references.
+            return np.transpose(file[data[0, 0]] if data.dtype == h5py.ref_dtype else data)
     data = scipy.io.loadmat(path)["data"]
     return data[0, 0] if data.dtype == object else data
 

@@ -4,6 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -85,6 +86,14 @@ def write_mat(path, pose):
     scipy.io.savemat(path, {"data": cell})
 
 
+def write_mat73(path, pose):
+    """MATLAB's -v7.3: HDF5 behind a block of text, axes in reverse, the cell a reference."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        matrix = file.create_dataset("#refs#/a", data=pose.reshape(len(pose), -1).T)
+        file.create_dataset("data", data=np.array([[matrix.ref]], dtype=h5py.ref_dtype))
+
+
 def write_official(folder, layout, write=write_cdf, ending=".cdf", motions=None):
     for (subject, take), pose in (motions or MOTIONS).items():
         place = folder / subject / "MyPoseFeatures" / layout
@@ -135,6 +144,7 @@ LAYOUTS = {
     "world cdf": lambda folder: write_official(folder, "D3_Positions"),
     "mono mat": lambda folder: write_official(folder, "D3_Positions_mono", write_mat, ".cdf.mat"),
     "world mat": lambda folder: write_official(folder, "D3_Positions", write_mat, ".mat"),
+    "world mat 7.3": lambda folder: write_official(folder, "D3_Positions", write_mat73, ".mat"),
     "videopose3d": write_3d,
     "videopose3d 17": lambda folder: write_3d(folder, joints=H36M17.select_from(H36M32)),
 }
