@@ -143,7 +143,7 @@ def report_missing(
     """List what a whole archive has and these files lack: takes, cameras, and the 3D of 2D poses."""
     for subject in dict.fromkeys(key.subject for key in keys):
         takes = {key.take: key.action for key in keys if key.subject == subject}
-        takes |= {take: take for owner, take in corrupt if owner == subject}
+        takes |= {take: Key(owner, take).action for owner, take in corrupt if owner == subject}
         counts = Counter(takes.values())
         lacking = [f"{action} ({counts[action]} of 2)" for action in ACTIONS if counts[action] < 2]
         if lacking:
@@ -153,8 +153,9 @@ def report_missing(
             lacking = [camera.name for camera in h36m_cameras(subject) if camera.name not in present]
             if present and lacking:
                 left_out.append((f"{subject}/{take}, cameras {', '.join(lacking)}", "no 3D poses"))
+    known = set(keys)
     for detector, table in found.poses2d.items():
-        alone = [key for key in table if key not in set(keys) and (key.subject, key.take) not in corrupt]
+        alone = [key for key in table if key not in known and (key.subject, key.take) not in corrupt]
         if alone:
             first = f"{alone[0].subject}/{alone[0].take}/{alone[0].camera}"
             left_out.append((f"{detector}: {len(alone)} recordings, the first {first}", "2D without 3D"))

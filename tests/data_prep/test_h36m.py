@@ -255,7 +255,9 @@ def test_detectors_share_a_file(tmp_path):
     write_2d(
         tmp_path, "sh_pt_mpii", MPII16.select_from(H36M32), symmetry=[[3, 4, 5, 13, 14, 15], [0, 1, 2, 10, 11, 12]]
     )
+    write_official(tmp_path, "D2_Positions", motions={("S9", "Waiting"): walker(9)})
     data, source = prepared(tmp_path, out=tmp_path / "out.h5")
+    assert dict(source.left_out)["D2_Positions: 4 recordings, the first S9/Waiting/54138969"] == "2D without 3D"
     assert data.detectors == ["cpn_ft_h36m_dbb", "gt", "sh_ft_h36m", "sh_pt_mpii", "sim"]
     assert "cpn_ft_h36m_dbb: 12 recordings ran on after the motion capture; cut to its length (36" in str(source.notes)
     assert "Neck/Nose is marked unseen" in str(source.notes)
@@ -322,6 +324,14 @@ def test_nothing_there(tmp_path):
     assert "2D poses alone (gt)" in refusal(tmp_path)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))
     assert "other.npz: holds poses; expected positions_3d or positions_2d" in refusal(tmp_path / "other.npz")
+
+
+def test_nothing_usable(tmp_path):
+    write_cdf(tmp_path / "S2" / "MyPoseFeatures" / "D3_Positions" / "Walking.cdf", np.zeros((3, 96)))
+    write_cdf(tmp_path / "S11" / "MyPoseFeatures" / "D3_Positions" / "Directions.cdf", np.zeros((3, 96)))
+    message = refusal(tmp_path)
+    assert "every recording found was left out" in message
+    assert "S2: no calibration" in message and "S11/Directions: corrupt" in message
 
 
 def test_misplaced_and_doubled_files(one, tmp_path):
