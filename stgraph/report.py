@@ -45,7 +45,7 @@ def report_markdown(report: Mapping) -> str:
     if about.get("synthetic"):
         lines += [SYNTHETIC, ""]
     lines += [
-        *(f"- {name}: {value}" for name, value in about.items() if name not in ("experiment", "synthetic")),
+        *(f"- {name}: {value}" for name, value in about.items() if name not in ("experiment", "synthetic") and value),
         f"- protocol `{report['protocol']['name']}`: {report['protocol']['text']}",
         f"- scored: {scored['frames']:,} frames of {scored['recordings']:,} recordings in {scored['tracks']:,} tracks, "
         f"{len(scored['joints'])} joints"
