@@ -185,7 +185,7 @@ def foot_roll(pitch: Array, scale: float) -> tuple[Array, Array]:
 
 
 def lower_to_reach(body: Body, hips: Float[Array, "t 2 3"], ankles: Float[Array, "t 2 3"], straight: float) -> Array:
-    """How far the pelvis must come down for no leg to be longer than `straight` times its length: (t,) metres, smooth."""
+    """How far (metres, smooth) the pelvis must come down for no leg to exceed `straight` times its length."""
     level = np.linalg.norm((hips - ankles)[..., :2], axis=-1)
     highest = ankles[..., 2] + np.sqrt(np.maximum((straight * body.leg) ** 2 - level**2, 0.01))
     drop = np.maximum(hips[..., 2] - highest, 0).max(-1)
@@ -261,7 +261,7 @@ def arm(body: Body, angles: Float[Array, "t 4"], outward: float) -> tuple[Array,
 
 
 def arm_angles(body: Body, target: Float[Array, "t 3"], outward: float) -> Float[Array, "t 3"]:
-    """Flexion, abduction and elbow bend that bring the wrist to a place seen from the shoulder, in the chest's frame."""
+    """Flexion, abduction and elbow bend that bring the wrist to a place given from the shoulder, in chest axes."""
     distance = np.linalg.norm(target, axis=-1)
     upper, lower = body.length("Elbow"), body.length("Wrist")
     held = np.clip(reach(distance, upper + lower), 0.35 * (upper + lower), None)

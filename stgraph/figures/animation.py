@@ -1,0 +1,387 @@
+"""Skeletons drawn and animated: 2D input, true and predicted 3D side by side.
+
+Bones are projected here and drawn as 2D lines over a background that is rendered once, which is what makes a clip of
+100 frames take a second instead of a minute.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from stgraph.errors import InputError
+from stgraph.figures.clips import check_clip, write_clip
+from stgraph.skeleton import Skeleton
+
+# Told apart by the colour-blind, too.
+LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
+GHOST, FLOOR, NOTE = "#b9b9b9", "#dcdcdc", "#b35900"
+SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
+DPI, PANEL_HEIGHT = 100, 340  # the height at which text has its design size
+
+
+@dataclass(frozen=True)
+class View:
+    """Where 3D is seen from, degrees: `azimuth` round the person from the camera's side, `elevation` above it."""
+
+    azimuth: float = 35.0
+    elevation: float = 12.0
+
+
+@dataclass(frozen=True)
+class ImagePanel:
+    """Joints in the image.
+
+    Attributes:
+        pose: pixels x, y and, if given, confidence; a joint of confidence 0 is not drawn.
+        width, height: the image's size in pixels; its border is drawn.
+    """
+
+    title: str
+    pose: Float[np.ndarray, "t j d"]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class PosePanel:
+    """Joints in space.
+
+    Attributes:
+        pose: metres, camera axes (x right, y down, z forward).
+        rotation: the camera's quaternion w x y z, camera to world (z up), which tells where up is; without it, up is
+            where the image's top is.
+        path: where the root is, metres in camera axes. The person is drawn in one place and the floor moves
+            underneath; without a path, the person moves over the floor as `pose` says.
+        error: of every frame, mm, written into the picture.
+        ghost: another pose to draw behind this one in grey, in the same axes.
+    """
+
+    title: str
+    pose: Float[np.ndarray, "t j 3"]
+    rotation: Float[np.ndarray, "4"] | None = None
+    path: Float[np.ndarray, "t 3"] | None = None
+    error: Float[np.ndarray, " t"] | None = None
+    ghost: Float[np.ndarray, "t j 3"] | None = None
+
+
+Panel = ImagePanel | PosePanel
+
+# Geometry of the drawing ----------------------------------------------------------------------------------------------
+
+
+def upright(
+    points: Float[np.ndarray, "... 3"], rotation: Float[np.ndarray, "4"] | None = None
+) -> Float[np.ndarray, "... 3"]:
+    """Camera axes to right, away and up, with the camera's tilt and roll taken out where its rotation is known."""
+    up = np.array([0.0, -1.0, 0.0])
+    if rotation is not None:
+        w, x, y, z = rotation
+        up = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])  # the world's z seen by it
+    right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    right /= np.linalg.norm(right)
+    return points @ np.stack([right, np.cross(up, right), up], axis=-1)
+
+
+def on_screen(points: Float[np.ndarray, "... 3"], view: View) -> Float[np.ndarray, "... 3"]:
+    """Right, away and up to the screen: x right, y up, and the distance behind the screen (orthographic), metres."""
+    azimuth, elevation = np.radians([view.azimuth, view.elevation])
+    x, away, up = np.moveaxis(points, -1, 0)
+    x, away = x * np.cos(azimuth) + away * np.sin(azimuth), away * np.cos(azimuth) - x * np.sin(azimuth)
+    y = up * np.cos(elevation) + away * np.sin(elevation)
+    return np.stack([x, y, away * np.cos(elevation) - up * np.sin(elevation)], axis=-1)
+
+
+def floor_lines(height: float, centre: Float[np.ndarray, "2"]) -> Float[np.ndarray, "line end 3"]:
+    """Lines of the floor's squares around the origin of the drawing, for a person who stands at `centre`."""
+    lines = []
+    for axis in range(2):
+        first = -FLOOR_RADIUS + (-centre[axis] + FLOOR_RADIUS) % SQUARE
+        for place in np.arange(first, FLOOR_RADIUS + 1e-6, SQUARE):
+            ends = np.full((2, 3), height)
+            ends[:, axis], ends[:, 1 - axis] = place, (-FLOOR_RADIUS, FLOOR_RADIUS)
+            lines.append(ends)
+    return np.array(lines)
+
+
+# Drawing --------------------------------------------------------------------------------------------------------------
+
+
+def bone_colours(skeleton: Skeleton) -> list[str]:
+    """A colour for every bone, by the side of the joint at its end."""
+    sides = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
+    return [sides.get(joint, MIDDLE) for joint, _ in skeleton.bones]
+
+
+def segments(points: Float[np.ndarray, "j 2"], skeleton: Skeleton) -> Float[np.ndarray, "bone 2 2"]:
+    """Bones as lines from parent to joint; a bone with a missing (NaN) end is missing."""
+    joint, parent = np.array(skeleton.bones).T
+    return np.stack([points[parent], points[joint]], axis=1)
+
+
+def draw_pose2d(axes: Axes, pose: Float[np.ndarray, "j d"], skeleton: Skeleton, width: float = 2.5) -> LineCollection:
+    """Draw joints in the image, x right and y down as in pixels; `axes` must have its y axis inverted.
+
+    pose: pixels x, y and, if given, confidence (0 = not drawn).
+    """
+    lines = LineCollection(segments(seen(pose), skeleton), colors=bone_colours(skeleton), linewidths=width)
+    lines.set_capstyle("round")
+    axes.add_collection(lines)
+    return lines
+
+
+def draw_pose3d(
+    axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, view: View | None = None, width: float = 2.5
+) -> LineCollection:
+    """Draw joints in space, given as right, away and up in metres (see `upright`), nearest bones on top."""
+    screen = on_screen(pose, view or View())
+    order = depth_order(screen, skeleton)
+    colours = np.array(bone_colours(skeleton))[order]
+    lines = LineCollection(segments(screen[:, :2], skeleton)[order], colors=colours, linewidths=width)
+    lines.set_capstyle("round")
+    axes.add_collection(lines)
+    return lines
+
+
+def depth_order(screen: Float[np.ndarray, "j 3"], skeleton: Skeleton) -> np.ndarray:
+    """Bones from far to near."""
+    joint, parent = np.array(skeleton.bones).T
+    return np.argsort(-(screen[joint, 2] + screen[parent, 2]), kind="stable")
+
+
+def seen(pose: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... 2"]:
+    """x and y, NaN where the confidence is 0."""
+    return pose if pose.shape[-1] == 2 else np.where(pose[..., 2:] > 0, pose[..., :2], np.nan)
+
+
+class _Stage:
+    """One panel on the page: what is drawn once, and the lines that move."""
+
+    def __init__(self, axes: Axes, panel: Panel, skeleton: Skeleton, scale: float) -> None:
+        self.axes, self.panel, self.skeleton = axes, panel, skeleton
+        axes.set_axis_off()
+        axes.set_title(panel.title, fontsize=10 * scale, pad=4 * scale)
+        self.colours = np.array(bone_colours(skeleton))
+        self.back = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
+        self.ghost = LineCollection([], colors=GHOST, linewidths=2 * scale, capstyle="round")
+        self.lines = LineCollection([], linewidths=2.8 * scale, capstyle="round", joinstyle="round")
+        self.text = axes.text(0.5, 0.005, "", transform=axes.transAxes, fontsize=10 * scale, ha="center", va="bottom")
+        self.moving = [self.back, self.ghost, self.lines, self.text]
+        for artist in self.moving:
+            artist.set_animated(True)
+        for lines in self.moving[:3]:
+            axes.add_collection(lines, autolim=False)
+
+    def fit(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Show at least the box from `low` to `high`, with equal axes, all through the clip."""
+        box = self.axes.get_window_extent()
+        middle, half = (low + high) / 2, (high - low) / 2
+        unit = max(half[0] / box.width, half[1] / box.height)
+        self.axes.set_xlim(middle[0] - unit * box.width, middle[0] + unit * box.width)
+        self.axes.set_ylim(middle[1] - unit * box.height, middle[1] + unit * box.height)
+
+
+class _ImageStage(_Stage):
+    def __init__(self, axes: Axes, panel: ImagePanel, skeleton: Skeleton, scale: float) -> None:
+        super().__init__(axes, panel, skeleton, scale)
+        self.points = seen(panel.pose)
+        self.lines.set_color(self.colours)
+        low, high = bounds(self.points, panel.title)
+        margin = 0.08 * (high - low).max()
+        self.fit(low - margin, high + margin)
+        axes.invert_yaxis()
+        border = Rectangle((0, 0), panel.width, panel.height, fill=False, edgecolor=GHOST, linewidth=scale)
+        axes.add_patch(border)
+
+    def update(self, frame: int) -> None:
+        """Set the moving lines to a frame."""
+        self.lines.set_segments(segments(self.points[frame], self.skeleton))
+
+
+class _PoseStage(_Stage):
+    floor: float = 0.0  # its height, metres; set for all panels together
+
+    def __init__(self, axes: Axes, panel: PosePanel, skeleton: Skeleton, scale: float, view: View) -> None:
+        super().__init__(axes, panel, skeleton, scale)
+        self.view = view
+        self.poses = [upright(pose, panel.rotation) for pose in (panel.pose, panel.ghost) if pose is not None]
+        if panel.path is None:  # the floor lies around the middle of the true path, or of the only one
+            origin = np.nanmean(self.poses[-1][:, skeleton.root], axis=0) * (1, 1, 0)
+            self.path = np.zeros((len(panel.pose), 3))
+            self.poses = [pose - origin for pose in self.poses]
+        else:  # in place: the root's height moves the person, the rest of its path moves the floor
+            self.path = upright(panel.path, panel.rotation)
+            level = self.path[:, None] * (0, 0, 1)
+            self.poses = [pose - pose[:, [skeleton.root]] + level for pose in self.poses]
+
+    def box(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
+        """What has to fit on the screen: every pose of the clip, and the floor's front edge; metres."""
+        corners = np.array([[x, y, floor] for x in (-1, 1) for y in (-1, 1)]) * (FLOOR_RADIUS, FLOOR_RADIUS, 1)
+        low, high = bounds(
+            np.concatenate([on_screen(pose, self.view).reshape(-1, 3) for pose in self.poses]), self.panel.title
+        )
+        edge = on_screen(corners, self.view)
+        return np.minimum(low, edge.min(0))[:2], np.maximum(high, edge.max(0))[:2]
+
+    def update(self, frame: int) -> None:
+        """Set the moving lines, the floor and the error to a frame."""
+        self.back.set_segments(on_screen(floor_lines(self.floor, self.path[frame, :2]), self.view)[..., :2])
+        screen, *ghost = (on_screen(pose[frame], self.view) for pose in self.poses)
+        order = depth_order(screen, self.skeleton)
+        self.lines.set_segments(segments(screen[:, :2], self.skeleton)[order])
+        self.lines.set_color(self.colours[order])
+        for behind in ghost:
+            self.ghost.set_segments(segments(behind[:, :2], self.skeleton))
+        if self.panel.error is not None:
+            self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
+
+
+def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest coordinates. Raises InputError where there is nothing to show."""
+    points = points.reshape(-1, points.shape[-1])
+    points = points[np.isfinite(points).all(-1)]
+    if not len(points):
+        raise InputError(f"panel {title!r}: no joint of the clip is finite and seen; choose another recording or start")
+    return points.min(0), points.max(0)
+
+
+def frames(
+    panels: Sequence[Panel],
+    skeleton: Skeleton,
+    *,
+    view: View | None = None,
+    size: tuple[int, int] = (960, 340),
+    title: str = "",
+    caption: str = "",
+    note: str = "",
+    fps: float = 50.0,
+    indices: Sequence[int] | None = None,
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Draw a clip, frame by frame.
+
+    Args:
+        view: of the panels in space.
+        size: width and height, pixels.
+        title, caption: above the panels and below them. note: stands out beside the title ("synthetic data").
+        fps: of the poses; the time is written into the picture.
+        indices: which frames to draw; all where not given.
+
+    Raises:
+        InputError: panels of different lengths or joint counts, an empty clip, or a picture too small to read.
+    """
+    check_panels(panels, skeleton, size)
+    view, (width, height) = view or View(), size
+    scale = min(height / PANEL_HEIGHT, width / (320 * len(panels)))
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    top, bottom = 52 * scale / height, 24 * scale / height
+    stages: list[_ImageStage | _PoseStage] = []
+    for number, panel in enumerate(panels):
+        box = ((number + 0.02) / len(panels), bottom, 0.96 / len(panels), 1 - top - bottom)
+        axes = figure.add_axes(box)
+        if isinstance(panel, ImagePanel):
+            stages.append(_ImageStage(axes, panel, skeleton, scale))
+        else:
+            stages.append(_PoseStage(axes, panel, skeleton, scale, view))
+    share_limits([stage for stage in stages if isinstance(stage, _PoseStage)])
+
+    edge = 8 * scale / width
+    line = 1 - 15 * scale / height
+    figure.text(edge, line, title, fontsize=11 * scale, fontweight="bold", va="center")
+    figure.text(1 - edge, line, note, fontsize=11 * scale, fontweight="bold", va="center", ha="right", color=NOTE)
+    figure.text(edge, 12 * scale / height, caption, fontsize=8.5 * scale, va="center", color="0.3")
+    clock = figure.text(0.5, line, "", fontsize=10 * scale, va="center", ha="center", color="0.3", animated=True)
+    sides = [Line2D([], [], color=colour, linewidth=2.8 * scale) for colour in (LEFT, RIGHT)]
+    figure.legend(
+        sides,
+        ["left", "right"],
+        loc="lower right",
+        ncols=2,
+        frameon=False,
+        fontsize=8.5 * scale,
+        borderaxespad=0.1,
+        handlelength=1.4,
+    )
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+    for index in range(len(panels[0].pose)) if indices is None else indices:
+        canvas.restore_region(background)
+        for stage in stages:
+            stage.update(index)
+            for artist in stage.moving:
+                stage.axes.draw_artist(artist)
+        clock.set_text(f"{index / fps:.2f} s")
+        figure.draw_artist(clock)
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def share_limits(stages: Sequence[_PoseStage]) -> None:
+    """One scale and one floor for all panels in space, so that they can be compared."""
+    if not stages:
+        return
+    floor = float(np.nanmin(stages[0].poses[0][..., 2]))
+    boxes = [stage.box(floor) for stage in stages]
+    low, high = np.min([low for low, _ in boxes], axis=0), np.max([high for _, high in boxes], axis=0)
+    # Room below for the error, which is written there.
+    low[1] -= 0.09 * (high - low)[1]
+    for stage in stages:
+        stage.floor = floor
+        stage.fit(low - 0.04, high + 0.04)
+
+
+def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, int]) -> None:
+    """Raises InputError for panels that do not go together."""
+    shapes = {panel.title: panel.pose.shape for panel in panels}
+    if len({shape[:2] for shape in shapes.values()}) != 1 or next(iter(shapes.values()))[1] != len(skeleton):
+        raise InputError(f"panels {shapes}: expected the same frames of the {len(skeleton)} joints of {skeleton.name}")
+    if not all(shape[0] for shape in shapes.values()):
+        raise InputError(f"panels {', '.join(shapes)}: no frames to draw; choose an earlier start or a longer clip")
+    if size[0] < 100 * len(panels) or size[1] < 100 or max(size) > 8192:
+        raise InputError(
+            f"size {size[0]} x {size[1]}: expected at least {100 * len(panels)} x 100 pixels and at most 8192 a side"
+        )
+
+
+def animate(
+    panels: Sequence[Panel],
+    skeleton: Skeleton,
+    path: Path | str,
+    *,
+    fps: float,
+    rate: float = 25.0,
+    size: tuple[int, int] = (960, 340),
+    view: View | None = None,
+    bitrate: int = 1500,
+    title: str = "",
+    caption: str = "",
+    note: str = "",
+) -> Path:
+    """Draw a clip into a GIF or an MP4, beside its place and renamed when it is whole.
+
+    Args:
+        path: its ending decides the format.
+        fps: frames a second of the poses. rate: frames a second to draw, evenly chosen; the clip keeps its length.
+        bitrate: of an MP4, kbit/s.
+        others: see `frames`.
+
+    Raises:
+        InputError: another ending than .gif or .mp4, a rate that the format cannot hold, or what `frames` raises.
+    """
+    path = Path(path)
+    check_clip(path, rate, bitrate)
+    rate = min(rate, fps)
+    length = len(panels[0].pose)
+    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1))
+    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
+    text = {"title": title, "caption": caption, "note": note}
+    drawn = frames(panels, skeleton, view=view, size=even, fps=fps, indices=chosen, **text)
+    write_clip(drawn, path, rate, colours=(LEFT, RIGHT, NOTE), bitrate=bitrate)
+    return path
