@@ -154,7 +154,7 @@ def chosen(kind: str, wanted: Sequence[str] | None, dataset: Dataset) -> np.ndar
     if unknown:
         raise InputError(
             f"{dataset.path} has no {kind} {', '.join(unknown)}; it has {', '.join(known)}; "
-            f"change the data section of params.json or give another file with --data"
+            "change the data section of params.json, --subjects or --data"
         )
     return np.isin(column, list(wanted))
 

@@ -214,7 +214,7 @@ class Run:
         self.engine.place(windows.cut(evaluator.windows[:, :2]))
         for index in torch.arange(len(windows)).split(batch_size):
             batch, outputs = self.outputs(windows, index, self.model, evaluator.flip)
-            evaluator.add(index, self.task.as_predicted(outputs), self.task.target(batch))
+            evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
         return evaluator.report(
             experiment=self.name,
             synthetic=dataset.synthetic or self.origin.synthetic,

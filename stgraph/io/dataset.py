@@ -18,6 +18,7 @@ Row arrays are contiguous and uncompressed, so that they can be memory-mapped.
 import difflib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -206,7 +207,7 @@ class DatasetWriter:
                 terms=self.terms,
                 units=UNITS,
                 created_by=f"{self.created_by} (stgraph {__version__})",
-                inputs=json.dumps({path.name: sha256(path) for path in map(Path, self.inputs)}),
+                inputs=json.dumps(hashes([Path(path) for path in self.inputs])),
                 left_out=json.dumps(self.left_out),
                 notes=json.dumps(self.notes),
             )
@@ -276,6 +277,14 @@ def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: st
         raise InputError(
             f"{where}: the median bone is {bone:.3g} long, expected {low} to {high} metres{hint}; convert to metres"
         )
+
+
+def hashes(paths: list[Path]) -> dict[str, str]:
+    """Hashes by path below the folder that holds all, since archives repeat file names in every folder."""
+    if not paths:
+        return {}
+    folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    return {path.resolve().relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
 def sha256(path: Path) -> str:

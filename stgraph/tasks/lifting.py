@@ -122,15 +122,10 @@ class Lifting:
         keep[self.root] = 0
         return pose * keep
 
-    @staticmethod
-    def as_predicted(outputs: dict[str, Tensor]) -> Pose:
-        """The pose head's output as (b t j 3) metres, with whatever it says of the root."""
-        pose = rearrange(outputs["pose"], "b c t j -> b t j c")
-        return pose.to(torch.promote_types(pose.dtype, torch.float32))
-
     def prediction(self, outputs: dict[str, Tensor]) -> Pose:
         """The predicted pose (b t j 3), metres; the root's entry is its path, or zero if root-relative."""
-        pose = self.as_predicted(outputs)
+        pose = rearrange(outputs["pose"], "b c t j -> b t j c")
+        pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
         return pose if self.output == "global" else self.without_root(pose)
 
     def target(self, batch: dict[str, Tensor]) -> Pose:

@@ -1,5 +1,7 @@
 """The data format: what is written is what is read, and what cannot be right is refused without a trace."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import h5py
@@ -139,3 +141,14 @@ def test_unknown_names_list_the_known_ones(dataset):
 def test_the_hash_follows_the_content(tmp_path, dataset):
     assert Dataset(write(tmp_path / "same.h5")).hash == dataset.hash
     assert Dataset(write(tmp_path / "other.h5", source="another")).hash != dataset.hash
+
+
+def test_inputs_are_hashed_by_their_place(tmp_path):
+    inputs = [tmp_path / subject / "Walking.cdf" for subject in ("S1", "S5")]
+    for number, path in enumerate(inputs):
+        path.parent.mkdir()
+        path.write_bytes(bytes([number]))
+    with h5py.File(write(tmp_path / "new.h5", inputs=inputs)) as file:
+        hashes = json.loads(file.attrs["inputs"])
+    assert list(hashes) == ["S1/Walking.cdf", "S5/Walking.cdf"]
+    assert hashes["S5/Walking.cdf"] == hashlib.sha256(b"\x01").hexdigest()

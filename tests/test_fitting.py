@@ -1,0 +1,307 @@
+"""Training: a run that was stopped anywhere ends as one that was not, and nothing half-done is left behind."""
+
+import csv
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import stgraph.io.files
+from stgraph import fitting
+from stgraph.checkpoint import load_last, load_weights
+from stgraph.errors import InputError
+from stgraph.fitting import Listener
+from stgraph.io.dataset import Dataset
+from stgraph.params import validate
+from stgraph.run import Engine, Run
+from tests.conftest import write
+
+SETTINGS = {
+    "task": {"name": "lifting", "losses": {"position": 1.0, "motion": 1.0}},
+    "data": {
+        "dataset": "small",
+        "detector": "noisy",
+        "frames": 9,
+        "stride": 9,
+        "flip": True,
+        "train": ["S1", "S5"],
+        "validation": ["S9"],
+    },
+    "model": {"name": "tgraphnet", "channels": [8, 8], "stages": [1, 1], "dropout": 0.2},
+    "optim": {"epochs": 3, "batch_size": 30, "lr": 0.01},
+}
+
+
+def settings(**changes):
+    values = {name: dict(section) for name, section in SETTINGS.items()}
+    for place, value in changes.items():
+        section, key = place.split("__")
+        values[section][key] = value
+    values["task"].setdefault("motion_intervals", [2, 4])
+    return validate(values, "test")
+
+
+class StopAt(Listener):
+    """Asks to stop as Ctrl-C does, after a step."""
+
+    def __init__(self, step):
+        self.at = step
+
+    def step(self, number, means):
+        if number == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def fit(dataset, tmp_path, monkeypatch):
+    """Fits a run in a folder of its own and returns it."""
+    monkeypatch.chdir(tmp_path)
+
+    def fit(name="run", listener=None, data=dataset, resume=False, minutes=None, **changes):
+        run = Run.create(name, settings(**changes), data, Engine("cpu"))
+        run.progress = run.fit(data, listener or Listener(), resume=resume, minutes=minutes)
+        return run
+
+    return fit
+
+
+def same_weights(a, b):
+    a, b = (load_last(run / "last.pt")["model"] for run in (a, b))
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_it_learns(fit):
+    run = fit(optim__epochs=8)
+    loss = [row["train/loss"] for row in run.progress.history]
+    assert loss[-1] < 0.6 * loss[0]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("step", [1, 6, 9, 13])
+def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, ema):
+    whole = fit("whole", optim__ema=ema)
+    with pytest.raises(KeyboardInterrupt):
+        fit("cut", StopAt(step), optim__ema=ema)
+    cut = fit("cut", resume=True, optim__ema=ema)
+    assert same_weights(whole.folder, cut.folder)
+    best = [load_weights(run.folder / "best.safetensors").state for run in (whole, cut)]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+    rows = [
+        [{name: value for name, value in row.items() if name != "minutes"} for row in run.progress.history]
+        for run in (whole, cut)
+    ]
+    assert rows[0] == rows[1]
+    with (cut.folder / "metrics.csv").open() as file:
+        assert [float(row["epoch"]) for row in csv.DictReader(file)] == [1, 2, 3]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
+    """kill -9 in the middle, checkpoints after every step."""
+    script = tmp_path / "victim.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys, time
+            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+            from stgraph.fitting import Listener
+            from stgraph.io.dataset import Dataset
+            from stgraph.run import Engine, Run
+            from tests.test_fitting import settings
+
+            class Slow(Listener):
+                def step(self, number, means):
+                    print(number, flush=True)
+                    time.sleep(0.05)
+
+            data = Dataset({str(dataset.path)!r})
+            Run.create("killed", settings(), data, Engine("cpu")).fit(data, Slow(), save_minutes=0)
+            """
+        )
+    )
+    victim = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    for line in victim.stdout:
+        if int(line) == 7:
+            victim.send_signal(signal.SIGKILL)
+            break
+    victim.wait()
+    assert load_last(Path("checkpoints/killed/last.pt"))["progress"]["step"] + 1 > 0
+    assert same_weights(fit("whole").folder, fit("killed", resume=True).folder)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(fit):
+    """Writing fails beyond a file size that the checkpoint of the first epoch does not keep to."""
+
+    class Fill(Listener):
+        def epoch(self, row):
+            if row["epoch"] == 1:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            fit("full", Fill())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    folder = Path("checkpoints/full")
+    assert load_last(folder / "last.pt")["progress"]["epoch"] == 1
+    assert not list(folder.glob(".*partial*"))
+    assert same_weights(fit("whole").folder, fit("full", resume=True).folder)
+
+
+def test_a_failing_sync_leaves_the_last_checkpoint_whole(fit, monkeypatch):
+    sync, calls = os.fsync, []
+
+    def failing(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 12:
+            raise OSError(5, "Input/output error")
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stgraph.io.files.os, "fsync", failing)
+        with pytest.raises(OSError, match="Input/output"):
+            fit("failing")
+    folder = Path("checkpoints/failing")
+    assert load_last(folder / "last.pt")["progress"]["epoch"] >= 1
+    assert not list(folder.glob(".*partial*"))
+    assert same_weights(fit("whole").folder, fit("failing", resume=True).folder)
+
+
+def test_a_loss_that_is_not_finite_names_the_recordings_and_keeps_the_weights(fit, tmp_path):
+    broken = Dataset(write(tmp_path / "broken.h5"))
+    number = broken.find("S5/take 1/left")
+    track = int(np.flatnonzero(broken.tracks["recording"] == number).item())
+    rows = broken.rows("pose3d")
+    rows[broken.tracks["first_row"][track]] = np.nan
+    broken.rows = lambda name, keep=broken.rows: rows if name == "pose3d" else keep(name)
+    with pytest.raises(InputError, match=r"not finite.*recordings of this batch.*S5/take 1/left"):
+        fit("broken", data=broken, data__validation=[], optim__batch_size=5)
+    last = Path("checkpoints/broken/last.pt")
+    assert not last.exists() or all(value.isfinite().all() for value in load_last(last)["model"].values())
+
+
+def test_resuming_with_other_settings_is_refused(fit):
+    fit("run")
+    with pytest.raises(InputError, match=r"optim.lr: 0.01 then, 0.02 now"):
+        fit("run", resume=True, optim__lr=0.02)
+    assert fit("run", resume=True, optim__epochs=4).progress.epoch == 4
+
+
+def test_the_best_epoch_is_the_validations(fit, monkeypatch):
+    losses = iter([3.0, 1.0, 2.0, 4.0])
+    monkeypatch.setattr(Run, "validate", lambda self, windows, model: {"loss": next(losses)})
+    run = fit(optim__epochs=4)
+    assert load_weights(run.folder / "best.safetensors").epoch == run.progress.best_epoch == 2
+
+
+def test_without_validation_the_last_epoch_is_the_result(fit):
+    run = fit(data__validation=[])
+    weights = load_weights(run.folder / "best.safetensors")
+    assert weights.epoch == 3
+    assert all(torch.equal(weights.state[name], value) for name, value in run.model.state_dict().items())
+
+
+def test_patience_stops_early(fit, monkeypatch):
+    losses = iter([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    monkeypatch.setattr(Run, "validate", lambda self, windows, model: {"loss": next(losses)})
+    assert fit(optim__epochs=6, optim__patience=2).progress.epoch == 3
+
+
+def test_the_minutes_are_a_budget_over_all_resumptions(fit):
+    run = fit(minutes=0.0)
+    assert run.progress.step == 1 and run.progress.epoch == 0
+    assert (run.folder / "best.safetensors").exists()
+    assert fit(minutes=0.0, resume=True).progress.step == 2
+    assert same_weights(fit("whole").folder, fit(resume=True).folder)
+
+
+def test_averaged_weights_are_what_is_kept(fit):
+    run = fit(optim__ema=0.5, data__validation=[])
+    kept = load_weights(run.folder / "best.safetensors").state
+    differing = [name for name, value in run.model.state_dict().items() if not torch.equal(kept[name], value)]
+    assert "adjacency.matrices" in differing or len(differing) > len(kept) / 2
+
+
+def test_a_limited_gradient_takes_other_steps(fit):
+    free, limited = fit("free"), fit("limited", optim__max_norm=1e-3)
+    assert not same_weights(free.folder, limited.folder)
+
+
+def test_frozen_norms_keep_their_statistics(fit):
+    run = fit(optim__freeze_norm=True)
+    for name, value in run.model.state_dict().items():
+        if name.endswith("running_mean"):
+            assert not value.any()
+
+
+def test_a_checkpoint_explains_itself(fit, dataset):
+    run = fit()
+    loaded = Run.load("run", Engine("cpu"))
+    assert loaded.settings == run.settings
+    assert loaded.skeleton == dataset.skeleton
+    assert loaded.origin.source == dataset.source and loaded.origin.data_hash == dataset.hash
+    with pytest.raises(InputError, match="no such checkpoint.*trained one.*run"):
+        Run.load("walk", Engine("cpu"))
+    path = run.folder / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole stgraph checkpoint"):
+        Run.load("run", Engine("cpu"))
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
+    """The same global batches, doubles, no dropout, frozen norms: 20 steps to 1e-6."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys
+            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+            from stgraph.fitting import Listener
+            from stgraph.io.dataset import Dataset
+            from stgraph.run import Engine, Run
+            from tests.test_fitting import settings
+
+            class Print(Listener):
+                def step(self, number, means):
+                    print("step", number, repr(means["loss"]), flush=True)
+
+            engine = Engine("cpu", devices=int(sys.argv[1]), precision="64")
+            engine.launch()
+            data = Dataset({str(dataset.path)!r})
+            changes = dict(model__dropout=0.0, optim__freeze_norm=True, optim__epochs=7)
+            Run.create(f"run{{sys.argv[1]}}", settings(**changes), data, engine).fit(data, Print())
+            """
+        )
+    )
+    losses = []
+    for processes in (1, 2):
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        output = subprocess.run(
+            [sys.executable, script, str(processes)], cwd=tmp_path, capture_output=True, text=True, env=environment
+        )
+        assert output.returncode == 0, output.stderr
+        lines = [line.split() for line in output.stdout.splitlines() if line.startswith("step")]
+        losses.append([float(loss) for _, _, loss in lines])
+    assert len(losses[0]) == len(losses[1]) >= 20
+    np.testing.assert_allclose(losses[0][:20], losses[1][:20], rtol=1e-6)
+
+
+def test_stop_requests_gives_the_handlers_back():
+    before = signal.getsignal(signal.SIGINT)
+    with fitting.stop_requests() as requested:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        assert requested()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+    assert signal.getsignal(signal.SIGINT) is before
