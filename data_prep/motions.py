@@ -142,7 +142,7 @@ class Take:
                 inside = np.clip(course, 0, 1)
                 lift_height += 0.045 * 28.9 * inside**2 * (1 - inside) ** 3
                 standing[:, s] -= (course > 0) & (course < 1)
-            forward, up = foot_roll(pitch, self.body.scale)
+            pitch, forward, up = foot_roll(pitch, self.body.scale)
             yaw = yaw + sign * toes_out
             self.ankles[:, s, :2] = spot + forward[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], -1)
             self.ankles[:, s, 2] = self.body.sole + up + lift_height

@@ -42,7 +42,8 @@ LIMBS = {
     "Thumb": (0, 0, -0.1),
     "HandSite": (0.05, 0, -0.06),
 }
-HEEL, BALL, SOLE = 0.05, 0.145, 0.085  # heel behind and ball ahead of the ankle, ankle above the floor
+BALL, INSTEP = LIMBS["ToeBase"][0], -LIMBS["ToeBase"][2]  # the ball ahead of the ankle, and below it
+HEEL, SOLE = 0.05, 0.085  # the heel behind the ankle, and the ankle above the floor
 
 
 @dataclass(frozen=True)
@@ -172,16 +173,17 @@ def forward_kinematics(
     return joints
 
 
-def foot_roll(pitch: Array, scale: float) -> tuple[Array, Array]:
-    """(forward, up) of the ankle when a foot rolls over its ball (pitch > 0) or its heel (< 0), metres.
+def foot_roll(pitch: Array, scale: float) -> tuple[Array, Array, Array]:
+    """A foot that rolls over its ball (pitch > 0, toes down) or its heel (< 0): pitch, and forward and up of the ankle.
 
-    Both angles leave zero smoothly, so that an ankle that swings through zero does not jerk.
+    The pitch leaves zero with no speed, or the ankle of a foot that swings through zero would jerk from one pivot to
+    the other. Metres.
     """
-    soft = 0.1
-    rise, drop = (np.maximum(0, (p + np.sqrt(p**2 + soft**2) - soft) / 2) for p in (pitch, -pitch))
-    forward = BALL * (1 - np.cos(rise)) + SOLE * np.sin(rise) - HEEL * (1 - np.cos(drop)) - SOLE * np.sin(drop)
-    up = BALL * np.sin(rise) - SOLE * (1 - np.cos(rise)) + HEEL * np.sin(drop) - SOLE * (1 - np.cos(drop))
-    return scale * forward, scale * up
+    soft = 0.15
+    rise, drop = ((1 + soft) * np.maximum(p, 0) ** 2 / (np.maximum(p, 0) + soft) for p in (pitch, -pitch))
+    forward = BALL * (1 - np.cos(rise)) + INSTEP * np.sin(rise) - HEEL * (1 - np.cos(drop)) - SOLE * np.sin(drop)
+    up = BALL * np.sin(rise) - INSTEP * (1 - np.cos(rise)) + HEEL * np.sin(drop) - SOLE * (1 - np.cos(drop))
+    return rise - drop, scale * forward, scale * up
 
 
 def lower_to_reach(body: Body, hips: Float[Array, "t 2 3"], ankles: Float[Array, "t 2 3"], straight: float) -> Array:
