@@ -45,8 +45,29 @@ def aggregate(x: Float[Tensor, "b c t j"], adjacency: Float[Tensor, "k v w"]) ->
     frames = adjacency.shape[1] // x.shape[-1]
     nodes = rearrange(x, "b c (t f) j -> (b t) (f j) c", f=frames)
     # Rows ordered (v k): each graph's product is then, as it lies in memory, the rows of that one matrix product.
-    received = torch.matmul(rearrange(adjacency, "k v w -> (v k) w"), nodes)
+    matrix, device = rearrange(adjacency, "k v w -> (v k) w"), x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    received = GraphProduct.apply(matrix.to(dtype), nodes.to(dtype))
     return rearrange(received, "(b t) (f j k) c -> b (k c) (t f) j", b=x.shape[0], f=frames, k=adjacency.shape[0])
+
+
+class GraphProduct(torch.autograd.Function):
+    """matrix @ nodes for every graph. torch.matmul would copy the nodes of all graphs into one large matrix instead."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, matrix: Float[Tensor, "u w"], nodes: Float[Tensor, "n w c"]
+    ) -> Float[Tensor, "n u c"]:
+        ctx.save_for_backward(matrix, nodes)
+        return torch.bmm(matrix.expand(len(nodes), -1, -1), nodes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Float[Tensor, "n u c"]) -> tuple[Tensor | None, Tensor | None]:
+        matrix, nodes = ctx.saved_tensors
+        to_matrix = torch.bmm(grad, nodes.mT).sum(dim=0) if ctx.needs_input_grad[0] else None
+        to_nodes = torch.bmm(matrix.mT.expand(len(grad), -1, -1), grad) if ctx.needs_input_grad[1] else None
+        return to_matrix, to_nodes
 
 
 def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Motion:
@@ -173,7 +194,7 @@ def drop_level(p: float, dtype: torch.dtype) -> tuple[float, float]:
 
 
 def as_noise(draws: Int[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "..."]:
-    """16-bit draws as numbers of a type: the same bits where it has 16, a conversion otherwise; all that counts is order."""
+    """16-bit draws as numbers of a type: the same bits where it has 16, else a conversion; only their order counts."""
     return draws.view(dtype) if dtype.itemsize == 2 else draws.to(dtype)
 
 

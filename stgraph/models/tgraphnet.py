@@ -1,8 +1,10 @@
 """TGraphNet: a U-shaped spatio-temporal graph network (facts and published numbers: Banik et al.)."""
 
+import re
 from typing import Annotated
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
@@ -54,9 +56,29 @@ class PoseHead(nn.Module):
 
     def forward(self, x: Motion) -> Motion:
         """(b c t j) -> (b d t j)."""
-        before, root, after = x.tensor_split([self.root, self.root + 1], dim=-1)
+        before, root, after = x[..., : self.root], x[..., self.root : self.root + 1], x[..., self.root + 1 :]
         rest = self.joints_conv(torch.cat([before, after], dim=-1) if self.root else after)
         return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
+
+
+# Published names of weights -> ours, applied in turn.
+PUBLISHED_NAMES = (
+    (r"^adj_v$", "adjacency.weight"),
+    (r"^downsample_layers\.(\d+)\.graph_stages\.", r"down.\1."),
+    (r"^downsample_layers\.(\d+)\.tcn\.", r"shrink.\1."),
+    (r"^upsample_layers\.(\d+)\.0\.graph_stages\.0\.", r"up.\1."),
+    (r"^merging_layers\.(\d+)\.0\.graph_stages\.0\.", r"merge.\1."),
+    (r"^post_merge\.graph_stages\.0\.", "last."),
+    (r"^post_node\.", "heads.pose.joints_conv."),
+    (r"^post_traj\.", "heads.pose.root_conv."),
+    # Without residual units the graph convolution is the whole unit and has no name of its own.
+    (r"^((?:down\.\d+\.\d+|up\.\d+|merge\.\d+|last)\.)(?=weight|bias|norm)", r"\1gcn."),
+    (r"\.(gcn|residual_gc)\.(weight|bias)$", r".\1.conv.\2"),
+    (r"\.gcn\.", ".graph_conv."),
+    (r"\.residual_gc\.", ".match."),
+    (r"\.tcn\.0\.", ".temporal_conv.conv."),
+    (r"\.tcn\.1\.", ".temporal_conv.norm."),
+)
 
 
 @MODELS.register("tgraphnet")
@@ -134,6 +156,35 @@ class TGraphNet(nn.Module):
                 f"so data.frames must be a multiple of {multiple} and is {frames}"
             )
         return problems
+
+    @staticmethod
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
+        """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
+
+        What does not belong to the network comes through under its published name. The pose changes from mm to metres.
+        """
+        # The adjacency is listed again for every layer that shares it, and one of edges that nothing uses.
+        names = [name for name in state if not re.search(r"(\.adj_v|(^|\.)adj_e)$", name)]
+        weights = {}
+        for published in names:
+            name, value = published, state[published]
+            for pattern, replacement in PUBLISHED_NAMES:
+                name = re.sub(pattern, replacement, name)
+            if name.endswith(("graph_conv.conv.weight", "match.conv.weight")) and value.ndim == 2:
+                value = rearrange(value, "c (k d) -> d (k c) 1 1", k=len(state["adj_v"]))
+            elif value.ndim == 4:
+                value = rearrange(value, "d c j t -> d c t j")
+            weights[name] = value / 1000 if name.startswith("heads.") else value
+        units = [re.match(r"down\.(\d+)\.(\d+)\.graph_conv\.norm\.weight$", name) for name in weights]
+        levels = [int(unit[1]) for unit in units if unit]
+        settings = {
+            "channels": [len(weights[f"down.{level}.0.graph_conv.norm.weight"]) for level in sorted(set(levels))],
+            "stages": [levels.count(level) for level in sorted(set(levels))],
+            "residual": any("temporal_conv" in name for name in weights),
+        }
+        if "adj_v" in state:
+            settings["frames_per_graph"] = state["adj_v"].shape[-1] // joints
+        return settings, weights
 
     def features(self, x: Motion) -> Motion:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
