@@ -61,7 +61,7 @@ class Take:
     rng: np.random.Generator
     style: dict[str, float]
     keys: tuple[list, list] = field(default_factory=lambda: ([], []))
-    straight: float = 0.995
+    straight: float = 0.992
 
     def __post_init__(self) -> None:
         n = len(self.time)
@@ -205,7 +205,7 @@ class Take:
         bank = np.gradient(heading(self.time), self.time) * speed / 9.81
         self.tilt[:, 2] -= 0.6 * bank
         self.head[:, 0] += 0.25 * np.gradient(heading(self.time), self.time)
-        self.straight = 0.987
+        self.straight = 0.99
         self.pelvis[:, 2] -= 0.022 * self.body.leg  # the standing knee gives in the middle of its stance
 
     def stand(self, gap: float = 2.2, reach: float = 0.25, turn: float = 0.7) -> None:

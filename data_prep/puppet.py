@@ -44,6 +44,7 @@ LIMBS = {
 }
 BALL, INSTEP = LIMBS["ToeBase"][0], -LIMBS["ToeBase"][2]  # the ball ahead of the ankle, and below it
 HEEL, SOLE = 0.05, 0.085  # the heel behind the ankle, and the ankle above the floor
+BEHIND = -1.75  # no arm goes back further than this flexion
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def across(vector: Float[Array, "... 3"], axis: Float[Array, "... 3"]) -> Float[
     return unit(vector - (vector * axis).sum(-1, keepdims=True) * axis)
 
 
-def reach(distance: Array, length: float, soft: float = 0.98) -> Array:
+def reach(distance: Array, length: float, soft: float = 0.99) -> Array:
     """Bound a distance by a limb's length without a kink: exact up to `soft`, then nearing the length slowly."""
     over = np.maximum(distance / length - soft, 0) / (1 - soft)
     return np.where(over > 0, length * (soft + (1 - soft) * 0.9 * (1 - np.exp(-over / 0.9))), distance)
@@ -194,7 +195,7 @@ def lower_to_reach(body: Body, hips: Float[Array, "t 2 3"], ankles: Float[Array,
     return gaussian_filter1d(drop, 3, mode="nearest")
 
 
-def perform(body: Body, move: Movement, straight: float = 0.99) -> Float[Array, "t 32 3"]:
+def perform(body: Body, move: Movement, straight: float = 0.992) -> Float[Array, "t 32 3"]:
     """World positions of the 32 joints for every frame of a movement."""
     n = len(move.pelvis)
     rotations = np.broadcast_to(np.eye(3), (n, len(H36M32), 3, 3)).copy()
@@ -269,7 +270,9 @@ def arm_angles(body: Body, target: Float[Array, "t 3"], outward: float) -> Float
     held = np.clip(reach(distance, upper + lower), 0.35 * (upper + lower), None)
     bend = np.arccos(np.clip((held**2 - upper**2 - lower**2) / (2 * upper * lower), -1, 1))
     abduction = np.arcsin(np.clip(outward * target[:, 1] / distance, -1, 1))
-    return np.stack([np.arctan2(target[:, 0], -target[:, 2]), abduction, bend], -1)
+    flexion = np.arctan2(target[:, 0], -target[:, 2])
+    flexion = (flexion - BEHIND) % (2 * np.pi) + BEHIND  # over the head is forwards and up, and never the way round
+    return np.stack([flexion, abduction, bend], -1)
 
 
 # Where a wrist is when the hand touches a place: (frame, side of the place, offset in that frame with y outwards).
@@ -297,7 +300,7 @@ PLACES = {
 
 
 def places(body: Body, joints: Float[Array, "t 32 3"], rotations: Float[Array, "t 32 3 3"]) -> dict[str, Array]:
-    """Arm angles (t, 2, 3) that bring each hand to each of PLACES, and "at", a function of any world place."""
+    """Flexion, abduction and bend (t, 2, 3) that bring each hand to its own side of each of PLACES."""
     chest = rotations[:, H36M32.index("Spine")]
 
     def angles(world: Float[Array, "t 3"], s: int) -> Float[Array, "t 3"]:
