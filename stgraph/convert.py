@@ -61,7 +61,7 @@ NUMPY_NUMBERS = [
 
 
 def load_published(path: Path) -> dict[str, Tensor]:
-    """The `state_dict` of a checkpoint. Nothing in the file is run: tensors, containers and numbers are all it may hold.
+    """The `state_dict` of a checkpoint. Nothing in it is run: tensors, containers and numbers are all it may hold.
 
     Raises:
         InputError: missing or damaged, holds anything else, or holds no weights.
@@ -74,8 +74,8 @@ def load_published(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch raises many types for a damaged file
         reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), str(error).splitlines()[0])
         raise InputError(
-            f"{path}: {reason.strip()}; expected a whole file from torch.save that holds tensors, containers and numbers "
-            "alone, because anything else can run code; get it again, or save its state_dict by itself"
+            f"{path}: {reason.strip()}; expected a whole file from torch.save that holds tensors, containers and "
+            "numbers alone, because anything else can run code; get it again, or save its state_dict by itself"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
@@ -139,7 +139,8 @@ def main(args: argparse.Namespace) -> None:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
     used = f"settings from {flat}" if overrides else f"settings of {args.like}: {flat} does not exist"
     print(
-        f"{args.checkpoint}: {len(state)} entries -> {target} ({len(weights)} weights, metres) and {experiment} ({used})\n"
+        f"{args.checkpoint}: {len(state)} entries -> {target} ({len(weights)} weights, metres)\n"
+        f"{experiment}: {used}\n"
         f"next: python -m stgraph.evaluate --exp {args.exp}"
     )
 

@@ -16,6 +16,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 Motion = Float[Tensor, "b c t j"]
+Changed = Float[Tensor, "b d t j"]  # in another width
+Shorter = Float[Tensor, "b c _ j"]  # at another length
 
 
 class Adjacency(nn.Module):
@@ -70,7 +72,7 @@ class GraphProduct(torch.autograd.Function):
         return to_matrix, to_nodes
 
 
-def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Motion:
+def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Changed:
     """norm(conv(x)); a norm with fixed statistics is folded into the weights."""
     if norm.training:
         return norm(conv(x))
@@ -79,7 +81,7 @@ def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm)
     return F.conv2d(x, conv.weight * scale[:, None, None, None], bias, conv.stride, conv.padding)
 
 
-def norm_conv(x: Motion, norm: nn.modules.batchnorm._BatchNorm, conv: nn.Conv2d) -> Motion:
+def norm_conv(x: Motion, norm: nn.modules.batchnorm._BatchNorm, conv: nn.Conv2d) -> Shorter:
     """conv(norm(x)) of a convolution that does not pad; a norm with fixed statistics is folded into the weights."""
     if norm.training:
         return conv(norm(x))
@@ -113,7 +115,7 @@ class GraphConv(nn.Module):
         nn.init.uniform_(self.conv.weight, -bound, bound)
         nn.init.zeros_(self.conv.bias)
 
-    def forward(self, received: Float[Tensor, "b kc t j"]) -> Motion:
+    def forward(self, received: Float[Tensor, "b kc t j"]) -> Changed:
         """Map what `aggregate` gave; two graph convolutions of one input share it."""
         return relu_dropout(conv_norm(received, self.conv, self.norm), self.dropout * self.training)
 
@@ -154,7 +156,7 @@ class Shrink(nn.Module):
         nn.init.kaiming_uniform_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)
 
-    def forward(self, x: Motion) -> Motion:
+    def forward(self, x: Motion) -> Shorter:
         """Shorten the sequence."""
         return relu_dropout(norm_conv(x, self.norm, self.conv), self.dropout * self.training)
 
@@ -169,7 +171,7 @@ def interpolation(frames: int, coarse: int, like: Tensor) -> Float[Tensor, "t s"
     return (1 - (place[:, None] - nodes).abs()).clamp_min(0)
 
 
-def add_stretched(x: Motion, coarser: Sequence[Motion]) -> Motion:
+def add_stretched(x: Motion, coarser: Sequence[Shorter]) -> Motion:
     """x + the sum of shorter sequences, each stretched to its length: one matrix product for all of them."""
     batch, _, frames, joints = x.shape
     weights = torch.cat([interpolation(frames, path.shape[2], x) for path in coarser], dim=1)

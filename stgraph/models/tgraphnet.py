@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from stgraph.models import MODELS
-from stgraph.models.blocks import Adjacency, GraphConv, Motion, Shrink, TemporalConv, add_stretched, aggregate
+from stgraph.models.blocks import Adjacency, Changed, GraphConv, Motion, Shrink, TemporalConv, add_stretched, aggregate
 from stgraph.skeleton import Skeleton, partitions
 
 
@@ -31,7 +31,7 @@ class Unit(nn.Module):
         self.match = GraphConv(in_channels, out_channels, partitions, dropout) if widens else None
         self.temporal_conv = TemporalConv(out_channels, dropout) if residual else None
 
-    def forward(self, x: Motion, adjacency: Float[Tensor, "k v w"]) -> Motion:
+    def forward(self, x: Motion, adjacency: Float[Tensor, "k v w"]) -> Changed:
         """(b c t j) -> (b d t j)."""
         received = aggregate(x, adjacency)
         y = self.graph_conv(received)
@@ -54,13 +54,14 @@ class PoseHead(nn.Module):
         self.joints_conv = nn.Conv2d(in_channels, out_channels, (5, 1), padding=(2, 0))
         self.root_conv = nn.Conv2d(in_channels, out_channels, (5, 1), padding=(2, 0))
 
-    def forward(self, x: Motion) -> Motion:
+    def forward(self, x: Motion) -> Changed:
         """(b c t j) -> (b d t j)."""
         before, root, after = x[..., : self.root], x[..., self.root : self.root + 1], x[..., self.root + 1 :]
         rest = self.joints_conv(torch.cat([before, after], dim=-1) if self.root else after)
         return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
 
 
+PUBLISHED_PARTITIONS = 4
 # Published names of weights -> ours, applied in turn.
 PUBLISHED_NAMES = (
     (r"^adj_v$", "adjacency.weight"),
@@ -171,22 +172,22 @@ class TGraphNet(nn.Module):
             for pattern, replacement in PUBLISHED_NAMES:
                 name = re.sub(pattern, replacement, name)
             if name.endswith(("graph_conv.conv.weight", "match.conv.weight")) and value.ndim == 2:
-                value = rearrange(value, "c (k d) -> d (k c) 1 1", k=len(state["adj_v"]))
+                value = rearrange(value, "c (k d) -> d (k c) 1 1", k=PUBLISHED_PARTITIONS)
             elif value.ndim == 4:
                 value = rearrange(value, "d c j t -> d c t j")
             weights[name] = value / 1000 if name.startswith("heads.") else value
-        units = [re.match(r"down\.(\d+)\.(\d+)\.graph_conv\.norm\.weight$", name) for name in weights]
+        units = [re.match(r"down\.(\d+)\.\d+\.graph_conv\.norm\.weight$", name) for name in weights]
+        widths = {int(unit[1]): len(weights[unit.string]) for unit in units if unit}
         levels = [int(unit[1]) for unit in units if unit]
         settings = {
-            "channels": [len(weights[f"down.{level}.0.graph_conv.norm.weight"]) for level in sorted(set(levels))],
-            "stages": [levels.count(level) for level in sorted(set(levels))],
+            "channels": [widths[level] for level in sorted(widths)],
+            "stages": [levels.count(level) for level in sorted(widths)],
             "residual": any("temporal_conv" in name for name in weights),
+            "frames_per_graph": state["adj_v"].shape[-1] // joints if "adj_v" in state else 3,
         }
-        if "adj_v" in state:
-            settings["frames_per_graph"] = state["adj_v"].shape[-1] // joints
-        return settings, weights
+        return settings if levels else {}, weights
 
-    def features(self, x: Motion) -> Motion:
+    def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
         adjacency, skips, paths = self.adjacency(), [], []
         for level, units in enumerate(self.down):
@@ -205,7 +206,7 @@ class TGraphNet(nn.Module):
                 x = add_stretched(skip, [x])
         return self.last(self.merge_norm(x), adjacency)
 
-    def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Motion]:
+    def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Float[Tensor, "b _ t j"]]:
         """Every head's output, (b n t j); the pose in metres. Further inputs of a task are not used."""
         features = self.features(x)
         return {name: head(features) for name, head in self.heads.items()}
