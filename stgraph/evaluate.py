@@ -7,9 +7,7 @@ from stgraph.command import run_command
 from stgraph.io.dataset import Dataset
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_json, write_report
-from stgraph.run import PRECISIONS, Engine, Run, data_file
-
-REPORTS = Path("reports")
+from stgraph.run import PRECISIONS, REPORTS, Engine, Run, data_file
 
 
 def parser() -> argparse.ArgumentParser:

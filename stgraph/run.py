@@ -1,9 +1,9 @@
 """Run: an experiment that is created or loaded, fitted, evaluated. Devices, precision and processes live here."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -16,12 +16,12 @@ from stgraph.fitting import Fit, Listener, Progress
 from stgraph.io.dataset import Dataset
 from stgraph.models import MODELS
 from stgraph.params import Settings
-from stgraph.protocols import Protocol
+from stgraph.protocols import Protocol, find_protocol
 from stgraph.registry import Registry
 from stgraph.skeleton import Skeleton
 from stgraph.tasks import TASKS
 
-DATA = Path("data")
+DATA, REPORTS = Path("data"), Path("reports")
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "64": "32-true"}  # 64: weights and data are doubles themselves
 
 
@@ -228,11 +228,41 @@ class Run:
             subjects=subjects,
         )
 
-    def predict(self, windows: Windows, batch_size: int = 256, flip: bool = False) -> Iterator[dict[str, Tensor]]:
-        """Batches of windows in order, with `prediction` and `target` (b t j 3) in metres added."""
-        for index in torch.arange(len(windows)).split(batch_size):
+    def follow(
+        self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
+    ) -> list[dict[str, np.ndarray]]:
+        """Prediction for every frame of a recording, each from the window in whose centre third it lies.
+
+        Returns:
+            for each track: `frame` (t) numbers within the recording; `pose2d` (t j 3) pixels and confidence;
+            `prediction` and `target` (t j 3) as the task defines them, `error` (t j) and the root's true `path` (t 3),
+            all in metres.
+        """
+        data = self.settings.data
+        subject = dataset.recordings["subject"][recording]
+        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
+        table = find_protocol("standard").windows(windows.lengths, data.frames)
+        table = table[windows.recording.cpu().numpy()[table[:, 0]] == recording]
+        self.engine.place(windows.cut(table[:, :2]))
+        parts = []
+        for index in torch.arange(len(windows)).split(256):
             batch, outputs = self.outputs(windows, index, self.model, flip)
-            yield batch | {"prediction": self.task.prediction(outputs), "target": self.task.target(batch)}
+            path = batch["pose3d"][:, :, self.skeleton.root]
+            found = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
+            scored = torch.from_numpy(table)[index]
+            frame = batch["frame"].cpu()
+            kept = (frame >= scored[:, 2:3]) & (frame < scored[:, 3:4])
+            parts.append({name: values.float().cpu()[kept].numpy() for name, values in found.items()})
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        joined["error"] = np.linalg.norm(joined["prediction"] - joined["target"], axis=-1)
+        tracks = []
+        for track in np.unique(table[:, 0]):
+            first, done = int(windows.first_rows[track]), sum(len(found["frame"]) for found in tracks)
+            rows = slice(first, first + data.frame_step * int(windows.lengths[track]), data.frame_step)
+            values = {name: values[done : done + int(windows.lengths[track])] for name, values in joined.items()}
+            places = {"frame": "frame", "pose2d": f"pose2d/{windows.detector}"}
+            tracks.append(values | {name: np.array(dataset.rows(place)[rows]) for name, place in places.items()})
+        return tracks
 
 
 def data_file(settings: Settings) -> Path:
