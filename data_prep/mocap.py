@@ -40,8 +40,8 @@ def arguments(parser: ArgumentParser) -> None:
     add("--camera-subject", default="S1", help=f"whose cameras: {', '.join(h36m_subjects())} (%(default)s)")
     add("--views", type=int, default=4, help="random cameras a take (%(default)s)")
     add("--seed", type=int, default=0, help="of random cameras and of the simulated detector (%(default)s)")
-    add("--fps", type=float, default=50, help="frames per second of the dataset (%(default)g)")
-    add("--rate", type=float, default=0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
+    add("--fps", type=float, default=50.0, help="frames per second of the dataset (%(default)g)")
+    add("--rate", type=float, default=0.0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
     add("--mapping", type=Path, help="JSON: joint names of the rig (an unknown rig shows what to write)")
     add("--unit", help=f"of lengths: {', '.join(UNITS)} or the metres of one unit (by default as the mapping says)")
     add("--up", choices=("y", "z"), help="axis that points up in the files (by default as the mapping says)")
@@ -177,12 +177,12 @@ def _recordings(
     for take in takes:
         motion = read(take)
         rig = f"{take.path.suffix.lower()[1:]} as {motion.mapping.name}, {motion.metres:.4g} m to the unit"
-        tally.takes[rig + (f", first {motion.skipped} frame left out" if motion.skipped else "")] += 1
+        tally.takes[rig + (f", frames left out in front: {motion.skipped}" if motion.skipped else "")] += 1
         tally.upright[rig] = max(tally.upright.get(rig, -np.inf), motion.upright)
         parts = pieces(motion.pose, motion.rate, args.fps, args.min_frames)
         lost = len(motion.pose) / motion.rate - sum(map(len, parts)) / args.fps
         if lost > 2 / args.fps:
-            reason = f"{lost:.2f} s at or between joints that jump, or too short ({len(parts)} pieces kept)"
+            reason = f"{lost:.2f} s beside joints that jump or in too short pieces; pieces kept: {len(parts)}"
             result.left_out.append((f"{take.subject}/{take.name}", reason))
         for number, part in enumerate(parts):
             name = take.name + (letter(number) if len(parts) > 1 else "")
@@ -229,11 +229,13 @@ def _tracks(recording: Recording, placed: Float[np.ndarray, "t j 3"], args: Name
 def _summarise(tally: Tally, args: Namespace, result: Source) -> None:
     """Notes and what was left out; refuses collections in which nobody ever stands, unless their axis was stated."""
     for rig, height in tally.upright.items():
+        found = f"{rig}: the head is never more than {height:.2f} m above the feet"
         if height < UPRIGHT and args.up is None:
             raise InputError(
-                f"{rig}: the head is never more than {height:.2f} m above the feet; if up is another axis, "
-                "give `--up z` or `--up y`; if all of them lie down, state the axis that it is now"
+                f"{found}; if up is another axis, give `--up z` or `--up y`; if they all lie, state the present axis"
             )
+        if height < UPRIGHT:
+            result.notes.append(f"{found}; taken as they are because of --up {args.up}")
     result.notes += [f"{count} takes: {rig}" for rig, count in tally.takes.items()]
     result.notes.append(
         f"takes are centred before the cameras, cut where a joint accelerates beyond {MOST_ACCELERATION:g} m/s2, "

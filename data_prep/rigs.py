@@ -9,11 +9,13 @@ rig must have for the table to be chosen by itself).
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from data_prep.anatomy import check_person
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
@@ -46,7 +48,7 @@ def rig_index(names: Sequence[str]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class RigMapping:
     """A table that makes H36M17 of a rig; the fields are those of its JSON file."""
 
     name: str
@@ -77,7 +79,7 @@ class Mapping:
         return np.einsum("jr,tri->tji", weights, positions, optimize=True)
 
 
-def read_mapping(path: Path) -> Mapping:
+def read_mapping(path: Path) -> RigMapping:
     """Read and check a table. Raises InputError that names the key."""
     try:
         table = json.loads(path.read_text())
@@ -91,14 +93,16 @@ def read_mapping(path: Path) -> Mapping:
     joints = {}
     for joint, given in table["joints"].items():
         sources = [given] if isinstance(given, str) else given
-        weights = sources if isinstance(sources, dict) else dict.fromkeys(sources, 1 / max(len(sources), 1))
+        weights = dict.fromkeys(sources, 1 / max(len(sources), 1)) if isinstance(sources, list) else sources
+        if not isinstance(weights, dict) or not all(isinstance(weight, int | float) for weight in weights.values()):
+            raise InputError(f"{path}, joints, {joint}: {given}; expected a name, a list of names or {{name: weight}}")
         if abs(sum(weights.values()) - 1) > 1e-6:
             raise InputError(f"{path}, joints, {joint}: weights {given} sum to {sum(weights.values()):g}; expected 1")
         joints[joint] = weights
     up = table.get("up")
     if up not in ("y", "z", None):
         raise InputError(f'{path}, up: {up!r}; expected "y" or "z"')
-    return Mapping(
+    return RigMapping(
         path.stem,
         joints,
         metres(table["unit"], f"{path}, unit") if "unit" in table else None,
@@ -109,21 +113,22 @@ def read_mapping(path: Path) -> Mapping:
     )
 
 
-def _same_names(skeleton: Skeleton) -> Mapping:
+def _same_names(skeleton: Skeleton) -> RigMapping:
     joints = {name: {name: 1.0} for name in H36M17.names}
-    return Mapping(skeleton.name, joints, unit=1.0, up="z", order=skeleton.names)
+    return RigMapping(skeleton.name, joints, unit=1.0, up="z", order=skeleton.names)
 
 
 ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
 
 
-def known_mappings() -> list[Mapping]:
+@cache
+def known_mappings() -> list[RigMapping]:
     """The tables that come along, the most demanding first."""
     tables = [read_mapping(path) for path in sorted((Path(__file__).parent / "mappings").glob("*.json"))]
     return sorted(tables, key=lambda table: -len(table.only_with))
 
 
-def find_mapping(names: Sequence[str], where: str) -> Mapping:
+def find_mapping(names: Sequence[str], where: str) -> RigMapping:
     """The table for a rig. Raises InputError that lists the rig's joints and shows how to give a table."""
     tables = known_mappings()
     for table in tables:
@@ -136,7 +141,7 @@ def find_mapping(names: Sequence[str], where: str) -> Mapping:
     )
 
 
-def array_mapping(joints: int, where: str) -> Mapping:
+def array_mapping(joints: int, where: str) -> RigMapping:
     """The table for an array of so many joints. Raises InputError for a count that is no Human3.6M layout."""
     if joints in ARRAYS:
         return ARRAYS[joints]
@@ -146,15 +151,15 @@ def array_mapping(joints: int, where: str) -> Mapping:
     )
 
 
-def check_person(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
-    """Refuse what is no person: a wrong unit, swapped sides or mirrored coordinates.
+def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
+    """Refuse what is no person: a wrong unit, joints in each other's place, swapped sides, mirrored coordinates.
 
     Args:
-        pose: H36M17 joints in metres, z up; `scale` is the metres that one unit of the file was taken for.
+        pose: H36M17 joints in metres.
+        scale: the metres that one unit of the file was taken for.
 
     Raises:
-        InputError: bones add up to a stature outside 1 to 2.3 m (with the units that would fit), or knees that bend
-            backwards in most frames in which they are bent.
+        InputError: a stature outside 1 to 2.3 m (with the unit that would fit), or what `check_person` refuses.
     """
     # A body is as tall as its trunk, head and one leg (half of both).
     upright = dict.fromkeys(("Spine", "Thorax", "Neck/Nose", "Head"), 1.0)
@@ -170,24 +175,4 @@ def check_person(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
             f"{where}: a person {stature:.3g} m tall, with {scale:.4g} m to the unit; expected {low} to {high} m; "
             f"{remedy} (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
         )
-    backwards = bent_backwards(pose)
-    if backwards > 0.8:
-        raise InputError(
-            f"{where}: knees bend backwards in {backwards:.0%} of the frames in which they are bent; "
-            "left and right are swapped in the mapping, or the coordinates are mirrored; "
-            "swap the sides in a `--mapping` file"
-        )
-
-
-def bent_backwards(pose: Float[np.ndarray, "t j 3"]) -> float:
-    """Share of the bent knees (by 30 degrees and more) that bend like no human's; 0 where fewer than 20 are bent.
-
-    Thigh and shin turn about the axis from hip to hip, and always to the same side of it.
-    """
-    at = {name: pose[:, number] for number, name in enumerate(H36M17.names)}
-    hip, knee, foot = (np.stack([at[f"R{part}"], at[f"L{part}"]]) for part in ("Hip", "Knee", "Foot"))
-    thigh, shin = knee - hip, foot - knee
-    length = np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shin, axis=-1)
-    bent = (thigh * shin).sum(-1) < np.cos(np.radians(30)) * length
-    wrong = (np.cross(thigh, shin) * (at["RHip"] - at["LHip"])).sum(-1) > 0
-    return float(wrong[bent].mean()) if bent.sum() >= 20 else 0.0
+    check_person(pose, where, "metres")

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.rigs import Mapping as RigMapping
-from data_prep.rigs import array_mapping, check_person, find_mapping
+from data_prep.rigs import RigMapping, array_mapping, check_mapped, find_mapping
 from stgraph.errors import InputError
 from stgraph.io.amc import bone_ends, read_amc, read_asf
 from stgraph.io.bvh import read_bvh
+from stgraph.skeleton import H36M17
 
 ENDINGS = (".amc", ".bvh", ".npz")
 # What a file is taken for when neither the command, the mapping nor the file says: metres of a unit, and what is up.
@@ -153,7 +153,7 @@ def _array_take(path: Path, key: str, rate: float) -> Take:
         raise InputError(f'{path}, key {key!r}: expected "SUBJECT/ACTION TAKE", such as "S1/walk 02"; rename the array')
     if not action or not number[:1].isdigit():
         action, number = rest, ""
-    return Take(path, subject, action, number, rate or 50, dataset=path.name, key=key)
+    return Take(path, subject, action, number, rate or 50.0, dataset=path.name, key=key)
 
 
 def _named_take(
@@ -165,7 +165,7 @@ def _named_take(
     found = {key: value for key, value in match.groupdict().items() if value}
     subject = f"S{found['subject'].removeprefix('S')}" if "subject" in found else path.resolve().parent.name
     action = actions.get(stem) or found.get("action") or UNNAMED
-    own_rate = float(found.get("rate", 120)) if path.suffix.lower() == ".amc" else 0
+    own_rate = float(found.get("rate", 120)) if path.suffix.lower() == ".amc" else 0.0
     number = found.get("take") or ""
     return Take(path, subject, action, number, rate or own_rate, naming.dataset, naming.terms)
 
@@ -199,8 +199,8 @@ class Motion:
     @property
     def upright(self) -> float:
         """How far the head is above the feet in the frame where it is highest, metres."""
-        at = {name: self.pose[:, j, 2] for j, name in enumerate(self.mapping.joints)}
-        return float((at["Head"] - (at["LFoot"] + at["RFoot"]) / 2).max())
+        head, left, right = (self.pose[:, H36M17.index(name), 2] for name in ("Head", "LFoot", "RFoot"))
+        return float((head - (left + right) / 2).max())
 
 
 def read_take(
@@ -211,7 +211,7 @@ def read_take(
     The first frame is left out where the mapping says so, and in a BVH file whose first frame is its rest pose.
 
     Raises:
-        InputError: whatever the readers, the mapping and `check_person` refuse.
+        InputError: whatever the readers, the mapping and `check_mapped` refuse.
     """
     kind = take.path.suffix.lower()
     rate, skipped, file_unit = take.rate, 0, UNIT.get(kind, 1.0)
@@ -238,7 +238,7 @@ def read_take(
         pose = np.stack([pose[..., 0], -pose[..., 2], pose[..., 1]], axis=-1)
     if not len(pose):
         raise InputError(f"{take.where}: {len(positions)} frames, of which the first is no motion; leave the file out")
-    check_person(pose, metres, take.where)
+    check_mapped(pose, metres, take.where)
     return Motion(pose, rate, mapping, metres, skipped)
 
 

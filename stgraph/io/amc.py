@@ -134,7 +134,7 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
         elif name not in dof:
             raise InputError(
                 f"{path}, line {line}: bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}; "
-                "give the ASF file that belongs to this motion"
+                "give the ASF file that belongs to this motion, or get it whole if it ends here"
             )
         else:
             motion[name].append(_numbers(values, dof[name], f"{path}, line {line}, bone {name}"))
@@ -187,7 +187,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line number, words) of every line with something on it. Comments are often in some local encoding."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    for line, text in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
+    for line, text in enumerate(path.read_text(encoding="latin-1").split("\n"), 1):
         if (words := text.split()) and words[0][0] != "#":
             yield line, words
 

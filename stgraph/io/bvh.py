@@ -101,7 +101,7 @@ def read_bvh(path: Path | str) -> Bvh:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    lines = path.read_text(encoding="latin-1").splitlines()
+    lines = path.read_text(encoding="latin-1").split("\n")
     start = next((number for number, line in enumerate(lines) if line.strip() == "MOTION"), None)
     if start is None or not lines[0].strip().startswith("HIERARCHY"):
         raise InputError(
