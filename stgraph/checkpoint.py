@@ -72,7 +72,8 @@ def load_weights(path: Path) -> Weights:
             about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         settings = validate(about["settings"], f"{path}, settings")
-        skeleton, origin = Skeleton(**about["skeleton"]), Origin(**about["origin"])
+        tree = {key: tuple(value) if isinstance(value, list) else value for key, value in about["skeleton"].items()}
+        skeleton, origin = Skeleton(**tree), Origin(**about["origin"])
         return Weights(state, settings, skeleton, origin, about["epoch"], about["scores"])
     except InputError:
         raise

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,12 @@ def load_published(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; give the path of a checkpoint") from error
     except Exception as error:  # torch raises many types for a damaged file
-        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), str(error).splitlines()[0])
+        # Its own messages go on to advise loading the file in the way that runs what it holds.
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        found = f"it holds {code[1]}, which was not run" if code else "it is not a whole file from torch.save"
         raise InputError(
-            f"{path}: {reason.strip()}; expected a whole file from torch.save that holds tensors, containers and "
-            "numbers alone, because anything else can run code; get it again, or save its state_dict by itself"
+            f"{path}: {found}; expected tensors, containers and numbers alone, because anything else can run code; "
+            "get it again, or save its state_dict by itself"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
@@ -134,7 +137,7 @@ def main(args: argparse.Namespace) -> None:
     state, skeleton = load_published(args.checkpoint), H36M17
     settings, weights = convert(args.model, state, args.like, overrides, skeleton, str(args.checkpoint))
     origin = Origin(f"published checkpoint {args.checkpoint.name}", "its publisher's", sha256(args.checkpoint), False)
-    save_weights(target, Weights(weights, settings, skeleton, origin, settings.optim.epochs, {}))
+    save_weights(target, Weights(weights, settings, skeleton, origin, float(settings.optim.epochs), {}))
     with replaced(experiment) as temporary:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
     used = f"settings from {flat}" if overrides else f"settings of {args.like}: {flat} does not exist"
