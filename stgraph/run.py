@@ -76,6 +76,8 @@ class Run:
         task, model: as the settings name them.
     """
 
+    epoch: float = 0
+
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
         self.folder = FOLDER / name
