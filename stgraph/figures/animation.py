@@ -32,8 +32,8 @@ DPI, PANEL_HEIGHT = 100, 340  # the height at which text has its design size
 class View:
     """Where 3D is seen from, degrees: `azimuth` round the person from the camera's side, `elevation` above it."""
 
-    azimuth: float = 35.0
-    elevation: float = 12.0
+    azimuth: float | int = 35.0
+    elevation: float | int = 12.0
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,7 @@ class _PoseStage(_Stage):
 
     def __init__(self, axes: Axes, panel: PosePanel, skeleton: Skeleton, scale: float, view: View) -> None:
         super().__init__(axes, panel, skeleton, scale)
+        bounds(panel.pose, panel.title)
         self.view = view
         self.poses = [upright(pose, panel.rotation) for pose in (panel.pose, panel.ghost) if pose is not None]
         if panel.path is None:  # the floor lies around the middle of the true path, or of the only one
@@ -262,7 +263,7 @@ def frames(
     title: str = "",
     caption: str = "",
     note: str = "",
-    fps: float = 50.0,
+    fps: float | int = 50.0,
     indices: Sequence[int] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     """Draw a clip, frame by frame.
@@ -327,7 +328,7 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
     """One scale and one floor for all panels in space, so that they can be compared."""
     if not stages:
         return
-    floor = float(np.nanmin(stages[0].poses[0][..., 2]))
+    floor = float(bounds(stages[0].poses[0], stages[0].panel.title)[0][2])
     boxes = [stage.box(floor) for stage in stages]
     low, high = np.min([low for low, _ in boxes], axis=0), np.max([high for _, high in boxes], axis=0)
     # Room below for the error, which is written there.
@@ -355,8 +356,8 @@ def animate(
     skeleton: Skeleton,
     path: Path | str,
     *,
-    fps: float,
-    rate: float = 25.0,
+    fps: float | int,
+    rate: float | int = 25.0,
     size: tuple[int, int] = (960, 340),
     view: View | None = None,
     bitrate: int = 1500,
@@ -379,7 +380,7 @@ def animate(
     check_clip(path, rate, bitrate)
     rate = min(rate, fps)
     length = len(panels[0].pose)
-    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1))
+    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1)).tolist()
     even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
     text = {"title": title, "caption": caption, "note": note}
     drawn = frames(panels, skeleton, view=view, size=even, fps=fps, indices=chosen, **text)

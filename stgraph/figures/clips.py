@@ -16,7 +16,7 @@ from stgraph.io.files import replaced
 FASTEST = {".gif": 50.0, ".mp4": 240.0}  # frames a second: browsers slow down any faster GIF
 
 
-def check_clip(path: Path, rate: float, bitrate: int) -> None:
+def check_clip(path: Path, rate: float | int, bitrate: int) -> None:
     """Raises InputError for an ending, frame rate or bitrate (kbit/s) that cannot be written."""
     ending = path.suffix.lower()
     if ending not in FASTEST:
@@ -32,7 +32,7 @@ def check_clip(path: Path, rate: float, bitrate: int) -> None:
 def write_clip(
     drawn: Iterable[UInt8[np.ndarray, "h w 3"]],
     path: Path,
-    rate: float,
+    rate: float | int,
     *,
     colours: Sequence[str] = ("black",),
     bitrate: int = 1500,
@@ -55,7 +55,7 @@ def write_clip(
             write_mp4(drawn, temporary, rate, bitrate)
 
 
-def gif_delays(count: int, rate: float) -> list[int]:
+def gif_delays(count: int, rate: float | int) -> list[int]:
     """Milliseconds that each frame stays. GIF counts hundredths of a second: what one rounds away the next makes up."""
     ends = np.round(np.arange(count + 1) * 100 / rate)
     return [int(delay) * 10 for delay in np.diff(ends)]
@@ -71,7 +71,9 @@ def gif_palette(colours: Sequence[str]) -> Image.Image:
     return palette
 
 
-def write_gif(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float, colours: Sequence[str]) -> None:
+def write_gif(
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, colours: Sequence[str]
+) -> None:
     """Write frames as a looping GIF with one palette for all, so that nothing flickers and still parts cost little."""
     palette = gif_palette(colours)
     mapped = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
@@ -79,7 +81,7 @@ def write_gif(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
     mapped[0].save(path, save_all=True, append_images=mapped[1:], duration=delays, loop=0, optimize=False, disposal=1)
 
 
-def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float, bitrate: int) -> None:
+def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, bitrate: int) -> None:
     """Write frames (of even width and height) as H.264 in yuv420p, which every player reads; bitrate in kbit/s.
 
     Raises InputError when ffmpeg is missing or fails.
