@@ -4,17 +4,15 @@ import argparse
 from pathlib import Path
 
 from stgraph.command import run_command
-from stgraph.io.dataset import Dataset
+from stgraph.options import open_run, run_options
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_json, write_report
-from stgraph.run import PRECISIONS, REPORTS, Engine, Run, data_file
+from stgraph.run import REPORTS
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.evaluate", description=__doc__)
-    arguments.add_argument("--exp", required=True, help="a trained run, or the path of its .safetensors file")
-    arguments.add_argument("--data", type=Path, help="dataset file (the one it was trained on)")
-    arguments.add_argument("--detector", help="2D detections of the file to use (those that it was trained on)")
+    run_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", default="standard", help=f"{', '.join(PROTOCOLS)} (%(default)s)")
     arguments.add_argument(
@@ -24,14 +22,11 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
     arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME)")
-    arguments.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
-    arguments.add_argument("--precision", default="32", choices=list(PRECISIONS))
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
-    run = Run.load(args.exp, Engine(args.device, precision=args.precision))
-    dataset = Dataset(args.data or data_file(run.settings))
+    run, dataset = open_run(args)
     options = {"subjects": args.subjects, "detector": args.detector, "flip": args.flip}
     report = run.evaluate(dataset, find_protocol(args.protocol), **options)
     paths = write_report(report, args.out or REPORTS / run.name)

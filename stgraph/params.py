@@ -93,7 +93,7 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
         values = json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path}: not JSON: {error}; mend the file at that place") from error
-    return validate(apply_overrides(values, overrides), str(path))
+    return validate(apply_overrides(values, overrides) if overrides else values, str(path))
 
 
 def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
@@ -116,7 +116,7 @@ def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
     return values
 
 
-def validate(values: dict, where: str) -> Settings:
+def validate(values: object, where: str) -> Settings:
     """Check every section. Raises InputError that lists all problems with their paths."""
     problems = []
     if not isinstance(values, dict):

@@ -9,15 +9,14 @@ from stgraph.command import run_command
 from stgraph.errors import InputError
 from stgraph.figures.animation import ImagePanel, PosePanel, View, animate
 from stgraph.io.dataset import Dataset
+from stgraph.options import open_run, run_options
 from stgraph.protocols import find_protocol
-from stgraph.run import REPORTS, Engine, Run, data_file
+from stgraph.run import REPORTS, Run
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.render", description=__doc__)
-    arguments.add_argument("--exp", required=True, help="a trained run, or the path of its .safetensors file")
-    arguments.add_argument("--data", type=Path, help="dataset file (the one it was trained on)")
-    arguments.add_argument("--detector", help="2D detections to use (those that it was trained on)")
+    run_options(arguments)
     arguments.add_argument("--recording", metavar="ID", help='"S9/Walking 1/54138969" (a typical one of every action)')
     arguments.add_argument("--start", type=float, default=0.0, help="seconds into the recording (%(default)s)")
     arguments.add_argument("--seconds", type=float, default=4.0, help="length (%(default)s)")
@@ -28,7 +27,6 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--elevation", type=float, default=View.elevation, help="view from above, degrees")
     arguments.add_argument("--bitrate", type=int, default=1500, help="of an MP4, kbit/s (%(default)s)")
     arguments.add_argument("--flip", action="store_true", help="average with the prediction for the mirrored input")
-    arguments.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     return arguments
 
 
@@ -92,8 +90,7 @@ def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namesp
 
 
 def main(args: argparse.Namespace) -> None:
-    run = Run.load(args.exp, Engine(args.device))
-    dataset = Dataset(args.data or data_file(run.settings))
+    run, dataset = open_run(args)
     if args.recording:
         dataset.find(args.recording)
         out = args.out or REPORTS / run.name / f"{args.recording.replace('/', '_')}.gif"

@@ -22,6 +22,7 @@ from stgraph.skeleton import Skeleton
 from stgraph.tasks import TASKS
 
 DATA, REPORTS = Path("data"), Path("reports")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "64": "32-true"}  # 64: weights and data are doubles themselves
 
 

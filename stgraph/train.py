@@ -7,9 +7,10 @@ from pathlib import Path
 from stgraph.command import run_command
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
+from stgraph.options import engine_options
 from stgraph.params import Settings, load, with_data
 from stgraph.progress import Terminal
-from stgraph.run import DATA, PRECISIONS, Engine, Run, data_file
+from stgraph.run import DATA, Engine, Run, data_file
 
 BUILT_IN = DATA / "synthetic.h5"
 
@@ -24,10 +25,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
     arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
     arguments.add_argument("--save-minutes", type=float, default=10, help="checkpoint at least so often (%(default)s)")
-    arguments.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    engine_options(arguments)
     arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
     arguments.add_argument("--nodes", type=int, default=1, help="machines")
-    arguments.add_argument("--precision", default="32", choices=list(PRECISIONS))
     arguments.add_argument("--compile", action="store_true", help="compile the model with torch.compile")
     return arguments
 

@@ -49,6 +49,7 @@ RECORDING_NUMBERS = {
     "frames": (),
 }
 TRACK_COLUMNS = ("recording", "person", "first_row", "rows")
+COPIED_AT_ONCE = 100_000  # rows
 # Median bone of any human skeleton in use lies well inside; a factor of 1000 (millimetres) lies well outside.
 BONE_METRES = (0.01, 2.0)
 
@@ -240,8 +241,8 @@ class DatasetWriter:
         shape, dtype = ((), np.int32) if name == "frame" else ((len(self.skeleton), 3), np.float32)
         target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
         spilled = np.memmap(self._spill / name.replace("/", "@"), dtype, "r", shape=(self.rows, *shape))
-        for first in range(0, self.rows, 1 << 17):
-            target[first : first + (1 << 17)] = spilled[first : first + (1 << 17)]
+        for first in range(0, self.rows, COPIED_AT_ONCE):
+            target[first : first + COPIED_AT_ONCE] = spilled[first : first + COPIED_AT_ONCE]
 
 
 def check_recording(recording: Recording, skeleton: Skeleton) -> None:
