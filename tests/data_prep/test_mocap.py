@@ -235,6 +235,8 @@ def test_noise_depends_on_seed_and_recording_alone(archive):
     alone = list(source(one).recordings)[-1]
     other = list(source(one, "--seed", 1).recordings)[-1]
     np.testing.assert_array_equal(last.tracks[0].pose2d["sim"], alone.tracks[0].pose2d["sim"])
+    first = list(source(both).recordings)[3]
+    assert np.abs(last.tracks[0].pose2d["sim"] - first.tracks[0].pose2d["sim"]).max() > 1
     assert np.abs(last.tracks[0].pose2d["sim"] - other.tracks[0].pose2d["sim"]).max() > 1
 
 

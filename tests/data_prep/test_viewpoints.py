@@ -62,6 +62,15 @@ def test_frames_with_a_joint_outside_behind_or_too_near_are_not_seen():
     assert seen.tolist() == [True, True, False, False, False, False]
 
 
+def test_what_the_projection_clamps_into_the_image_is_not_seen():
+    """Through a wide lens, a slope of 1 is 200 pixels inside the image, and so is whatever is steeper."""
+    narrow = camera_at([0, -5, 1], [0, 0, 1])
+    wide = Camera("w", 1000, 800, np.array([300, 300, 500, 400, 0, 0, 0, 0, 0]), narrow.rotation, narrow.translation)
+    _, pixels, seen = see(np.array([[[4.9, 0, 1]], [[5.1, 0, 1]], [[9, 0, 1]]], float), wide, 0.0, 1.0)
+    assert (pixels[..., 0] <= 800 + 1e-6).all()
+    assert seen.tolist() == [True, False, False]
+
+
 def test_random_cameras_see_a_person_who_stands():
     """Upright within a few degrees, in their height, the whole person inside and of a sensible size."""
     rng = np.random.default_rng(0)
