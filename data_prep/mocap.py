@@ -198,7 +198,7 @@ def _recordings(
 
 
 def letter(number: int) -> str:
-    """What tells the pieces of a take apart: a, b, ... z, then 27, 28, ...
+    """What tells the pieces of a take apart: a, b, ... z, then -27, -28, ...
 
     >>> letter(0), letter(26)
     ('a', '-27')
