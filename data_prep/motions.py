@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
 
+from data_prep.paths import Loop
 from data_prep.puppet import OUTWARD, UP, Body, Movement, foot_roll, perform
 
 Array = np.ndarray
@@ -38,7 +39,8 @@ POSES = {
     "shelf": (120, 10, 24, 0),
     "pick": (74, 4, 14, 0),
 }
-BENT = np.radians(6)
+BENT = np.radians(6)  # no elbow is straighter
+SIDEWAYS = 1.5  # m/s2 in a bend: who walks faster slows down
 
 
 def glide(s: Array) -> Array:
@@ -163,38 +165,20 @@ class Take:
             back = -sign * swing
             self.arm_swing[:, s] = np.stack([0.55 * back, 0 * back, 0.35 * np.abs(swing) + 0.4 * back, 0 * back], -1)
 
-    def walk(self, speed: float, radius: tuple[float, float] = (1.15, 1.6)) -> None:
-        """Round and round the room on a smooth closed path, at about `speed` metres per second."""
-        phase = np.linspace(0, 2 * np.pi, 721)
-        size = self.rng.uniform(*radius, 2)
-        if self.chance(0.4):  # a figure of eight
-            loop = np.stack([1.1 * size[0] * np.sin(phase), 0.62 * size[1] * np.sin(2 * phase)], -1)
-        else:
-            dent = 1 + 0.12 * np.cos(self.rng.integers(2, 4) * phase + self.rng.uniform(0, 6))
-            loop = size * dent[:, None] * np.stack([np.cos(phase), np.sin(phase)], -1) * 0.9
-        if self.chance(0.5):
-            loop = loop[::-1]
-        angle = self.rng.uniform(0, 2 * np.pi)
-        loop = loop @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(loop, axis=0), axis=-1))])
-        begin = self.rng.uniform(0, travelled[-1])
-        sway = self.rng.uniform(0, 2 * np.pi)
+    def walk(self, speed: float) -> None:
+        """Round and round the room at about `speed` metres per second, slower where bends are tight."""
+        loop = Loop.through_room(self.rng)
+        speed = min(speed, np.sqrt(SIDEWAYS / loop.curvature))
+        begin, sway = self.rng.uniform(0, (loop.length, 2 * np.pi))
 
-        def along(t: Array) -> Array:
+        def distance(t: Array) -> Array:
             return begin + speed * (t + 0.06 * np.sin(2 * np.pi * t / 3.7 + sway))
 
         def place(t: Array) -> Array:
-            at = along(t) % travelled[-1]
-            return np.stack([np.interp(at, travelled, loop[:, axis]) for axis in range(2)], -1)
-
-        directions = np.gradient(np.concatenate([loop[:-1]] * 3), axis=0)
-        bearings = np.unwrap(np.arctan2(directions[:, 1], directions[:, 0]))
-        bearings = gaussian_filter1d(bearings, 12)[len(loop) - 1 : 2 * len(loop) - 1]
-        lap = 2 * np.pi * np.round((bearings[-1] - bearings[0]) / (2 * np.pi))
+            return loop.place(distance(t))
 
         def heading(t: Array) -> Array:
-            laps, at = np.divmod(along(t), travelled[-1])
-            return np.interp(at, travelled, bearings) + laps * lap
+            return loop.heading(distance(t))
 
         stride = (0.70 + 0.45 * speed) * self.body.scale  # grows with the speed, and so does the cadence
         cycle = stride / speed
@@ -202,9 +186,9 @@ class Take:
         cycles = first + cycle * np.arange(-2, np.ceil(self.end / cycle) + 3)
         swings = tuple([(at + s * cycle / 2, at + s * cycle / 2 + 0.4 * cycle) for at in cycles] for s in range(2))
         self.steps(place, heading, swings, self.style["width"] * 0.75)
-        bank = np.gradient(heading(self.time), self.time) * speed / 9.81
-        self.tilt[:, 2] -= 0.6 * bank
-        self.head[:, 0] += 0.25 * np.gradient(heading(self.time), self.time)
+        turning = np.gradient(heading(self.time), self.time)
+        self.tilt[:, 2] -= 0.6 * turning * speed / 9.81  # leans into the bend
+        self.head[:, 0] += 0.25 * turning
         self.straight = 0.99
         self.pelvis[:, 2] -= 0.022 * self.body.leg  # the standing knee gives in the middle of its stance
 

@@ -7,6 +7,7 @@ import pytest
 from data_prep.__main__ import prepare
 from data_prep.anatomy import check_person
 from data_prep.motions import glide
+from data_prep.paths import Loop
 from data_prep.puppet import Body, across, arm, arm_angles, forward_kinematics, turn, two_bones
 from data_prep.synthetic import ACTIONS, FPS, STATURES, perform_take, person, read_synthetic
 from stgraph.errors import InputError
@@ -182,6 +183,24 @@ def test_glide_is_minimum_jerk():
     velocity, acceleration = np.gradient(value, s), np.gradient(np.gradient(value, s), s)
     assert abs(velocity[[0, -1]]).max() < 1e-3 and abs(acceleration[[0, -1]]).max() < 0.1
     assert velocity.max() == pytest.approx(1.875, abs=1e-3)
+
+
+def test_loop_is_walked_evenly_round_after_round():
+    phase = np.linspace(0, 2 * np.pi, 721)
+    circle = Loop.of(2.0 * np.stack([np.cos(phase), np.sin(phase)], -1))
+    assert circle.length == pytest.approx(4 * np.pi, rel=1e-3)
+    assert circle.curvature == pytest.approx(0.5, rel=0.02)
+    for seed in range(20):
+        loop = Loop.through_room(np.random.default_rng(seed))
+        distance = np.linspace(-1, 2.5 * loop.length, 5000)
+        place, heading = loop.place(distance), loop.heading(distance)
+        np.testing.assert_allclose(place, loop.place(distance + loop.length), atol=1e-9)
+        moved = np.diff(place, axis=0)
+        np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), np.diff(distance), rtol=0.01)
+        assert np.abs(np.diff(heading)).max() < 0.1  # no jump where a round ends
+        facing = np.stack([np.cos(heading), np.sin(heading)], -1)[:-1]
+        assert ((moved * facing).sum(-1) > 0.98 * np.diff(distance)).all()
+        assert np.abs(loop.points).max() < 1.9
 
 
 def test_dataset_goes_through_the_human36m_reader(tmp_path):
