@@ -18,13 +18,13 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
         main(args)
     except InputError as error:
         fail(args, f"{parser.prog}: {error}", 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         fail(args, f"{parser.prog}: {place}{error.strerror or error}; free space or permissions, and run it again", 1)
     except KeyboardInterrupt:
         fail(args, f"{parser.prog}: interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def debug_option(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

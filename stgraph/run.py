@@ -1,6 +1,7 @@
 """Run: an experiment that is created or loaded, fitted, evaluated. Devices, precision and processes live here."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,8 @@ class Engine(Fabric):
             precision=PRECISIONS[precision],
         )
         self.double = precision == "64"
+        # A hint about speed, which every process would print.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
 
     def synchronised(self, model: nn.Module) -> nn.Module:
         """The model with batch norms that share statistics between GPUs (torch has none for CPU processes)."""
