@@ -120,6 +120,9 @@ class Fit:
         self.forward, self.optimizer = engine.setup(torch.compile(run.model) if compile else run.model, optimizer)
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * save_minutes
+        # A single step can be asked for by itself; `fit` sets these anew.
+        self.started = self.saved = time.monotonic()
+        self.stop_requested = lambda: False
 
     def fit(self) -> Progress:
         """Train. Raises KeyboardInterrupt after an interrupt, once last.pt is written."""
