@@ -96,7 +96,7 @@ class Fit:
         *,
         resume: bool = False,
         minutes: float | None = None,
-        save_minutes: float = 10,
+        save_minutes: float = 10.0,
         compile: bool = False,
     ) -> None:
         data, optim, engine = run.settings.data, run.settings.optim, run.engine

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--seconds", type=float, default=4.0, help="length (%(default)s)")
     arguments.add_argument("--out", type=Path, help=".gif or .mp4 (reports/NAME/RECORDING.gif)")
     arguments.add_argument("--size", default="960x340", help="width and height in pixels (%(default)s)")
-    arguments.add_argument("--rate", type=float, default=25, help="frames a second to draw (%(default)s)")
+    arguments.add_argument("--rate", type=float, default=25.0, help="frames a second to draw (%(default)s)")
     arguments.add_argument("--azimuth", type=float, default=View.azimuth, help="view round the person, degrees")
     arguments.add_argument("--elevation", type=float, default=View.elevation, help="view from above, degrees")
     arguments.add_argument("--bitrate", type=int, default=1500, help="of an MP4, kbit/s (%(default)s)")

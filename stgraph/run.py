@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from stgraph.allocator import keep_freed_memory
 from stgraph.checkpoint import FOLDER, Origin, load_weights
 from stgraph.data import Windows
 from stgraph.errors import InputError
@@ -45,6 +46,7 @@ class Engine(Fabric):
             raise InputError("--device cuda: this machine has no CUDA device; use --device cpu or auto")
         if device == "mps" and not torch.backends.mps.is_available():
             raise InputError("--device mps: this machine has no MPS device; use --device cpu or auto")
+        keep_freed_memory()
         several = int(devices) * nodes > 1
         super().__init__(
             accelerator=device,
@@ -126,9 +128,7 @@ class Run:
 
     # Data ------------------------------------------------------------------------------------------------------------
 
-    def windows(
-        self, dataset: Dataset, subjects: list[str] | None, *, detector: str = "", **options: object
-    ) -> Windows:
+    def windows(self, dataset: Dataset, subjects: list[str] | None, **options: object) -> Windows:
         """Windows of some subjects, with the run's settings unless `options` says otherwise.
 
         Raises:
