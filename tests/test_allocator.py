@@ -16,10 +16,10 @@ def faults():
 
 kept = keep_freed_memory() if sys.argv[1] == "keep" else None
 for _ in range(30):  # aligned blocks are only found again once the heap has some room around them
-    torch.empty(5_000_000).fill_(1)
-before = faults()
+    torch.empty(10_000_000).fill_(1)
+before = faults()  # by default, blocks beyond 32 MiB are given back
 for _ in range(10):
-    torch.empty(5_000_000).fill_(1)
+    torch.empty(10_000_000).fill_(1)
 print(kept, faults() - before)
 """
 
