@@ -1,7 +1,6 @@
 """python -m stgraph.bench --exp NAME: how fast an experiment trains and predicts, beside what the machine can do."""
 
 import argparse
-import json
 import resource
 import tempfile
 import time
@@ -18,6 +17,7 @@ from stgraph.fitting import Fit, Listener
 from stgraph.geometry import Camera
 from stgraph.io.dataset import Dataset, DatasetWriter, Recording, Track
 from stgraph.params import Settings, load
+from stgraph.report import write_json
 from stgraph.run import DEVICES, Engine, Run
 from stgraph.skeleton import H36M17, Skeleton
 
@@ -166,8 +166,7 @@ def main(args: argparse.Namespace) -> None:
         numbers = measure(args.exp, settings, dataset, args.device, args.rounds)
     print(table(args.exp, numbers))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(numbers, indent=2) + "\n")
+        write_json(numbers, args.json)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from einops import rearrange
 from stgraph import convert, params
 from stgraph.checkpoint import load_weights
 from stgraph.errors import InputError
+from stgraph.published import load_published
 from stgraph.run import Engine, Run
 
 GOLDEN = Path(__file__).parent / "golden" / "tgraphnet_seq_small27.npz"
@@ -76,7 +77,7 @@ def test_converted_checkpoint_evaluates_as_the_published_one(published):
 def test_weights_by_themselves_and_from_a_parallel_model(published):
     path, content = published
     torch.save({f"module.{key}": value for key, value in content["state_dict"].items()}, path)
-    assert convert.load_published(path).keys() == content["state_dict"].keys()
+    assert load_published(path).keys() == content["state_dict"].keys()
 
 
 def test_format_before_zip_files_with_old_names_of_numpy(published):
@@ -85,7 +86,7 @@ def test_format_before_zip_files_with_old_names_of_numpy(published):
     data = path.read_bytes()
     assert b"numpy._core.multiarray" in data
     path.write_bytes(data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-    assert convert.load_published(path).keys() == content["state_dict"].keys()
+    assert load_published(path).keys() == content["state_dict"].keys()
 
 
 class Malicious:
@@ -136,12 +137,12 @@ def test_damaged_and_missing_files_are_refused(published):
     path, _ = published
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="get it again"):
-        convert.load_published(path)
+        load_published(path)
     path.write_bytes(pickle.dumps({"state_dict": 1}, protocol=2))
     with pytest.raises(InputError, match=str(path)):
-        convert.load_published(path)
+        load_published(path)
     with pytest.raises(InputError, match="No such file"):
-        convert.load_published(path.with_name("absent.pth.tar"))
+        load_published(path.with_name("absent.pth.tar"))
 
 
 def test_what_was_there_stays(published):

@@ -23,7 +23,7 @@ LAYERS = [
     {"checkpoint"},
     {"fitting"},
     {"run"},
-    {"progress", "command", "options"},
+    {"progress", "command", "options", "published"},
     {"train", "evaluate", "render", "bench", "convert", "baselines"},
 ]
 COMMANDS = LAYERS[-1]

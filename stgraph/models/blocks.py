@@ -33,8 +33,8 @@ class Adjacency(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.from_numpy(partitions).to(torch.get_default_dtype()))
 
-    def forward(self) -> Float[Tensor, "k v w"]:
-        """The matrices."""
+    def forward(self, x: Motion) -> Float[Tensor, "k v w"]:
+        """The matrices, the same for every input."""
         return self.weight
 
 
@@ -61,14 +61,14 @@ class GraphProduct(torch.autograd.Function):
         ctx: FunctionCtx, matrix: Float[Tensor, "u w"], nodes: Float[Tensor, "n w c"]
     ) -> Float[Tensor, "n u c"]:
         ctx.save_for_backward(matrix, nodes)
-        return torch.bmm(matrix.expand(len(nodes), -1, -1), nodes)
+        return torch.bmm(matrix.expand(nodes.shape[0], -1, -1), nodes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Float[Tensor, "n u c"]) -> tuple[Tensor | None, Tensor | None]:
         matrix, nodes = ctx.saved_tensors
         to_matrix = torch.bmm(grad, nodes.mT).sum(dim=0) if ctx.needs_input_grad[0] else None
-        to_nodes = torch.bmm(matrix.mT.expand(len(grad), -1, -1), grad) if ctx.needs_input_grad[1] else None
+        to_nodes = torch.bmm(matrix.mT.expand(grad.shape[0], -1, -1), grad) if ctx.needs_input_grad[1] else None
         return to_matrix, to_nodes
 
 
@@ -188,10 +188,10 @@ def add_stretched(x: Motion, coarser: Sequence[Shorter]) -> Motion:
 
 @lru_cache
 def drop_level(p: float, dtype: torch.dtype) -> tuple[float, float]:
-    """The number that a share p of all 16-bit draws does not exceed, read as `noise` reads them; and 1 / share kept."""
-    draws = torch.arange(-(2**15), 2**15, dtype=torch.int16)
-    values = as_noise(draws, dtype).double()
-    level = values[~values.isnan()].sort().values[round(p * 2**16) - 1].item()
+    """The number that a share p of all 16-bit draws does not exceed, read as `drop` reads them; and 1 / share kept."""
+    values = as_noise(torch.arange(-(2**15), 2**15, dtype=torch.int16), dtype).double()
+    ordered = values[~values.isnan()].sort().values
+    level = ordered[min(max(round(p * 2**16), 1), len(ordered) - 1) - 1].item()
     return level, 2**16 / (2**16 - (values <= level).sum().item())
 
 
@@ -200,14 +200,15 @@ def as_noise(draws: Int[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "..
     return draws.view(dtype) if dtype.itemsize == 2 else draws.to(dtype)
 
 
-def draw(x: Tensor) -> Int[Tensor, "..."]:
-    """16 random bits for every element, laid out in memory as x is."""
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-    return words.view(torch.int16).as_strided(x.shape, x.stride())
+def draw(x: Motion) -> Int[Tensor, " words"]:
+    """16 random bits for every element, four elements to a word."""
+    return torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
 
 
-def drop(x: Tensor, draws: Tensor, p: float, out: Tensor) -> Tensor:
+def drop(x: Motion, words: Int[Tensor, " words"], p: float, out: Motion) -> Motion:
     """x with zeros where the draw is at most the level; unscaled."""
+    b, c, t, j = x.shape
+    draws = rearrange(words.view(torch.int16)[: x.numel()], "(b t j c) -> b c t j", b=b, c=c, t=t, j=j)
     noise, (level, _) = as_noise(draws, x.dtype), drop_level(p, x.dtype)
     return torch.ops.aten.threshold_backward.grad_input(x, noise, level, grad_input=out)
 
@@ -236,24 +237,29 @@ class DropoutAdd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, residual: Tensor, p: float) -> Tensor:
         ctx.mark_dirty(x)
-        ctx.p, draws = p, draw(x)
-        ctx.save_for_backward(draws)
-        drop(x, draws, p, out=x)
+        ctx.p, words = p, draw(x)
+        ctx.save_for_backward(words)
+        drop(x, words, p, out=x)
         return torch.add(residual, x, alpha=drop_level(p, x.dtype)[1], out=x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        (draws,) = ctx.saved_tensors
-        kept = drop(grad, draws, ctx.p, out=torch.empty_like(draws, dtype=grad.dtype))
+        (words,) = ctx.saved_tensors
+        kept = drop(grad, words, ctx.p, out=torch.empty_like(grad))
         return kept.mul_(drop_level(ctx.p, grad.dtype)[1]), grad, None
 
 
-def relu_dropout(x: Tensor, p: float) -> Tensor:
+def relu_dropout(x: Motion, p: float) -> Motion:
     """dropout(relu(x)), in place of x."""
-    return ReLUDropout.apply(x, p) if p else x.relu_()
+    if not p:
+        return x.relu_()
+    # A compiler makes draws of its own a part of the kernels around them.
+    return F.dropout(x.relu(), p) if torch.compiler.is_compiling() else ReLUDropout.apply(x, p)
 
 
-def dropout_add(x: Tensor, residual: Tensor, p: float) -> Tensor:
+def dropout_add(x: Motion, residual: Motion, p: float) -> Motion:
     """dropout(x) + residual, in place of x."""
-    return DropoutAdd.apply(x, residual, p) if p else x.add_(residual)
+    if not p:
+        return x.add_(residual)
+    return F.dropout(x, p) + residual if torch.compiler.is_compiling() else DropoutAdd.apply(x, residual, p)

@@ -1,4 +1,4 @@
-"""TGraphNet: a U-shaped spatio-temporal graph network (facts and published numbers: Banik et al.)."""
+"""TGraphNet: a U-shaped spatio-temporal graph network that lifts sequences of 2D poses."""
 
 import re
 from typing import Annotated
@@ -189,7 +189,7 @@ class TGraphNet(nn.Module):
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
-        adjacency, skips, paths = self.adjacency(), [], []
+        adjacency, skips, paths = self.adjacency(x), [], []
         for level, units in enumerate(self.down):
             if level:
                 skips.append(x)

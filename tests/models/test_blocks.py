@@ -96,22 +96,30 @@ def test_stretched_sequences_are_added():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.25, 0.4999, 0.5, 0.75, 0.9])
 def test_dropout_drops_the_share_asked_for(dtype, p):
-    draws = torch.arange(-(2**15), 2**15).to(torch.int16)
-    kept = blocks.drop(torch.ones(2**16, dtype=dtype), draws, p, out=torch.empty(2**16, dtype=dtype)).bool()
+    words = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.int64)  # every draw once
+    ones = torch.ones(1, 1, 2**16, 1, dtype=dtype)
+    kept = blocks.drop(ones, words, p, out=torch.empty_like(ones)).bool()
     assert abs((~kept).double().mean().item() - p) <= 2**-17
     assert blocks.drop_level(p, dtype)[1] == pytest.approx(1 / kept.double().mean().item())
 
 
 def test_draws_are_fair_and_independent():
     torch.manual_seed(0)
-    draws = blocks.draw(torch.empty(64, 8, 30, 17)).double()
-    n, uniform = draws.numel(), draws.flatten() / 2**16
+    ones = torch.ones(64, 8, 30, 17)
+    words, n = blocks.draw(ones), ones.numel()
+    uniform = words.view(torch.int16).double() / 2**16
     assert abs(uniform.mean() + 2**-17) < 5 / np.sqrt(12 * n)
     assert abs(uniform.var() - 1 / 12) < 5 / np.sqrt(180 * n)
     for lag in (1, 2, 3, 4, 8, 17):
         assert abs(torch.corrcoef(torch.stack([uniform[lag:], uniform[:-lag]]))[0, 1]) < 5 / np.sqrt(n)
-    dropped = blocks.drop(torch.ones(n), draws.flatten().to(torch.int16), 0.1, out=torch.empty(n)) == 0
+    dropped = blocks.drop(ones, words, 0.1, out=torch.empty_like(ones)) == 0
     assert abs(dropped.double().mean() - 0.1) < 5 * np.sqrt(0.09 / n)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_extreme_shares_drop_some_and_keep_some(dtype):
+    scales = [blocks.drop_level(p, dtype)[1] for p in (1e-9, 1 - 1e-9)]
+    assert scales[0] == pytest.approx(1 + 2**-16, abs=1e-9) and scales[1] > 200
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
