@@ -84,6 +84,12 @@ def test_interpolation_is_linear_with_fixed_ends(frames, coarse):
     torch.testing.assert_close(stretched, expected)
 
 
+def test_interpolation_places_frames_exactly_in_16_bits():
+    exact, low = (interpolation(81, 27, torch.empty((), dtype=dtype)) for dtype in (torch.float64, torch.bfloat16))
+    assert low.dtype == torch.bfloat16
+    assert (low.double() - exact).abs().max() < 2**-8
+
+
 def test_stretched_sequences_are_added():
     x, half, third = motion(2, 3, 6, 4), motion(2, 3, 3, 4), motion(2, 3, 2, 4)
     expected = x + sum(F.interpolate(y, size=(6, 4), mode="bilinear", align_corners=True) for y in (half, third))
@@ -158,3 +164,14 @@ def test_dropped_residual_branch_leaves_the_residual_as_it_is():
     dropped = y == residual
     assert 0.4 < dropped.double().mean() < 0.6
     torch.testing.assert_close((y - residual)[~dropped], 2 * x[~dropped])
+
+
+def test_weights_start_as_published():
+    torch.manual_seed(0)
+    layer, shrink = GraphConv(64, 32, partitions=4, dropout=0.0), Shrink(32, 3, 0.0)
+    # Kaiming-uniform for ReLU; the published shape (in, partitions * out) makes its fan partitions * out.
+    for weight, fan in ((layer.conv.weight, 4 * 32), (shrink.conv.weight, 3 * 32)):
+        bound = np.sqrt(6 / fan)
+        assert 0.99 * bound < weight.abs().max().item() <= bound * (1 + 1e-6)
+        assert weight.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+    assert not layer.conv.bias.any() and not shrink.conv.bias.any()
