@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
     arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
     arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
-    arguments.add_argument("--save-minutes", type=float, default=10.0, help="checkpoint at least so often (%(default)s)")
+    arguments.add_argument(
+        "--save-minutes", type=float, default=10.0, help="checkpoint at least so often (%(default)s)"
+    )
     engine_options(arguments)
     arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
     arguments.add_argument("--nodes", type=int, default=1, help="machines")
