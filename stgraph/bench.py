@@ -131,9 +131,9 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         "forward_share_fp32": flop / seconds["forward"] / rate["fp32"],
         "train_share_fp32": 3 * flop / seconds["train_fp32"] / rate["fp32"],
         "train_speedup_bf16": seconds["train_fp32"] / seconds["train_bf16"],
-        "windows_per_s": len(batches[0]) / seconds["train_fp32"],
+        "windows_per_s": len(batches[0]) / seconds["load"],
         "windows_per_s_forward": len(batch["x"]) / seconds["forward"],
-        "windows_per_s_loaded": len(batches[0]) / seconds["load"],
+        "windows_per_s_trained": len(batches[0]) / seconds["train_fp32"],
         "load_share_of_step": seconds["load"] / seconds["train_fp32"],
         "peak_gib": peak,
         "threads": torch.get_num_threads(),
@@ -151,9 +151,9 @@ def table(name: str, numbers: dict[str, float | int]) -> str:
             f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "
             f"{numbers['windows_per_s_forward']:.0f} windows/s",
             f"  training step   {numbers['train_share_fp32']:.1%} of the fp32 product, "
-            f"{numbers['windows_per_s']:.1f} windows/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
+            f"{numbers['windows_per_s_trained']:.1f} windows/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
             f"  loading         {numbers['load_share_of_step']:.2%} of a training step, "
-            f"{numbers['windows_per_s_loaded']:.0f} windows/s",
+            f"{numbers['windows_per_s']:.0f} windows/s",
             f"  peak memory     {numbers['peak_gib']:.2f} GiB",
         ]
     )

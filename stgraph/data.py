@@ -7,6 +7,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from stgraph.errors import InputError
 from stgraph.geometry import mirror_intrinsics, screen_normalise
@@ -61,7 +62,8 @@ class Windows:
         self.first_rows = torch.from_numpy(dataset.tracks["first_row"][self.tracks])
         self.last = torch.from_numpy(self.lengths - 1)
         self.recording = torch.from_numpy(dataset.tracks["recording"][self.tracks])
-        self.fields = {name: torch.from_numpy(dataset.rows(name)) for name in ("pose3d", f"pose2d/{detector}")}
+        # In the order in which `batch` takes them.
+        self.fields = {name: torch.from_numpy(dataset.rows(name)) for name in (f"pose2d/{detector}", "pose3d")}
         self.detector = detector
         self.intrinsics = torch.from_numpy(table["intrinsics"]).float()
         self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
@@ -104,17 +106,23 @@ class Windows:
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
         rows = self.first_rows[track, None] + self.frame_step * frame.clamp_min(0).minimum(self.last[track, None])
-        detections, pose3d = self.fields[f"pose2d/{self.detector}"][rows], self.fields["pose3d"][rows]
+        x, pose3d = (
+            values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
+            for values in self.fields.values()
+        )
         recording = self.recording[track]
         intrinsics, size = self.intrinsics[recording], self.size[recording]
-        pose2d = screen_normalise(detections[..., :2], *size.unbind(-1))
-        seen = (detections[..., 2] > 0).to(pose2d)
+        seen = (x[..., 2] > 0).to(x)
+        # Normalising is affine, and the confidence passes through: one product over the batch, where it lies.
+        width = size[:, :1].expand(-1, 2)
+        shift = screen_normalise(torch.zeros_like(size), *size.unbind(-1))
+        scale = (screen_normalise(width, *size.unbind(-1)) - shift) / width
+        shift, scale = (F.pad(part, (0, 1), value=last)[:, None, None] for part, last in ((shift, 0), (scale, 1)))
+        x.mul_(scale).add_(shift).mul_(seen[..., None])
         root = self.dataset.skeleton.root
-        path = pose3d[:, :, root]
-        pose3d = pose3d - path[:, :, None]
+        path = pose3d[:, :, root].clone()
+        pose3d -= path[:, :, None]
         pose3d[:, :, root] = path
-        # Joined with the confidence, so that a mirror moves both alike.
-        x = torch.cat([pose2d * seen[..., None], detections[..., 2:]], dim=-1)
         if self.twins:
             twin = mirrored.bool()
             for pose in (x, pose3d):
