@@ -12,7 +12,8 @@ setup: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "stgraph needs Python 3.11 or later; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@# By itself and by its exact version first, so that no other package's range brings in another build of it.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep ^torch== constraints.txt)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

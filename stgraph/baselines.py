@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--exp", required=True, help="folder in params/ that gives data and task")
     arguments.add_argument("--data", type=Path, help="dataset file (data/NAME.h5 by params.json)")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: data.detector=gt")
+    arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", default="standard", help=f"{', '.join(PROTOCOLS)} (%(default)s)")
     arguments.add_argument("--ridge", type=float, default=1e-4, help="share of the inputs' variance (%(default)s)")
     return arguments
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
     train = run.windows(dataset, settings.data.train)
     for name, model in fit_baselines(run, train, args.ridge).items():
         run.name, run.model = f"{args.exp}: {name}", model.eval()
-        report = run.evaluate(dataset, find_protocol(args.protocol))
+        report = run.evaluate(dataset, find_protocol(args.protocol), subjects=args.subjects)
         folder = REPORTS / f"{args.exp}-{name.replace(' ', '-')}-{settings.data.detector}"
         write_report(report, folder)
         print(report_markdown(report).split("## By action")[0], f"written to {folder}\n", sep="")

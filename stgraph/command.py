@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
     Exit codes: 1 for what the machine refuses (no space, no permission), 130 for an interrupt.
     """
     args = debug_option(parser).parse_args()
+    # A scheduler's request to end is an interrupt: what was begun is cleaned up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main(args)
     except InputError as error:
@@ -23,6 +26,10 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         fail(args, f"{parser.prog}: {place}{error.strerror or error}; free space or permissions, and run it again", 1)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        fail(args, f"{parser.prog}: the device's memory is full; lower optim.batch_size or use --device cpu", 1)
     except KeyboardInterrupt:
         fail(args, f"{parser.prog}: interrupted", 130)
 

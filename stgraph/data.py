@@ -32,7 +32,7 @@ class Windows:
 
     Attributes:
         tracks: numbers of the kept tracks in the dataset's table.
-        lengths: frames of each kept track, after `frame_step`.
+        lengths: frames of each kept track, after `frame_step`. first_frames: each one's first frame's number.
         table: (window, 3) int64: kept track, start, 1 for a mirrored window.
 
     Raises:
@@ -60,6 +60,7 @@ class Windows:
             raise InputError(f"{dataset.path}: no recording of subjects {subjects} has an action of {actions}")
         self.lengths = -(-dataset.tracks["rows"][self.tracks] // frame_step)
         self.first_rows = torch.from_numpy(dataset.tracks["first_row"][self.tracks])
+        self.first_frames = np.array(dataset.rows("frame")[dataset.tracks["first_row"][self.tracks]])
         self.last = torch.from_numpy(self.lengths - 1)
         self.recording = torch.from_numpy(dataset.tracks["recording"][self.tracks])
         # In the order in which `batch` takes them.
@@ -73,7 +74,7 @@ class Windows:
     def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False) -> "Windows":
         """Use these windows, given as (kept track, start), and their mirrored twins if asked for."""
         table = np.concatenate([np.insert(table, 2, twin, axis=1) for twin in range(1 + mirror)])
-        self.table, self.twins = torch.from_numpy(table), mirror
+        self.table, self.twins = torch.from_numpy(table).to(self.first_rows.device), mirror
         return self
 
     def place(self, move: Callable[[Tensor], Tensor]) -> None:

@@ -54,6 +54,8 @@ class Evaluator:
         recordings: columns id, subject, action, take, camera and fps, an entry per recording (as a Dataset has them).
         recording: the recording of each track.
         lengths: frames of each track.
+        first_frames: number of each track's first frame within its recording; 0 where not given.
+        frame_step: frames of the recording between two of a track.
         frames: frames that the model sees at once.
         outputs: frames that it predicts in the centre of those, where not all.
         output: "global": joint 0 of prediction and target is the root's path in camera space; it is scored by itself
@@ -77,6 +79,8 @@ class Evaluator:
         recording: Int[np.ndarray, " track"],
         lengths: Int[np.ndarray, " track"],
         *,
+        first_frames: Int[np.ndarray, " track"] | None = None,
+        frame_step: int = 1,
         frames: int,
         outputs: int | None = None,
         output: Literal["root_relative", "global"] = "root_relative",
@@ -86,6 +90,8 @@ class Evaluator:
         self.flip = protocol.flip if flip is None else flip
         self.frames, self.outputs = frames, frames if outputs is None else outputs
         self.recordings, self.recording, self.lengths = recordings, np.asarray(recording), np.asarray(lengths)
+        self.first_frames = np.zeros_like(self.lengths) if first_frames is None else np.asarray(first_frames)
+        self.frame_step = frame_step
         takes = list(zip(recordings["subject"], recordings["take"], strict=True))
         out = np.array([protocol.leaves_out(*takes[number]) for number in self.recording], dtype=bool)
         ids = dict.fromkeys(str(recordings["id"][number]) for number in self.recording[out])
@@ -197,6 +203,7 @@ class Evaluator:
                 "recording": worst,
                 "P1": by["recording"][worst]["P1"],
                 "fps": float(self.recordings["fps"][ids.index(worst)]),
+                "frame_step": self.frame_step,
                 "tracks": self._along_time(ids.index(worst), error),
             },
         }
@@ -219,14 +226,18 @@ class Evaluator:
         return np.clip(self._frame, 0, self.lengths[self._track] - 1)
 
     def _along_time(self, recording: int, error: Float[Tensor, " row"]) -> list[dict[str, list]]:
-        """Frames scored of each track of a recording, and P1 at each in mm: its mean where one counts twice."""
+        """Numbers within the recording of the frames scored of each of its tracks, and P1 at each in mm.
+
+        Where a frame counts twice, its P1 is the mean.
+        """
         tracks, frames = [], self._clamped()
         for track in np.unique(self._track[self.recording[self._track] == recording]):
             rows = self._track == track
             count = np.bincount(frames[rows])
             total = np.bincount(frames[rows], error.numpy()[rows] * METRICS["P1"][1])
             seen = np.flatnonzero(count)
-            tracks.append({"frame": seen.tolist(), "P1": np.round(total[seen] / count[seen], 3).tolist()})
+            numbers = self.first_frames[track] + self.frame_step * seen
+            tracks.append({"frame": numbers.tolist(), "P1": np.round(total[seen] / count[seen], 3).tolist()})
         return tracks
 
     def _measure(self) -> tuple[dict[str, Tensor], dict[str, Tensor], Float[Tensor, " row"]]:

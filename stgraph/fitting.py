@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 import signal
 import threading
 import time
@@ -54,7 +55,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     best: float = math.inf
-    best_epoch: float = 0
+    best_epoch: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, windows: int, means: dict[str, float]) -> None:
@@ -69,6 +70,21 @@ class Progress:
         self.epoch, self.step, self.windows, self.sums = self.epoch + 1, 0, 0, {}
 
 
+@dataclass(frozen=True)
+class Step:
+    """What a step of the optimizer gave; the same in every process.
+
+    Attributes:
+        means: of the batch: the loss, its terms, the errors in mm.
+        save: whether a checkpoint is due. budget: whether the minutes are used up. interrupt: whether to stop at once.
+    """
+
+    means: dict[str, float]
+    save: bool
+    budget: bool
+    interrupt: bool
+
+
 class Fit:
     """Trains a run until its epochs, its patience or its minutes are used up.
 
@@ -80,12 +96,14 @@ class Fit:
         dataset: what to train on.
         listener: told of every step and epoch.
         resume: go on from last.pt where there is one.
+        restart: delete what the run's folder holds, once training can begin.
         minutes: budget of training time, counted over all resumptions.
         save_minutes: write last.pt at least so often; it is also written after every epoch and on an interrupt.
         compile: torch.compile the model.
 
     Raises:
-        InputError: fewer windows in a batch than processes; last.pt of other settings or data.
+        InputError: fewer windows in a batch than processes; last.pt of other settings or data; a folder that holds a
+            run already, with neither resume nor restart.
     """
 
     def __init__(
@@ -95,6 +113,7 @@ class Fit:
         listener: Listener,
         *,
         resume: bool = False,
+        restart: bool = False,
         minutes: float | None = None,
         save_minutes: float = 10.0,
         compile: bool = False,
@@ -114,28 +133,39 @@ class Fit:
         optimizer = torch.optim.AdamW(
             run.model.parameters(), optim.lr, weight_decay=optim.weight_decay, amsgrad=True, fused=True
         )
-        self.progress = Progress()
+        self.progress, self.restart = Progress(), restart
         if resume and (run.folder / "last.pt").exists():
             self.restore(optimizer)
+        elif not restart and any((run.folder / name).exists() for name in ("last.pt", "best.safetensors")):
+            raise InputError(
+                f"{run.folder} holds {'weights that were not trained here' if resume else 'a run already'}; "
+                f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it and "
+                "choose another --name"
+            )
         self.forward, self.optimizer = engine.setup(torch.compile(run.model) if compile else run.model, optimizer)
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * save_minutes
         # A single step can be asked for by itself; `fit` sets these anew.
         self.started = self.saved = time.monotonic()
-        self.stop_requested = lambda: False
+        self.stop_requested: Callable[[], bool] = lambda: False
 
     def fit(self) -> Progress:
         """Train. Raises KeyboardInterrupt after an interrupt, once last.pt is written."""
-        progress = self.progress
+        progress, folder = self.progress, self.run.folder
+        if self.restart and self.engine.is_global_zero:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.engine.barrier()
         if self.engine.is_global_zero:
             done = progress.epoch * self.batches + progress.step
-            self.listener.begin(self.optim.epochs * self.batches, done, self.run.folder)
+            self.listener.begin(self.optim.epochs * self.batches, done, folder)
         self.started, self.saved = time.monotonic() - progress.seconds, time.monotonic()
         try:
             with stop_requests() as self.stop_requested:
-                while not self.finished():
-                    if not self.train_epoch():
-                        break
+                more = progress.seconds < self.budget
+                while more and not self.finished():
+                    more = self.train_epoch()
+            if progress.history and self.engine.is_global_zero:
+                self.write_history()  # again, for a run that was killed between its last checkpoint and this
         finally:
             if self.engine.is_global_zero:
                 self.listener.end()
@@ -148,35 +178,39 @@ class Fit:
         return self.progress.epoch >= self.optim.epochs or impatient
 
     def train_epoch(self) -> bool:
-        """Train to the end of the epoch and score it; False where the budget ended before."""
+        """Train to the end of the epoch and score it; False where the budget ended by then."""
         progress = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.optim.lr * self.optim.decay**progress.epoch
         self.training_mode()
         order = epoch_batches(len(self.train), self.optim.batch_size, self.run.settings.seed, progress.epoch)
-        halted = self.interrupted = False
+        budget = False
         for index in order[progress.step :]:
-            means, halted = self.step(index)
-            progress.add(len(index), means)
+            step = self.step(index)
+            progress.add(len(index), step.means)
             progress.seconds = time.monotonic() - self.started
             if self.engine.is_global_zero:
-                self.listener.step(progress.epoch * self.batches + progress.step, means)
-            if halted or time.monotonic() - self.saved > self.save_seconds:
+                self.listener.step(progress.epoch * self.batches + progress.step, step.means)
+            if step.save or step.budget or step.interrupt:
                 self.save_last()
-            if halted:
+            if step.interrupt:
+                raise KeyboardInterrupt
+            budget = step.budget
+            if budget:
                 break
-        if self.interrupted:
-            raise KeyboardInterrupt
-        row = self.score(progress.epoch + progress.step / self.batches)
         if progress.step < self.batches:
+            # Chosen by validation are whole epochs alone, as in a run that was never stopped.
+            if self.valid is None or not (self.run.folder / "best.safetensors").exists():
+                self.score()
             return False
+        row = self.score()
         progress.history.append(row)
         progress.next_epoch()
         self.save_last()
         if self.engine.is_global_zero:
             self.write_history()
             self.listener.epoch(row)
-        return not halted
+        return not budget
 
     def training_mode(self) -> None:
         """Every module trains, but frozen norms."""
@@ -186,14 +220,14 @@ class Fit:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
-    def step(self, index: Int[np.ndarray, " b"]) -> tuple[dict[str, float], bool]:
-        """One step of the optimizer; returns the batch's means, and whether to halt.
+    def step(self, index: Int[np.ndarray, " b"]) -> Step:
+        """One step of the optimizer.
 
         Each process takes its part of the batch and weighs its loss by the part's size, since gradients are averaged
         over processes as if the parts were equal.
 
         Raises:
-            InputError: a loss that is not finite; the weights are those of before the step.
+            InputError: a loss or gradient that is not finite; the weights are those of before the step.
         """
         engine, run, progress = self.engine, self.run, self.progress
         part = np.array_split(index, engine.world_size)[engine.global_rank]
@@ -201,43 +235,56 @@ class Fit:
         key = (run.settings.seed, progress.epoch, progress.step, engine.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
         batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
-        outputs = self.forward(batch["x"])
+        outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)
         loss = run.task.loss(terms)
         self.optimizer.zero_grad()
         engine.backward(loss * (share * engine.world_size))
         with torch.no_grad():
-            errors = {f"{name}_mm": 1000 * error.mean() for name, error in run.task.errors(batch, outputs).items()}
-        means = {"loss": loss, **terms, **errors}
-        halting = [self.over_budget(), self.stop_requested()]
-        sums = torch.stack([*(value.detach().float() * share for value in means.values())])
-        sums = torch.cat([sums, sums.new_tensor(halting)])
+            errors = run.task.errors(batch, outputs)
+        means = {"loss": loss, **terms, **{f"{name}_mm": 1000 * error.mean() for name, error in errors.items()}}
+        flags = [self.save_due(), self.over_budget(), self.stop_requested()]
+        sums = torch.stack([value.detach().float() * share for value in means.values()])
+        sums = torch.cat([sums, sums.new_tensor(flags)])
         if engine.world_size > 1:
             sums = engine.all_reduce(sums, reduce_op="sum")
-        *values, budget, interrupt = sums.tolist()
-        if not all(map(math.isfinite, values)):
-            ids = self.train.ids(batch["recording"])
-            raise InputError(
-                f"{run.name}, epoch {progress.epoch + 1}, step {progress.step + 1}: the loss is not finite "
-                f"({', '.join(f'{name} {value:g}' for name, value in zip(means, values, strict=True))}); recordings of "
-                f"this batch: {'; '.join(ids[:8])}{f' and {len(ids) - 8} more' if len(ids) > 8 else ''}; the last "
-                f"checkpoint in {run.folder} is from before it; lower optim.lr, set optim.max_norm or see these data"
-            )
+        *values, save, budget, interrupt = sums.tolist()
+        gradients = [weight.grad for weight in run.model.parameters() if weight.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if not (math.isfinite(norm) and all(map(math.isfinite, values))):
+            raise InputError(self.not_finite(batch, errors, dict(zip(means, values, strict=True)), float(norm)))
         if self.optim.max_norm:
-            engine.clip_gradients(self.forward, self.optimizer, max_norm=self.optim.max_norm, error_if_nonfinite=False)
+            nn.utils.clip_grads_with_norm_(run.model.parameters(), self.optim.max_norm, norm)
         self.optimizer.step()
         if self.optim.ema:
             self.average.update_parameters(run.model)
-        self.interrupted = interrupt > 0
-        return dict(zip(means, values, strict=True)), budget + interrupt > 0
+        return Step(dict(zip(means, values, strict=True)), save > 0, budget > 0, interrupt > 0)
+
+    def not_finite(self, batch: dict, errors: dict, means: dict[str, float], norm: float) -> str:
+        """The message on a loss or gradient that is not finite: this process's recordings, the broken ones first."""
+        broken = torch.stack([~error.isfinite().flatten(1).all(1) for error in errors.values()]).any(0)
+        order = broken.int().argsort(descending=True, stable=True)
+        ids = self.train.ids(batch["recording"][order])
+        numbers = ", ".join(f"{name} {value:g}" for name, value in {**means, "gradient": norm}.items())
+        return (
+            f"{self.run.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}: the loss or its "
+            f"gradient is not finite ({numbers}); recordings of this batch, broken ones first: {'; '.join(ids[:8])}"
+            f"{f' and {len(ids) - 8} more' if len(ids) > 8 else ''}; the last checkpoint in {self.run.folder} is from "
+            "before it; lower optim.lr, set optim.max_norm or look at these data"
+        )
+
+    def save_due(self) -> bool:
+        """Whether the last checkpoint is too long ago."""
+        return time.monotonic() - self.saved > self.save_seconds
 
     def over_budget(self) -> bool:
         """Whether the minutes are used up."""
         return time.monotonic() - self.started >= self.budget
 
-    def score(self, epoch: float) -> dict[str, float]:
+    def score(self) -> dict[str, float]:
         """A line of metrics.csv; writes best.safetensors where the epoch is the best, or where nothing can tell."""
         progress, run = self.progress, self.run
+        epoch = progress.epoch + progress.step / self.batches
         model = self.average.module if self.optim.ema else run.model
         row = {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], "minutes": progress.seconds / 60}
         row |= {f"train/{name}": value / progress.windows for name, value in progress.sums.items()}
@@ -245,34 +292,48 @@ class Fit:
             scores = run.validate(self.valid, model.eval())
             row |= {f"validation/{name}": value for name, value in scores.items()}
         if self.valid is None or scores["loss"] < progress.best:
-            progress.best = math.inf if self.valid is None else scores["loss"]
-            progress.best_epoch = epoch
-            if self.engine.is_global_zero:
-                about = (run.settings, run.skeleton, run.origin, epoch, row)
-                save_weights(run.folder / "best.safetensors", Weights(model.state_dict(), *about))
+            if self.valid is None:
+                progress.best_epoch = epoch
+            elif progress.step == self.batches:
+                progress.best, progress.best_epoch = scores["loss"], epoch
+            weights = Weights(model.state_dict(), run.settings, run.skeleton, run.origin, epoch, row)
+            self.write(lambda: save_weights(run.folder / "best.safetensors", weights))
         return row
 
     def save_last(self) -> None:
         """Write last.pt: what resuming needs."""
         self.saved = time.monotonic()
+        state = {
+            "settings": self.run.settings.model_dump(),
+            "data_hash": self.run.origin.data_hash,
+            "model": self.run.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.optim.ema else None,
+            "progress": asdict(self.progress),
+        }
+        self.write(lambda: save_last(self.run.folder / "last.pt", state))
+
+    def write(self, file: Callable[[], None]) -> None:
+        """Write a file in the first process; where that fails, all processes fail rather than wait for it."""
+        error = None
         if self.engine.is_global_zero:
-            state = {
-                "settings": self.run.settings.model_dump(),
-                "data_hash": self.run.origin.data_hash,
-                "model": self.run.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "average": self.average.state_dict() if self.optim.ema else None,
-                "progress": asdict(self.progress),
-            }
-            save_last(self.run.folder / "last.pt", state)
-        self.engine.barrier()
+            try:
+                file()
+            except OSError as caught:
+                error = caught
+        if self.engine.world_size > 1:
+            failed = self.engine.all_reduce(torch.tensor(float(error is not None)), reduce_op="sum")
+            if failed > 0 and error is None:
+                raise OSError(None, "the first process could not write it", str(self.run.folder))
+        if error is not None:
+            raise error
 
     def restore(self, optimizer: torch.optim.Optimizer) -> None:
         """Go on from last.pt. Raises InputError that lists the settings that differ."""
         path = self.run.folder / "last.pt"
         state = load_last(path)
         old, new = flat(state["settings"]), flat(self.run.settings.model_dump())
-        may_change = ("optim.epochs", "optim.patience")
+        may_change = ("optim.epochs", "optim.patience", "data.dataset", "data.test")
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
         if differing or state["data_hash"] != self.run.origin.data_hash:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]

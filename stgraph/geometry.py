@@ -84,6 +84,12 @@ def camera_to_world(points: Float[Tensor, "... 3"], rotation: Array, translation
     return rotate(_per_point(rotation, points), points) + _per_point(translation, points)
 
 
+def depth(points: Float[Tensor, "... 3"]) -> Float[Tensor, "... 1"]:
+    """Distance along the camera's axis, kept from zero, where a projection has neither value nor gradient."""
+    z = points[..., 2:]
+    return torch.where(z.abs() < 1e-6, 1e-6, z)
+
+
 def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
     """Image of camera-space points, with distortion: f * (u * (radial + tangential) + p * r2) + c.
 
@@ -92,7 +98,7 @@ def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, 
     coordinates. The clamp bounds what a point beside or behind the camera does to the distortion polynomial.
     """
     focal, centre, radial, tangential = _per_point(intrinsics, points).split([2, 2, 3, 2], dim=-1)
-    u = (points[..., :2] / points[..., 2:]).clamp(-1, 1)
+    u = (points[..., :2] / depth(points)).clamp(-1, 1)
     r2 = u.square().sum(-1, keepdim=True)
     stretch = 1 + (radial * torch.cat([r2, r2**2, r2**3], -1)).sum(-1, keepdim=True)
     stretch = stretch + (tangential * u).sum(-1, keepdim=True)
@@ -102,7 +108,7 @@ def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, 
 def project_linear(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
     """Image of camera-space points through a lens without distortion: f * clamp(xy / z, -1, 1) + c."""
     parameters = _per_point(intrinsics, points)
-    return parameters[..., :2] * (points[..., :2] / points[..., 2:]).clamp(-1, 1) + parameters[..., 2:4]
+    return parameters[..., :2] * (points[..., :2] / depth(points)).clamp(-1, 1) + parameters[..., 2:4]
 
 
 def _screen(width: Array, height: Array, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,21 +28,21 @@ FOLDER = Path("params")
 class Section(BaseModel):
     """A section of params.json: no unknown keys, no converted types, no changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
     """Which windows of which recordings."""
 
-    dataset: str = Field(description="NAME of the file data/NAME.h5, or a path that ends in .h5")
+    dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
     detector: str = Field(description="2D detections that are the input; 'gt' is the exact projection")
     frames: PositiveInt = Field(81, description="length of a window")
     stride: PositiveInt = Field(5, description="frames between training windows")
     frame_step: PositiveInt = Field(1, description="use every n-th frame of a recording")
     flip: bool = Field(False, description="add the mirrored twin of every training window")
     confidence: bool = Field(False, description="the detector's confidence is a third input channel")
-    actions: list[str] | None = Field(None, description="use these actions alone")
-    train: list[str] = Field(description="subjects")
+    actions: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these actions alone")
+    train: list[str] = Field(min_length=1, description="subjects")
     validation: list[str] = Field([], description="subjects that choose the best epoch; empty: the last epoch is it")
     test: list[str] = Field([], description="subjects that `evaluate` scores; empty: those of validation")
 
@@ -93,7 +93,7 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
         values = json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path}: not JSON: {error}; mend the file at that place") from error
-    return validate(apply_overrides(values, overrides) if overrides else values, str(path))
+    return validate(apply_overrides(values, overrides) if isinstance(values, dict) else values, str(path))
 
 
 def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
@@ -118,7 +118,7 @@ def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
 
 def validate(values: object, where: str) -> Settings:
     """Check every section. Raises InputError that lists all problems with their paths."""
-    problems = []
+    problems: list[str] = []
     if not isinstance(values, dict):
         raise InputError(f"{where}: found {type(values).__name__}, expected an object of sections task, data, model")
     settings = _section(Settings, values, (), problems)
@@ -127,6 +127,10 @@ def validate(values: object, where: str) -> Settings:
         "model": _named_section(MODELS, values.get("model"), problems),
     }
     data = settings.data if settings else _section(DataSettings, values.get("data"), None, problems)
+    for part in ("validation", "test") if data else ():
+        shared = sorted(set(data.train) & set(getattr(data, part)))
+        if shared:
+            problems.append(f"data.{part}: {', '.join(shared)} also in data.train; a subject is in one of them alone")
     for name, registry in (("task", TASKS), ("model", MODELS)):
         if data and named[name]:
             section = named[name].model_dump()

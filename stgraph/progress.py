@@ -24,7 +24,7 @@ class Terminal(Listener):
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("training", total=steps, completed=done)
-        self.board = SummaryWriter(folder / "tensorboard", purge_step=done)
+        self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
         self.steps = done
         self.bar.start()
 

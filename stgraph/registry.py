@@ -51,5 +51,5 @@ class Registry:
             for argument in arguments
             if argument.kind is argument.KEYWORD_ONLY
         }
-        config = ConfigDict(extra="forbid", strict=True, frozen=True)
+        config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
         return create_model(f"{self.kind}_{name}", __config__=config, name=(str, ...), **fields)

@@ -1,6 +1,7 @@
 """python -m stgraph.render --exp NAME: 2D input, ground truth and prediction side by side, as GIF or MP4."""
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def typical(run: Run, dataset: Dataset, detector: str | None) -> list[str]:
 def picture_size(text: str) -> tuple[int, int]:
     """ "960x340" -> (960, 340)."""
     parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise InputError(f"--size {text}: expected WIDTHxHEIGHT in pixels, such as 960x340")
     return int(parts[0]), int(parts[1])
 
@@ -90,6 +91,10 @@ def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namesp
 
 
 def main(args: argparse.Namespace) -> None:
+    for option, least in (("start", 0), ("seconds", 0), ("azimuth", -360), ("elevation", -360)):
+        value = getattr(args, option)
+        if not least <= value < math.inf or (option == "seconds" and not value):
+            raise InputError(f"--{option} {value:g}: expected a finite number of {least} or more")
     run, dataset = open_run(args)
     if args.recording:
         dataset.find(args.recording)

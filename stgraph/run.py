@@ -38,24 +38,31 @@ class Engine(Fabric):
         precision: 32, bf16 (autocast) or 64.
     """
 
-    def __init__(self, device: str = "auto", devices: int | str = 1, nodes: int = 1, precision: str = "32") -> None:
+    def __init__(self, device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "32") -> None:
         if "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun
             devices = int(os.environ["LOCAL_WORLD_SIZE"])
             nodes = int(os.environ["WORLD_SIZE"]) // devices
+        for option, number in (("--devices", devices), ("--nodes", nodes)):
+            if number < 1:
+                raise InputError(f"{option} {number}: expected 1 or more")
         if device == "cuda" and not torch.cuda.is_available():
             raise InputError("--device cuda: this machine has no CUDA device; use --device cpu or auto")
         if device == "mps" and not torch.backends.mps.is_available():
             raise InputError("--device mps: this machine has no MPS device; use --device cpu or auto")
+        if device == "mps" and precision == "64":
+            raise InputError("--precision 64: MPS has no doubles; use --device cpu")
         keep_freed_memory()
-        several = int(devices) * nodes > 1
+        # 32 means 32: without this, convolutions on newer GPUs round their inputs to ten bits.
+        torch.backends.cudnn.allow_tf32 = False
         super().__init__(
             accelerator=device,
-            strategy="ddp" if several else "auto",
+            strategy="ddp" if devices * nodes > 1 else "auto",
             devices=devices,
             num_nodes=nodes,
             precision=PRECISIONS[precision],
         )
         self.double = precision == "64"
+        self._moved: dict[int, tuple[Tensor, Tensor]] = {}
         # A hint about speed, which every process would print.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
 
@@ -65,12 +72,23 @@ class Engine(Fabric):
         return nn.SyncBatchNorm.convert_sync_batchnorm(model) if several else model
 
     def place(self, windows: Windows) -> Windows:
-        """Keep the data where it is trained when it takes at most half of the memory there; mapped from disk if not."""
-        if self.device.type == "cuda" and windows.nbytes < torch.cuda.mem_get_info(self.device)[0] / 2:
-            windows.place(self.to_device)
+        """Keep the data where it is trained when it takes at most half of the memory there; mapped from disk if not.
+
+        What several windows share, such as a dataset's poses in training and validation, is moved once.
+        """
+        if self.device.type == "cuda":
+            new = sum(field.nbytes for field in windows.fields.values() if field.data_ptr() not in self._moved)
+            if new < torch.cuda.mem_get_info(self.device)[0] / 2:
+                windows.place(self._move)
         if self.double:
             windows.place(lambda values: values.double() if values.is_floating_point() else values)
         return windows
+
+    def _move(self, values: Tensor) -> Tensor:
+        """A tensor on the device; the original is kept, so that its address stays its own."""
+        if values.data_ptr() not in self._moved:
+            self._moved[values.data_ptr()] = (values, self.to_device(values))
+        return self._moved[values.data_ptr()][1]
 
 
 class Run:
@@ -82,15 +100,15 @@ class Run:
         task, model: as the settings name them.
     """
 
-    epoch: float = 0
+    epoch: float = 0.0
 
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
         self.folder = FOLDER / name
         self.task = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
-        channels = 3 if settings.data.confidence else 2
-        self.model: nn.Module = build(MODELS, settings.model, skeleton, in_channels=channels, heads=self.task.heads)
+        context = {"in_channels": self.task.in_channels(settings.data.confidence), "heads": self.task.heads}
+        self.model: nn.Module = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
 
@@ -116,13 +134,14 @@ class Run:
             )
         weights = load_weights(path)
         run = cls(path.parent.name, weights.settings, weights.skeleton, weights.origin, engine)
-        wrong = run.model.load_state_dict(weights.state, strict=False)
-        if wrong.missing_keys or wrong.unexpected_keys:
+        try:
+            run.model.load_state_dict(weights.state)
+        except RuntimeError as error:
             raise InputError(
-                f"{path}: not weights of model {weights.settings.model['name']!r}: missing {wrong.missing_keys[:5]}, "
-                f"unknown {wrong.unexpected_keys[:5]}; train it again or convert it again"
-            )
-        run.epoch, run.scores = weights.epoch, weights.scores
+                f"{path}: not the weights of the model {weights.settings.model['name']!r} that its settings describe; "
+                f"train or convert it again ({error})"
+            ) from error
+        run.epoch = weights.epoch
         run.model = engine.to_device(run.model).eval()
         return run
 
@@ -191,7 +210,7 @@ class Run:
         """A batch and the model's outputs for it; with `flip` the mean with the un-mirrored outputs of its mirror."""
         batch = self.engine.to_device(windows.batch(index))
         with self.engine.autocast():
-            outputs = model(batch["x"])
+            outputs = model(**self.task.inputs(batch))
             if flip:
                 twin = {"pose": windows.mirrored(model(windows.mirrored(batch["x"]))["pose"])}
                 outputs = outputs | {name: (outputs[name] + twin[name]) / 2 for name in twin}
@@ -214,10 +233,19 @@ class Run:
         data = self.settings.data
         subjects = subjects or data.test or data.validation
         windows = self.windows(dataset, subjects, detector=detector or data.detector)
-        recording = windows.recording.cpu().numpy()
-        about = (protocol, self.skeleton, dataset.recordings, recording, windows.lengths)
-        evaluator = Evaluator(*about, frames=data.frames, output=self.task.output, flip=flip)
-        self.engine.place(windows.cut(evaluator.windows[:, :2]))
+        evaluator = Evaluator(
+            protocol,
+            self.skeleton,
+            dataset.recordings,
+            windows.recording.cpu().numpy(),
+            windows.lengths,
+            first_frames=windows.first_frames,
+            frame_step=data.frame_step,
+            frames=data.frames,
+            output=self.task.output,
+            flip=flip,
+        )
+        windows.cut(evaluator.windows[:, :2])
         for index in torch.arange(len(windows)).split(batch_size):
             batch, outputs = self.outputs(windows, index, self.model, evaluator.flip)
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
@@ -231,7 +259,8 @@ class Run:
             epoch=self.epoch,
             detector=windows.detector,
             frame_step=data.frame_step,
-            subjects=subjects,
+            subjects=", ".join(subjects),
+            trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train))),
         )
 
     def follow(
@@ -249,7 +278,7 @@ class Run:
         windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
         table = find_protocol("standard").windows(windows.lengths, data.frames)
         table = table[windows.recording.cpu().numpy()[table[:, 0]] == recording]
-        self.engine.place(windows.cut(table[:, :2]))
+        windows.cut(table[:, :2])
         parts = []
         for index in torch.arange(len(windows)).split(256):
             batch, outputs = self.outputs(windows, index, self.model, flip)
@@ -272,9 +301,9 @@ class Run:
 
 
 def data_file(settings: Settings) -> Path:
-    """The dataset that the settings name: data/NAME.h5, or a path that ends in .h5."""
-    name = settings.data.dataset
-    return Path(name) if name.endswith(".h5") else DATA / f"{name}.h5"
+    """The dataset that the settings name: data/NAME.h5, or a path with an ending."""
+    name = Path(settings.data.dataset)
+    return name if name.suffix else DATA / f"{name}.h5"
 
 
 def build(registry: Registry, section: dict, *positional: object, **context: object) -> object:

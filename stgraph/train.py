@@ -1,7 +1,6 @@
 """python -m stgraph.train --exp NAME: train an experiment."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 from stgraph.command import run_command
@@ -60,6 +59,9 @@ def make_built_in() -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    for option in ("minutes", "save_minutes"):
+        if getattr(args, option) is not None and not getattr(args, option) > 0:
+            raise InputError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected more than 0")
     settings, name, message = choose_data(load(args.exp, args.set), args.name or args.exp, args.data)
     path = data_file(settings)
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
@@ -71,19 +73,11 @@ def main(args: argparse.Namespace) -> None:
     engine.barrier()
     dataset = Dataset(path)
     run = Run.create(name, settings, dataset, engine)
-    if (run.folder / "last.pt").exists() and not args.resume and engine.is_global_zero:
-        if not args.restart:
-            raise InputError(
-                f"{run.folder} holds a run already; go on with --resume, begin anew with --restart (deletes it), or "
-                "keep it and choose another --name"
-            )
-        shutil.rmtree(run.folder)
-    engine.barrier()
-    options = {"resume": args.resume, "minutes": args.minutes, "save_minutes": args.save_minutes}
-    progress = run.fit(dataset, Terminal(), compile=args.compile, **options)
+    options = {"resume": args.resume, "restart": args.restart, "compile": args.compile}
+    progress = run.fit(dataset, Terminal(), minutes=args.minutes, save_minutes=args.save_minutes, **options)
     engine.print(
         f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
-        f"epoch {progress.best_epoch:g} in {run.folder / 'best.safetensors'}, curves in {run.folder / 'curves.png'}\n"
+        f"epoch {progress.best_epoch:g} and the curves are in {run.folder}\n"
         f"next: python -m stgraph.evaluate --exp {name}"
     )
 

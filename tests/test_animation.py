@@ -1,5 +1,7 @@
 """What is drawn: people upright, left is left, nothing jumps; and the files that hold it."""
 
+import resource
+
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -287,3 +289,18 @@ def test_panels_must_go_together(tmp_path):
         animate([PosePanel("a", clip(4)[:0])], H36M17, tmp_path / "clip.gif", fps=50)
     with pytest.raises(InputError, match="no joint"):
         animate([PosePanel("a", clip(4) * np.nan)], H36M17, tmp_path / "clip.gif", fps=50)
+
+
+def test_a_full_disk_keeps_the_old_clip(tmp_path):
+    """ffmpeg's own failures do not reach us; what it wrote is counted."""
+    path = tmp_path / "clip.mp4"
+    drawn = np.random.default_rng(0).integers(0, 255, (20, 120, 160, 3), dtype=np.uint8)
+    write_clip(drawn, path, 25)
+    old, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+        with pytest.raises((OSError, InputError), match="clip.mp4"):
+            write_clip(drawn, path, 25)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -124,7 +124,7 @@ def test_rendering_a_typical_recording_of_every_action(trained, monkeypatch, tmp
 
 def test_baselines(trained, monkeypatch, capsys):
     monkeypatch.chdir(trained)
-    call(baselines, "--exp", "root_rel", "--data", "small.h5", *SMALL[:-4], *OURS, "--set", 'data.test=["S1"]')
+    call(baselines, "--exp", "root_rel", "--data", "small.h5", *SMALL[:-4], *OURS, "--subjects", "S1")
     mean, ridge = (
         json.loads((trained / f"reports/root_rel-{name}-noisy/report.json").read_text())["metrics"]["P1"]
         for name in ("mean-pose", "ridge-regression")

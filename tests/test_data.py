@@ -90,6 +90,14 @@ def test_placing_moves_everything_a_batch_needs(dataset):
         assert values.dtype in (torch.float64, torch.int64, torch.bool)
 
 
+def test_new_windows_lie_where_the_data_lies(dataset):
+    """After the data went to a device, windows cut anew are there as well."""
+    data = windows(dataset)
+    data.place(lambda values: torch.empty_like(values, device="meta"))
+    data.cut(data.table[:5, :2].new_zeros(5, 2, device="cpu").numpy())
+    assert {values.device.type for values in data.batch(torch.arange(3)).values()} == {"meta"}
+
+
 def test_epochs_visit_every_window_once_in_an_order_of_their_own():
     batches = epoch_batches(103, 10, seed=3, epoch=2)
     np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(103))

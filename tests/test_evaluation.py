@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from stgraph import evaluation
 from stgraph.errors import InputError
 from stgraph.evaluation import Evaluator
+from stgraph.figures.plots import plot_worst
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.skeleton import H36M16, H36M17
 
@@ -239,3 +240,20 @@ def test_inputs_are_left_as_they_were(poses):
     kept = pred.clone(), target.clone()
     to.add(torch.arange(len(to.windows)), pred, target)
     assert_close((pred, target), kept, rtol=0, atol=0)
+
+
+def test_the_worst_recordings_tracks_keep_their_frame_numbers(poses):
+    """Two runs of one recording with a gap between them, every second frame used."""
+    pred, truth = poses
+    pred = [
+        pose + (1.0 if RECORDING[track] == 4 else 0.0) * np.eye(3, dtype=np.float32)[0] * (np.arange(17) > 0)[:, None]
+        for track, pose in enumerate(pred)
+    ]
+    first = np.array([0, 0, 0, 100, 0, 300])
+    report = hand_in(evaluator("standard", first_frames=first, frame_step=2), pred, truth).report()
+    assert report["worst"]["recording"] == "S9/Walking/b"
+    for track, number in zip(report["worst"]["tracks"], (3, 5), strict=True):
+        assert track["frame"] == list(range(first[number], first[number] + 2 * LENGTHS[number], 2))
+    lines = plot_worst(report).axes[0].lines[:2]
+    assert [line.get_xdata()[0] for line in lines] == [2.0, 6.0]
+    assert not any(np.isnan(line.get_xdata()).any() for line in lines)

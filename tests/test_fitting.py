@@ -105,34 +105,32 @@ def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, ema):
 
 def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
     """kill -9 in the middle, checkpoints after every step."""
-    script = tmp_path / "victim.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import sys, time
-            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-            from stgraph.fitting import Listener
-            from stgraph.io.dataset import Dataset
-            from stgraph.run import Engine, Run
-            from tests.test_fitting import settings
+    path = script(
+        tmp_path,
+        f"""
+        import time
+        from stgraph.fitting import Listener
+        from stgraph.io.dataset import Dataset
+        from stgraph.run import Engine, Run
+        from tests.test_fitting import settings
 
-            class Slow(Listener):
-                def step(self, number, means):
-                    print(number, flush=True)
-                    time.sleep(0.05)
+        class Slow(Listener):
+            def step(self, number, means):
+                print(number, flush=True)
+                time.sleep(0.05)
 
-            data = Dataset({str(dataset.path)!r})
-            Run.create("killed", settings(), data, Engine("cpu")).fit(data, Slow(), save_minutes=0)
-            """
-        )
+        data = Dataset({str(dataset.path)!r})
+        Run.create("killed", settings(), data, Engine("cpu")).fit(data, Slow(), save_minutes=0.0)
+        """,
     )
-    victim = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    victim = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     for line in victim.stdout:
         if int(line) == 7:
             victim.send_signal(signal.SIGKILL)
             break
     victim.wait()
-    assert load_last(Path("checkpoints/killed/last.pt"))["progress"]["step"] + 1 > 0
+    progress = load_last(Path("checkpoints/killed/last.pt"))["progress"]
+    assert progress["epoch"] < 3 and progress["seconds"] > 0
     assert same_weights(fit("whole").folder, fit("killed", resume=True).folder)
 
 
@@ -146,10 +144,11 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(fit):
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="last.pt|best.safetensors") as caught:
             fit("full", Fill())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large; what was there before is as it was" in str(caught.value)
     folder = Path("checkpoints/full")
     assert load_last(folder / "last.pt")["progress"]["epoch"] == 1
     assert not list(folder.glob(".*partial*"))
@@ -182,7 +181,7 @@ def test_a_loss_that_is_not_finite_names_the_recordings_and_keeps_the_weights(fi
     rows = broken.rows("pose3d")
     rows[broken.tracks["first_row"][track]] = np.nan
     broken.rows = lambda name, keep=broken.rows: rows if name == "pose3d" else keep(name)
-    with pytest.raises(InputError, match=r"not finite.*recordings of this batch.*S5/take 1/left"):
+    with pytest.raises(InputError, match=r"not finite.*recordings of this batch, broken ones first: S5/take 1/left"):
         fit("broken", data=broken, data__validation=[], optim__batch_size=5)
     last = Path("checkpoints/broken/last.pt")
     assert not last.exists() or all(value.isfinite().all() for value in load_last(last)["model"].values())
@@ -216,18 +215,39 @@ def test_patience_stops_early(fit, monkeypatch):
 
 
 def test_the_minutes_are_a_budget_over_all_resumptions(fit):
-    run = fit(minutes=0.0)
+    run = fit(minutes=1e-9)
     assert run.progress.step == 1 and run.progress.epoch == 0
     assert (run.folder / "best.safetensors").exists()
-    assert fit(minutes=0.0, resume=True).progress.step == 2
-    assert same_weights(fit("whole").folder, fit(resume=True).folder)
+    assert fit(minutes=1e-9, resume=True).progress.step == 1
+    whole, resumed = fit("whole"), fit(resume=True)
+    assert same_weights(whole.folder, resumed.folder)
+
+
+def test_a_budget_does_not_change_which_epoch_is_the_best(fit, monkeypatch):
+    """A score in the middle of an epoch is better than any of a whole one."""
+    monkeypatch.setattr(Run, "validate", lambda self, windows, model: {"loss": next(losses)})
+    losses = iter([2.0, 3.0, 3.0])
+    whole = fit("whole")
+    losses = iter([2.0, 3.0, 3.0])
+
+    class Slow(Listener):
+        def step(self, number, means):
+            time.sleep(1.0 if number == batches + 1 else 0)
+
+    batches = int(load_last(whole.folder / "last.pt")["optimizer"]["state"][0]["step"]) // 3
+    cut = fit("cut", Slow(), minutes=0.9 / 60)
+    assert cut.progress.epoch == 1 and cut.progress.step >= 1
+    cut = fit("cut", resume=True)
+    assert cut.progress.best_epoch == whole.progress.best_epoch == 1
+    best = [load_weights(run.folder / "best.safetensors") for run in (whole, cut)]
+    assert best[0].epoch == best[1].epoch == 1
 
 
 def test_averaged_weights_are_what_is_kept(fit):
     run = fit(optim__ema=0.5, data__validation=[])
     kept = load_weights(run.folder / "best.safetensors").state
     differing = [name for name, value in run.model.state_dict().items() if not torch.equal(kept[name], value)]
-    assert "adjacency.matrices" in differing or len(differing) > len(kept) / 2
+    assert "adjacency.weight" in differing
 
 
 def test_a_limited_gradient_takes_other_steps(fit):
@@ -256,43 +276,85 @@ def test_a_checkpoint_explains_itself(fit, dataset):
         Run.load("run", Engine("cpu"))
 
 
+def script(folder, body):
+    """A program that finds the project and this module."""
+    path = folder / "script.py"
+    path.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n" + textwrap.dedent(body))
+    return path
+
+
+GLOBAL = {"position": 1.0, "motion": 1.0, "trajectory": 1.0, "reprojection": 1.0, "root_motion": 0.001}
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
-    """The same global batches, doubles, no dropout, frozen norms: 20 steps to 1e-6."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import sys
-            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-            from stgraph.fitting import Listener
-            from stgraph.io.dataset import Dataset
-            from stgraph.run import Engine, Run
-            from tests.test_fitting import settings
+    """The same global batches, doubles, no dropout, frozen norms: 20 steps to 1e-6. Some joints are unseen."""
+    path = script(
+        tmp_path,
+        f"""
+        from stgraph.fitting import Listener
+        from stgraph.io.dataset import Dataset
+        from stgraph.run import Engine, Run
+        from tests.test_fitting import GLOBAL, settings
 
-            class Print(Listener):
-                def step(self, number, means):
-                    print("step", number, repr(means["loss"]), flush=True)
+        class Print(Listener):
+            def step(self, number, means):
+                print("step", number, repr(means["loss"]), flush=True)
 
-            engine = Engine("cpu", devices=int(sys.argv[1]), precision="64")
-            engine.launch()
-            data = Dataset({str(dataset.path)!r})
-            changes = dict(model__dropout=0.0, optim__freeze_norm=True, optim__epochs=7)
-            Run.create(f"run{{sys.argv[1]}}", settings(**changes), data, engine).fit(data, Print())
-            """
-        )
+        engine = Engine("cpu", devices=int(sys.argv[1]), precision="64")
+        engine.launch()
+        data = Dataset({str(dataset.path)!r})
+        changes = dict(model__dropout=0.0, optim__freeze_norm=True, optim__epochs=7)
+        changes |= dict(task__output="global", task__losses=GLOBAL)
+        run = Run.create(f"run{{sys.argv[1]}}", settings(**changes), data, engine)
+        run.fit(data, Print(), save_minutes=0.001)
+        """,
     )
     losses = []
     for processes in (1, 2):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         output = subprocess.run(
-            [sys.executable, script, str(processes)], cwd=tmp_path, capture_output=True, text=True, env=environment
+            [sys.executable, path, str(processes)], cwd=tmp_path, capture_output=True, text=True, env=environment
         )
         assert output.returncode == 0, output.stderr
         lines = [line.split() for line in output.stdout.splitlines() if line.startswith("step")]
         losses.append([float(loss) for _, _, loss in lines])
     assert len(losses[0]) == len(losses[1]) >= 20
     np.testing.assert_allclose(losses[0][:20], losses[1][:20], rtol=1e-6)
+
+
+def test_the_global_objective_trains_in_sixteen_bits(dataset, tmp_path, monkeypatch):
+    """Sixteen bits put an untrained root exactly at the camera; its projection has a gradient all the same."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"task__output": "global", "task__losses": GLOBAL}
+    run = Run.create("half", settings(**changes), dataset, Engine("cpu", precision="bf16"))
+    run.fit(dataset, Listener())
+    assert all(value.isfinite().all() for value in run.model.state_dict().values())
+
+
+def test_a_gradient_that_is_not_finite_is_caught_before_it_is_used(fit, dataset):
+    run = Run.create("run", settings(), dataset, Engine("cpu"))
+    fitting_ = fitting.Fit(run, dataset, Listener())
+    before = {name: value.clone() for name, value in run.model.named_parameters()}
+    run.model.adjacency.weight.register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(InputError, match="gradient nan"):
+        fitting_.step(np.arange(8))
+    assert all(torch.equal(value, before[name]) for name, value in run.model.named_parameters())
+
+
+def test_a_folder_in_use_is_left_alone(fit, dataset):
+    whole = fit("run")
+    kept = {path: path.read_bytes() for path in whole.folder.glob("*.*")}
+    for changes, message in (({}, "holds a run already"), ({"resume": True, "optim__lr": 1.0}, "optim.lr")):
+        with pytest.raises(InputError, match=message):
+            fit("run", **changes)
+    with pytest.raises(InputError, match="no pose2d/cpn"):
+        Run.create("run", settings(data__detector="cpn"), dataset, Engine("cpu")).fit(dataset, Listener(), restart=True)
+    (whole.folder / "last.pt").rename(whole.folder / "other.pt")
+    with pytest.raises(InputError, match="weights that were not trained here"):
+        fit("run", resume=True)
+    (whole.folder / "other.pt").rename(whole.folder / "last.pt")
+    assert all(path.read_bytes() == data for path, data in kept.items())
 
 
 def test_stop_requests_gives_the_handlers_back():

@@ -203,3 +203,11 @@ def test_procrustes_of_degenerate_poses_is_finite(rng, dtype):
     assert_close(geometry.procrustes(target, point), point)
     assert_close(geometry.procrustes(line, 2 * line + 1), 2 * line + 1)
     assert geometry.procrustes(line, target).isfinite().all()
+
+
+@pytest.mark.parametrize("projection", [geometry.project, geometry.project_linear])
+def test_a_point_at_the_camera_has_a_finite_image_and_gradient(projection):
+    points = torch.zeros(2, 3, requires_grad=True)
+    image = projection(points, torch.tensor([1000.0, 1000, 500, 500, -0.2, 0.2, 0, 0, 0]))
+    image.sum().backward()
+    assert image.isfinite().all() and points.grad.isfinite().all()

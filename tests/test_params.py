@@ -65,6 +65,24 @@ def test_impossible_combinations_are_named_with_what_would_do():
 
 
 @pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lr=Infinity", "optim.lr: found Infinity"),
+        ("task.losses.position=NaN", "task.losses.position"),
+        ("data.train=[]", "data.train"),
+        ("data.actions=[]", "data.actions"),
+        ('data.test=["S1"]', "data.test: S1 also in data.train"),
+        ('data.validation=["S9","S5"]', "data.validation: S5 also in data.train"),
+        ("task.motion_intervals=[]", "task.motion_intervals"),
+        ("task.motion_intervals=[0]", "task.motion_intervals.0"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(override, message):
+    with pytest.raises(InputError, match=message):
+        load("root_rel", [override])
+
+
+@pytest.mark.parametrize(
     ("section", "name", "message"),
     [("model", "tgraph", "tgraphnet"), ("task", "lift", "lifting"), ("model", None, "tgraphnet")],
 )

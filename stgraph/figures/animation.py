@@ -86,7 +86,9 @@ def upright(
     if rotation is not None:
         w, x, y, z = rotation
         up = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])  # the world's z seen by it
-    right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    # Level, and to the image's right; for a camera that is rolled onto its side, to its bottom.
+    axis = np.eye(3)[0] if abs(up[0]) < 0.99 else np.eye(3)[1]
+    right = axis - (axis @ up) * up
     right /= np.linalg.norm(right)
     return points @ np.stack([right, np.cross(up, right), up], axis=-1)
 

@@ -86,9 +86,9 @@ def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
 
     Raises InputError when ffmpeg is missing or fails.
     """
-    writer = None
+    writer, count = None, 0
     try:
-        for frame in drawn:
+        for count, frame in enumerate(drawn, start=1):  # noqa: B007 - counted to compare with what was written
             if writer is None:
                 size = (frame.shape[1], frame.shape[0])
                 options = {"codec": "libx264", "bitrate": f"{bitrate}k", "ffmpeg_log_level": "error"}
@@ -100,3 +100,10 @@ def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
     finally:
         if writer is not None:
             writer.close()
+    # ffmpeg's exit code is kept from us, and a full disk leaves a file that looks like one.
+    try:
+        written = imageio_ffmpeg.count_frames_and_secs(str(path))[0]
+    except RuntimeError:
+        written = 0
+    if written != count:
+        raise OSError(f"ffmpeg wrote {written} of {count} frames, perhaps for want of space")

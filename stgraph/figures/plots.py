@@ -31,7 +31,8 @@ def plot_worst(report: Mapping) -> Figure:
     figure, axes = _page(4.0, f"Worst recording: {worst['recording']}", report)
     for number, track in enumerate(worst["tracks"]):
         frame, error = np.array(track["frame"]), np.array(track["P1"])
-        gaps = np.flatnonzero(np.diff(frame) > 1) + 1  # frames that are not scored break the line
+        apart = np.diff(frame)
+        gaps = np.flatnonzero(apart > worst["frame_step"]) + 1  # frames that are not scored break the line
         time, error = np.insert(frame / worst["fps"], gaps, np.nan), np.insert(error, gaps, np.nan)
         label = f"track {number + 1}" if len(worst["tracks"]) > 1 else "P1"
         axes.plot(time, error, color=None if number else P1_COLOUR, linewidth=1.2, label=label)

@@ -1,7 +1,7 @@
 """The data format: one self-describing HDF5 file per dataset, columnar, readable without stgraph.
 
-    /                     attributes format, version, source, terms, units, created_by, inputs (with their sha256),
-                          left_out, notes
+    /                     attributes format, version, source, terms, units, created_by, left_out, notes, and sha256 of
+                          inputs and rows
     /skeleton             names, parents, left, right
     /recordings/<column>  id, subject, action, take, camera, fps, width, height, intrinsics (9, pixels),
                           rotation (4, quaternion w x y z, camera to world), translation (3, metres), label, frames
@@ -19,12 +19,12 @@ import difflib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -33,7 +33,7 @@ from jaxtyping import Float, Int
 from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.files import replaced
+from stgraph.io.files import replaced, unharmed
 from stgraph.skeleton import Skeleton
 
 FORMAT, VERSION = "stgraph", 1
@@ -142,6 +142,8 @@ class DatasetWriter:
 
     def __enter__(self) -> "DatasetWriter":
         self.path = Path(self.path)
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a folder; give the name of a file, such as {self.path / 'data.h5'}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         self.tracks: dict[str, list[int]] = {name: [] for name in TRACK_COLUMNS}
@@ -149,8 +151,9 @@ class DatasetWriter:
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self._ids: set[str] = set()
-        self._spill = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
-        self._files: dict[str, object] = {}
+        # Rows wait in files without a name, which vanish with the process however it ends.
+        self._files: dict[str, BinaryIO] = {}
+        self._digests: dict[str, object] = {}
         return self
 
     def add(self, recording: Recording) -> None:
@@ -170,9 +173,12 @@ class DatasetWriter:
             frame = track.frame + np.arange(len(track), dtype=np.int32)
             for name, values in {"frame": frame, **track.fields()}.items():
                 if name not in self._files:
-                    self._files[name] = (self._spill / name.replace("/", "@")).open("wb")
-                dtype = np.int32 if name == "frame" else np.float32
-                self._files[name].write(np.ascontiguousarray(values, dtype=dtype).tobytes())
+                    self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
+                    self._digests[name] = hashlib.sha256()
+                data = np.ascontiguousarray(values, dtype=np.int32 if name == "frame" else np.float32).tobytes()
+                self._digests[name].update(data)
+                with unharmed(self.path):
+                    self._files[name].write(data)
             for name, value in zip(TRACK_COLUMNS, (number, track.person, self.rows, len(track)), strict=True):
                 self.tracks[name].append(value)
             self.rows += len(track)
@@ -188,15 +194,17 @@ class DatasetWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            for file in self._files.values():
-                file.close()
             if kind is None:
                 if not self.rows:
-                    raise InputError(f"{self.path}: nothing to write, no recording was read; the old file was kept")
+                    reasons = "".join(f"\n  {what}: {why}" for what, why in self.left_out[:10])
+                    raise InputError(
+                        f"{self.path}: nothing to write, no recording was kept; left out:{reasons or ' -'}"
+                    )
                 with replaced(self.path) as temporary:
                     self._write(temporary)
         finally:
-            shutil.rmtree(self._spill, ignore_errors=True)
+            for file in self._files.values():
+                file.close()
 
     def _write(self, path: Path) -> None:
         text = h5py.string_dtype()
@@ -211,6 +219,7 @@ class DatasetWriter:
                 inputs=json.dumps(hashes([Path(path) for path in self.inputs])),
                 left_out=json.dumps(self.left_out),
                 notes=json.dumps(self.notes),
+                rows=json.dumps({name: digest.hexdigest() for name, digest in sorted(self._digests.items())}),
             )
             group = file.create_group("skeleton")
             group.attrs["name"] = self.skeleton.name
@@ -240,7 +249,8 @@ class DatasetWriter:
         """From the spilled file into a contiguous array, a piece at a time."""
         shape, dtype = ((), np.int32) if name == "frame" else ((len(self.skeleton), 3), np.float32)
         target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
-        spilled = np.memmap(self._spill / name.replace("/", "@"), dtype, "r", shape=(self.rows, *shape))
+        self._files[name].flush()
+        spilled = np.memmap(self._files[name], dtype, "r", shape=(self.rows, *shape))
         for first in range(0, self.rows, COPIED_AT_ONCE):
             target[first : first + COPIED_AT_ONCE] = spilled[first : first + COPIED_AT_ONCE]
 
@@ -303,7 +313,7 @@ class Dataset:
         detectors: names of the 2D detections.
         splits: name -> part of every recording.
         source, terms, notes: as written.
-        hash: sha256 over the tables and their provenance, what a checkpoint remembers of its data.
+        hash: sha256 over tables, rows (as written) and provenance: what a checkpoint remembers of its data.
 
     Raises:
         InputError: missing, truncated or foreign file.
@@ -319,7 +329,9 @@ class Dataset:
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)
-        except (OSError, KeyError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # h5py raises many types for a damaged file
             raise InputError(
                 f"{self.path}: not a whole stgraph dataset ({error}); it may have been cut short, prepare it again "
                 "with `python -m data_prep`"
@@ -343,15 +355,17 @@ class Dataset:
         self.tracks = {name: file[f"tracks/{name}"][:] for name in TRACK_COLUMNS}
         self.splits = {name: parts.asstr()[:] for name, parts in file.get("splits", {}).items()}
         self.detectors = sorted(file["rows"].get("pose2d", {}))
-        self._places = {}
+        self._places, self._mapped = {}, {}
         for name in ("frame", "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)):
             if name in file["rows"]:
                 rows = file["rows"][name]
+                if rows.id.get_offset() is None:
+                    raise OSError(f"its rows/{name} are compressed or in chunks; they are memory-mapped as they lie")
                 self._places[name] = (rows.id.get_offset(), rows.shape, rows.dtype)
         end = max(offset + int(np.prod(shape)) * dtype.itemsize for offset, shape, dtype in self._places.values())
         if self.path.stat().st_size < end:
             raise OSError(f"{self.path.stat().st_size} bytes, expected {end} or more")
-        digest = hashlib.sha256(f"{file.attrs['inputs']}{self.source}{self.notes}".encode())
+        digest = hashlib.sha256(f"{file.attrs['inputs']}{file.attrs['rows']}{self.source}{self.notes}".encode())
         for table in (*self.recordings.values(), *self.tracks.values()):
             digest.update("\0".join(table).encode() if table.dtype == object else table.tobytes())
         self.hash = digest.hexdigest()
@@ -373,8 +387,10 @@ class Dataset:
                 f"{self.path} has no {name} (source: {self.source}); its detectors are {', '.join(self.detectors)}"
                 + (f", not {detector!r}; choose one with `--detector` or `data.detector`" if detector != name else "")
             )
-        offset, shape, dtype = self._places[name]
-        return np.memmap(self.path, dtype, "c", offset, shape)
+        if name not in self._mapped:
+            offset, shape, dtype = self._places[name]
+            self._mapped[name] = np.memmap(self.path, dtype, "c", offset, shape)
+        return self._mapped[name]
 
     def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""

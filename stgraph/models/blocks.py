@@ -161,6 +161,15 @@ class Shrink(nn.Module):
         return relu_dropout(norm_conv(x, self.norm, self.conv), self.dropout * self.training)
 
 
+def in_full_precision(head: nn.Module, x: Motion) -> Changed:
+    """A head's output without autocast: sixteen bits round metres to millimetres, and more far from zero."""
+    device = x.device.type
+    if not torch.is_autocast_enabled(device):
+        return head(x)
+    with torch.autocast(device, enabled=False):
+        return head(x.float())
+
+
 # Time -----------------------------------------------------------------------------------------------------------------
 
 
@@ -182,9 +191,9 @@ def add_stretched(x: Motion, coarser: Sequence[Shorter]) -> Motion:
 
 
 # Dropout --------------------------------------------------------------------------------------------------------------
-# torch draws a Bernoulli number as slowly as a whole convolution runs. Here a draw is 16 random bits, compared with a
-# level while the activation is masked, in the one pass that is the gradient of a threshold. The share dropped is p to
-# within 2^-17, and the scale is the exact inverse of the share kept.
+# On a CPU torch draws a Bernoulli number as slowly as a whole convolution runs. Here a draw is 16 random bits, compared
+# with a level while the activation is masked, in the one pass that is the gradient of a threshold. The share dropped is
+# p to within 2^-17, and the scale is the exact inverse of the share kept.
 
 
 @lru_cache
@@ -251,16 +260,20 @@ class DropoutAdd(torch.autograd.Function):
         return kept.mul_(drop_level(ctx.p, grad.dtype)[1]), grad, None
 
 
+def draws_are_slow(x: Tensor) -> bool:
+    """On a CPU, unless a compiler makes torch's draws a part of the kernels around them."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def relu_dropout(x: Motion, p: float) -> Motion:
     """dropout(relu(x)), in place of x."""
     if not p:
         return x.relu_()
-    # A compiler makes draws of its own a part of the kernels around them.
-    return F.dropout(x.relu(), p) if torch.compiler.is_compiling() else ReLUDropout.apply(x, p)
+    return ReLUDropout.apply(x, p) if draws_are_slow(x) else F.dropout(x.relu(), p)
 
 
 def dropout_add(x: Motion, residual: Motion, p: float) -> Motion:
     """dropout(x) + residual, in place of x."""
     if not p:
         return x.add_(residual)
-    return F.dropout(x, p) + residual if torch.compiler.is_compiling() else DropoutAdd.apply(x, residual, p)
+    return DropoutAdd.apply(x, residual, p) if draws_are_slow(x) else F.dropout(x, p) + residual

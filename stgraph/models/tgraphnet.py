@@ -10,7 +10,17 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from stgraph.models import MODELS
-from stgraph.models.blocks import Adjacency, Changed, GraphConv, Motion, Shrink, TemporalConv, add_stretched, aggregate
+from stgraph.models.blocks import (
+    Adjacency,
+    Changed,
+    GraphConv,
+    Motion,
+    Shrink,
+    TemporalConv,
+    add_stretched,
+    aggregate,
+    in_full_precision,
+)
 from stgraph.skeleton import Skeleton, partitions
 
 
@@ -149,7 +159,7 @@ class TGraphNet(nn.Module):
         channels, stages, problems = settings["channels"], settings["stages"], []
         if len(stages) != len(channels):
             problems.append(f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level")
-        block, stride = settings.get("frames_per_graph", 3), settings.get("temporal_stride", 3)
+        block, stride = settings["frames_per_graph"], settings["temporal_stride"]
         multiple = block * stride ** (len(channels) - 1)
         if frames % multiple:
             problems.append(
@@ -209,4 +219,4 @@ class TGraphNet(nn.Module):
     def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Float[Tensor, "b _ t j"]]:
         """Every head's output, (b n t j); the pose in metres. Further inputs of a task are not used."""
         features = self.features(x)
-        return {name: head(features) for name, head in self.heads.items()}
+        return {name: in_full_precision(head, features) for name, head in self.heads.items()}

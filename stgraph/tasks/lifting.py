@@ -49,7 +49,9 @@ def reprojection_loss(
     size: Float[Tensor, "b 2"],
     seen: Float[Tensor, "b t j"],
 ) -> Scalar:
-    """Distance between the projected pose and the 2D input, on the normalised screen, mean over seen joints.
+    """Distance between the projected pose and the 2D input on the normalised screen, 0 for unseen joints.
+
+    Its mean is taken over all joints, so that it does not depend on how a batch is split between processes.
 
     Args:
         pose: (b t j 3) metres, camera space, path added.
@@ -59,7 +61,7 @@ def reprojection_loss(
         seen: 1 where the detector saw the joint.
     """
     screen = screen_normalise(project(pose, intrinsics), *size.unbind(-1))
-    return ((screen - pose2d).norm(dim=-1) * seen).sum() / seen.sum().clamp_min(1)
+    return ((screen - pose2d).norm(dim=-1) * seen).mean()
 
 
 @TASKS.register("lifting")
@@ -77,7 +79,6 @@ class Lifting:
         InputError: a weight for a joint that the skeleton lacks.
     """
 
-    inputs = ("pose2d",)
     validation_losses = ("position", "motion", "trajectory")
 
     def __init__(
@@ -87,7 +88,7 @@ class Lifting:
         output: Literal["root_relative", "global"] = "root_relative",
         losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
         joint_weights: dict[str, Annotated[float, Field(ge=0)]] = {},  # noqa: B006 - never written to
-        motion_intervals: tuple[PositiveInt, ...] = (8, 12, 16, 24),
+        motion_intervals: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 12, 16, 24),
     ) -> None:
         self.root = skeleton.root
         self.output = output
@@ -99,16 +100,26 @@ class Lifting:
         self.heads = {"pose": 3}
 
     @staticmethod
+    def in_channels(confidence: bool) -> int:
+        """Channels of the model's input: x, y and perhaps the detector's confidence."""
+        return 2 + confidence
+
+    @staticmethod
+    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the model's `forward` takes of a batch."""
+        return {"x": batch["x"]}
+
+    @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
         """What is impossible in the task's section for windows of this length."""
         problems = []
         losses = settings["losses"]
         of_path = [name for name in ("trajectory", "reprojection", "root_motion") if losses.get(name)]
-        if settings.get("output", "root_relative") == "root_relative" and of_path:
+        if settings["output"] == "root_relative" and of_path:
             problems.append(f'losses: {", ".join(of_path)} need the root\'s path; set output to "global"')
         if not any(losses.values()):
             problems.append("losses: every weight is 0; give at least one a positive weight")
-        intervals = settings.get("motion_intervals", (8, 12, 16, 24))
+        intervals = settings["motion_intervals"]
         if (losses.get("motion") or losses.get("root_motion")) and min(intervals) >= frames:
             problems.append(
                 f"motion_intervals: all of {list(intervals)} are as long as a window of {frames} frames; "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 from dataclasses import replace
 
 import h5py
@@ -110,7 +111,7 @@ def test_two_recordings_of_one_name_are_refused(tmp_path):
 
 
 def test_nothing_to_write_is_refused(tmp_path):
-    with pytest.raises(InputError, match="nothing to write"):
+    with pytest.raises(InputError, match="nothing to write, no recording was kept"):
         with DatasetWriter(tmp_path / "new.h5", H36M17, source="", terms="", created_by=""):
             pass
     assert not list(tmp_path.iterdir())
@@ -152,3 +153,42 @@ def test_inputs_are_hashed_by_their_place(tmp_path):
         hashes = json.loads(file.attrs["inputs"])
     assert list(hashes) == ["S1/Walking.cdf", "S5/Walking.cdf"]
     assert hashes["S5/Walking.cdf"] == hashlib.sha256(b"\x01").hexdigest()
+
+
+def test_the_hash_follows_the_rows(tmp_path):
+    """Another preparation of the same recordings is other data."""
+    hashes = []
+    for scale in (1.0, 1.01):
+        with DatasetWriter(tmp_path / "new.h5", H36M17, source="", terms="", created_by="") as writer:
+            good = recording("S1", 0, CAMERAS[0], 20)
+            writer.add(replace(good, tracks=[replace(good.tracks[0], pose3d=scale * good.tracks[0].pose3d)]))
+        hashes.append(Dataset(tmp_path / "new.h5").hash)
+    assert hashes[0] != hashes[1]
+
+
+def test_compressed_rows_are_named(tmp_path):
+    path = write(tmp_path / "small.h5")
+    with h5py.File(path, "a") as file:
+        pose = file["rows/pose3d"][:]
+        del file["rows/pose3d"]
+        file.create_dataset("rows/pose3d", data=pose, compression="gzip")
+    with pytest.raises(InputError, match="rows/pose3d are compressed"):
+        Dataset(path)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="is a folder"), DatasetWriter(tmp_path, H36M17, "", "", ""):
+        pass
+
+
+def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path):
+    path = write(tmp_path / "old.h5")
+    old, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (1000, len(old) - 20000):  # while rows are collected, and while the file is put together
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            with pytest.raises(OSError, match="File too large; what was there before is as it was.*old.h5"):
+                write(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -214,10 +214,10 @@ def test_autocast_is_close_to_full_precision():
         model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             pose = model.train()(x)["pose"]
-        assert pose.dtype == (torch.bfloat16 if enabled else torch.float32)
-        (pose.float() - target).square().mean().backward()
+        assert pose.dtype == torch.float32  # a head's metres are not rounded to sixteen bits
+        (pose - target).square().mean().backward()
         assert all(weight.grad.dtype == torch.float32 for weight in model.parameters())
-        return pose.float(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
+        return pose, torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
     (pose, grad), (low_pose, low_grad) = step(False), step(True)
     assert (pose - low_pose).std() < 0.05 * pose.std()
@@ -235,7 +235,7 @@ def test_autocast_is_close_to_full_precision():
     ],
 )
 def test_impossible_settings_are_named(settings, frames, expected):
-    problems = MODELS.get("tgraphnet").check(settings, frames)
+    problems = MODELS.get("tgraphnet").check({"frames_per_graph": 3, "temporal_stride": 3} | settings, frames)
     assert len(problems) == len(expected)
     assert all(text in problem for text, problem in zip(expected, problems, strict=True))
 

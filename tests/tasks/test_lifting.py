@@ -99,8 +99,30 @@ def test_unseen_joints_do_not_reproject(published):
     assert task.terms(batch, outputs)["reprojection"] == before
 
 
-def test_impossible_settings_are_named():
-    losses = {"position": 0.0, "trajectory": 0.0}
-    assert "every weight is 0" in TASKS.get("lifting").check({"losses": losses}, 81)[0]
-    assert "global" in TASKS.get("lifting").check({"losses": {"trajectory": 1.0}}, 81)[0]
-    assert "window of 8 frames" in TASKS.get("lifting").check({"losses": {"motion": 1.0}}, 8)[0]
+@pytest.mark.parametrize(
+    ("changes", "frames", "message"),
+    [
+        ({"losses": {"position": 0.0, "trajectory": 0.0}}, 81, "every weight is 0"),
+        ({"losses": {"trajectory": 1.0}}, 81, 'set output to "global"'),
+        ({"losses": {"motion": 1.0}}, 8, "window of 8 frames"),
+    ],
+)
+def test_impossible_settings_are_named(changes, frames, message):
+    settings = {"output": "root_relative", "motion_intervals": (8, 12, 16, 24)} | changes
+    assert message in TASKS.get("lifting").check(settings, frames)[0]
+
+
+def test_the_reprojection_of_a_batch_is_the_mean_of_its_parts(published):
+    """However many joints each part sees: processes average their losses."""
+    _, pred, batch = published
+    task = lifting(output="global", losses={"reprojection": 1.0})
+    batch["seen"] = batch["seen"].clone()
+    batch["seen"][0, :, 3:] = 0
+    outputs = rearrange(pred.detach(), "b t j c -> b c t j")
+
+    def term(part):
+        return task.terms({name: values[part] for name, values in batch.items()}, {"pose": outputs[part]})[
+            "reprojection"
+        ]
+
+    torch.testing.assert_close(term(slice(None)), (term(slice(0, 1)) + 2 * term(slice(1, 3))) / 3)
