@@ -1,10 +1,14 @@
 """python -m data_prep SOURCE ... --out data/NAME.h5: from other people's files to one dataset."""
 
 import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
+from rich.progress import Progress
 
 from data_prep.source import Source, converters
 from stgraph.command import debug_option, run_command
@@ -12,9 +16,18 @@ from stgraph.errors import InputError
 from stgraph.io.dataset import DatasetWriter
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Keeps the words that it parsed, for the file to say how it was made."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+        found = super().parse_args(args, namespace)
+        found.words = list(sys.argv[1:] if args is None else args)
+        return found
+
+
+def parser() -> Parser:
     """One sub-command per source."""
-    main = argparse.ArgumentParser("data_prep", description=__doc__)
+    main = Parser("data_prep", description=__doc__)
     sources = main.add_subparsers(dest="source", required=True, metavar="SOURCE")
     for name, converter in sorted(converters().items()):
         sub = sources.add_parser(name, help=converter.help, description=converter.help)
@@ -30,17 +43,41 @@ def parser() -> argparse.ArgumentParser:
 def window_size(text: str) -> tuple[int, int]:
     """ "81x5" -> (81, 5)."""
     parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
         raise InputError(f"--windows {text}: expected FRAMESxSTRIDE, two positive numbers such as 81x5")
-    return int(parts[0]), int(parts[1])
+    frames, stride = map(int, parts)
+    if stride > frames:
+        raise InputError(f"--windows {text}: a stride above the length skips frames; expected FRAMESxSTRIDE, as 81x5")
+    return frames, stride
+
+
+def command_line(words: Sequence[str]) -> str:
+    """The command as it is recorded: whole, but without the folders of the machine it ran on.
+
+    >>> command_line(["mocap", "/home/someone/data/motion/cmu.npz", "--out=/tmp/b/cmu.h5", "--terms", "free for all"])
+    "python -m data_prep mocap motion/cmu.npz --out=b/cmu.h5 --terms 'free for all'"
+    """
+    return shlex.join(["python", "-m", "data_prep", *map(_without_folders, words)])
+
+
+def _without_folders(word: str) -> str:
+    """A path, also behind "--option=", by its last two parts; any other word as it is."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    path = Path(value)
+    if value and (path.is_absolute() or os.path.exists(value)):
+        value = "/".join([part for part in path.parts if part != path.anchor][-2:])
+    return option + equals + value
 
 
 def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = (81, 5)) -> str:
     """Write a source's recordings to `out`; returns the summary."""
     about = (out, source.skeleton, source.source, source.terms, command, source.inputs, source.splits, windows)
     with DatasetWriter(*about) as writer:
-        for recording in track(source.recordings, f"{out.name}", total=source.total, transient=True):
-            writer.add(recording)
+        with Progress(transient=True) as progress:
+            bar = progress.add_task(out.name, total=source.total)
+            for recording in source.recordings:
+                writer.add(recording)
+                progress.update(bar, total=source.total, advance=1)
         writer.left_out, writer.notes = source.left_out, source.notes
     return summary(writer)
 
@@ -77,7 +114,7 @@ def listed(names: list[str], most: int = 20) -> str:
 def main(args: argparse.Namespace) -> None:
     windows = window_size(args.windows)
     source = converters()[args.source].read(args)
-    print(prepare(source, args.out, f"python -m data_prep {args.source}", windows))
+    print(prepare(source, args.out, command_line(args.words), windows))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,16 @@ ADULT_BONES = {
 }
 # Motion-capture rigs place joints differently, the hips most, but within this; a joint in another's place is not.
 BONE_FACTOR = 2.5
-UNIT_METRES = {"metres": 1.0, "millimetres": 1e-3, "centimetres": 1e-2}
+# Metres of a unit of length, by its symbol; CMU's skeletons are scaled inches.
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
+UNIT_NAMES = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "inch": "inches", "cmu": "CMU's scaled inches"}
 # Knees that bend the wrong way by this much on average cannot be straight legs alone.
 BACKWARDS = -0.2
+# Of a person's size in the image: how far detections may be off their joint. Further off, and three times nearer to
+# another joint than to their own, they are that joint's.
+MISPLACED, NEARER = 0.04, 3
+# Frames that the places of joints are compared in; a median needs no more.
+COMPARED = 500
 
 
 def check_finite(values: Float[np.ndarray, "t j c"], names: tuple[str, ...], where: str) -> None:
@@ -38,19 +45,20 @@ def check_person(pose: Float[np.ndarray, "t 17 3"], where: str, unit: str) -> No
     """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
 
     Args:
-        unit: what the file was taken to hold, a key of UNIT_METRES.
+        unit: what the file was taken to hold, a key of UNITS.
     """
     joint, parent = np.array(H36M17.bones).T
-    bones = np.median(np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1), axis=0)
+    bones = np.median(bone_lengths(pose), axis=0)
     ratios = bones / [ADULT_BONES[H36M17.names[j]] for j in joint]
     scale = float(np.median(ratios))
     if not 1 / BONE_FACTOR < scale < BONE_FACTOR:
         # Which unit would make these numbers an adult's.
-        fits = {name: scale * metres / UNIT_METRES[unit] for name, metres in UNIT_METRES.items()}
-        looks = [name for name, ratio in fits.items() if 1 / BONE_FACTOR < ratio < BONE_FACTOR]
+        fits = {name: scale * metres / UNITS[unit] for name, metres in UNITS.items()}
+        looks = [UNIT_NAMES[name] for name, ratio in fits.items() if 1 / BONE_FACTOR < ratio < BONE_FACTOR]
         remedy = f"they seem to be {looks[0]}, convert them" if looks else "check what the file holds"
         raise InputError(
-            f"{where}: taken as {unit}, as this layout has them, bones are {scale:.3g} times an adult's; {remedy}"
+            f"{where}: taken as {UNIT_NAMES[unit]}, as this layout has them, bones are {scale:.3g} times an adult's; "
+            f"{remedy}"
         )
     wrong = [
         f"{H36M17.names[p]}-{H36M17.names[j]} is {bone:.2f} m"
@@ -67,6 +75,30 @@ def check_person(pose: Float[np.ndarray, "t 17 3"], where: str, unit: str) -> No
             f"{where}: knees bend backwards, so left and right joints are swapped or an axis is mirrored; "
             "expected Human3.6M's right side at joints 1 to 3 and right-handed axes"
         )
+
+
+def check_bones(pose: Float[np.ndarray, "t 17 3"], where: str) -> None:
+    """Raises InputError where a joint is far from its place in any frame: a bone 2.5 times its usual or adult length.
+
+    Metres. What `check_person` says of a take as a whole need not be true of every frame.
+    """
+    lengths = bone_lengths(pose)
+    adult = [ADULT_BONES[H36M17.names[joint]] for joint, _ in H36M17.bones]
+    wrong = lengths > BONE_FACTOR * np.maximum(np.median(lengths, axis=0), adult)
+    if wrong.any():
+        t, bone = np.argwhere(wrong)[0]
+        joint, parent = (H36M17.names[j] for j in H36M17.bones[bone])
+        raise InputError(
+            f"{where}: {parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({wrong.any(1).sum()} of {len(pose)} "
+            f"frames have such a bone), and {np.median(lengths[:, bone]):.2f} m in most; a joint is not in its place, "
+            "mend these frames or leave the take out"
+        )
+
+
+def bone_lengths(pose: Float[np.ndarray, "t 17 3"]) -> Float[np.ndarray, "t bone"]:
+    """Distance of every joint but the root from its parent."""
+    joint, parent = np.array(H36M17.bones).T
+    return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
 
 
 def knee_flexion(pose: Float[np.ndarray, "t 17 3"]) -> float:
@@ -99,8 +131,8 @@ def check_image(
     """Raises InputError where 2D poses (pixels and confidence) cannot be images of the 3D poses.
 
     Compared with the projection of the 3D, in units of the person's size in the image. Shape and place are judged
-    loosely, as detectors err and the 3D of some takes is known to be off by decimetres; swapped sides and another
-    camera's images are found by fitting better.
+    loosely, as detectors err and the 3D of some takes is known to be off by decimetres; swapped sides, another camera's
+    images and joints in each other's place are found by fitting better.
 
     Args:
         pose3d: camera space of `camera`, metres.
@@ -143,3 +175,39 @@ def check_image(
             f"{shape * size:.0f} within the pose, for a person of {size:.0f}{hint}; expected pixels of this take and "
             f"camera, in the joint order {', '.join(H36M17.names)}"
         )
+    joints = misplaced(found, true, size)
+    if joints:
+        raise InputError(
+            f"{where}: 2D joints are where the 3D has others: "
+            + ", ".join(f"{H36M17.names[j]} at {H36M17.names[k]}" for j, k in joints)
+            + f"; expected the joints in the order {', '.join(H36M17.names)}"
+        )
+
+
+def misplaced(
+    found: Float[np.ndarray, "t 17 2"], true: Float[np.ndarray, "t 17 2"], size: float
+) -> list[tuple[int, int]]:
+    """(joint, other): joints whose 2D is off, and much nearer to the true place of another, in the median over frames.
+
+    Detectors do put the arm or leg that they cannot see on that of the other side. So a joint at the place of its
+    mirror image counts only where this one is off its place, too.
+
+    Args:
+        found, true: poses, NaN for what is not seen; where they are in the image does not matter.
+        size: of the person; what "off" is measured by.
+    """
+    few = slice(None, None, max(len(found) // COMPARED, 1))
+    found, true = found[few], true[few]
+    # The median joint's offset, as the mean would move with those that are misplaced.
+    found = found - np.nanmedian(found - true, axis=1, keepdims=True)
+    apart = np.linalg.norm(found[:, :, None] - true[:, None], axis=-1)
+    apart[0, np.isnan(apart).all(axis=0)] = np.inf  # never seen together: no median
+    errors = np.nanmedian(apart, axis=0)
+    own = errors.diagonal()
+    off = np.isfinite(own) & (own > MISPLACED * size)
+    wrong = []
+    for joint in np.flatnonzero(off):
+        other = int(errors[joint].argmin())
+        if errors[joint, other] < own[joint] / NEARER and (other != H36M17.mirror[joint] or off[other]):
+            wrong.append((int(joint), other))
+    return wrong

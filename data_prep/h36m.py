@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from data_prep.anatomy import UNIT_METRES, check_image, check_person, image
+from data_prep.anatomy import UNITS, check_bones, check_image, check_person, image
 from data_prep.cameras import h36m_cameras, h36m_subjects
-from data_prep.h36m_files import LAYOUTS, Found, Key, Poses, find
+from data_prep.h36m_files import LAYOUTS, Found, Key, Poses, Unfit, find
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, world_to_camera
@@ -36,6 +36,8 @@ SOURCE = "Human3.6M (Ionescu et al. 2014)"
 TERMS = "Human3.6M licence: academic use by registered users only; neither the data nor this file may be passed on"
 # Best first.
 LAYOUTS_3D = ("D3_Positions_mono", "D3_Positions", "positions_3d")
+# Exact 2D, best first; it can be made of the 3D where a recording has none.
+EXACT = ("D2_Positions", "gt")
 # Videos run on after the motion capture stops: detectors' training files have 2.7 frames too many on average, in takes
 # of 992 to 6,343. A take's partner, another take or another frame rate differs by far more than a twentieth.
 EXTRA_FRAMES, EXTRA_SHARE = 10, 0.05
@@ -74,12 +76,13 @@ def read_h36m(
         corrupt: (subject, take) -> why it is left out.
 
     Raises:
-        InputError: nothing usable was found, or a detector lacks a recording; and, while recordings are read, for
-            damaged files and for values that cannot be right.
+        InputError: nothing usable was found, or a detector whose file was named lacks a recording; and, while
+            recordings are read, for damaged files and for values that cannot be right.
     """
     found = find(list(paths))
     left_out, notes = found.left_out, []
     keys = wanted(found, corrupt, left_out)
+    drop_partial(found, keys)
     plans = planned(found, keys)
     if not plans:
         raise InputError(
@@ -114,25 +117,34 @@ def wanted(found: Found, corrupt: dict[tuple[str, str], str], left_out: list[tup
     return sorted(keys, key=lambda key: (subjects[key.subject], key.take, key.camera))
 
 
+def drop_partial(found: Found, keys: list[Key]) -> None:
+    """Leave out detectors without every recording. Raises InputError for one whose file was named."""
+    for name in [name for name in found.poses2d if name not in EXACT]:
+        table = found.poses2d[name]
+        missing = next((key for key in keys if key not in table), None)
+        if missing:
+            path = next(iter(table.values())).path
+            reason = (
+                f"no detections of {missing.subject}/{missing.take}/{missing.camera}, whose 3D is given; "
+                "a detector must cover every recording, get the whole file or leave it out"
+            )
+            found.refuse(path, Unfit(f"{path}: {reason}"), reason)
+            del found.poses2d[name]
+            found.inputs.remove(path)
+
+
 def planned(found: Found, keys: list[Key]) -> list[Plan]:
-    """Where each recording comes from. Raises InputError where a file of detections lacks one."""
+    """Where each recording comes from."""
     plans = []
-    detectors = [name for name in found.poses2d if name not in ("D2_Positions", "gt")]
+    detectors = [name for name in found.poses2d if name not in EXACT]
     for key in keys:
         camera = next(camera for camera in h36m_cameras(key.subject) if camera.name == key.camera)
         choices = [(layout, place) for layout in LAYOUTS_3D for place in (key, Key(key.subject, key.take))]
         tables = found.poses3d
         poses3d = next(tables[layout][place] for layout, place in choices if place in tables.get(layout, {}))
-        exact = [found.poses2d[name][key] for name in ("D2_Positions", "gt") if key in found.poses2d.get(name, {})]
+        exact = [found.poses2d[name][key] for name in EXACT if key in found.poses2d.get(name, {})]
         poses2d = {"gt": exact[0]} if exact else {}
-        for name in detectors:
-            if key not in found.poses2d[name]:
-                file = next(iter(found.poses2d[name].values())).path
-                raise InputError(
-                    f"{file}: no detections of {key.subject}/{key.take}/{key.camera}, whose 3D is in "
-                    f"{poses3d.path}; a detector must cover every recording, get the whole file or leave it out"
-                )
-            poses2d[name] = found.poses2d[name][key]
+        poses2d |= {name: found.poses2d[name][key] for name in detectors}
         plans.append(Plan(key, camera, poses3d, poses2d))
     return plans
 
@@ -203,8 +215,9 @@ def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
     for plan in plans:
         if plan.poses3d is not stored:
             stored = plan.poses3d
-            pose = arranged(stored.read().astype(np.float64), stored.skeleton) * UNIT_METRES[stored.unit]
+            pose = arranged(stored.read().astype(np.float64), stored.skeleton) * UNITS[stored.unit]
             check_person(pose, stored.where, stored.unit)
+            check_bones(pose, stored.where)
         pose3d = pose if stored.key.camera else seen_from(pose, plan.camera)
         check_in_front(pose3d, f"{stored.where}, camera {plan.camera.name}")
         exact = image(pose3d, plan.camera)
@@ -234,10 +247,21 @@ def arranged(values: Float[np.ndarray, "t j c"], skeleton: Skeleton) -> Float[np
 
 
 def with_confidence(poses: Poses) -> Float[np.ndarray, "t 17 3"]:
-    """2D poses in pixels with their confidence, 1 where the file has none and 0 for joints it lacks."""
+    """2D poses in pixels with their confidence, 1 where the file has none and 0 for joints it lacks.
+
+    Raises InputError for a confidence outside 0 to 1.
+    """
     values = poses.read().astype(np.float32)
     if values.shape[-1] == 2:
         values = np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)
+    wrong = (values[..., 2] < 0) | (values[..., 2] > 1)
+    if wrong.any():
+        t, j = np.argwhere(wrong)[0]
+        raise InputError(
+            f"{poses.where}: confidence {values[t, j, 2]:g} at frame {t}, joint {poses.skeleton.names[j]} "
+            f"(outside 0 to 1 in {wrong.any(1).sum()} of {len(values)} frames); expected x, y and a confidence from 0 "
+            "(not seen) to 1; rescale the third channel or leave it out"
+        )
     return arranged(values, poses.skeleton)
 
 

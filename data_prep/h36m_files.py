@@ -6,6 +6,7 @@ are read when they are asked for, one at a time.
 """
 
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,15 +42,26 @@ OFFICIAL = {"D3_Positions": (3, False), "D3_Positions_mono": (3, True), "D2_Posi
 NOT_POSITIONS = {
     "D3_Positions_mono_universal": "poses rescaled to a universal skeleton, not the subject's; "
     "take D3_Positions_mono or D3_Positions",
-    "D3_Angles": "joint angles, not positions; take D3_Positions_mono or D3_Positions",
-    "D3_Angles_mono": "joint angles, not positions; take D3_Positions_mono or D3_Positions",
+    **dict.fromkeys(
+        ("D3_Angles", "D3_Angles_mono"),
+        "joint angles, not positions: 78 numbers a frame, which give positions only with the bones of the subject; "
+        "take D3_Positions_mono or D3_Positions",
+    ),
 }
+FRAMES_ALONE = (
+    "single frames in no order of time, as POSEIDON takes them (train_2d_poses.npy, ...), and without camera and "
+    "subject, so that no sequences can be made of them; take the files that they were made from"
+)
 ARCHIVES = (".tgz", ".tar", ".gz", ".zip")
 RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 LAYOUTS = (
     "official archives, extracted (S<k>/MyPoseFeatures/D3_Positions_mono, D3_Positions and D2_Positions, "
     ".cdf or .mat), or VideoPose3D's data_3d_h36m.npz and data_2d_h36m_<detector>.npz"
 )
+
+
+class Unfit(InputError):
+    """A file of detections is whole, but does not go with the rest."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +110,20 @@ class Found:
         poses2d: "D2_Positions" or a detector's name -> recording -> poses.
         inputs: the files, in the order found.
         left_out: (what, why) for files that are not used.
+        named: files that were given themselves, not in a folder.
     """
 
     poses3d: dict[str, dict[Key, Poses]] = field(default_factory=dict)
     poses2d: dict[str, dict[Key, Poses]] = field(default_factory=dict)
     inputs: list[Path] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    named: set[Path] = field(default_factory=set)
+
+    def refuse(self, path: Path, error: Unfit, reason: str) -> None:
+        """Leave a file out that a folder happens to hold; raises the error where the file was named."""
+        if path in self.named:
+            raise error
+        self.left_out.append((path.name, reason))
 
     def add(self, table: dict[str, dict[Key, Poses]], layout: str, poses: Poses) -> None:
         """Enter poses. Raises InputError when the recording is there already."""
@@ -119,11 +139,14 @@ def find(paths: Iterable[Path]) -> Found:
         InputError: a path is missing, an .npz is damaged, two files hold one recording, or nothing was found; the
             message then says what the folders do hold.
     """
-    found, ignored = Found(), Counter()
+    found, ignored = Found(named={path for path in paths if path.is_file()}), Counter()
     for path in sorted_files(paths):
         folder = path.parent.name
         if path.suffix == ".npz":
-            add_npz(found, path)
+            try:
+                add_npz(found, path)
+            except Unfit as error:
+                found.refuse(path, error, str(error).removeprefix(f"{path}, "))
         elif folder in OFFICIAL:
             add_official(found, path)
         else:
@@ -131,21 +154,31 @@ def find(paths: Iterable[Path]) -> Found:
     for folder, count in sorted(ignored.items()):
         if folder in NOT_POSITIONS:
             found.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
+        elif folder == ".npy":
+            found.left_out.append((f"{count} .npy files", FRAMES_ALONE))
     if not found.poses3d:
         raise InputError(nothing_found(paths, found, ignored))
     return found
 
 
-def sorted_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files that may matter: all that are given by name, and in folders those that are called like the layouts."""
-    for path in paths:
+def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
+    """Files that may matter: all that are given by name, and in folders those that are called like the layouts.
+
+    Each once, however often and by whatever path it is given; by the given one where it was named itself.
+    """
+    ours = re.compile(
+        r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
+    )
+    files: dict[Path, Path] = {}
+    for path in sorted(paths, key=Path.is_dir):
         if path.is_file():
-            yield path
+            files.setdefault(path.resolve(), path)
         elif path.is_dir():
-            ours = re.compile(r"data_[23]d_h36m\w*\.npz|.*\.(cdf|mat|tgz|tar|gz|zip)")
-            yield from sorted(file for file in path.rglob("*.*") if ours.fullmatch(file.name) and file.is_file())
+            for file in sorted(file for file in path.rglob("*.*") if ours.fullmatch(file.name) and file.is_file()):
+                files.setdefault(file.resolve(), file)
         else:
             raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
+    return files.values()
 
 
 def nothing_found(paths: Iterable[Path], found: Found, ignored: Counter) -> str:
@@ -156,7 +189,7 @@ def nothing_found(paths: Iterable[Path], found: Found, ignored: Counter) -> str:
         reasons.append(f"2D poses alone ({', '.join(found.poses2d)}); 3D poses are needed too")
     if archives := sum(ignored[ending] for ending in ARCHIVES):
         reasons.append(f"{archives} archives; extract them first (tar -xf FILE)")
-    if unplaced := sum(count for name, count in ignored.items() if name not in (*ARCHIVES, *NOT_POSITIONS)):
+    if unplaced := sum(count for name, count in ignored.items() if name not in (*ARCHIVES, ".npy", *NOT_POSITIONS)):
         reasons.append(
             f"{unplaced} files outside the official folders ({', '.join(OFFICIAL)}); keep the folders' names"
         )
@@ -178,7 +211,7 @@ def add_official(found: Found, path: Path) -> None:
         expected = "Walking 1.54138969.cdf" if of_camera else "Walking 1.cdf"
         raise InputError(f"{path}: a file of {layout} is named like {expected!r}; give it its official name back")
     key = Key(subjects[-1], renamed(match[1]), match[2] or "")
-    unit = "millimetres" if channels == 3 else "pixels"
+    unit = "mm" if channels == 3 else "pixels"
     poses = Poses(key, path, H36M32, unit, partial(read_official, path, channels))
     table = found.poses3d if channels == 3 else found.poses2d
     other = table.get(layout, {}).get(key)
@@ -239,9 +272,9 @@ def add_npz(found: Found, path: Path) -> None:
     if "positions_3d" in content:
         for subject, take, value in takes(content["positions_3d"], path, "positions_3d"):
             place = f"positions_3d[{subject!r}][{take!r}]"
-            skeleton = {len(H36M17): H36M17}.get(np.shape(value)[1] if np.ndim(value) == 3 else 0, H36M32)
+            skeleton = H36M17 if shape(value)[1:2] == (len(H36M17),) else H36M32
             load = partial(checked, value, skeleton, (3,), f"{path}, {place}")
-            poses = Poses(Key(subject, renamed(take)), path, skeleton, "metres", load, place)
+            poses = Poses(Key(subject, renamed(take)), path, skeleton, "m", load, place)
             found.add(found.poses3d, "positions_3d", poses)
     elif "positions_2d" in content:
         detector = path.stem.removeprefix("data_2d_h36m_")
@@ -251,9 +284,9 @@ def add_npz(found: Found, path: Path) -> None:
             if subject not in h36m_subjects():
                 continue
             cameras = h36m_cameras(subject)
-            if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(cameras):
+            if len(sequence(views)) != len(cameras):
                 raise InputError(
-                    f"{path}, {place}: {type(views).__name__} of {np.size(views)}; expected a list with one array for "
+                    f"{path}, {place}: {reprlib.repr(views)}; expected a list with one array for "
                     f"each of the cameras {', '.join(camera.name for camera in cameras)}"
                 )
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
@@ -287,27 +320,42 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
     metadata = content.get("metadata")
     if not isinstance(metadata, dict) or "keypoints_symmetry" not in metadata:
         views = next((views for _, _, views in takes(content["positions_2d"], path, "positions_2d")), None)
-        joints = np.shape(views[0])[1] if isinstance(views, list) and np.ndim(views[0]) == 3 else len(H36M17)
-        return H36M16 if joints == len(H36M16) else H36M17
-    sides = [set(map(int, side)) for side in metadata["keypoints_symmetry"]]
+        first = next(iter(sequence(views)), None)
+        return H36M16 if shape(first)[1:2] == (len(H36M16),) else H36M17
+    try:
+        sides = [set(map(int, side)) for side in metadata["keypoints_symmetry"]]
+        joints = int(metadata.get("num_joints", 0))  # 0: not given
+    except (TypeError, ValueError):
+        sides, joints = [], 0
     for skeleton in (H36M17, H36M16, MPII16):
-        same = sides == [set(skeleton.left), set(skeleton.right)]
-        if same and metadata.get("num_joints", len(skeleton)) == len(skeleton):
+        if sides == [set(skeleton.left), set(skeleton.right)] and joints in (0, len(skeleton)):
             return skeleton
-    raise InputError(
-        f"{path}, metadata: {metadata.get('num_joints')} joints with left and right {metadata['keypoints_symmetry']}, "
-        f"which is no Human3.6M order; expected {len(H36M17)} joints with {[list(H36M17.left), list(H36M17.right)]}, "
-        f"or {len(H36M16)} without Neck/Nose; map the detections to it first"
+    count, sides = reprlib.repr(metadata.get("num_joints")), reprlib.repr(metadata["keypoints_symmetry"])
+    raise Unfit(
+        f"{path}, metadata: {count} joints with left and right {sides}, which is no Human3.6M order; expected "
+        f"{len(H36M17)} joints with {[list(H36M17.left), list(H36M17.right)]}, or {len(H36M16)} without Neck/Nose; "
+        "map the detections to it first"
     )
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """Of an array; () of anything else, which may not even have one."""
+    return value.shape if isinstance(value, np.ndarray) else ()
+
+
+def sequence(value: Any) -> list:
+    """What a list, a tuple or an array holds; nothing of anything else."""
+    return list(value) if isinstance(value, list | tuple) or shape(value) else []
 
 
 def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: str) -> Float[np.ndarray, "t j c"]:
     """An array of poses, or InputError for another shape or type."""
-    shape, joints = np.shape(value), len(skeleton)
-    numbers = isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
-    if not numbers or len(shape) != 3 or shape[1] != joints or shape[2] not in channels or not shape[0]:
+    joints, found = len(skeleton), shape(value)
+    whole = len(found) == 3 and found[0] and found[1] == joints and found[2] in channels
+    if not whole or value.dtype.kind not in "iuf":
+        what = f"{value.dtype} of shape {found}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
         raise InputError(
-            f"{where}: {type(value).__name__} of shape {shape}; expected numbers (frames, {joints} joints of "
+            f"{where}: {what}; expected numbers (frames, {joints} joints of "
             f"{skeleton.name}, {' or '.join(map(str, channels))})"
         )
     return value

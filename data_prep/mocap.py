@@ -15,11 +15,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
+from data_prep.anatomy import UNITS, check_bones
 from data_prep.cameras import h36m_cameras, h36m_subjects
 from data_prep.noise import noise_model, seeded, simulate_detections
-from data_prep.rigs import UNITS, metres, read_mapping
+from data_prep.rigs import metres, read_mapping
 from data_prep.source import Source, source
-from data_prep.takes import Motion, Take, find_takes, read_take
+from data_prep.takes import FASTEST, UNKNOWN_TERMS, Motion, Take, find_takes, read_take
 from data_prep.viewpoints import common_look_at, random_camera, runs, see
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -29,6 +30,7 @@ from stgraph.skeleton import H36M17
 MOST_ACCELERATION = 1500.0  # m/s2; a human's joint stays below, a marker that jumps does not
 SHORTEST = 0.5  # seconds of a piece between two cuts
 FLOOR_OFF, FLOOR = 0.25, 0.03  # metres: a lowest joint further than the first from 0 is moved to the second
+FPS = (1.0, 1000.0)  # of a dataset
 UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collection
 
 
@@ -58,12 +60,10 @@ def arguments(parser: ArgumentParser) -> None:
 @source("mocap", help="motion-capture files (ASF/AMC, BVH, .npz) seen through cameras", arguments=arguments)
 def read(args: Namespace) -> Source:
     """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
-    for option in ("fps", "views", "min_frames", "min_depth", "rate", "margin", "seed"):
-        value, zero = getattr(args, option), option in ("rate", "margin", "seed")
-        if not (0 < value < np.inf or (zero and value == 0)):
-            flag = f"--{option.replace('_', '-')}"
-            raise InputError(f"{flag} {value}: expected a number {'of 0 or more' if zero else 'above 0'}")
-    takes = find_takes(args.paths, args.names, args.rate, _actions(args.actions))
+    _check_numbers(args)
+    actions = _actions(args.actions)
+    takes = find_takes(args.paths, args.names, args.rate, actions)
+    notes = _unused_actions(args.actions, actions, takes)
     mapping = read_mapping(args.mapping) if args.mapping else None
     unit = metres(args.unit, "--unit") if args.unit else None
     studio = Studio(args)
@@ -75,11 +75,29 @@ def read(args: Namespace) -> Source:
         total=len(takes) * studio.views,
         source=f"motion capture ({datasets}) through {studio.description}; detector noise with seed {args.seed}",
         terms=f"{terms}. Detector noise: {noise_model()['source']}",
-        inputs=sorted({path for take in takes for path in (take.path, take.asf) if path}),
+        inputs=sorted(
+            {path for take in takes for path in (take.path, take.asf) if path}
+            | {*filter(None, (args.mapping, args.actions))}
+        ),
+        notes=notes,
         splits=_splits(args, {take.subject for take in takes}),
     )
+    if UNKNOWN_TERMS in terms:
+        notes.append("terms of the motion are unknown: ask whose it is before you pass anything on, and state them")
     result.recordings = _recordings(takes, lambda take: read_take(take, mapping, unit, args.up), studio, args, result)
     return result
+
+
+def _check_numbers(args: Namespace) -> None:
+    for option in ("views", "min_frames", "min_depth", "rate", "margin", "seed"):
+        value, zero = getattr(args, option), option in ("rate", "margin", "seed")
+        if not (0 < value < np.inf or (zero and value == 0)):
+            flag = f"--{option.replace('_', '-')}"
+            raise InputError(f"{flag} {value}: expected a number {'of 0 or more' if zero else 'above 0'}")
+    if not FPS[0] <= args.fps <= FPS[1]:
+        raise InputError(f"--fps {args.fps}: expected {FPS[0]:g} to {FPS[1]:g} frames per second")
+    if args.rate > FASTEST:
+        raise InputError(f"--rate {args.rate}: expected up to {FASTEST:g} frames per second")
 
 
 def _actions(path: Path | None) -> dict[str, str]:
@@ -92,6 +110,20 @@ def _actions(path: Path | None) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(action, str) for action in table.values()):
         raise InputError(f'{path}: expected file names and actions, such as {{"35_01": "walk"}}')
     return table
+
+
+def _unused_actions(path: Path | None, actions: dict[str, str], takes: Sequence[Take]) -> list[str]:
+    """Notes on names that no file has. Raises InputError where none of the names is a file's."""
+    files = {take.path.stem for take in takes if not take.key}
+    unused = sorted(set(actions) - files)
+    text = ", ".join(unused[:10]) + (f" and {len(unused) - 10} more" if len(unused) > 10 else "")
+    if path and len(unused) == len(actions):
+        named = f"the files are {', '.join(sorted(files)[:10])}" if files else "arrays in .npz files carry theirs"
+        raise InputError(
+            f"{path}: no motion file is called {text or 'as it says, for it is empty'}; {named}; "
+            "expected names of files without folder and ending, or leave `--actions` out"
+        )
+    return [f"{path.name}: no file is called {text}"] if unused else []
 
 
 def _splits(args: Namespace, subjects: set[str]) -> dict[str, dict[str, list[str]]]:
@@ -184,8 +216,11 @@ def _recordings(
         if lost > 2 / args.fps:
             reason = f"{lost:.2f} s beside joints that jump or in too short pieces; pieces kept: {len(parts)}"
             result.left_out.append((f"{take.subject}/{take.name}", reason))
+        # One recording a take and camera was announced.
+        result.total += (len(parts) - 1) * studio.views
         for number, part in enumerate(parts):
             name = take.name + (letter(number) if len(parts) > 1 else "")
+            check_bones(part, take.where)
             placed = studio.place(part)
             for camera in studio.cameras(placed, f"{take.subject}/{name}"):
                 recording = Recording(take.subject, take.action, name, camera, args.fps, [])
@@ -193,6 +228,7 @@ def _recordings(
                 if recording.tracks:
                     yield recording
                 else:
+                    result.total -= 1
                     result.left_out.append((recording.id, "never seen properly for long enough"))
     _summarise(tally, args, result)
 

@@ -6,22 +6,22 @@ an array without names), `skip_frames` (frames that the rig's files add in front
 rig must have for the table to be chosen by itself).
 """
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from data_prep.anatomy import check_person
+from data_prep.anatomy import UNITS, check_person
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
 STATURE = (1.0, 2.3)  # metres, child to giant
-KEYS = {"about", "unit", "up", "order", "skip_frames", "only_with", "joints"}
 EXAMPLE = """{
  "unit": "cm", "up": "y",
  "joints": {"Hip": ["LeftUpLeg", "RightUpLeg"], "RHip": "RightUpLeg", "Spine": {"Hips": 0.5, "Neck": 0.5}, ...}
@@ -34,7 +34,7 @@ def metres(unit: str | float, where: str) -> float:
         length = UNITS[unit] if unit in UNITS else float(unit)
     except (TypeError, ValueError):
         length = 0.0
-    if not 0 < length < np.inf:
+    if not 0 < length < math.inf:
         raise InputError(f"{where}: {unit!r}; expected one of {', '.join(UNITS)} or the metres that one unit is")
     return length
 
@@ -79,38 +79,80 @@ class RigMapping:
         return np.einsum("jr,tri->tji", weights, positions, optimize=True)
 
 
+def _weights(given: Any) -> dict[str, float]:
+    """Source joint -> weight, of a joint as a table gives it. ValueError where it is nothing of the kind."""
+    sources = [given] if isinstance(given, str) else given
+    if isinstance(sources, list) and sources and all(isinstance(name, str) for name in sources):
+        if len(set(sources)) < len(sources):
+            raise ValueError(f"{given} names a joint twice")
+        return dict.fromkeys(sources, 1 / len(sources))
+    numbers = isinstance(sources, dict) and all(type(weight) in (int, float) for weight in sources.values())
+    if not numbers or not sources:
+        raise ValueError(f"{given}; expected a name, a list of names or {{name: weight}}")
+    if not abs(sum(sources.values()) - 1) <= 1e-6:
+        raise ValueError(f"weights {given} sum to {sum(sources.values()):g}; expected 1")
+    return sources
+
+
+def _joints(given: Any) -> dict[str, dict[str, float]]:
+    """The table's `joints` with weights; one ValueError for all that is wrong."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{type(given).__name__}; expected an object with the {len(H36M17)} joints")
+    joints, wrong = {}, []
+    for joint, sources in given.items():
+        try:
+            joints[joint] = _weights(sources)
+        except ValueError as error:
+            wrong.append(f"{joint}: {error}")
+    if names := sorted(set(given) ^ set(H36M17.names)):
+        wrong.append(f"{', '.join(names)} missing or unknown; expected each of {', '.join(H36M17.names)}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return joints
+
+
+def _unit(given: Any) -> float:
+    """The metres of a table's unit."""
+    return metres(None if isinstance(given, bool) else given, "unit")
+
+
+class _Table(BaseModel):
+    """A mapping file as it is written."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    joints: Annotated[dict[str, dict[str, float]], BeforeValidator(_joints)]
+    about: str = ""
+    unit: Annotated[float | None, BeforeValidator(_unit)] = None
+    up: Literal["y", "z"] | None = None
+    order: tuple[str, ...] = ()
+    skip_frames: int = Field(0, ge=0)
+    only_with: tuple[str, ...] = ()
+
+
 def read_mapping(path: Path) -> RigMapping:
-    """Read and check a table. Raises InputError that names the key."""
+    """Read and check a table. Raises InputError that lists everything that is wrong, by key."""
     try:
-        table = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: {error}; expected a JSON file such as\n{EXAMPLE}") from error
-    if not isinstance(table, dict) or not isinstance(table.get("joints"), dict) or (set(table) - KEYS):
-        found = ", ".join(table) if isinstance(table, dict) else type(table).__name__
-        raise InputError(f"{path}: found {found}; expected `joints` and of {', '.join(sorted(KEYS))} what applies")
-    if wrong := set(table["joints"]) ^ set(H36M17.names):
-        raise InputError(f"{path}, joints: {', '.join(sorted(wrong))} missing or unknown; give each of {H36M17.names}")
-    joints = {}
-    for joint, given in table["joints"].items():
-        sources = [given] if isinstance(given, str) else given
-        weights = dict.fromkeys(sources, 1 / max(len(sources), 1)) if isinstance(sources, list) else sources
-        if not isinstance(weights, dict) or not all(isinstance(weight, int | float) for weight in weights.values()):
-            raise InputError(f"{path}, joints, {joint}: {given}; expected a name, a list of names or {{name: weight}}")
-        if abs(sum(weights.values()) - 1) > 1e-6:
-            raise InputError(f"{path}, joints, {joint}: weights {given} sum to {sum(weights.values()):g}; expected 1")
-        joints[joint] = weights
-    up = table.get("up")
-    if up not in ("y", "z", None):
-        raise InputError(f'{path}, up: {up!r}; expected "y" or "z"')
-    return RigMapping(
-        path.stem,
-        joints,
-        metres(table["unit"], f"{path}, unit") if "unit" in table else None,
-        up,
-        tuple(table.get("order", ())),
-        int(table.get("skip_frames", 0)),
-        tuple(table.get("only_with", ())),
-    )
+        table = _Table.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a JSON file such as\n{EXAMPLE}") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {_problems(error)}. Expected a JSON file such as\n{EXAMPLE}") from error
+    return RigMapping(path.stem, **table.model_dump(exclude={"about"}))
+
+
+def _problems(error: ValidationError) -> str:
+    """All that pydantic found, each with its key."""
+    found = []
+    for problem in error.errors(include_url=False):
+        place = ", ".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key; known are {', '.join(_Table.model_fields)}"
+        elif problem["type"] not in ("value_error", "missing", "json_invalid"):
+            message = f"{problem['input']!r}: {message}"
+        found.append(f"{place}: {message}" if place else message)
+    return "; ".join(found)
 
 
 def _same_names(skeleton: Skeleton) -> RigMapping:
@@ -175,4 +217,4 @@ def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
             f"{where}: a person {stature:.3g} m tall, with {scale:.4g} m to the unit; expected {low} to {high} m; "
             f"{remedy} (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
         )
-    check_person(pose, where, "metres")
+    check_person(pose, where, "m")

@@ -18,7 +18,7 @@ class Source:
 
     Attributes:
         recordings: one at a time, so that a large archive never has to fit in memory.
-        total: how many will come (for the progress bar).
+        total: how many will come, as far as is known (for the progress bar); may change while recordings are read.
         source, terms: where the data comes from and what may be done with it, in words; they travel with the file.
         inputs: files whose sha256 is recorded.
         left_out: (what, why); may grow while recordings are read.

@@ -1,7 +1,6 @@
 """Motion-capture takes: which files there are, whose they are, and their joints in metres with z up."""
 
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from data_prep.anatomy import check_finite
 from data_prep.rigs import RigMapping, array_mapping, check_mapped, find_mapping
 from stgraph.errors import InputError
 from stgraph.io.amc import bone_ends, read_amc, read_asf
 from stgraph.io.bvh import read_bvh
+from stgraph.io.safe_pickle import load_npz, npz_names
 from stgraph.skeleton import H36M17
 
 ENDINGS = (".amc", ".bvh", ".npz")
@@ -45,7 +46,8 @@ NAMINGS = (
     ),
 )
 ANY_NAME = re.compile(r"(?P<action>.*?)[ _-]*(?P<take>\d*)")
-UNKNOWN_TERMS = "those of the motion files, which do not state them"
+UNKNOWN_TERMS = "UNKNOWN (the motion files do not state what may be done with them; state it with `--terms TEXT`)"
+FASTEST = 10_000.0  # frames per second of any camera system
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,19 @@ def find_takes(
         patterns = [(re.compile(naming.pattern), naming) for naming in patterns]
     except re.error as error:
         raise InputError(f"--names {names!r}: {error}; expected a regular expression") from error
-    files = sorted({file for path in paths for file in _files(path)})
+    # By what they are, as a path can be written in several ways.
+    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
+    named = [file.stem for file in files if file.suffix.lower() in ENDINGS and file.suffix.lower() != ".npz"]
+    if names and not any(patterns[0][0].fullmatch(stem) for stem in named):
+        raise InputError(
+            f"--names {names!r}: fits no file's name (those of .npz files are not read, their arrays carry the names); "
+            + (f"the files are called {', '.join(named[:5])}" if named else "leave it out")
+        )
     skeletons = [file for file in files if file.suffix.lower() == ".asf"]
     takes: list[Take] = []
     for file in files:
         if file.suffix.lower() == ".npz":
-            takes += [_array_take(file, key, rate) for key in _open(file)]
+            takes += [_array_take(file, key, rate) for key in npz_names(file)]
         elif file.suffix.lower() in ENDINGS:
             takes.append(_named_take(file, patterns, rate, actions or {}))
         if file.suffix.lower() == ".amc":
@@ -138,14 +147,6 @@ def _files(path: Path) -> list[Path]:
     return [path, *(file for file in path.parent.iterdir() if file.suffix.lower() == ".asf")]
 
 
-def _open(path: Path) -> np.lib.npyio.NpzFile:
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: {error}; expected a whole .npz archive of plain arrays") from error
-    return archive
-
-
 def _array_take(path: Path, key: str, rate: float) -> Take:
     subject, _, rest = key.partition("/")
     action, _, number = rest.rpartition(" ")
@@ -165,9 +166,23 @@ def _named_take(
     found = {key: value for key, value in match.groupdict().items() if value}
     subject = f"S{found['subject'].removeprefix('S')}" if "subject" in found else path.resolve().parent.name
     action = actions.get(stem) or found.get("action") or UNNAMED
-    own_rate = float(found.get("rate", 120)) if path.suffix.lower() == ".amc" else 0.0
+    own_rate = _rate(found.get("rate", "120"), path) if path.suffix.lower() == ".amc" else 0.0
     number = found.get("take") or ""
     return Take(path, subject, action, number, rate or own_rate, naming.dataset, naming.terms)
+
+
+def _rate(text: str, path: Path) -> float:
+    """Frames per second from a file's name."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= FASTEST:
+        raise InputError(
+            f"{path}: its name gives {text!r} as frames per second; expected a number above 0 and up to {FASTEST:g}; "
+            "rename the file or give another `--names`"
+        )
+    return rate
 
 
 def _skeleton_of(path: Path, skeletons: Sequence[Path]) -> Path:
@@ -231,31 +246,25 @@ def read_take(
                 "correct the mapping file"
             )
     mapping = mapping or find_mapping(names, take.where)
+    check_finite(positions, names, take.where)
     skipped = max(skipped, mapping.skip_frames)
+    if skipped >= len(positions):
+        raise InputError(
+            f"{take.where}: {len(positions)} frames, of which the first {skipped} are no motion by mapping "
+            f"{mapping.name} and the kind of file; leave the file out, or correct `skip_frames` in the mapping file"
+        )
     metres = unit or mapping.unit or file_unit
     pose = metres * mapping.apply(positions[skipped:], names, take.where)
     if (up or mapping.up or UP[kind]) == "y":
         pose = np.stack([pose[..., 0], -pose[..., 2], pose[..., 1]], axis=-1)
-    if not len(pose):
-        raise InputError(f"{take.where}: {len(positions)} frames, of which the first is no motion; leave the file out")
     check_mapped(pose, metres, take.where)
     return Motion(pose, rate, mapping, metres, skipped)
 
 
 def _read_array(take: Take) -> Float[np.ndarray, "t rig 3"]:
-    try:
-        with _open(take.path) as archive:
-            positions = archive[take.key]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{take.where}: {error}; expected a plain array of (frame, joint, 3)") from error
-    if positions.ndim != 3 or positions.shape[2] != 3 or not len(positions) or positions.dtype.kind not in "fiu":
-        raise InputError(
-            f"{take.where}: {positions.dtype} {positions.shape}; expected numbers of shape (frame, joint, 3)"
-        )
-    if not np.isfinite(positions).all():
-        frame, joint, _ = np.argwhere(~np.isfinite(positions))[0]
-        raise InputError(
-            f"{take.where}: {positions[frame, joint]} at frame {frame}, joint {joint}; expected finite numbers, "
-            "leave such frames out"
-        )
+    positions = load_npz(take.path, [take.key])[take.key]
+    shape = positions.shape if isinstance(positions, np.ndarray) else ()
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or positions.dtype.kind not in "fiu":
+        found = f"{positions.dtype} {shape}" if isinstance(positions, np.ndarray) else type(positions).__name__
+        raise InputError(f"{take.where}: {found}; expected a plain array of numbers of shape (frame, joint, 3)")
     return positions.astype(np.float64)

@@ -17,6 +17,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import euler_to_matrix
 
 ROTATIONS, TRANSLATIONS = ("rx", "ry", "rz"), ("tx", "ty", "tz")
+SCALES = (1e-6, 1e6)  # of `:units length`, beyond which metres overflow
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,12 @@ def read_asf(path: Path | str) -> Asf:
         raise InputError(f"{path}, :units: angle {angle!r}; expected deg or rad")
     degree = 1.0 if angle == "deg" else 180 / math.pi
     [length] = _numbers([units.get("length", "1")], 1, f"{path}, :units length")
-    if length <= 0:
-        raise InputError(f"{path}, :units length: {length}; expected a number above 0")
+    if not SCALES[0] <= length <= SCALES[1]:
+        raise InputError(f"{path}, :units length: {length}; expected {SCALES[0]:g} to {SCALES[1]:g}, such as 0.45")
     root = {words[0]: words[1:] for _, words in sections["root"]}
     where = f"{path}, :root"
+    if not root.get("order"):
+        raise InputError(f"{where}: no order of its numbers; expected one such as TX TY TZ RX RY RZ")
     bones = [
         Bone(
             "root",
@@ -126,7 +129,7 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
         name, *values = words
         if name[0] == ":":
             degrees = degrees and name.upper() != ":RADIANS"
-        elif not values and name.isdigit():
+        elif not values and name.isdecimal():
             check_whole()
             if previous is not None and int(name) != previous + 1:
                 raise InputError(f"{path}, line {line}: frame {name} after frame {previous}; frames are missing")
@@ -247,6 +250,8 @@ def _dof(words: list[str], known: tuple[str, ...], where: str) -> tuple[str, ...
     dof = tuple(word.lower() for word in words)
     if unknown := [word for word in dof if word not in known]:
         raise InputError(f"{where}: {', '.join(unknown)}; expected only {', '.join(known)}")
+    if len(set(dof)) < len(dof):
+        raise InputError(f"{where}: {', '.join(dof)}; expected each at most once")
     return dof
 
 

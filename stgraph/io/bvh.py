@@ -10,6 +10,7 @@ from jaxtyping import Float
 from stgraph.errors import InputError
 from stgraph.geometry import euler_to_matrix
 
+FRAME_TIMES = (1e-4, 10.0)  # seconds, from the fastest camera to a time lapse
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 
 
@@ -112,8 +113,9 @@ def read_bvh(path: Path | str) -> Bvh:
     frames, frame_time = (
         _field(path, lines, start + offset, key) for offset, key in ((1, "Frames:"), (2, "Frame Time:"))
     )
-    if frame_time <= 0:
-        raise InputError(f"{path}, line {start + 3}: frame time {frame_time}; expected seconds a frame, above 0")
+    if not FRAME_TIMES[0] <= frame_time <= FRAME_TIMES[1]:
+        low, high = FRAME_TIMES
+        raise InputError(f"{path}, line {start + 3}: frame time {frame_time}; expected {low:g} to {high:g} s a frame")
     return Bvh(joints, frame_time, _motion(path, lines, start + 3, int(frames), joints))
 
 

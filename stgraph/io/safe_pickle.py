@@ -1,4 +1,4 @@
-"""Other people's pickles and `.npz` files, read without running any of their code.
+"""Other people's `.npz` files, object arrays included, read without running any of the code in their pickles.
 
 A pickle names the functions that rebuild its contents. Here each name is looked up in a table of stand-ins for NumPy's
 constructors, and any other name is refused. The stand-ins remember what they are given, and the arrays are built from
@@ -6,8 +6,11 @@ that afterwards. NumPy's own constructors will not do: a dtype takes its flags f
 that claims to hold plain bytes makes NumPy follow those bytes as pointers.
 """
 
+import math
 import pickle
 import zipfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from numpy.lib import format as npy
 from stgraph.errors import InputError
 
 ADMITTED = "NumPy arrays, dicts, lists, tuples, strings and numbers"
+LAST_CODE_POINT = 0x10FFFF
 
 
 class Refused(pickle.UnpicklingError):
@@ -25,9 +29,13 @@ class Refused(pickle.UnpicklingError):
 
 
 class _DType:
-    """Stands in for `numpy.dtype`: kind and size from the code, byte order from the state, nothing else."""
+    """A dtype of a pickle: kind and size from the code, byte order from the state, nothing else."""
 
-    def __init__(self, code: str, *flags: Any) -> None:
+    __slots__ = ("value",)
+
+    def __init__(self, code: Any) -> None:
+        if not isinstance(code, str):
+            raise Refused(f"an array type given by {type(code).__name__}")
         self.value = np.dtype(code)
         if self.value.kind not in "biufcSUO":
             raise Refused(f"an array of type {self.value!r}")
@@ -39,73 +47,85 @@ class _DType:
 
 
 class _Array:
-    """Stands in for `numpy.core.multiarray._reconstruct`: an array whose state is still to come."""
+    """An array of a pickle: its state is set later, and it is built when everything is read."""
 
-    def __init__(self, *subtype_shape_code: Any) -> None:
-        self.state: tuple | None = None
-        self.value: np.ndarray | None = None
+    __slots__ = ("state",)
+
+    def __init__(self, *state: Any) -> None:
+        self.state: tuple | None = state or None
 
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, fortran, content = state
         self.state = (content, dtype, shape, "F" if fortran else "C")
 
-    def build(self) -> np.ndarray:
-        """The array. It is built once, and its part of the pickle is let go, as these are large."""
-        if self.state is not None:
-            (content, dtype, shape, order), self.state = self.state, None
-            if dtype.value.kind == "O":
-                flat = np.empty(len(content), dtype=object)
-                # One by one: assigned as a list, arrays of one shape would be stacked.
-                for place, item in enumerate(content):
-                    flat[place] = _build(item)
-                self.value = flat.reshape(shape)  # objects are listed row by row, whatever the order
-            else:
-                self.value = np.ndarray(shape, dtype.value, bytearray(_bytes(content)), order=order)
-        return self.value
+
+class _StandIn:
+    """What a pickle gets for a function that it names; there is nothing on it that a pickle could change."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        raise Refused(f"a change of the function {type(self).__name__}")
 
 
-def _bytes(content: bytes | bytearray | str) -> bytes | bytearray:
-    """Raw numbers; Python 2 pickles them as text."""
-    return content.encode("latin1") if isinstance(content, str) else content
+def _stand_in(name: str, call: Callable) -> _StandIn:
+    return type(name, (_StandIn,), {"__slots__": (), "__call__": staticmethod(call)})()
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """Stands in for `_codecs.encode`, by which protocol 2 writes bytes; other encodings can do other things."""
+def _encode(text: Any, encoding: Any) -> bytes:
+    """Protocol 2 writes bytes by `_codecs.encode`; other encodings can do other things."""
     if encoding != "latin1":
         raise Refused(f"text in encoding {encoding!r}")
     return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
-    """Stands in for `bytes`, by which protocol 2 writes empty ones."""
-    return b""
+def _numbers(shape: Any, dtype: _DType, content: Any, order: Any = "C") -> np.ndarray:
+    """A writable array of anything but objects; Python 2 pickles numbers as text."""
+    if not isinstance(content, bytes | bytearray | str):
+        raise Refused(f"an array whose content is {type(content).__name__}")
+    content = content.encode("latin1") if isinstance(content, str) else content
+    array = np.ndarray(shape, dtype.value, bytearray(content), order=order)
+    if array.nbytes != len(content):
+        raise Refused(f"{len(content)} bytes for an array of shape {array.shape} and type {array.dtype}")
+    return _text_checked(array)
 
 
-def _scalar(dtype: _DType, content: bytes | str) -> np.generic:
-    """Stands in for `numpy.core.multiarray.scalar`."""
-    if dtype.value.kind == "O":
-        raise Refused("a scalar of type object")
-    return np.ndarray((), dtype.value, _bytes(content))[()]
-
-
-def _from_buffer(content: bytes | bytearray, dtype: _DType, shape: tuple, order: str) -> _Array:
-    """Stands in for `numpy.core.numeric._frombuffer`, by which protocol 5 writes arrays."""
-    array = _Array()
-    if dtype.value.kind == "O":
-        raise Refused("objects in a buffer")
-    array.state = (content, dtype, shape, order)
+def _text_checked(array: np.ndarray) -> np.ndarray:
+    """The array; Refused if it is of text and holds what is no character, which Python makes no string of."""
+    if array.dtype.kind == "U":
+        codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if codes.max(initial=0) > LAST_CODE_POINT:
+            raise Refused(f"text with character {codes.max():#x}, beyond Unicode's last {LAST_CODE_POINT:#x}")
     return array
 
 
+def _scalar(dtype: _DType, content: Any) -> np.generic:
+    if dtype.value.kind == "O":
+        raise Refused("a scalar of type object")
+    return _numbers((), dtype, content)[()]
+
+
+_NUMPY = {
+    ("multiarray", "_reconstruct"): lambda *_subtype_shape_code: _Array(),
+    ("multiarray", "scalar"): _scalar,
+    # Protocol 5 writes arrays by this: content, dtype, shape, order.
+    ("numeric", "_frombuffer"): lambda content, dtype, shape, order: _Array(content, dtype, shape, order),
+}
 _STAND_INS = {
-    ("numpy", "dtype"): _DType,
-    ("numpy", "ndarray"): _Array,
-    ("_codecs", "encode"): _encode,
-    **{(builtins, "bytes"): _no_bytes for builtins in ("builtins", "__builtin__")},
-    **{(builtins, "complex"): complex for builtins in ("builtins", "__builtin__")},
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+    (module, name): _stand_in(f"{module}.{name}", call)
+    for module, name, call in (
+        ("numpy", "dtype", lambda code, *_flags: _DType(code)),
+        ("numpy", "ndarray", lambda *_: _Array()),
+        ("_codecs", "encode", _encode),
+        # Protocol 2 writes empty bytes as a call without arguments.
+        *((builtins, "bytes", lambda: b"") for builtins in ("builtins", "__builtin__")),
+        *((builtins, "complex", complex) for builtins in ("builtins", "__builtin__")),
+        *(
+            (f"numpy.{core}.{module}", name, call)
+            for core in ("core", "_core")
+            for (module, name), call in _NUMPY.items()
+        ),
+    )
 }
 
 
@@ -116,24 +136,67 @@ class _Unpickler(pickle.Unpickler):
         return _STAND_INS[module, name]
 
 
-def _build(value: Any) -> Any:
-    """Arrays in place of the stand-ins, at any depth."""
-    if isinstance(value, _Array):
-        return value.build()
-    if isinstance(value, _DType):
-        return value.value
-    if isinstance(value, dict):
-        return {_build(key): _build(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_build, value))
-    if isinstance(value, type) or callable(value):
-        raise Refused(f"a function or a class ({value!r})")
-    return value
+class _Builder:
+    """Puts arrays in place of `_Array` and `_DType`, at any depth, and refuses every type that is not known.
+
+    What is shared is built once: a list of ten times the same list, twelve levels deep, is twelve lists.
+    """
+
+    def __init__(self) -> None:
+        # By identity, with the value itself, so that no other can get its identity meanwhile.
+        self.built: dict[int, tuple[Any, Any]] = {}
+        self.begun: set[int] = set()
+
+    def __call__(self, value: Any) -> Any:
+        if value is None or isinstance(value, np.generic) or type(value) in _PLAIN:
+            return value
+        if type(value) not in _BUILT:
+            what = (
+                f"the function {type(value).__name__}" if isinstance(value, _StandIn) else f"a {type(value).__name__}"
+            )
+            raise Refused(what)
+        key = id(value)
+        if key not in self.built:
+            if key in self.begun:
+                raise Refused(f"a {_BUILT[type(value)]} that holds itself")
+            self.begun.add(key)
+            self.built[key] = value, self.build(value)
+        return self.built[key][1]
+
+    def build(self, value: Any) -> Any:
+        if isinstance(value, _DType):
+            return value.value
+        if isinstance(value, _Array):
+            return self.array(value)
+        if isinstance(value, dict):
+            return {self(key): self(item) for key, item in value.items()}
+        return type(value)(map(self, value))
+
+    def array(self, value: _Array) -> np.ndarray:
+        if value.state is None:
+            raise Refused("an array without content")
+        # Its part of the pickle is let go, as these are large.
+        (content, dtype, shape, order), value.state = value.state, None
+        if not isinstance(dtype, _DType):
+            raise Refused(f"an array type given by {type(dtype).__name__}")
+        if dtype.value.kind != "O":
+            return _numbers(shape, dtype, content, order)
+        if not isinstance(content, list):
+            raise Refused(f"an array of objects whose content is {type(content).__name__}")
+        flat = np.empty(len(content), dtype=object)
+        # One by one: assigned as a list, arrays of one shape would be stacked.
+        for place, item in enumerate(content):
+            flat[place] = self(item)
+        return flat.reshape(shape)  # objects are listed row by row, whatever the order
+
+
+_PLAIN = {str, bytes, bytearray, int, float, complex, bool}
+_BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "tuple"}
 
 
 def _unpickle(stream: BufferedIOBase, where: str) -> Any:
     try:
-        return _build(_Unpickler(stream, encoding="latin1").load())
+        return _Builder()(_Unpickler(stream, encoding="latin1").load())
     except Refused as error:
         raise InputError(
             f"{where}: its pickle holds {error}; only {ADMITTED} are read, because anything else can run code. "
@@ -147,54 +210,75 @@ def _unpickle(stream: BufferedIOBase, where: str) -> Any:
         ) from error
 
 
-def load_pickle(path: Path | str) -> Any:
-    """What a pickle of NumPy arrays, scalars and plain containers holds; Python 2 pickles are read as latin1.
-
-    Raises:
-        InputError: no such file, a damaged one, or one that holds anything else, which is named and never run.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            return _unpickle(stream, str(path))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the path of a pickle file") from error
+def npz_names(path: Path | str) -> tuple[str, ...]:
+    """Names of the arrays in an `.npz` file, none of which is read. Raises InputError as `load_npz` does."""
+    with _opened(Path(path)) as (_, members):
+        return tuple(members)
 
 
-def load_npz(path: Path | str) -> dict[str, Any]:
+def load_npz(path: Path | str, names: Collection[str] | None = None) -> dict[str, Any]:
     """The arrays of an `.npz` file by name; an object array without axes gives the object itself.
 
     So `load_npz("data_3d_h36m.npz")["positions_3d"]` is the dictionary that was saved under that name.
 
+    Args:
+        names: those to read, by default all.
+
     Raises:
-        InputError: no such file, a damaged one, or one that pickles anything but arrays and plain containers.
+        InputError: no such file or array, a damaged one, or one that pickles anything but arrays and plain containers.
     """
     path = Path(path)
+    with _opened(path) as (archive, members):
+        if names is not None and (missing := [name for name in names if name not in members]):
+            raise InputError(f"{path}: no array {', '.join(missing)}; it holds {', '.join(members) or 'nothing'}")
+        return {name: _load_member(archive, members[name], path) for name in (members if names is None else names)}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
+    """An `.npz` file and its members by the name of the array."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): _load_member(archive, name, path) for name in archive.namelist()}
-    except (zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:
-        raise InputError(
-            f"{path}: not a whole .npz file ({error}); it may have been cut short, get or save it again"
-        ) from error
+        archive = zipfile.ZipFile(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; give the path of an .npz file") from error
+    # A damaged directory of a zip file fails in several ways, too.
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a whole .npz file ({error}); it may have been cut short or be of another kind, "
+            "get it again or save it with numpy.savez"
+        ) from error
+    with archive:
+        if foreign := [name for name in archive.namelist() if not name.endswith(".npy")]:
+            raise InputError(
+                f"{path}: member {foreign[0]!r} is no .npy array; expected an archive as numpy.savez writes it"
+            )
+        yield archive, {name.removesuffix(".npy"): name for name in archive.namelist()}
 
 
 def _load_member(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
     where = f"{path}, array {name.removesuffix('.npy')!r}"
     try:
         with archive.open(name) as stream:
-            shape, _, dtype = _HEADERS[npy.read_magic(stream)](stream)
+            shape, fortran, dtype = _HEADERS[npy.read_magic(stream)](stream)
             if dtype.kind == "O":
                 array = _unpickle(stream, where)
+                if not isinstance(array, np.ndarray) or array.dtype != object or array.shape != shape:
+                    raise ValueError(f"{type(array).__name__} instead of an array of objects of shape {shape}")
                 return array if shape else array[()]
-        with archive.open(name) as stream:
-            return npy.read_array(stream, allow_pickle=False)
-    except (ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: {error}; expected a plain array or an object array, save it again") from error
+            # Compared before anything is allocated.
+            size, left = math.prod(shape) * dtype.itemsize, archive.getinfo(name).file_size - stream.tell()
+            if size != left:
+                raise ValueError(f"{left} bytes for shape {shape} of {dtype}, which takes {size}")
+            array = np.frombuffer(bytearray(stream.read()), dtype)
+            return _text_checked(array.reshape(shape, order="F" if fortran else "C"))
+    except InputError:
+        raise
+    # What a damaged header or zip member raises is nowhere listed.
+    except Exception as error:
+        raise InputError(
+            f"{where}: cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array, "
+            "the file may be damaged, get or save it again"
+        ) from error
 
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from data_prep.__main__ import prepare
 from data_prep.anatomy import ADULT_BONES, knee_flexion
 from data_prep.cameras import h36m_cameras, h36m_subjects
-from data_prep.h36m import read, read_h36m
+from data_prep.h36m import check_length, read, read_h36m
 from data_prep.h36m_files import MPII16
 from stgraph.errors import InputError
 from stgraph.geometry import project, world_to_camera
@@ -320,6 +320,9 @@ def test_nothing_there(tmp_path):
     write_cdf(tmp_path / "S1" / "MyPoseFeatures" / "D3_Positions_mono_universal" / "W.54138969.cdf", np.zeros((3, 96)))
     message = refusal(tmp_path)
     assert "joint angles, not positions" in message and "rescaled to a universal skeleton" in message
+    np.save(tmp_path / "train_3d_poses.npy", np.zeros((5, 16, 3)))
+    for given in (tmp_path, tmp_path / "train_3d_poses.npy"):
+        assert "1 .npy files: single frames in no order of time, as POSEIDON takes them" in refusal(given)
     write_2d(tmp_path, "gt")
     assert "2D poses alone (gt)" in refusal(tmp_path)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))
@@ -428,7 +431,7 @@ def test_poses_behind_the_camera(one):
             lambda views: [view * np.where(np.arange(17) == 4, np.nan, 1)[:, None] for view in views],
             "joint LHip (in 60",
         ),
-        (lambda views: [view.tolist() for view in views], "list of shape (60, 17, 2); expected numbers"),
+        (lambda views: [view.tolist() for view in views], "a list; expected numbers"),
         (lambda views: [view[:, :15] for view in views], "shape (60, 15, 2); expected numbers (frames, 17 joints"),
         (lambda views: [view.reshape(len(view), -1) for view in views], "shape (60, 34)"),
         (lambda views: [np.concatenate([view, 0 * view[..., :1]], -1) for view in views], "no joint is seen"),
@@ -443,15 +446,93 @@ def test_detections_that_do_not_fit(tmp_path, change, expected):
 
 def test_a_detector_covers_everything(tmp_path):
     write_3d(tmp_path)
-    np.savez(tmp_path / "data_2d_h36m_cpn.npz", positions_2d={"S1": {"Eating": [np.zeros((9, 17, 2))] * 4}})
-    assert "data_2d_h36m_cpn.npz: no detections of S1/Walking 1/54138969, whose 3D is in" in refusal(tmp_path)
+    path = tmp_path / "data_2d_h36m_cpn.npz"
+    np.savez(path, positions_2d={"S1": {"Eating": [np.zeros((9, 17, 2))] * 4}})
+    assert "data_2d_h36m_cpn.npz: no detections of S1/Walking 1/54138969, whose 3D is" in refusal(tmp_path, path)
+    left_in_folder(tmp_path, path, "no detections of S1/Walking 1/54138969")
 
 
 def test_other_joint_orders_are_refused_by_their_sides(tmp_path):
     write_3d(tmp_path)
     coco = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
     write_2d(tmp_path, "detectron_pt_coco", symmetry=coco)
-    assert "which is no Human3.6M order" in refusal(tmp_path)
+    path = tmp_path / "data_2d_h36m_detectron_pt_coco.npz"
+    assert "which is no Human3.6M order" in refusal(tmp_path, path)
+    left_in_folder(tmp_path, path, "which is no Human3.6M order")
+
+
+def left_in_folder(folder, path, reason):
+    """A detector that does not go with the rest is left out of what a folder holds; the summary says why."""
+    text = prepare(source := read_h36m([folder]), folder / "out.h5", "test")
+    assert reason in dict(source.left_out)[path.name] and f"left out    {path.name}: " in text
+    assert path not in source.inputs and Dataset(folder / "out.h5").detectors == ["gt"]
+
+
+@pytest.mark.parametrize("symmetry", [5, [["a"], ["b"]], [4, 5], "left", [[4, [5]], [1]]])
+def test_sides_that_are_none_are_refused(tmp_path, symmetry):
+    write_3d(tmp_path)
+    write_2d(tmp_path, "cpn", symmetry=symmetry)
+    assert "metadata: 17 joints with left and right" in refusal(tmp_path, tmp_path / "data_2d_h36m_cpn.npz")
+
+
+def test_shapes_that_numpy_cannot_make_are_refused(tmp_path):
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S1": {"Walking 1": [[1, 2], [3]]}})
+    assert "positions_3d['S1']['Walking 1']: a list; expected numbers" in refusal(tmp_path)
+    write_3d(tmp_path)
+    for views in ([], [[1], [2, 3]], np.array(3), {}, 5):
+        np.savez(tmp_path / "data_2d_h36m_cpn.npz", positions_2d={"S1": {"Walking 1": views}})
+        assert "data_2d_h36m_cpn.npz, positions_2d['S1']['Walking 1']: " in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("confidence", [-0.01, 1.5, 255])
+def test_confidences_outside_their_range_are_refused(tmp_path, confidence):
+    def spoiled(views):
+        column = np.where(np.arange(17) == 4, confidence, 0.5)
+        return [np.concatenate([view, np.broadcast_to(column[:, None], (*view.shape[:2], 1))], -1) for view in views]
+
+    write_3d(tmp_path)
+    write_2d(tmp_path, "cpn", change=spoiled)
+    message = refusal(tmp_path)
+    assert f"cpn.npz, positions_2d['S1']['Walking 1'][0]: confidence {confidence:g} at frame 0, joint LHip" in message
+    assert "(outside 0 to 1 in 60 of 60 frames)" in message
+
+
+def test_a_joint_that_flies_off_for_a_frame_is_refused(one):
+    pose = walker(3) * 1000
+    pose[7, H36M32.index("LWrist")] += 50_000
+    write_cdf(only(one, "D3_Positions"), pose)
+    message = refusal(one)
+    assert "LElbow-LWrist is 86." in message and "at frame 7 (1 of 60 frames" in message
+
+
+def test_a_path_given_twice_is_read_once(one):
+    path = only(one, "D3_Positions")
+    around = path.parent / ".." / path.parent.name / path.name
+    assert read_h36m([one, path, one, around]).total == 4
+
+
+@pytest.mark.parametrize(("frames", "allowed"), [(60, 10), (400, 20), (2000, 100)])
+def test_how_far_a_video_may_run_on(frames, allowed):
+    """Ten frames, or in long takes a twentieth."""
+    for extra in (0, allowed):
+        check_length(frames + extra, frames, "2D", "3D")
+    for extra in (-1, allowed + 1):
+        with pytest.raises(InputError, match=f"{frames + extra} frames of 2D for {frames} .*up to {allowed} more"):
+            check_length(frames + extra, frames, "2D", "3D")
+
+
+def test_a_long_take_runs_on(tmp_path):
+    motions = {("S9", "Walking"): walker(3, frames=400)}
+    write_official(tmp_path, "D3_Positions", motions=motions)
+    views = [image(motions["S9", "Walking"], camera) for camera in h36m_cameras("S9")]
+    kept = H36M17.select_from(H36M32)
+    for extra, works in ((20, True), (21, False)):
+        longer = [np.concatenate([view, view[-extra:]])[:, kept] for view in views]
+        np.savez(tmp_path / "data_2d_h36m_cpn.npz", positions_2d={"S9": {"Walking": longer}})
+        if works:
+            assert {len(recording.tracks[0]) for recording in read_h36m([tmp_path]).recordings} == {400}
+        else:
+            assert "421 frames of 2D for 400 frames of 3D" in refusal(tmp_path)
 
 
 def test_code_in_an_npz_is_not_run(tmp_path):

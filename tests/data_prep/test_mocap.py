@@ -202,6 +202,7 @@ def test_pieces_carry_letters_and_the_loss_is_reported(tmp_path):
     np.savez(tmp_path / "a.npz", **{"S1/squat 04": spoiled})
     result = source(tmp_path / "a.npz")
     assert [recording.take for recording in list(result.recordings)[::4]] == ["squat 04a", "squat 04b"]
+    assert result.total == 8
     assert result.left_out == [("S1/squat 04", "0.10 s beside joints that jump or in too short pieces; pieces kept: 2")]
 
 
@@ -213,6 +214,7 @@ def test_who_walks_out_of_sight_leaves_a_gap(tmp_path):
     np.savez(tmp_path / "a.npz", **{"S1/squat 04": pose})
     result = source(tmp_path / "a.npz")
     recordings = list(result.recordings)
+    assert result.total == len(recordings)
     gaps = [recording for recording in recordings if len(recording.tracks) > 1]
     assert gaps
     for recording in gaps:
@@ -249,6 +251,18 @@ def test_random_cameras_differ_by_take_and_seed_and_are_recorded(archive, tmp_pa
     again = list(source(path, "--cameras", "random", "--views", 3, "--seed", 7).recordings)
     np.testing.assert_array_equal(recordings[4].tracks[0].pose3d, again[4].tracks[0].pose3d)
     assert "6 recordings" in prepare(source(path, "--cameras", "random", "--views", 3), tmp_path / "d.h5", "tests")
+
+
+def test_progress_ends_at_its_total(tmp_path):
+    """A take in two pieces and one that no camera sees: the total is never passed, and reached."""
+    spoiled, far = squats(seconds=3), squats(seconds=3, walk=0)
+    spoiled[75, 5] += 1.0
+    far[:, :, 0] += np.where(np.arange(len(far)) < 75, -30.0, 30.0)[:, None]
+    np.savez(tmp_path / "a.npz", **{"S1/squat 04": spoiled, "S1/squat 05": far[[0] * 30]})
+    result = source(tmp_path / "a.npz", "--min-frames", 60)
+    for count, _ in enumerate(result.recordings, 1):
+        assert count <= result.total
+    assert count == result.total
 
 
 def test_unknown_rig_lists_its_joints_and_how_to_map_them(tmp_path):
@@ -316,8 +330,11 @@ def test_two_files_of_one_take_are_refused_by_name(tmp_path):
     ("arrays", "message"),
     [
         ({"walk": squats()}, "key 'walk': expected \"SUBJECT/ACTION TAKE\""),
-        ({"S1/w 1": squats()[..., :2]}, r"\(100, 17, 2\); expected numbers of shape \(frame, joint, 3\)"),
-        ({"S1/w 1": np.full((9, len(H36M17), 3), np.nan)}, "nan.* at frame 0, joint 0; expected finite"),
+        ({"S1/w 1": squats()[..., :2]}, r"\(100, 17, 2\); expected a plain array of numbers of shape \(frame, j"),
+        (
+            {"S1/w 1": np.full((9, len(H36M17), 3), np.nan)},
+            r"S1/w 1: .*nan.* at frame 0, joint Hip \(in 9 of 9 frames\); expected finite",
+        ),
         ({"S1/w 1": np.array([{}], dtype=object)}, "expected a plain array"),
         ({"S1/w 1": 1000 * squats()}, "S1/w 1: a person 1.61e.03 m tall.*--unit mm"),
     ],
@@ -331,7 +348,7 @@ def test_damaged_arrays_are_named(tmp_path, arrays, message):
 def test_truncated_archive_and_wrong_paths_are_named(archive, tmp_path):
     path = archive("S1/squat 01")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"a\.npz: .*expected a whole \.npz"):
+    with pytest.raises(InputError, match=r"a\.npz: not a whole \.npz"):
         find_takes([path])
     with pytest.raises(InputError, match="no such file or folder"):
         find_takes([tmp_path / "none"])
@@ -345,7 +362,12 @@ def test_truncated_archive_and_wrong_paths_are_named(archive, tmp_path):
     [
         (["--validation", "S9"], "no subject S9; there are S1"),
         (["--validation", "S1", "--test", "S1"], "S1 in both"),
-        (["--fps", "0"], "--fps 0.0: expected a number above 0"),
+        (["--fps", "0"], "--fps 0.0: expected 1 to 1000 frames"),
+        (["--fps", "1e9"], "--fps 1000000000.0: expected 1 to 1000"),
+        (["--fps", "nan"], "--fps nan: expected 1 to 1000"),
+        (["--fps", "-50"], "--fps -50.0: expected 1 to 1000"),
+        (["--rate", "1e9"], "--rate 1000000000.0: expected up to 10000"),
+        (["--names", "(?P<action>.*)"], "--names .*fits no file's name .*leave it out"),
         (["--seed", "-1"], "--seed -1: expected a number of 0 or more"),
         (["--margin", "nan"], "--margin nan"),
         (["--unit", "ell"], "--unit: 'ell'"),
@@ -356,6 +378,54 @@ def test_truncated_archive_and_wrong_paths_are_named(archive, tmp_path):
 def test_options_that_cannot_be(archive, words, message):
     with pytest.raises(InputError, match=message):
         source(archive("S1/squat 01"), *words)
+
+
+@pytest.mark.parametrize("rate", ["0", "fast", "1e9", "nan"])
+def test_rates_in_names_are_checked(tmp_path, rate):
+    (tmp_path / "walk.asf").touch()
+    (tmp_path / f"walk_{rate}.amc").touch()
+    with pytest.raises(InputError, match=rf"walk_{rate}\.amc: its name gives '{rate}' as frames per second"):
+        find_takes([tmp_path], names=r"(?P<action>walk)_(?P<rate>.*)")
+
+
+def test_names_that_fit_no_file_are_refused(tmp_path):
+    (tmp_path / "walk.bvh").touch()
+    with pytest.raises(InputError, match="--names 'run.*': fits no file's name .*called walk"):
+        find_takes([tmp_path], names="run.*")
+
+
+def test_actions_that_belong_to_no_file_are_told(tmp_path, archive):
+    (tmp_path / "S7").mkdir()
+    (tmp_path / "S7" / "35_01.bvh").write_text(bvh(squats()))
+    table = tmp_path / "actions.json"
+    table.write_text(json.dumps({"35_01": "walk", "35_02": "run"}))
+    result = source(tmp_path / "S7", "--actions", table)
+    assert "actions.json: no file is called 35_02" in result.notes and table in result.inputs
+    assert next(result.recordings).action == "walk"
+    table.write_text(json.dumps({"36_01": "walk"}))
+    with pytest.raises(InputError, match=r"actions\.json: no motion file is called 36_01; the files are 35_01"):
+        source(tmp_path / "S7", "--actions", table)
+    with pytest.raises(InputError, match=r"called 36_01; arrays in \.npz files carry theirs"):
+        source(archive("S1/squat 01"), "--actions", table)
+
+
+def test_a_mapping_is_an_input(archive):
+    path = archive("S1/squat 01")
+    mapping = write_mapping(path.parent, up="z")
+    assert set(source(path, "--mapping", mapping).inputs) == {path, mapping}
+
+
+def test_unknown_terms_are_told_with_how_to_state_them(archive, tmp_path):
+    path = archive("S1/squat 01")
+    text = prepare(source(path), tmp_path / "d.h5", "test")
+    assert "terms       UNKNOWN" in text and "`--terms TEXT`" in text and "terms of the motion are unknown" in text
+    text = prepare(source(path, "--terms", "free for all uses"), tmp_path / "d.h5", "test")
+    assert "terms       free for all uses" in text and "UNKNOWN" not in text and "are unknown" not in text
+
+
+def test_a_path_given_twice_is_read_once(archive):
+    path = archive("S1/squat 01")
+    assert len(find_takes([path, path.parent, path.parent / ".." / path.parent.name])) == 1
 
 
 @pytest.mark.shared_data

@@ -47,7 +47,21 @@ def test_own_mapping_for_an_array_with_other_joints(tmp_path):
         (lambda table: table["joints"].update(Head=3), "Head: 3; expected a name"),
         (lambda table: table.update(unit="furlong"), "unit: 'furlong'; expected one of m, cm"),
         (lambda table: table.update(up="x"), "up: 'x'"),
-        (lambda table: table.update(color=1), "found .*color; expected `joints`"),
+        (lambda table: table.update(color=1), "color: unknown key; known are joints, about, unit"),
+        (lambda table: table.update(skip_frames="abc"), "skip_frames: 'abc': .*integer"),
+        (lambda table: table.update(skip_frames=-1), "skip_frames: -1: .*greater than or equal to 0"),
+        (lambda table: table.update(skip_frames=1.5), "skip_frames: 1.5: .*integer"),
+        (lambda table: table.update(order=5), "order: 5: "),
+        (lambda table: table.update(order=[0, 1]), "order, 0: 0: .*string; order, 1: 1: .*string"),
+        (lambda table: table.update(unit=float("nan")), "unit: nan; expected one of m, cm"),
+        (lambda table: table.update(unit=True), "unit: None; expected one of m, cm"),
+        (lambda table: table["joints"].update(Hip=[1, 2]), r"Hip: \[1, 2\]; expected a name"),
+        (lambda table: table["joints"].update(Hip=[["a"]]), r"Hip: \[\['a'\]\]; expected a name"),
+        (lambda table: table["joints"].update(Hip=[]), r"Hip: \[\]; expected a name"),
+        (lambda table: table["joints"].update(Hip={"a": float("nan")}), "Hip: weights .* sum to nan; expected 1"),
+        (lambda table: table["joints"].update(Hip=["a", "a"]), "names a joint twice"),
+        (lambda table: table.update(joints=[]), "joints: list; expected an object"),
+        (lambda table: table.pop("joints"), "joints: Field required"),
     ],
 )
 def test_damaged_mappings_are_refused(tmp_path, change, message):
@@ -56,6 +70,42 @@ def test_damaged_mappings_are_refused(tmp_path, change, message):
     (tmp_path / "m.json").write_text(json.dumps(table))
     with pytest.raises(InputError, match=message):
         read_mapping(tmp_path / "m.json")
+
+
+def test_all_that_is_wrong_with_a_mapping_is_listed_at_once(tmp_path):
+    joints = dict.fromkeys(H36M17.names, "a") | {"Hip": 3, "Tail": "b"}
+    (tmp_path / "m.json").write_text(json.dumps({"joints": joints, "up": "x", "skip_frames": "2", "color": 1}))
+    with pytest.raises(InputError) as error:
+        read_mapping(tmp_path / "m.json")
+    for problem in (
+        "m.json: ",
+        "Hip: 3; expected",
+        "Tail missing or unknown",
+        "up: 'x'",
+        "skip_frames: '2'",
+        "color: ",
+    ):
+        assert problem in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"joints": {}, }'])
+def test_what_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(InputError, match=r"m\.json: (.|\n)*Expected a JSON file such as"):
+        read_mapping(tmp_path / "m.json")
+    with pytest.raises(InputError, match="No such file"):
+        read_mapping(tmp_path / "absent.json")
+
+
+def test_frames_left_out_leave_something(tmp_path):
+    table = {"order": H36M17.names, "joints": {name: name for name in H36M17.names}, "skip_frames": 100}
+    (tmp_path / "m.json").write_text(json.dumps(table))
+    np.savez(tmp_path / "a.npz", **{"S1/squat 1": squats()})
+    [take] = find_takes([tmp_path / "a.npz"])
+    with pytest.raises(InputError, match=r"a\.npz, S1/squat 1: 100 frames, of which the first 100 .*`skip_frames`"):
+        read_take(take, read_mapping(tmp_path / "m.json"))
+    (tmp_path / "m.json").write_text(json.dumps(table | {"skip_frames": 99}))
+    assert len(read_take(take, read_mapping(tmp_path / "m.json")).pose) == 1
 
 
 def test_array_layouts_of_human36m():

@@ -65,7 +65,7 @@ def test_a_take_depends_on_nothing_but_its_own_arguments():
 
 def test_poses_are_human(takes):
     for action, (_, pose) in takes.items():
-        check_person(pose[:, H36M17.select_from(H36M32)], action, "metres")
+        check_person(pose[:, H36M17.select_from(H36M32)], action, "m")
         assert pose[..., 2].min() > -0.04, action  # nothing goes through the floor
         assert pose[:, AT["Head"], 2].max() < 2.0, action
         assert np.abs(pose[..., :2]).max() < 2.5, action  # the room

@@ -93,6 +93,8 @@ def test_rates_that_are_no_whole_number_stay(write):
         (BVH.replace("Frames: 2", "Frames: two"), "line 29: 'two'; expected 1 numbers"),
         (BVH.replace("Frame Time: .0083333\n", ""), "line 30: '10 20 30 .*expected 'Frame Time:'"),
         (BVH.replace(".0083333", "0"), "line 30: frame time 0.0"),
+        (BVH.replace(".0083333", "1e-320"), r"line 30: frame time 1e-320; expected 0\.0001 to 10 s"),
+        (BVH.replace(".0083333", "120"), "line 30: frame time 120.0"),
         (BVH.replace("Frames: 2", "Frames: 3"), "line 32: the file ends after 2 frames, its header says 3"),
         (BVH.replace("3.5 25", "3.5"), "line 32: 12 numbers, expected 13"),
         (BVH.replace("3.5 25", "3.5 nan"), "line 32: nan; expected finite"),

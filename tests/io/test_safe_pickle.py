@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import time
 import zipfile
 from collections import OrderedDict
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npz, load_pickle
+from stgraph.io.safe_pickle import load_npz, npz_names
 
 CONTENT = {
     "poses": {"S1": {"Walking 1": [np.arange(12, dtype=np.float32).reshape(2, 3, 2), np.zeros((0, 3, 2))]}},
@@ -38,29 +39,73 @@ def same(a, b):
     return type(a) is type(b) and a == b
 
 
-def pickled(tmp_path, content):
-    path = tmp_path / "content.pkl"
-    path.write_bytes(content)
-    return path
+HEADER = "{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+
+
+def member(content, header=HEADER):
+    """An `.npy` file: magic, the header's length, the header, the content."""
+    header = (header + " " * (53 - len(header) % 64) + "\n").encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+def archived(tmp_path, content, name="x.npy"):
+    """An `.npz` file with one member."""
+    with zipfile.ZipFile(tmp_path / "content.npz", "w") as archive:
+        archive.writestr(name, content)
+    return tmp_path / "content.npz"
+
+
+def boxed(value):
+    """An object array without axes."""
+    array = np.empty((), dtype=object)
+    array[()] = value
+    return array
+
+
+def pickled(tmp_path, value, protocol=4, change=lambda content: content):
+    return archived(tmp_path, member(change(pickle.dumps(boxed(value), protocol))))
+
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+BEGUN = RECONSTRUCT + b"cnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+OBJECTS = b"cnumpy\ndtype\nU\x02O8\x89\x88\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb"
+
+
+def opcodes(tmp_path, body):
+    """A file whose object is what these opcodes of a pickle leave on the stack."""
+    content = b"\x80\x02" + BEGUN + b"(K\x01)" + OBJECTS + b"\x89]" + body + b"atb."
+    return archived(tmp_path, member(content))
+
+
+def one(path):
+    return load_npz(path)["x"]
+
+
+def refusal(path):
+    """The one message, which names file and array."""
+    with pytest.raises(InputError) as error:
+        load_npz(path)
+    assert f"{path}, array 'x': " in str(error.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"], ids=["numpy1", "numpy2"])
 def test_everything_numpy_pickles_comes_back(tmp_path, protocol, core):
-    content = pickle.dumps(CONTENT, protocol)
-    if protocol < 4:  # later protocols store the length of a name, so that it cannot be replaced in the bytes
-        content = content.replace(b"numpy._core", core)
-    assert same(load_pickle(pickled(tmp_path, content)), CONTENT)
+    def renamed(content):
+        # Later protocols store the length of a name, so that it cannot be replaced in the bytes.
+        return content.replace(b"numpy._core", core) if protocol < 4 else content
+
+    assert same(one(pickled(tmp_path, CONTENT, protocol, renamed)), CONTENT)
+
+
+DOUBLES = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
 def test_python_2_pickles_keep_their_numbers_as_text(tmp_path):
     numbers = np.array([1.5, -2.25], dtype="<f8").tobytes()
-    content = (
-        b"\x80\x02}U\x01acnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-        b"(K\x01K\x02\x85cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        b"\x89U" + bytes([len(numbers)]) + numbers + b"tbs."
-    )
-    assert same(load_pickle(pickled(tmp_path, content)), {"a": np.array([1.5, -2.25])})
+    content = b"}U\x01a" + BEGUN + b"(K\x01K\x02\x85" + DOUBLES + b"\x89U" + bytes([len(numbers)]) + numbers + b"tbs"
+    assert same(one(opcodes(tmp_path, content)), {"a": np.array([1.5, -2.25])})
 
 
 def test_npz_with_plain_and_object_arrays(tmp_path):
@@ -79,8 +124,7 @@ class Payload:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_code_is_named_and_never_run(tmp_path, protocol):
     Payload.folder = str(tmp_path / "made")
-    with pytest.raises(InputError, match=rf"content.pkl.*{os.mkdir.__module__}\.mkdir"):
-        load_pickle(pickled(tmp_path, pickle.dumps({"poses": [Payload()]}, protocol)))
+    assert f"its pickle holds {os.mkdir.__module__}.mkdir" in refusal(pickled(tmp_path, {"a": [Payload()]}, protocol))
     np.savez(tmp_path / "b.npz", positions_3d={"S1": Payload()})
     with pytest.raises(InputError, match=rf"b.npz, array 'positions_3d'.*{os.mkdir.__module__}\.mkdir"):
         load_npz(tmp_path / "b.npz")
@@ -93,34 +137,106 @@ def test_code_is_named_and_never_run(tmp_path, protocol):
         (OrderedDict(a=1), "collections.OrderedDict"),
         (Fraction(1, 2), "fractions.Fraction"),
         (np.load, "numpy.load"),
-        (np.ndarray, "a function or a class"),
-        (np.zeros(2, dtype=[("a", "f4")]), "V4"),
-        (np.array(["2020-01-01"], dtype="M8[D]"), "datetime64|M8"),
+        (np.ndarray, "the function numpy.ndarray"),
+        (complex, "the function builtins.complex"),
+        ({1, 2}, "a set"),
+        (frozenset({1}), "a frozenset"),
+        (np.zeros(2, dtype=[("a", "f4")]), "an array of type dtype('V4')"),
+        (np.array(["2020-01-01"], dtype="M8[D]"), "an array of type dtype('<M8')"),
     ],
 )
 def test_anything_else_is_refused_by_name(tmp_path, value, name):
-    with pytest.raises(InputError, match=name):
-        load_pickle(pickled(tmp_path, pickle.dumps({"x": value})))
+    for place in ({"y": [value]}, boxed([value])):
+        assert f"its pickle holds {name}" in refusal(pickled(tmp_path, place))
+
+
+def test_what_is_shared_is_built_once(tmp_path):
+    """Ten times the same list of ten times the same list: 10^12 numbers in 300 bytes."""
+    nested, array = [1] * 10, np.arange(3.0)
+    for _ in range(12):
+        nested = [nested] * 10
+    path = pickled(tmp_path, [nested, array, array])
+    begun = time.perf_counter()
+    found, first, second = one(path)
+    assert time.perf_counter() - begun < 1
+    for _ in range(12):
+        assert all(item is found[0] for item in found)
+        found = found[0]
+    assert found == [1] * 10 and first is second and same(first, array)
+
+
+def loops():
+    listed, mapped, array = [], {}, np.empty(1, dtype=object)
+    listed.append((listed,))
+    mapped["a"] = [mapped]
+    array[0] = {"a": array}
+    return {"list": listed, "dict": mapped, "array": array}
+
+
+@pytest.mark.parametrize("kind", loops())
+def test_what_holds_itself_is_refused(tmp_path, kind):
+    assert f"its pickle holds a {kind} that holds itself" in refusal(pickled(tmp_path, loops()[kind]))
+
+
+def test_depth_without_end_is_one_message(tmp_path):
+    path = opcodes(tmp_path, b"]" * 100_000 + b"a" * 99_999)
+    assert "RecursionError" in refusal(path)
+
+
+def text(code_point):
+    """Opcodes of an array with one letter."""
+    letter = code_point.to_bytes(4, "little")
+    return (
+        BEGUN
+        + b"(K\x01K\x01\x85cnumpy\ndtype\nU\x02U1\x89\x88\x87R(K\x03U\x01<NNNK\x04K\x04K\x08tb\x89U\x04"
+        + letter
+        + b"tb"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        # A number is not the length of an array to make.
+        (BEGUN + b"(K\x01J\x00\x94\x35\x77\x85" + DOUBLES + b"\x89J\x00\x94\x35\x77tb", "whose content is int"),
+        (BEGUN + b"(K\x01K\x02\x85" + DOUBLES + b"\x89U\x08" + b"A" * 8 + b"tb", "buffer is too small"),
+        (
+            BEGUN + b"(K\x01K\x01\x85" + DOUBLES + b"\x89U\x10" + b"A" * 16 + b"tb",
+            "16 bytes for an array of shape (1,)",
+        ),
+        (BEGUN + b"(K\x01K\x01\x85" + OBJECTS + b"\x89K\x05tb", "an array of objects whose content is int"),
+        (BEGUN, "an array without content"),
+        (b"cnumpy\ndtype\n]U\x02f8a\x85R", "an array type given by list"),
+        (text(0x110000), "text with character 0x110000"),
+        # A stand-in is the same for everybody, so that nothing may change it.
+        (RECONSTRUCT + b"}U\x05valueK\x07sb", "a change of the function numpy.core.multiarray._reconstruct"),
+        (b"cnumpy\nndarray\n(K\x01)" + DOUBLES + b"\x89U\x00tb", "a change of the function numpy.ndarray"),
+    ],
+)
+def test_what_numpy_would_not_write_is_refused(tmp_path, body, message):
+    assert message in refusal(opcodes(tmp_path, body))
+    assert same(one(pickled(tmp_path, CONTENT, 2)), CONTENT)  # and the next file is read as before
+
+
+def test_text_up_to_the_last_character_is_read(tmp_path):
+    assert one(opcodes(tmp_path, text(0x10FFFF))).tolist() == ["\U0010ffff"]
+    header = HEADER.replace("|O", "<U1")
+    assert one(archived(tmp_path, member(b"A\0\0\0", header))) == "A"
+    assert "0x110000" in refusal(archived(tmp_path, member((0x110000).to_bytes(4, "little"), header)))
 
 
 def test_an_object_dtype_that_denies_it_cannot_smuggle_pointers_in(tmp_path):
     # The state says: type object, but flags 0, so that NumPy itself would copy eight bytes as a pointer.
-    content = (
-        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01\x85"
-        b"cnumpy\ndtype\nU\x02O8\x89\x88\x87R(K\x03U\x01|NNNK\x08K\x08K\x00tb\x89U\x08AAAAAAAAtb."
-    )
-    try:
-        loaded = load_pickle(pickled(tmp_path, content))
-    except InputError:
-        return
-    assert all(isinstance(item, str | int) for item in loaded)
+    denied = b"cnumpy\ndtype\nU\x02O8\x89\x88\x87R(K\x03U\x01|NNNK\x08K\x08K\x00tb"
+    bytes_ = BEGUN + b"(K\x01K\x08\x85" + denied + b"\x89U\x08AAAAAAAAtb"
+    assert "an array of objects whose content is str" in refusal(opcodes(tmp_path, bytes_))
+    listed = BEGUN + b"(K\x01K\x02\x85" + denied + b"\x89](K\x41U\x01Betb"
+    assert one(opcodes(tmp_path, listed)).tolist() == [0x41, "B"]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 10, 100, -1])
 def test_a_file_cut_short_is_named(tmp_path, kept):
-    content = pickle.dumps(CONTENT, 2)
-    with pytest.raises(InputError, match=r"content\.pkl.*cut short"):
-        load_pickle(pickled(tmp_path, content[:kept]))
+    assert "cut short" in refusal(archived(tmp_path, member(pickle.dumps(boxed(CONTENT), 2)[:kept])))
     np.savez(tmp_path / "c.npz", data=CONTENT)
     (tmp_path / "c.npz").write_bytes((tmp_path / "c.npz").read_bytes()[:kept])
     with pytest.raises(InputError, match=r"c\.npz.*cut short"):
@@ -144,8 +260,70 @@ def test_damage_inside_is_named(tmp_path):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    for load in (load_pickle, load_npz):
+    for load in (npz_names, load_npz):
         with pytest.raises(InputError, match=r"absent.*No such file"):
             load(tmp_path / "absent")
         with pytest.raises(InputError, match="directory"):
             load(tmp_path)
+
+
+def damaged(tmp_path, offset, value):
+    """A whole archive with one byte changed, counted from its directory's only entry."""
+    path = archived(tmp_path, member(np.arange(4.0).tobytes(), HEADER.replace("|O", "<f8").replace("()", "(4,)")))
+    assert one(path).tolist() == [0, 1, 2, 3]
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = value
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("offset", "value"), [(10, 99), (8, 1)], ids=["compression", "encrypted"])
+def test_a_damaged_directory_is_one_message(tmp_path, offset, value):
+    assert "cannot be read" in refusal(damaged(tmp_path, offset, value))
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "message"),
+    [
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }", b"A" * 8, "takes 8000000000000"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", b"A" * 24, "24 bytes for shape (2,)"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (", b"", "cannot be read"),
+        ("{'descr': ((),), 'fortran_order': False, 'shape': (), }", b"", "cannot be read"),
+        *(
+            (HEADER, pickle.dumps(value), f"{type(value).__name__} instead of")
+            for value in ([1], "a", 5, None, {(): 7})
+        ),
+        (HEADER, pickle.dumps(np.empty(3, dtype=object)), "ndarray instead of an array of objects of shape ()"),
+        (HEADER, pickle.dumps(np.zeros(())), "ndarray instead of"),
+    ],
+)
+def test_a_damaged_member_is_one_message(tmp_path, header, content, message):
+    assert message in refusal(archived(tmp_path, member(content, header)))
+
+
+def test_what_is_no_archive_of_arrays_is_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(2))
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    archived(tmp_path, b"hello", "notes.txt")
+    for load in (npz_names, load_npz):
+        with pytest.raises(InputError, match=r"a\.npz: not a whole \.npz file"):
+            load(tmp_path / "a.npz")
+        with pytest.raises(InputError, match=r"content\.npz: member 'notes\.txt' is no \.npy array"):
+            load(tmp_path / "content.npz")
+    assert "magic string" in refusal(archived(tmp_path, b"hello, this is text"))
+
+
+def test_arrays_are_read_by_name(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"S1/walk 01": np.eye(2), "bad": {"x": {1}}})
+    assert npz_names(tmp_path / "a.npz") == ("S1/walk 01", "bad")
+    assert same(load_npz(tmp_path / "a.npz", ["S1/walk 01"]), {"S1/walk 01": np.eye(2)})
+    with pytest.raises(InputError, match=r"a\.npz: no array walk; it holds S1/walk 01, bad"):
+        load_npz(tmp_path / "a.npz", ["walk"])
+
+
+def test_fortran_order_and_no_axes(tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.asfortranarray(np.arange(6).reshape(2, 3)), b=np.float32(2.5), c=np.zeros((3, 0)))
+    assert same(
+        load_npz(tmp_path / "a.npz"),
+        {"a": np.arange(6).reshape(2, 3), "b": np.array(np.float32(2.5)), "c": np.zeros((3, 0))},
+    )

@@ -1,0 +1,103 @@
+"""The command around every source: what it records, and that a failure loses nothing."""
+
+import os
+import resource
+import shlex
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+import pytest
+
+from data_prep import __main__ as command
+from data_prep.__main__ import command_line, prepare, window_size
+from data_prep.source import Converter, Source
+from stgraph.errors import InputError
+from stgraph.geometry import Camera
+from stgraph.io.dataset import Recording, Track
+from stgraph.skeleton import H36M17
+
+CAMERA = Camera("c", 1000, 1000, np.ones(9), np.array([1.0, 0, 0, 0]), np.zeros(3))
+FRAMES = 1000
+# Bytes of a row in its temporary files: 3D and one detector; and of the frame's number.
+ROW = 4 * 3 * len(H36M17)
+
+
+def recordings(count: int, error: BaseException | None = None) -> Iterator[Recording]:
+    """Some recordings, and then maybe an error."""
+    pose = np.random.default_rng(0).normal(0, 0.3, (FRAMES, len(H36M17), 3)).astype(np.float32)
+    for number in range(count):
+        yield Recording("S1", "Walking", f"Walking {number}", CAMERA, 50.0, [Track({"gt": np.abs(pose)}, pose)])
+    if error:
+        raise error
+
+
+def made(count: int = 3, error: BaseException | None = None) -> Source:
+    return Source(H36M17, recordings(count, error), count, "test", "free", [])
+
+
+@pytest.fixture
+def old(tmp_path):
+    """An output file from before; it must be all there is in the folder, as it was, when the test is over."""
+    path = tmp_path / "out" / "a.h5"
+    prepare(made(1), path, "the old one")
+    before = path.read_bytes()
+    yield path
+    assert [file.name for file in path.parent.iterdir()] == ["a.h5"]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("damaged"), MemoryError(), RuntimeError()])
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_interrupt_keeps_the_old_file(old, error, count):
+    with pytest.raises(type(error)):
+        prepare(made(count, error), old, "test")
+
+
+@pytest.mark.parametrize("limit", [1000, FRAMES * ROW + 1000, 4 * FRAMES * ROW], ids=["first", "later", "the dataset"])
+def test_a_full_disk_keeps_the_old_file(old, limit):
+    """The limit is met by the first piece, by a later one, and only by the file that is made of them."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(OSError):
+            prepare(made(3), old, "test")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("text", ["81", "81x", "x5", "0x5", "81x0", "²x5", "81x5x5", "-81x5", "8.1x5", "5x81", "81 5"])
+def test_windows_that_cannot_be(text):
+    with pytest.raises(InputError, match=f"--windows {text}: .*81x5"):
+        window_size(text)
+
+
+def test_windows_that_can_be():
+    assert window_size("81x5") == (81, 5) and window_size("1x1") == (1, 1)
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["typed", "called by another command"])
+def test_the_command_is_recorded_whole_and_without_folders(tmp_path, monkeypatch, called):
+    """Whoever has the files can type it again; where they lay is nobody's business."""
+    (tmp_path / "in" / "walks").mkdir(parents=True)
+    words = ["mine", str(tmp_path / "in" / "walks"), "--actions", "it's", f"--out={tmp_path / 'new' / 'a.h5'}"]
+    assert command_line(words) == "python -m data_prep mine in/walks --actions 'it'\"'\"'s' --out=new/a.h5"
+    assert shlex.split(command_line(words))[3:] == ["mine", "in/walks", "--actions", "it's", "--out=new/a.h5"]
+    monkeypatch.chdir(tmp_path)
+    assert command_line(["mine", "in/walks", "in/absent", "/"]) == "python -m data_prep mine in/walks in/absent ''"
+    # And the command itself records it.
+    monkeypatch.setattr(
+        command, "converters", lambda: {"mine": Converter("", lambda parser: None, lambda args: made())}
+    )
+    words = ["mine", f"--out={tmp_path / 'new' / 'a.h5'}", "--windows", "27x9"]
+    if called:
+        args = command.parser().parse_args(words)
+        monkeypatch.setattr("sys.argv", ["train", "--exp", "root_rel"])
+    else:
+        monkeypatch.setattr("sys.argv", ["data_prep", *words])
+        args = command.parser().parse_args()
+    command.main(args)
+    with h5py.File("new/a.h5") as file:
+        assert file.attrs["created_by"].startswith(command_line(words))
+        assert os.fspath(tmp_path) not in "".join(map(str, file.attrs.values()))
+        assert list(file["windows"]) == ["27x9"]
