@@ -83,14 +83,15 @@ def check_bones(pose: Float[np.ndarray, "t 17 3"], where: str) -> None:
     Metres. What `check_person` says of a take as a whole need not be true of every frame.
     """
     lengths = bone_lengths(pose)
-    adult = [ADULT_BONES[H36M17.names[joint]] for joint, _ in H36M17.bones]
-    wrong = lengths > BONE_FACTOR * np.maximum(np.median(lengths, axis=0), adult)
+    adult = np.array([ADULT_BONES[H36M17.names[joint]] for joint, _ in H36M17.bones])
+    usual = np.median(lengths, axis=0).clip(adult, BONE_FACTOR * adult)
+    wrong = lengths > BONE_FACTOR * usual
     if wrong.any():
         t, bone = np.argwhere(wrong)[0]
         joint, parent = (H36M17.names[j] for j in H36M17.bones[bone])
         raise InputError(
             f"{where}: {parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({wrong.any(1).sum()} of {len(pose)} "
-            f"frames have such a bone), and {np.median(lengths[:, bone]):.2f} m in most; a joint is not in its place, "
+            f"frames have such a bone), {usual[bone]:.2f} m is usual; a joint is not in its place, "
             "mend these frames or leave the take out"
         )
 

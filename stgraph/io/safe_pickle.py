@@ -129,11 +129,46 @@ _STAND_INS = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The standard library's unpickler in Python, which lets single opcodes be replaced.
+
+    A key is hashed when it is set, and a tuple of tuples of tuples can take forever: keys are checked before that.
+    """
+
     def find_class(self, module: str, name: str) -> Any:
+        if not name:
+            raise EOFError("it ends in a name")
         if (module, name) not in _STAND_INS:
             raise Refused(f"{module}.{name}")
         return _STAND_INS[module, name]
+
+    def load_item(self) -> None:
+        _check_keys(self.stack[-2:-1])
+        self.load_setitem()
+
+    def load_items(self) -> None:
+        _check_keys(self.stack[::2])  # of what came since the last mark
+        self.load_setitems()
+
+    def load_mapping(self) -> None:
+        _check_keys(self.stack[::2])
+        self.load_dict()
+
+    def refuse_set(self) -> None:
+        raise Refused("a set")
+
+    dispatch = pickle._Unpickler.dispatch | {
+        pickle.SETITEM[0]: load_item,
+        pickle.SETITEMS[0]: load_items,
+        pickle.DICT[0]: load_mapping,
+        **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), refuse_set),
+    }
+
+
+def _check_keys(keys: list) -> None:
+    for key in keys:
+        if any(type(part) not in _PLAIN for part in (key if type(key) is tuple else (key,))):
+            raise Refused(f"a dict with a key that is no text, number or tuple of them but a {type(key).__name__}")
 
 
 class _Builder:
@@ -148,7 +183,7 @@ class _Builder:
         self.begun: set[int] = set()
 
     def __call__(self, value: Any) -> Any:
-        if value is None or isinstance(value, np.generic) or type(value) in _PLAIN:
+        if isinstance(value, np.generic) or type(value) in _PLAIN:
             return value
         if type(value) not in _BUILT:
             what = (
@@ -190,7 +225,7 @@ class _Builder:
         return flat.reshape(shape)  # objects are listed row by row, whatever the order
 
 
-_PLAIN = {str, bytes, bytearray, int, float, complex, bool}
+_PLAIN = {str, bytes, bytearray, int, float, complex, bool, type(None)}
 _BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "tuple"}
 
 

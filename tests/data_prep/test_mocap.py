@@ -253,6 +253,15 @@ def test_random_cameras_differ_by_take_and_seed_and_are_recorded(archive, tmp_pa
     assert "6 recordings" in prepare(source(path, "--cameras", "random", "--views", 3), tmp_path / "d.h5", "tests")
 
 
+def test_a_piece_with_a_joint_elsewhere_is_refused(tmp_path):
+    """One frame is cut out as a jump; a second is a take of its own, which is not a person's."""
+    pose = squats(seconds=3)
+    pose[100:, H36M17.index("LKnee"), 0] += 50
+    np.savez(tmp_path / "a.npz", **{"S1/squat 04": pose})
+    with pytest.raises(InputError, match=r"a\.npz, S1/squat 04: LHip-LKnee is .* m at frame 0 \("):
+        list(source(tmp_path / "a.npz").recordings)
+
+
 def test_progress_ends_at_its_total(tmp_path):
     """A take in two pieces and one that no camera sees: the total is never passed, and reached."""
     spoiled, far = squats(seconds=3), squats(seconds=3, walk=0)

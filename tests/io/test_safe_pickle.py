@@ -140,7 +140,8 @@ def test_code_is_named_and_never_run(tmp_path, protocol):
         (np.ndarray, "the function numpy.ndarray"),
         (complex, "the function builtins.complex"),
         ({1, 2}, "a set"),
-        (frozenset({1}), "a frozenset"),
+        (frozenset({1}), "a set"),
+        ({(1, (2, 3)): 4}, "a dict with a key that is no text, number or tuple of them but a tuple"),
         (np.zeros(2, dtype=[("a", "f4")]), "an array of type dtype('V4')"),
         (np.array(["2020-01-01"], dtype="M8[D]"), "an array of type dtype('<M8')"),
     ],
@@ -163,6 +164,33 @@ def test_what_is_shared_is_built_once(tmp_path):
         assert all(item is found[0] for item in found)
         found = found[0]
     assert found == [1] * 10 and first is second and same(first, array)
+
+
+# Ten ones in a tuple, and twelve times ten times the tuple before.
+NESTED = b"(" + b"K\x01" * 10 + b"tq\x00" + b"".join(b"0(" + b"h\x00" * 10 + b"tq\x00" for _ in range(12))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (b"}", b"K\x01s", "a dict with a key"),
+        (b"}(K\x01K\x02", b"K\x01u", "a dict with a key"),
+        (b"(", b"K\x01d", "a dict with a key"),
+        (b"\x8f(", b"\x90", "a set"),
+        (b"(", b"\x91", "a set"),
+    ],
+    ids=["one", "several", "at once", "set", "frozenset"],
+)
+def test_keys_are_refused_before_they_are_hashed(tmp_path, before, after, what):
+    """The hash of a tuple that holds ten times the same tuple is computed ten times over."""
+    begun = time.perf_counter()
+    assert what in refusal(opcodes(tmp_path, before + NESTED + after))
+    assert time.perf_counter() - begun < 1
+
+
+def test_keys_of_texts_and_numbers_are_read(tmp_path):
+    content = {("S1", 1, "Walking"): 1, 2: 3, None: 4, 1.5: {True: b"x"}}
+    assert same(one(pickled(tmp_path, content)), content)
 
 
 def loops():
