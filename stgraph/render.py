@@ -62,6 +62,7 @@ def cut(tracks: list[dict[str, np.ndarray]], start: float, frames: int, id: str)
 def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namespace) -> str:
     """Draw a recording; returns a line about it."""
     number, root = dataset.find(id), run.skeleton.root
+    action = str(dataset.recordings["action"][number])
     camera, fps = dataset.camera(number), float(dataset.recordings["fps"][number])
     shown = fps / run.settings.data.frame_step
     tracks = run.follow(dataset, number, detector=args.detector, flip=args.flip)
@@ -83,7 +84,7 @@ def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namesp
         size=picture_size(args.size),
         view=View(args.azimuth, args.elevation),
         bitrate=args.bitrate,
-        title=f"{id}  ({dataset.recordings['action'][number]})",
+        title=id if action in id else f"{id}  ({action})",
         caption=f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{source}",
         note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
     )

@@ -301,7 +301,8 @@ def frames(
     figure.text(edge, line, title, fontsize=11 * scale, fontweight="bold", va="center")
     figure.text(1 - edge, line, note, fontsize=11 * scale, fontweight="bold", va="center", ha="right", color=NOTE)
     figure.text(edge, 12 * scale / height, caption, fontsize=8.5 * scale, va="center", color="0.3")
-    clock = figure.text(0.5, line, "", fontsize=10 * scale, va="center", ha="center", color="0.3", animated=True)
+    # Below the first panel, where no title of any length reaches it.
+    clock = figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3", animated=True)
     sides = [Line2D([], [], color=colour, linewidth=2.8 * scale) for colour in (LEFT, RIGHT)]
     figure.legend(
         sides,
