@@ -14,8 +14,8 @@ def replaced(path: Path | str) -> Iterator[Path]:
 
     On any failure (a full disk, an interrupt, a failing sync) the temporary file is removed and the old file stays.
 
-    >>> with replaced("report.json") as temporary:
-    ...     temporary.write_text("{}")
+        with replaced("report.json") as temporary:
+            temporary.write_text("{}")
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
