@@ -41,7 +41,7 @@ def check_finite(values: Float[np.ndarray, "t j c"], names: tuple[str, ...], whe
         )
 
 
-def check_person(pose: Float[np.ndarray, "t 17 3"], where: str, unit: str) -> None:
+def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str) -> None:
     """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
 
     Args:
@@ -77,7 +77,7 @@ def check_person(pose: Float[np.ndarray, "t 17 3"], where: str, unit: str) -> No
         )
 
 
-def check_bones(pose: Float[np.ndarray, "t 17 3"], where: str) -> None:
+def check_bones(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
     """Raises InputError where a joint is far from its place in any frame: a bone 2.5 times its usual or adult length.
 
     Metres. What `check_person` says of a take as a whole need not be true of every frame.
@@ -96,13 +96,13 @@ def check_bones(pose: Float[np.ndarray, "t 17 3"], where: str) -> None:
         )
 
 
-def bone_lengths(pose: Float[np.ndarray, "t 17 3"]) -> Float[np.ndarray, "t bone"]:
+def bone_lengths(pose: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t bone"]:
     """Distance of every joint but the root from its parent."""
     joint, parent = np.array(H36M17.bones).T
     return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
 
 
-def knee_flexion(pose: Float[np.ndarray, "t 17 3"]) -> float:
+def knee_flexion(pose: Float[np.ndarray, "t j 3"]) -> float:
     """Mean sine of the knees' flexion about the hip axis: thigh x shank points to the person's left when a knee bends.
 
     Right-handed coordinates, any orientation. Standing straight gives about 0, walking 0.3, sitting 0.9.
@@ -123,8 +123,8 @@ def image(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray,
 
 
 def check_image(
-    pose2d: Float[np.ndarray, "t 17 3"],
-    pose3d: Float[np.ndarray, "t 17 3"],
+    pose2d: Float[np.ndarray, "t j 3"],
+    pose3d: Float[np.ndarray, "t j 3"],
     camera: Camera,
     cameras: Sequence[Camera],
     where: str,
@@ -186,7 +186,7 @@ def check_image(
 
 
 def misplaced(
-    found: Float[np.ndarray, "t 17 2"], true: Float[np.ndarray, "t 17 2"], size: float
+    found: Float[np.ndarray, "t j 2"], true: Float[np.ndarray, "t j 2"], size: float
 ) -> list[tuple[int, int]]:
     """(joint, other): joints whose 2D is off, and much nearer to the true place of another, in the median over frames.
 

@@ -52,8 +52,8 @@ CONVERTERS: dict[str, Converter] = {}
 def source(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]) -> Callable:
     """Register `read(args) -> Source` as `python -m data_prep NAME`; `arguments(parser)` adds its options.
 
-        @source("mine", help="my files", arguments=lambda parser: parser.add_argument("paths", nargs="+"))
-        def read(args: Namespace) -> Source: ...
+    @source("mine", help="my files", arguments=lambda parser: parser.add_argument("paths", nargs="+"))
+    def read(args: Namespace) -> Source: ...
     """
 
     def register(read: Callable[[Namespace], Source]) -> Callable[[Namespace], Source]:

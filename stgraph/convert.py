@@ -8,8 +8,7 @@ from stgraph import params
 from stgraph.checkpoint import FOLDER, Origin, Weights, save_weights
 from stgraph.command import run_command
 from stgraph.errors import InputError
-from stgraph.io.dataset import sha256
-from stgraph.io.files import replaced
+from stgraph.io.files import replaced, sha256
 from stgraph.models import MODELS
 from stgraph.published import convert, flat_overrides, load_published
 from stgraph.skeleton import H36M17

@@ -18,7 +18,6 @@ Row arrays are contiguous and uncompressed, so that they can be memory-mapped.
 import difflib
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ from jaxtyping import Float, Int
 from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.files import replaced, unharmed
+from stgraph.io.files import hashes, replaced, unharmed
 from stgraph.skeleton import Skeleton
 
 FORMAT, VERSION = "stgraph", 1
@@ -288,20 +287,6 @@ def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: st
         raise InputError(
             f"{where}: the median bone is {bone:.3g} long, expected {low} to {high} metres{hint}; convert to metres"
         )
-
-
-def hashes(paths: list[Path]) -> dict[str, str]:
-    """Hashes by path below the folder that holds all, since archives repeat file names in every folder."""
-    if not paths:
-        return {}
-    folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
-    return {path.resolve().relative_to(folder).as_posix(): sha256(path) for path in paths}
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Dataset:

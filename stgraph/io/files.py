@@ -1,5 +1,6 @@
-"""Files that are whole or not there: written beside their place, synced and renamed."""
+"""Files that are whole or not there: written beside their place, synced and renamed; and their hashes."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,3 +48,17 @@ def unharmed(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         message = f"could not be written: {reason}; what was there before is as it was"
         raise OSError(error.errno, message, str(path)) from error
+
+
+def hashes(paths: list[Path]) -> dict[str, str]:
+    """Hashes by path below the folder that holds all, since archives repeat file names in every folder."""
+    if not paths:
+        return {}
+    folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    return {path.resolve().relative_to(folder).as_posix(): sha256(path) for path in paths}
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
