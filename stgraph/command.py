@@ -30,8 +30,8 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
         if type(error).__name__ != "OutOfMemoryError":
             raise
         fail(args, f"{parser.prog}: the device's memory is full; lower optim.batch_size or use --device cpu", 1)
-    except KeyboardInterrupt:
-        fail(args, f"{parser.prog}: interrupted", 130)
+    except KeyboardInterrupt as interrupt:
+        fail(args, ": ".join([f"{parser.prog}: interrupted", *map(str, interrupt.args)]), 130)
 
 
 def debug_option(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

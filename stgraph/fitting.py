@@ -194,7 +194,7 @@ class Fit:
             if step.save or step.budget or step.interrupt:
                 self.save_last()
             if step.interrupt:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"{self.run.folder / 'last.pt'} is written; go on with --resume")
             budget = step.budget
             if budget:
                 break
