@@ -45,7 +45,7 @@ def random_dataset(path: Path, skeleton: Skeleton, settings: Settings, recording
     about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench"}
     with DatasetWriter(path, skeleton, **about) as writer:
         data = settings.data
-        subjects, actions = [*data.train, *data.validation], data.actions or ["Walking"]
+        subjects, actions = [*(data.train or ["S1"]), *(data.validation or [])], data.actions or ["Walking"]
         for take in range(max(recordings, len(subjects), len(actions))):
             pose = random.normal([0, 0, 5], 0.2, (frames, len(skeleton), 3)).astype(np.float32)
             pose2d = random.uniform(0, 1000, pose.shape).astype(np.float32)

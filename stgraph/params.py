@@ -25,6 +25,9 @@ from stgraph.tasks import TASKS
 FOLDER = Path("params")
 
 
+Subjects = list[str] | None
+
+
 class Section(BaseModel):
     """A section of params.json: no unknown keys, no converted types, no changes afterwards."""
 
@@ -42,9 +45,9 @@ class DataSettings(Section):
     flip: bool = Field(False, description="add the mirrored twin of every training window")
     confidence: bool = Field(False, description="the detector's confidence is a third input channel")
     actions: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these actions alone")
-    train: list[str] = Field(min_length=1, description="subjects")
-    validation: list[str] = Field([], description="subjects that choose the best epoch; empty: the last epoch is it")
-    test: list[str] = Field([], description="subjects that `evaluate` scores; empty: those of validation")
+    train: Subjects = Field(None, min_length=1, description="subjects; null: as the file's split says, or all others")
+    validation: Subjects = Field([], description="subjects that choose the best epoch; empty: the last epoch is it")
+    test: Subjects = Field(None, description="subjects that `evaluate` scores; null: as the file's split says")
 
 
 class OptimSettings(Section):
@@ -128,7 +131,7 @@ def validate(values: object, where: str) -> Settings:
     }
     data = settings.data if settings else _section(DataSettings, values.get("data"), None, problems)
     for part in ("validation", "test") if data else ():
-        shared = sorted(set(data.train) & set(getattr(data, part)))
+        shared = sorted(set(data.train or ()) & set(getattr(data, part) or ()))
         if shared:
             problems.append(f"data.{part}: {', '.join(shared)} also in data.train; a subject is in one of them alone")
     for name, registry in (("task", TASKS), ("model", MODELS)):

@@ -17,7 +17,7 @@ from stgraph.evaluation import Evaluator
 from stgraph.fitting import Fit, Listener, Progress
 from stgraph.io.dataset import Dataset
 from stgraph.models import MODELS
-from stgraph.params import Settings
+from stgraph.params import Settings, with_data
 from stgraph.protocols import Protocol, find_protocol
 from stgraph.registry import Registry
 from stgraph.skeleton import Skeleton
@@ -114,7 +114,8 @@ class Run:
 
     @classmethod
     def create(cls, name: str, settings: Settings, dataset: Dataset, engine: Engine) -> "Run":
-        """A new run for a dataset."""
+        """A new run for a dataset; subjects that the settings leave to it are settled by its split."""
+        settings = settle_subjects(settings, dataset)
         origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic)
         return cls(name, settings, dataset.skeleton, origin, engine)
 
@@ -232,6 +233,11 @@ class Run:
         """
         data = self.settings.data
         subjects = subjects or data.test or data.validation
+        if not subjects:
+            raise InputError(
+                f"{self.name} names no test subjects; score some with --subjects (trained on: {', '.join(data.train)}; "
+                f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
+            )
         windows = self.windows(dataset, subjects, detector=detector or data.detector)
         evaluator = Evaluator(
             protocol,
@@ -298,6 +304,26 @@ class Run:
             places = {"frame": "frame", "pose2d": f"pose2d/{windows.detector}"}
             tracks.append(values | {name: np.array(dataset.rows(place)[rows]) for name, place in places.items()})
         return tracks
+
+
+def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with the subjects that they leave open: those of the file's split `standard`, by the part's name.
+
+    Without a part `test`, the split's validation subjects are the test where they do not choose the best epoch; without
+    a part `train`, everyone else is trained on.
+    """
+    data, table = settings.data, dataset.recordings["subject"]
+    parts = dataset.splits.get("standard", np.full(len(table), ""))
+
+    def named(part: str) -> list[str]:
+        return sorted(set(table[parts == part]))
+
+    validation = named("validation") if data.validation is None else data.validation
+    test = data.test
+    if test is None:
+        test = named("test") or [name for name in named("validation") if name not in validation]
+    train = data.train or [name for name in named("train") or sorted(set(table)) if name not in {*validation, *test}]
+    return with_data(settings, train=train, validation=validation, test=test)
 
 
 def data_file(settings: Settings) -> Path:

@@ -122,6 +122,22 @@ def test_rendering_a_typical_recording_of_every_action(trained, monkeypatch, tmp
     assert "S9/take 0" in capsys.readouterr().out
 
 
+def test_subjects_that_the_settings_leave_open_are_those_of_the_split(trained, monkeypatch):
+    """S1 and S5 train, S9 tests in the file; whoever validates is not trained on."""
+    monkeypatch.chdir(trained)
+    words = ["--exp", "mocap", "--data", "small.h5", "--device", "cpu", *SMALL, "--set", "data.detector=gt"]
+    for name, change, expected in (
+        ("open", [], (["S1", "S5"], [], ["S9"])),
+        ("validated", ["--set", 'data.validation=["S5"]'], (["S1"], ["S5"], ["S9"])),
+        ("all", ["--set", "data.test=[]"], (["S1", "S5"], [], [])),
+    ):
+        call(train, *words, "--name", name, *change, "--minutes", "0.0001")
+        data = load_weights(trained / f"checkpoints/{name}/best.safetensors").settings.data
+        assert (data.train, data.validation, data.test) == expected
+    with pytest.raises(InputError, match="names no test subjects; score some with --subjects.*S1, S5, S9"):
+        call(evaluate, "--exp", "all")
+
+
 def test_baselines(trained, monkeypatch, capsys):
     monkeypatch.chdir(trained)
     call(baselines, "--exp", "root_rel", "--data", "small.h5", *SMALL[:-4], *OURS, "--subjects", "S1")
