@@ -199,8 +199,9 @@ class Fit:
             if budget:
                 break
         if progress.step < self.batches:
-            # Chosen by validation are whole epochs alone, as in a run that was never stopped.
-            if self.valid is None or not (self.run.folder / "best.safetensors").exists():
+            # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
+            # what there is serves.
+            if self.valid is None or progress.best == math.inf:
                 self.score()
             return False
         row = self.score()
@@ -292,10 +293,9 @@ class Fit:
             scores = run.validate(self.valid, model.eval())
             row |= {f"validation/{name}": value for name, value in scores.items()}
         if self.valid is None or scores["loss"] < progress.best:
-            if self.valid is None:
-                progress.best_epoch = epoch
-            elif progress.step == self.batches:
-                progress.best, progress.best_epoch = scores["loss"], epoch
+            progress.best_epoch = epoch
+            if self.valid is not None and progress.step == self.batches:
+                progress.best = scores["loss"]
             weights = Weights(model.state_dict(), run.settings, run.skeleton, run.origin, epoch, row)
             self.write(lambda: save_weights(run.folder / "best.safetensors", weights))
         return row
