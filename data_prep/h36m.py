@@ -246,7 +246,7 @@ def arranged(values: Float[np.ndarray, "t j c"], skeleton: Skeleton) -> Float[np
     return result
 
 
-def with_confidence(poses: Poses) -> Float[np.ndarray, "t 17 3"]:
+def with_confidence(poses: Poses) -> Float[np.ndarray, "t j 3"]:
     """2D poses in pixels with their confidence, 1 where the file has none and 0 for joints it lacks.
 
     Raises InputError for a confidence outside 0 to 1.
