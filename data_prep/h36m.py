@@ -238,8 +238,8 @@ def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
             )
 
 
-def arranged(values: Float[np.ndarray, "t j c"], skeleton: Skeleton) -> Float[np.ndarray, "t 17 c"]:
-    """Poses in the 17-joint order, by the joints' names; joints that the layout lacks are all zero."""
+def arranged(values: Float[np.ndarray, "t j c"], skeleton: Skeleton) -> Float[np.ndarray, "t v c"]:
+    """Poses in H36M17's order, by the joints' names; joints that the layout lacks are all zero."""
     shared = [name for name in H36M17.names if name in skeleton.names]
     result = np.zeros((len(values), len(H36M17), values.shape[-1]), values.dtype)
     result[:, [H36M17.index(name) for name in shared]] = values[:, [skeleton.index(name) for name in shared]]

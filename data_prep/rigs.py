@@ -1,6 +1,6 @@
 """From any rig's joints to the Human3.6M skeleton, by names: mapping tables are JSON files in `mappings/`.
 
-A table holds `joints`: each of the 17 names -> a source joint, a list (their mean), or {joint: weight} with weights
+A table holds `joints`: each of H36M17's names -> a source joint, a list (their mean), or {joint: weight} with weights
 that sum to 1; and, where they apply, `about`, `unit` (of lengths), `up` ("y" or "z"), `order` (names of the joints of
 an array without names), `skip_frames` (frames that the rig's files add in front) and `only_with` (further joints that a
 rig must have for the table to be chosen by itself).

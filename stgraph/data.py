@@ -83,11 +83,6 @@ class Windows:
         for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "table"):
             setattr(self, name, move(getattr(self, name)))
 
-    @property
-    def nbytes(self) -> int:
-        """Memory that the fields take."""
-        return sum(values.nbytes for values in self.fields.values())
-
     def __len__(self) -> int:
         """Windows."""
         return len(self.table)

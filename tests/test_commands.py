@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from PIL import Image
 
 import data_prep.__main__
 from stgraph import baselines, evaluate, render, train
-from stgraph.checkpoint import load_weights
+from stgraph.checkpoint import load_weights, save_weights
 from stgraph.errors import InputError
-from tests.conftest import write
+from stgraph.io.dataset import DatasetWriter, Track
+from stgraph.skeleton import H36M16, H36M17
+from tests.conftest import CAMERAS, recording, write
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -194,6 +197,23 @@ def test_a_run_is_not_overwritten(trained, monkeypatch):
     assert (trained / "checkpoints/small/last.pt").read_bytes() == before
     call(train, *words, "--resume", "--set", "optim.epochs=3")
     assert load_weights(trained / "checkpoints/small/best.safetensors").epoch == 3
+
+
+def test_a_checkpoint_for_another_skeleton_or_model_is_named(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    good = recording("S9", 0, CAMERAS[0], 20)
+    kept = H36M16.select_from(H36M17)
+    track = Track({name: pose[:, kept] for name, pose in good.tracks[0].pose2d.items()}, good.tracks[0].pose3d[:, kept])
+    with DatasetWriter(tmp_path / "fewer.h5", H36M16, source="", terms="", created_by="") as writer:
+        writer.add(replace(good, tracks=[track]))
+    with pytest.raises(InputError, match=r"'h36m16' \(16 joints\), run 'small' 'h36m17' \(17 joints\)"):
+        call(evaluate, "--exp", "small", "--data", tmp_path / "fewer.h5")
+    weights = load_weights(trained / "checkpoints/small/best.safetensors")
+    model = weights.settings.model | {"channels": (8, 16)}
+    other = replace(weights, settings=weights.settings.model_copy(update={"model": model}))
+    save_weights(tmp_path / "other.safetensors", other)
+    with pytest.raises(InputError, match="not the weights of the model 'tgraphnet' that its settings describe"):
+        call(evaluate, "--exp", tmp_path / "other.safetensors")
 
 
 def test_settings_that_the_data_cannot_serve_are_named(trained, monkeypatch):
