@@ -24,7 +24,7 @@ LAYERS = [
     {"fitting"},
     {"run"},
     {"progress", "command", "options", "published"},
-    {"train", "evaluate", "render", "bench", "convert", "baselines"},
+    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare"},
 ]
 COMMANDS = LAYERS[-1]
 DATA_PREP = {"errors", "skeleton", "geometry", "metrics", "io", "figures", "command"}

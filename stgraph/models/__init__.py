@@ -1,7 +1,69 @@
-"""Models: `nn.Module`s with one contract. One file each; a model registers itself by a decorator."""
+"""Models: one contract, one file each; a model registers itself by a decorator."""
 
 import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stgraph.models.blocks import Motion, in_full_precision
 from stgraph.registry import Registry
+from stgraph.skeleton import Skeleton
 
 MODELS = Registry("model", sys.modules[__name__])
+
+
+@dataclass(frozen=True)
+class Published:
+    """Checkpoints of a model's published implementation.
+
+    Attributes:
+        family: what `convert` calls them.
+        mark: pattern that a name in their `state_dict` matches and none in another family's does.
+        skeleton: whose joints they are for.
+        like: experiment that gives the settings which shapes do not tell.
+    """
+
+    family: str
+    mark: str
+    skeleton: Skeleton
+    like: str
+
+
+class Model(nn.Module):
+    """A body with heads: joints over time in, one output of each head for every frame that it predicts.
+
+    A subclass makes `heads` and defines `features`; its constructor's keyword-only arguments are its settings. Where
+    checkpoints of the published implementation exist, it sets `published` and has a static method
+    `from_published(state, joints)` that gives the settings that the shapes tell and the weights under its own names.
+
+    Attributes:
+        heads: name -> module from features (b c t j) to an output (b n t j).
+        before, after: frames at the ends of a window that the model sees but predicts nothing for.
+        sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
+            window of whatever length. Long recordings then go through in long pieces.
+    """
+
+    published: ClassVar[Published | None] = None
+    heads: nn.ModuleDict
+    before: int = 0
+    after: int = 0
+    sliding: bool = False
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
+        return []
+
+    def features(self, x: Motion) -> Float[Tensor, "b _ _ _"]:
+        """Body without heads; a model whose features belong to no joint gives one node."""
+        raise NotImplementedError
+
+    def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Float[Tensor, "b _ _ _"]]:
+        """Every head's output (b n s j), s = t - before - after frames; the pose in metres.
+
+        Further inputs of a task are not used.
+        """
+        features = self.features(x)
+        return {name: in_full_precision(head, features) for name, head in self.heads.items()}

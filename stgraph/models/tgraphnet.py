@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS
+from stgraph.models import MODELS, Model, Published
 from stgraph.models.blocks import (
     Adjacency,
     Changed,
@@ -19,9 +19,8 @@ from stgraph.models.blocks import (
     TemporalConv,
     add_stretched,
     aggregate,
-    in_full_precision,
 )
-from stgraph.skeleton import Skeleton, partitions
+from stgraph.skeleton import H36M17, Skeleton, partitions
 
 
 class Unit(nn.Module):
@@ -93,7 +92,7 @@ PUBLISHED_NAMES = (
 
 
 @MODELS.register("tgraphnet")
-class TGraphNet(nn.Module):
+class TGraphNet(Model):
     """U-shaped spatio-temporal graph network: joints in, joints out, for every frame of the window.
 
     Going down, units and shrinking steps in turn; going up, a unit, stretched and added to what was there before
@@ -112,6 +111,8 @@ class TGraphNet(nn.Module):
         temporal_stride: factor between the lengths of two levels.
         residual: temporal convolutions and residuals in the units; False leaves graph convolutions alone.
     """
+
+    published = Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel")
 
     def __init__(
         self,
@@ -215,8 +216,3 @@ class TGraphNet(nn.Module):
             else:
                 x = add_stretched(skip, [x])
         return self.last(self.merge_norm(x), adjacency)
-
-    def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Float[Tensor, "b _ t j"]]:
-        """Every head's output, (b n t j); the pose in metres. Further inputs of a task are not used."""
-        features = self.features(x)
-        return {name: in_full_precision(head, features) for name, head in self.heads.items()}
