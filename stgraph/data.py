@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from stgraph.errors import InputError
 from stgraph.geometry import mirror_intrinsics, screen_normalise
 from stgraph.io.dataset import Dataset, window_table
+from stgraph.skeleton import Skeleton
 
 
 class Windows:
@@ -29,6 +30,9 @@ class Windows:
         frame_step: use every n-th frame of every track.
         mirror: add the mirrored twin of every window.
         confidence: give the model the detector's confidence as a third channel.
+        skeleton: joints to take from the file, found there by their names; by default all.
+        margin: frames at either end of a window that the model sees but does not predict.
+        labels: class of every recording of the dataset, -1 where it has none.
 
     Attributes:
         tracks: numbers of the kept tracks in the dataset's table.
@@ -36,7 +40,7 @@ class Windows:
         table: (window, 3) int64: kept track, start, 1 for a mirrored window.
 
     Raises:
-        InputError: unknown detector, subject or action, no 3D poses, or nothing left.
+        InputError: unknown detector, subject or action, no 3D poses, a joint that the file lacks, or nothing left.
     """
 
     def __init__(
@@ -51,8 +55,15 @@ class Windows:
         frame_step: int = 1,
         mirror: bool = False,
         confidence: bool = False,
+        skeleton: Skeleton | None = None,
+        margin: tuple[int, int] = (0, 0),
+        labels: Int[np.ndarray, " recording"] | None = None,
     ) -> None:
         self.dataset, self.frames, self.frame_step, self.confidence = dataset, frames, frame_step, confidence
+        self.skeleton, self.margin = skeleton or dataset.skeleton, margin
+        order = self.skeleton.select_from(dataset.skeleton)
+        everything = np.array_equal(order, np.arange(len(dataset.skeleton)))
+        self.joints = None if everything else torch.from_numpy(order)
         table = dataset.recordings
         keep = chosen("subject", subjects, dataset) & chosen("action", actions, dataset)
         self.tracks = np.flatnonzero(keep[dataset.tracks["recording"]])
@@ -68,11 +79,13 @@ class Windows:
         self.detector = detector
         self.intrinsics = torch.from_numpy(table["intrinsics"]).float()
         self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
-        self.mirror_order = torch.from_numpy(dataset.skeleton.mirror)
+        self.mirror_order = torch.from_numpy(self.skeleton.mirror)
+        self.labels = torch.from_numpy(np.full(len(dataset), -1) if labels is None else labels)
         self.cut(window_table(self.lengths, frames, stride), mirror)
 
-    def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False) -> "Windows":
-        """Use these windows, given as (kept track, start), and their mirrored twins if asked for."""
+    def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False, frames: int | None = None) -> "Windows":
+        """Use these windows, given as (kept track, start), of this length, and their mirrored twins if asked for."""
+        self.frames = frames or self.frames
         table = np.concatenate([np.insert(table, 2, twin, axis=1) for twin in range(1 + mirror)])
         self.table, self.twins = torch.from_numpy(table).to(self.first_rows.device), mirror
         return self
@@ -80,31 +93,34 @@ class Windows:
     def place(self, move: Callable[[Tensor], Tensor]) -> None:
         """Move the fields and tables with `move`, e.g. to the device that trains."""
         self.fields = {name: move(values) for name, values in self.fields.items()}
-        for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "table"):
+        for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "labels", "table"):
             setattr(self, name, move(getattr(self, name)))
+        self.joints = self.joints if self.joints is None else move(self.joints)
 
     def __len__(self) -> int:
         """Windows."""
         return len(self.table)
 
     def batch(self, index: Int[Tensor, " b"]) -> dict[str, Tensor]:
-        """Gather windows.
+        """Gather windows of t frames, s of which are predicted: all but the margin.
 
         Returns:
             x: (b c t j) screen-normalised input, unseen joints at zero; c is 2, or 3 with confidence.
-            pose2d: (b t j 2) the same coordinates.
-            seen: (b t j) 1 where the detector saw the joint.
-            pose3d: (b t j 3) metres; joints relative to the root, and the root's path in the root's place.
+            pose2d: (b s j 2) the same coordinates.
+            seen: (b s j) 1 where the detector saw the joint.
+            pose3d: (b s j 3) metres; joints relative to the root, and the root's path in the root's place.
             intrinsics: (b 9) pixels. size: (b 2) image width and height, pixels.
-            recording: (b) row in the dataset's table. track: (b) kept track.
-            frame: (b t) frame within the track, before clamping. inside: (b t) whether it is one of the track's.
+            recording: (b) row in the dataset's table. track: (b) kept track. label: (b) class of the recording.
+            frame: (b s) frame within the track, before clamping. inside: (b s) whether it is one of the track's.
         """
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
         rows = self.first_rows[track, None] + self.frame_step * frame.clamp_min(0).minimum(self.last[track, None])
+        predicted = slice(self.margin[0], self.frames - self.margin[1])
+        frame = frame[:, predicted]
         x, pose3d = (
-            values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
-            for values in self.fields.values()
+            self.gather(values, wanted)
+            for values, wanted in zip(self.fields.values(), (rows, rows[:, predicted]), strict=True)
         )
         recording = self.recording[track]
         intrinsics, size = self.intrinsics[recording], self.size[recording]
@@ -115,7 +131,7 @@ class Windows:
         scale = (screen_normalise(width, *size.unbind(-1)) - shift) / width
         shift, scale = (F.pad(part, (0, 1), value=last)[:, None, None] for part, last in ((shift, 0), (scale, 1)))
         x.mul_(scale).add_(shift).mul_(seen[..., None])
-        root = self.dataset.skeleton.root
+        root = self.skeleton.root
         path = pose3d[:, :, root].clone()
         pose3d -= path[:, :, None]
         pose3d[:, :, root] = path
@@ -127,16 +143,22 @@ class Windows:
             intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
         return {
             "x": rearrange(x if self.confidence else x[..., :2], "b t j c -> b c t j"),
-            "pose2d": x[..., :2],
-            "seen": seen,
+            "pose2d": x[:, predicted, :, :2],
+            "seen": seen[:, predicted],
             "pose3d": pose3d,
             "intrinsics": intrinsics,
             "size": size,
             "recording": recording,
             "track": track,
+            "label": self.labels[recording],
             "frame": frame,
             "inside": (frame >= 0) & (frame <= self.last[track, None]),
         }
+
+    def gather(self, values: Float[Tensor, "row w 3"], rows: Int[Tensor, "b t"]) -> Float[Tensor, "b t j 3"]:
+        """The wanted joints of some rows."""
+        poses = values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
+        return poses if self.joints is None else poses[:, :, self.joints]
 
     def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""

@@ -2,15 +2,16 @@
 
     protocol = find_protocol("standard")
     evaluator = Evaluator(protocol, dataset.skeleton, dataset.recordings, recording, lengths, frames=81)
-    for index in torch.arange(len(evaluator.windows)).split(64):  # in any order, each window once
-        track, start = evaluator.windows[index, :2].T             # gather frames start ... start + 80, clamped
-        evaluator.add(index, model(inputs), target)               # (b, 81, j, 3) metres; averaged if evaluator.flip
+    for index in evaluator.plan.batches():             # in any order, each window once
+        track, start = evaluator.plan.table[index, :2].T  # gather frames start ... start + 80, clamped
+        evaluator.add(index, model(inputs), target)    # (b, 81, j, 3) metres; averaged if evaluator.flip
     report = evaluator.report(source=dataset.source, detector="gt")
 
 It knows no model, no dataset and no device.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -57,13 +58,14 @@ class Evaluator:
         first_frames: number of each track's first frame within its recording; 0 where not given.
         frame_step: frames of the recording between two of a track.
         frames: frames that the model sees at once.
-        outputs: frames that it predicts in the centre of those, where not all.
+        before, after: frames of those at either end that it does not predict.
+        sliding: whether it predicts a frame the same wherever in a longer window it lies (see `stgraph.models.Model`).
         output: "global": joint 0 of prediction and target is the root's path in camera space; it is scored by itself
             and the pose with a root of zero. "root_relative": it is the root, treated as the protocol says.
         flip: whether the caller averages with the mirrored input's prediction; None leaves it to the protocol.
 
     Attributes:
-        windows: (window 4) track, start, first, last: what to predict. Tracks are those given, less left-out takes.
+        plan: what to predict and which of it is scored. Tracks are those given, less left-out takes.
         left_out: (recording id, why) of what the protocol leaves out.
         flip: whether to average with the un-mirrored prediction of the mirrored input.
 
@@ -82,13 +84,14 @@ class Evaluator:
         first_frames: Int[np.ndarray, " track"] | None = None,
         frame_step: int = 1,
         frames: int,
-        outputs: int | None = None,
+        before: int = 0,
+        after: int = 0,
+        sliding: bool = False,
         output: Literal["root_relative", "global"] = "root_relative",
         flip: bool | None = None,
     ) -> None:
         self.protocol, self.output = protocol, output
         self.flip = protocol.flip if flip is None else flip
-        self.frames, self.outputs = frames, frames if outputs is None else outputs
         self.recordings, self.recording, self.lengths = recordings, np.asarray(recording), np.asarray(lengths)
         self.first_frames = np.zeros_like(self.lengths) if first_frames is None else np.asarray(first_frames)
         self.frame_step = frame_step
@@ -97,9 +100,10 @@ class Evaluator:
         ids = dict.fromkeys(str(recordings["id"][number]) for number in self.recording[out])
         self.left_out = [(id, f"protocol {protocol.name}") for id in ids]
 
-        windows = protocol.windows(self.lengths, frames, self.outputs)
-        self.windows = windows[~out[windows[:, 0]]]
-        if not len(self.windows):
+        plan = protocol.plan(self.lengths, frames, before, after, sliding)
+        windows = plan.table[~out[plan.table[:, 0]]]
+        self.plan = replace(plan, table=windows)
+        if not len(windows):
             raise InputError(
                 f"protocol {protocol.name}: nothing to score in {len(self.recording)} tracks ({out.sum()} of them left "
                 "out by the protocol); choose other subjects or recordings"
@@ -110,7 +114,7 @@ class Evaluator:
         self.names = [skeleton.names[j] for j in joints]
 
         # Every window owns a run of rows, and tracks are in order: for `once`, a track's rows are its frames in time.
-        track, _, first, last = self.windows.T
+        track, _, first, last = windows.T
         end = np.cumsum(last - first)
         self._row = torch.from_numpy(end - last)  # the row of frame 0, had the window scored it
         self._track = np.repeat(track, last - first)
@@ -122,7 +126,7 @@ class Evaluator:
         self._filled = torch.zeros(len(track), dtype=torch.bool)
 
     def add(self, index: Int[Tensor, " b"], pred: Float[Tensor, "b s j 3"], target: Float[Tensor, "b s j 3"]) -> None:
-        """Hand in windows by their numbers in `windows`: all frames that the model predicts, metres, any device.
+        """Hand in windows by their numbers in `plan`: all frames that the model predicts, metres, any device.
 
         Raises:
             InputError: a prediction that is not finite.
@@ -130,15 +134,12 @@ class Evaluator:
         pred, target, index = (tensor.detach().cpu() for tensor in (pred.float(), target.float(), index))
         if not pred.isfinite().all():
             window = index[int((~pred.isfinite()).flatten(1).any(1).nonzero()[0])]
-            number = self.recording[self.windows[window, 0]]
+            number = self.recording[self.plan.table[window, 0]]
             raise InputError(
                 f"{self.recordings['id'][number]}: the model predicts values that are not finite in the window at "
-                f"frame {self.windows[window, 1]}; its weights or its input are broken, train it again"
+                f"frame {self.plan.table[window, 1]}; its weights or its input are broken, train it again"
             )
-        _, start, first, last = torch.from_numpy(self.windows)[index].T
-        offset = (self.frames - self.outputs) // 2
-        frame = (start + offset)[:, None] + torch.arange(self.outputs)
-        scored = (frame >= first[:, None]) & (frame < last[:, None])
+        frame, scored = self.plan.predicted(index)
         row = (self._row[index][:, None] + frame)[scored]
         pred, target = pred[scored], target[scored]
         if self.output == "global":
@@ -168,7 +169,7 @@ class Evaluator:
             ValueError: some windows were never handed in.
         """
         if not self._filled.all():
-            raise ValueError(f"{int((~self._filled).sum())} of {len(self.windows)} windows were not handed to `add`")
+            raise ValueError(f"{int((~self._filled).sum())} of {len(self._filled)} windows were not handed to `add`")
         sums, counts, error = self._measure()
         present = np.unique(self.recording[self._track])
         ids = [str(id) for id in self.recordings["id"]]
@@ -213,7 +214,7 @@ class Evaluator:
         flip = "Averaged with the un-mirrored prediction of the mirrored input."
         path = "The root's path is scored by itself, the pose with a root of zero."
         parts = [
-            self.protocol.describe(self.frames, self.outputs),
+            self.plan.text,
             path if self.output == "global" else f"The predicted root is {ROOTS[self.protocol.root]}.",
             flip if self.flip else "Not averaged with the mirrored input's prediction.",
             f"{self.protocol.correct.text}.",

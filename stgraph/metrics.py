@@ -13,6 +13,18 @@ from torch import Tensor
 
 from stgraph.geometry import procrustes
 
+# Ending of a measure's name -> the unit it is in.
+UNITS = {"_mm": "mm", "_percent": "%"}
+
+
+def named_unit(name: str) -> tuple[str, str] | None:
+    """A measure's name without its unit, and the unit; None for a name without one, such as a loss's.
+
+    >>> named_unit("mpjpe_mm")
+    ('mpjpe', 'mm')
+    """
+    return next(((name.removesuffix(ending), unit) for ending, unit in UNITS.items() if name.endswith(ending)), None)
+
 
 def joint_error(pred: Float[Tensor, "... j 3"], target: Float[Tensor, "... j 3"]) -> Float[Tensor, "... j"]:
     """Distance between predicted and true joints; its mean is P1, the MPJPE."""

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from stgraph.fitting import Listener
+from stgraph.metrics import named_unit
 
 
 class Terminal(Listener):
@@ -30,8 +31,7 @@ class Terminal(Listener):
 
     def step(self, number: int, means: dict[str, float]) -> None:
         self.steps = number
-        shown = {name: value for name, value in means.items() if name == "loss" or name.endswith("_mm")}
-        self.bar.update(self.task, completed=number, description=readable(shown))
+        self.bar.update(self.task, completed=number, description=readable(means))
         for name, value in means.items():
             self.board.add_scalar(f"step/{name}", value, number)
 
@@ -39,7 +39,6 @@ class Terminal(Listener):
         parts = [f"epoch {row['epoch']:g}", f"{row['minutes']:.1f} min"]
         for part in ("train", "validation"):
             shown = {name.removeprefix(f"{part}/"): value for name, value in row.items() if name.startswith(part)}
-            shown = {name: value for name, value in shown.items() if name == "loss" or name.endswith("_mm")}
             parts += [f"{part} {readable(shown)}"] if shown else []
         self.console.print("  ".join(parts), highlight=False)
         for name, value in row.items():
@@ -52,8 +51,9 @@ class Terminal(Listener):
 
 
 def readable(values: dict[str, float]) -> str:
-    """ "loss 0.0532, mpjpe 44.8 mm"."""
-    return ", ".join(
-        f"{name.removesuffix('_mm')} {value:.1f} mm" if name.endswith("_mm") else f"{name} {value:.4f}"
-        for name, value in values.items()
-    )
+    """The loss, and what has a unit: "loss 0.0532, mpjpe 44.8 mm"."""
+    parts = [f"loss {values['loss']:.4f}"] if "loss" in values else []
+    for name, value in values.items():
+        if named := named_unit(name):
+            parts.append(f"{named[0]} {value:.1f} {named[1]}")
+    return ", ".join(parts)

@@ -9,11 +9,17 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from stgraph.errors import InputError
 from stgraph.io.dataset import window_table
 from stgraph.metrics import CORRECTNESS, Correctness
+
+# Frames that a sliding model predicts from one window: shorter tracks are padded, so they are no more.
+PIECE = 64
+FRAMES_AT_ONCE = 16384
 
 
 @dataclass(frozen=True)
@@ -53,24 +59,20 @@ class Protocol:
         return outputs if self.share is None else min(outputs, max(1, int(self.share * outputs)))
 
     def windows(
-        self, lengths: Int[np.ndarray, " track"], frames: int, outputs: int | None = None
+        self, lengths: Int[np.ndarray, " track"], outputs: int, before: int = 0, whole: bool = False
     ) -> Int[np.ndarray, "window 4"]:
-        """Windows of `frames` frames to predict from, as (track, start, first, last), in the order of the tracks.
+        """Windows to predict from, as (track, start, first, last), in the order of the tracks.
 
-        The model sees frames start ... start + frames - 1, clamped to the track; its predictions of frames first ...
-        last - 1 are scored. `outputs` is for a model that predicts only so many frames in the centre of its window.
-        All numbers are frames of the track, and may lie outside it.
+        The model sees frames from `start` on, clamped to the track, and predicts `outputs` of them, the first being
+        start + before; its predictions of frames first ... last - 1 are scored. All numbers are frames of the track,
+        and may lie outside it. `whole`: all predictions are scored, whatever `share` says, which is right for a model
+        whose prediction of a frame does not depend on where in the window it lies.
         """
-        outputs = frames if outputs is None else outputs
-        lengths, size = np.asarray(lengths, dtype=np.int64), self.scored(outputs)
-        if self.share is None:
-            table = side_by_side(lengths, outputs)
-            track, first = table[:, 0], table[:, 1]
-            start = first - (frames - outputs) // 2
-        else:
-            table = window_table(lengths, frames, size)
-            track, start = table[:, 0], table[:, 1]
-            first = start + (frames - size) // 2
+        lengths, size = np.asarray(lengths, dtype=np.int64), outputs if whole else self.scored(outputs)
+        by_size = self.share is not None and not whole
+        table = window_table(lengths, outputs, size) if by_size else side_by_side(lengths, outputs)
+        track, start = table[:, 0], table[:, 1] - before
+        first = start + before + (outputs - size) // 2
         last = first + size
         if self.once:
             before = np.where(track == np.roll(track, 1), np.roll(last, 1), 0)
@@ -78,12 +80,28 @@ class Protocol:
             first, last = np.maximum(first, before), np.minimum(last, lengths[track])
         return np.stack([track, start, first, last], axis=1)
 
-    def describe(self, frames: int, outputs: int | None = None) -> str:
-        """Which windows and frames are scored, in words, for a model of so many frames."""
-        outputs = frames if outputs is None else outputs
+    def plan(
+        self, lengths: Int[np.ndarray, " track"], frames: int, before: int = 0, after: int = 0, sliding: bool = False
+    ) -> "Plan":
+        """What to predict and what to score for a model that sees so many frames and predicts all but some at the ends.
+
+        A sliding model (see `stgraph.models.Model`) gets longer windows, unless the protocol scores by windows.
+        """
+        whole = sliding and self.once and self.velocity == "track"
+        outputs = max(PIECE, before + after) if whole else frames - before - after
+        table = self.windows(lengths, outputs, before, whole)
+        return Plan(table, before + outputs + after, before, outputs, self.describe(frames, before, after, whole))
+
+    def describe(self, frames: int, before: int = 0, after: int = 0, whole: bool = False) -> str:
+        """Which windows and frames are scored, in words, for a model that sees so many frames and predicts all but
+        those `before` and `after`."""
+        outputs = frames - before - after
         size = self.scored(outputs)
-        if frames == 1:
+        if frames == 1 or (whole and not before + after):
             cut = "Each frame by itself"
+        elif whole or outputs == 1:
+            around = f"{before} before and {after} after it" if after else f"{before} before it"
+            cut = f"Each frame from a window of it and the {around}"
         elif self.share is None:
             cut = f"Windows of {frames} frames, {size} apart, the last one moved back to end with the track"
         else:
@@ -100,6 +118,33 @@ class Protocol:
     def leaves_out(self, subject: str, take: str) -> bool:
         """Whether a take is not scored."""
         return (subject, take) in self.without_takes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Windows to predict from.
+
+    Attributes:
+        table: (window 4) as `Protocol.windows` gives it.
+        frames: length of every window. before: frames in front of the first prediction. outputs: predictions in each.
+        text: the plan in words.
+    """
+
+    table: Int[np.ndarray, "window 4"]
+    frames: int
+    before: int
+    outputs: int
+    text: str
+
+    def predicted(self, index: Int[Tensor, " b"]) -> tuple[Int[Tensor, "b s"], Bool[Tensor, "b s"]]:
+        """Frames of their tracks that these windows predict, and which of them are scored."""
+        _, start, first, last = torch.from_numpy(self.table)[index].T
+        frame = (start + self.before)[:, None] + torch.arange(self.outputs)
+        return frame, (frame >= first[:, None]) & (frame < last[:, None])
+
+    def batches(self) -> tuple[Int[Tensor, " b"], ...]:
+        """Numbers of all windows, as many at a time as fill a machine and not its memory."""
+        return torch.arange(len(self.table)).split(max(1, FRAMES_AT_ONCE // self.frames))
 
 
 ROOTS = {

@@ -43,14 +43,13 @@ def evaluator(protocol, frames=27, **settings):
 
 def hand_in(to, pred, truth, batch=7, seed=0):
     """Windows in random order and uneven batches, gathered as a model would see them."""
-    offset = (to.frames - to.outputs) // 2
-    order = torch.randperm(len(to.windows), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(to.plan.table), generator=torch.Generator().manual_seed(seed))
     for index in order.split(batch):
         gathered = []
         for poses in (pred, truth):
             windows = [
-                poses[track][np.clip(start + offset + np.arange(to.outputs), 0, len(poses[track]) - 1)]
-                for track, start in to.windows[index, :2].reshape(-1, 2)
+                poses[track][np.clip(start + to.plan.before + np.arange(to.plan.outputs), 0, len(poses[track]) - 1)]
+                for track, start in to.plan.table[index, :2].reshape(-1, 2)
             ]
             gathered.append(torch.from_numpy(np.stack(windows)))
         to.add(index, *gathered)
@@ -112,7 +111,7 @@ def test_neither_order_nor_pieces_matter(poses, protocol, monkeypatch):
 
 def test_the_window_with_the_frame_in_its_centre_third_scores_it(poses):
     to = evaluator("standard", frames=27)
-    index = torch.arange(len(to.windows))
+    index = torch.arange(len(to.plan.table))
     target = torch.zeros(len(index), 27, 17, 3)
     off_centre = (torch.arange(27) - 13).abs().float()[:, None] / 1000
     pred = target.clone()
@@ -200,9 +199,26 @@ def test_global_output_scores_the_path_by_itself(poses):
 
 
 def test_a_model_of_one_output_frame_is_scored_on_every_frame(poses):
-    one = hand_in(evaluator("standard", frames=27, outputs=1), *poses).report()
     many = hand_in(evaluator("standard", frames=27), *poses).report()
-    assert one["metrics"] == pytest.approx(many["metrics"], rel=1e-6)
+    for before, after in ((13, 13), (26, 0)):
+        to = hand_in(evaluator("standard", frames=27, before=before, after=after), *poses)
+        assert to.plan.frames == 27
+        assert to.report()["metrics"] == pytest.approx(many["metrics"], rel=1e-6)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_model_without_windows_gets_the_same_scores_in_fewer_of_them(poses, protocol):
+    """Long pieces, unless the protocol scores by windows."""
+    single = hand_in(evaluator(protocol, frames=27, before=20, after=6), *poses)
+    sliding = hand_in(evaluator(protocol, frames=27, before=20, after=6, sliding=True), *poses)
+    found, expected = (
+        {name: value for name, value in to.report()["metrics"].items() if value is not None} for to in (sliding, single)
+    )
+    assert found == pytest.approx(expected, rel=1e-6)
+    by_windows = protocol in ("tgraphnet", "mixste")
+    assert sliding.plan.frames == (27 if by_windows else 26 + 64)
+    assert len(sliding.plan.table) <= (len(single.plan.table) if by_windows else len(LENGTHS) + LENGTHS.sum() / 64)
+    assert "20 before and 6 after" in sliding.report()["protocol"]["text"]
 
 
 def test_single_frames_have_no_velocity():
@@ -220,7 +236,7 @@ def test_flip_is_the_protocols_unless_the_caller_says_otherwise():
 
 def test_broken_predictions_are_named(poses):
     to = evaluator("standard")
-    window = int(np.flatnonzero(to.windows[:, 0] == 1)[0])
+    window = int(np.flatnonzero(to.plan.table[:, 0] == 1)[0])
     pred = torch.zeros(1, 27, 17, 3)
     pred[0, 3, 5, 1] = torch.nan
     with pytest.raises(InputError, match="S9/Walking/a: the model predicts values that are not finite"):
@@ -230,15 +246,15 @@ def test_broken_predictions_are_named(poses):
 def test_missing_windows_are_not_passed_over(poses):
     to = evaluator("standard")
     to.add(torch.tensor([0]), torch.zeros(1, 27, 17, 3), torch.zeros(1, 27, 17, 3))
-    with pytest.raises(ValueError, match=f"{len(to.windows) - 1} of {len(to.windows)} windows"):
+    with pytest.raises(ValueError, match=f"{len(to.plan.table) - 1} of {len(to.plan.table)} windows"):
         to.report()
 
 
 def test_inputs_are_left_as_they_were(poses):
     to = evaluator("standard")
-    pred, target = torch.rand(2, len(to.windows), 27, 17, 3)
+    pred, target = torch.rand(2, len(to.plan.table), 27, 17, 3)
     kept = pred.clone(), target.clone()
-    to.add(torch.arange(len(to.windows)), pred, target)
+    to.add(torch.arange(len(to.plan.table)), pred, target)
     assert_close((pred, target), kept, rtol=0, atol=0)
 
 

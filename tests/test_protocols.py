@@ -24,15 +24,16 @@ def times_scored(windows, track, length):
     return times, outside
 
 
-@pytest.mark.parametrize("outputs", [None, 1], ids=["all", "one"])
-@pytest.mark.parametrize("frames", [1, 9, 27, 80, 81])
+@pytest.mark.parametrize("whole", [False, True], ids=["centre", "whole"])
+@pytest.mark.parametrize("before", [0, 13])
+@pytest.mark.parametrize("outputs", [1, 9, 27, 80, 81])
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
-def test_every_frame_counts(protocol, frames, outputs):
-    windows = protocol.windows(LENGTHS, frames, outputs)
+def test_every_frame_counts(protocol, outputs, before, whole):
+    windows = protocol.windows(LENGTHS, outputs, before, whole)
     assert (np.diff(windows[:, 0]) >= 0).all()
-    first_output = windows[:, 1] + (frames - (outputs or frames)) // 2
+    first_output = windows[:, 1] + before
     assert (windows[:, 2] >= first_output).all()
-    assert (windows[:, 3] <= first_output + (outputs or frames)).all()
+    assert (windows[:, 3] <= first_output + outputs).all()
     for track, length in enumerate(LENGTHS):
         times, outside = times_scored(windows, track, length)
         assert (times == 1).all() and outside == 0 if protocol.once else (times >= 1).all()
@@ -83,6 +84,8 @@ def test_names_and_descriptions(protocol):
     assert find_protocol(protocol.name) is protocol
     assert f"{81} frames" in protocol.describe(81)
     assert "by itself" in protocol.describe(1)
+    assert "26 before it" in protocol.describe(27, before=26)
+    assert "13 before and 13 after it" in protocol.describe(27, before=13, after=13)
 
 
 def test_unknown_protocol_lists_the_known():

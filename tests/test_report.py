@@ -27,9 +27,9 @@ def make_report(actions=3, **about):
         frames=9,
         output="global",
     )
-    target = torch.randn(len(to.windows), 9, 17, 3, generator=torch.Generator().manual_seed(0))
-    size = torch.from_numpy(to.windows[:, 0] + 1)[:, None, None, None] / 1000
-    to.add(torch.arange(len(to.windows)), target + size * torch.tensor([1.0, 0, 0]), target)
+    target = torch.randn(len(to.plan.table), 9, 17, 3, generator=torch.Generator().manual_seed(0))
+    size = torch.from_numpy(to.plan.table[:, 0] + 1)[:, None, None, None] / 1000
+    to.add(torch.arange(len(to.plan.table)), target + size * torch.tensor([1.0, 0, 0]), target)
     return to.report(**about)
 
 

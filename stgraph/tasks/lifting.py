@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
+from torch.nn import functional as F
 
+from stgraph.errors import InputError
 from stgraph.geometry import project, screen_normalise
 from stgraph.metrics import joint_error, scale_error, velocity_error
 from stgraph.skeleton import Skeleton
@@ -19,7 +21,9 @@ from stgraph.tasks import TASKS
 Pose = Float[Tensor, "b t j 3"]
 Scalar = Float[Tensor, ""]
 LossName = Literal[
-    "position", "motion", "velocity", "n_mpjpe", "trajectory", "reprojection", "root_motion", "smoothness"
+    *("position", "mse", "motion", "velocity", "n_mpjpe", "smoothness"),
+    *("trajectory", "reprojection", "root_motion"),
+    "action",
 ]
 
 
@@ -64,14 +68,23 @@ def reprojection_loss(
     return ((screen - pose2d).norm(dim=-1) * seen).mean()
 
 
+def action_loss(scores: Float[Tensor, "b n t _"], label: Int[Tensor, " b"]) -> Scalar:
+    """Cross-entropy of a window's scores, averaged over its frames and joints; label -1 adds nothing."""
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).mean(dim=(2, 3))
+    return F.cross_entropy(scores, label, ignore_index=-1, reduction="sum") / len(label)
+
+
 @TASKS.register("lifting")
 class Lifting:
     """Loss and errors of a lifter.
 
     Args:
         skeleton: of input and output.
-        output: "root_relative" (the root is zero in target and prediction) or "global" (the root's path as well).
-        losses: weight of each term; see `terms`.
+        output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
+        root: of a root-relative prediction: "zero", or "learned": the model predicts it, trained towards zero, and the
+            evaluation's protocol says what becomes of it.
+        losses: weight of each term; see `terms`. With "action" the model gets a second head, which tells the action.
+        actions: the classes of that head; null: the actions of the training recordings.
         joint_weights: joint name -> weight in the position loss; 1 where not named.
         motion_intervals: frames between the positions that the motion loss multiplies.
 
@@ -79,25 +92,29 @@ class Lifting:
         InputError: a weight for a joint that the skeleton lacks.
     """
 
-    validation_losses = ("position", "motion", "trajectory")
+    validation_losses = ("position", "mse", "motion", "trajectory")
 
     def __init__(
         self,
         skeleton: Skeleton,
         *,
         output: Literal["root_relative", "global"] = "root_relative",
+        root: Literal["zero", "learned"] = "zero",
         losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
         joint_weights: dict[str, Annotated[float, Field(ge=0)]] = {},  # noqa: B006 - never written to
         motion_intervals: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 12, 16, 24),
+        actions: Annotated[list[str], Field(min_length=2)] | None = None,
     ) -> None:
         self.root = skeleton.root
         self.output = output
+        self.root_is_zero = output == "root_relative" and root == "zero"
+        self.classes = tuple(actions or ())
         self.losses = losses
         self.motion_intervals = motion_intervals
         self.joint_weights = torch.ones(len(skeleton))
         for name, weight in joint_weights.items():
             self.joint_weights[skeleton.index(name)] = weight
-        self.heads = {"pose": 3}
+        self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
 
     @staticmethod
     def in_channels(confidence: bool) -> int:
@@ -117,6 +134,10 @@ class Lifting:
         of_path = [name for name in ("trajectory", "reprojection", "root_motion") if losses.get(name)]
         if settings["output"] == "root_relative" and of_path:
             problems.append(f'losses: {", ".join(of_path)} need the root\'s path; set output to "global"')
+        if settings["output"] == "global" and settings["root"] == "learned":
+            problems.append('root: "learned" is for a root-relative output; with output "global" leave it out')
+        if settings["actions"] and not losses.get("action"):
+            problems.append('actions: named, but nothing learns them; give losses an "action" or leave them out')
         if not any(losses.values()):
             problems.append("losses: every weight is 0; give at least one a positive weight")
         intervals = settings["motion_intervals"]
@@ -127,6 +148,29 @@ class Lifting:
             )
         return problems
 
+    @staticmethod
+    def settle(settings: dict, actions: list[str], where: str) -> dict:
+        """The task's section, once the actions of the training recordings are known.
+
+        Raises:
+            InputError: the section names other actions, or there is but one.
+        """
+        if not settings["losses"].get("action"):
+            return settings
+        named = settings["actions"] or actions
+        if set(named) != set(actions):
+            absent, extra = (", ".join(sorted(part)) for part in (set(named) - set(actions), set(actions) - set(named)))
+            raise InputError(
+                f"task.actions: the training recordings of {where} have "
+                + " and ".join(
+                    [f"no {absent}"] * bool(absent) + [f"{extra}, which the setting does not name"] * bool(extra)
+                )
+                + f"; they have {', '.join(actions)}; mend the list, or leave it out to take these"
+            )
+        if len(actions) < 2:
+            raise InputError(f"task.losses.action: the training recordings of {where} have one action; leave it out")
+        return settings | {"actions": list(named)}
+
     def without_root(self, pose: Pose) -> Pose:
         """The pose with the root's entry at zero."""
         keep = torch.ones(pose.shape[-2], 1, dtype=pose.dtype, device=pose.device)
@@ -134,10 +178,10 @@ class Lifting:
         return pose * keep
 
     def prediction(self, outputs: dict[str, Tensor]) -> Pose:
-        """The predicted pose (b t j 3), metres; the root's entry is its path, or zero if root-relative."""
+        """The predicted pose (b t j 3), metres; the root's entry is its path, or if root-relative zero or predicted."""
         pose = rearrange(outputs["pose"], "b c t j -> b t j c")
         pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
-        return pose if self.output == "global" else self.without_root(pose)
+        return self.without_root(pose) if self.root_is_zero else pose
 
     def target(self, batch: dict[str, Tensor]) -> Pose:
         """The batch's true pose in the same form."""
@@ -146,11 +190,13 @@ class Lifting:
     def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Scalar]:
         """The unweighted terms named in `losses`, each a mean over the batch.
 
-        Joint 0 is zeroed in target and prediction of the pose terms, and their means run over all joints.
+        The root is zero in the target of the pose terms, and in their prediction unless it is learned; their means run
+        over all joints. Where a recording's action is none of the classes, it adds nothing to the action's term.
         """
         pred, target = self.prediction(outputs), self.target(batch)
         path, true_path = pred[:, :, self.root], target[:, :, self.root]
-        pose, true_pose = self.without_root(pred), self.without_root(target)
+        pose = self.without_root(pred) if self.output == "global" else pred
+        true_pose = self.without_root(target)
         weights = self.joint_weights.to(pose)
 
         def absolute() -> Pose:
@@ -158,6 +204,7 @@ class Lifting:
 
         functions = {
             "position": lambda: (joint_error(pose, true_pose) * weights).mean(),
+            "mse": lambda: (pose - true_pose).square().mean(),
             "motion": lambda: motion_loss(pose, true_pose, self.motion_intervals),
             "velocity": lambda: velocity_error(pose, true_pose).mean(),
             "n_mpjpe": lambda: scale_error(pose, true_pose).mean(),
@@ -168,6 +215,7 @@ class Lifting:
             "root_motion": lambda: motion_loss(path[:, :, None], true_path[:, :, None], self.motion_intervals),
             # MixSTE's term: the prediction should change little from frame to frame.
             "smoothness": lambda: pose.diff(dim=1).square().mean(),
+            "action": lambda: action_loss(outputs["action"], batch["label"]),
         }
         return {name: functions[name]() for name, weight in self.losses.items() if weight}
 
@@ -176,14 +224,17 @@ class Lifting:
         return sum(self.losses[name] * term for name, term in terms.items())
 
     def validation_loss(self, terms: dict[str, float]) -> float:
-        """What the best epoch is chosen by: the weighted position, motion and trajectory terms (TGraphNet)."""
+        """What the best epoch is chosen by: the weighted position, motion and trajectory terms (TGraphNet), if any."""
         chosen = {name: term for name, term in terms.items() if name in self.validation_losses} or terms
         return sum(self.losses[name] * term for name, term in chosen.items())
 
-    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t j"]]:
-        """Unreduced errors, metres."""
+    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t _"]]:
+        """Unreduced errors by name; its ending tells the unit (see `stgraph.metrics.UNITS`)."""
         pred, target = self.prediction(outputs), self.target(batch)
-        errors = {"mpjpe": joint_error(self.without_root(pred), self.without_root(target))}
+        errors = {"mpjpe_mm": 1000 * joint_error(self.without_root(pred), self.without_root(target))}
         if self.output == "global":
-            errors["path"] = joint_error(pred, target)[:, :, [self.root]]
+            errors["path_mm"] = 1000 * joint_error(pred, target)[:, :, [self.root]]
+        if "action" in self.heads:
+            correct = outputs["action"].mean(-1).argmax(1, keepdim=True).mT == batch["label"][:, None, None]
+            errors["action_percent"] = 100 * correct.to(pred)
         return errors

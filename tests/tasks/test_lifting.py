@@ -4,6 +4,7 @@ import pytest
 import torch
 from einops import rearrange
 
+from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
 from stgraph.tasks import TASKS
 
@@ -81,7 +82,7 @@ def test_joint_weights_weigh_the_position_loss(published):
     _, pred, batch = published
     outputs = {"pose": rearrange(pred.detach(), "b t j c -> b c t j")}
     plain = lifting(losses={"position": 1.0})
-    error = plain.errors(batch, outputs)["mpjpe"]
+    error = plain.errors(batch, outputs)["mpjpe_mm"] / 1000
     weighed = lifting(losses={"position": 1.0}, joint_weights={"LWrist": 4.0})
     expected = error.mean() + 3 * error[..., H36M17.index("LWrist")].mean() / len(H36M17)
     torch.testing.assert_close(weighed.terms(batch, outputs)["position"], expected)
@@ -105,10 +106,13 @@ def test_unseen_joints_do_not_reproject(published):
         ({"losses": {"position": 0.0, "trajectory": 0.0}}, 81, "every weight is 0"),
         ({"losses": {"trajectory": 1.0}}, 81, 'set output to "global"'),
         ({"losses": {"motion": 1.0}}, 8, "window of 8 frames"),
+        ({"losses": {"position": 1.0}, "output": "global", "root": "learned"}, 81, "root-relative output"),
+        ({"losses": {"position": 1.0}, "actions": ["Walking", "Sitting"]}, 81, "nothing learns them"),
     ],
 )
 def test_impossible_settings_are_named(changes, frames, message):
-    settings = {"output": "root_relative", "motion_intervals": (8, 12, 16, 24)} | changes
+    defaults = {"output": "root_relative", "root": "zero", "actions": None, "motion_intervals": (8, 12, 16, 24)}
+    settings = defaults | changes
     assert message in TASKS.get("lifting").check(settings, frames)[0]
 
 
@@ -126,3 +130,48 @@ def test_the_reprojection_of_a_batch_is_the_mean_of_its_parts(published):
         ]
 
     torch.testing.assert_close(term(slice(None)), (term(slice(0, 1)) + 2 * term(slice(1, 3))) / 3)
+
+
+def test_a_learned_root_is_trained_towards_zero(published):
+    _, pred, batch = published
+    outputs = {"pose": rearrange(pred.detach(), "b t j c -> b c t j")}
+    losses = {"position": 1.0, "mse": 1.0}
+    zero, learned = (lifting(losses=losses, root=root) for root in ("zero", "learned"))
+    root = pred.detach()[:, :, H36M17.root]
+    torch.testing.assert_close(learned.prediction(outputs)[:, :, H36M17.root], root)
+    assert not zero.prediction(outputs)[:, :, H36M17.root].any()
+    more = {name: term - zero.terms(batch, outputs)[name] for name, term in learned.terms(batch, outputs).items()}
+    torch.testing.assert_close(more["position"], root.norm(dim=-1).mean() / len(H36M17))
+    torch.testing.assert_close(more["mse"], root.square().mean() / len(H36M17))
+
+
+def test_the_actions_term_is_the_cross_entropy_of_the_mean_score(published):
+    _, pred, batch = published
+    task = lifting(losses={"position": 1.0, "action": 0.5}, actions=["a", "b", "c"])
+    assert task.heads == {"pose": 3, "action": 3}
+    scores = torch.randn(len(pred), 3, pred.shape[1], 5, generator=torch.Generator().manual_seed(0))
+    outputs = {"pose": rearrange(pred.detach(), "b t j c -> b c t j"), "action": scores}
+    labels = torch.tensor([2, -1, 0])
+    log_share = scores.mean((2, 3)).log_softmax(1)
+    expected = -(log_share[0, 2] + log_share[2, 0]) / 3  # an unknown action counts, but adds nothing
+    terms = task.terms(batch | {"label": labels}, outputs)
+    torch.testing.assert_close(terms["action"], expected)
+    torch.testing.assert_close(task.loss(terms), terms["position"] + 0.5 * expected)
+    assert task.validation_loss({"position": 2.0, "action": 7.0}) == 2.0
+    share = task.errors(batch | {"label": labels}, outputs)["action_percent"]
+    torch.testing.assert_close(share[0, :, 0], 100.0 * (scores[0].mean(-1).argmax(0) == 2))
+    assert not share[1].any()
+
+
+def test_actions_are_those_of_the_training_recordings():
+    settle = TASKS.get("lifting").settle
+    section = {"losses": {"action": 1.0}, "actions": None}
+    assert settle(section, ["Sitting", "Walking"], "x.h5")["actions"] == ["Sitting", "Walking"]
+    ordered = section | {"actions": ["Walking", "Sitting"]}
+    assert settle(ordered, ["Sitting", "Walking"], "x.h5") == ordered
+    plain = {"losses": {"position": 1.0}, "actions": None}
+    assert settle(plain, ["Sitting", "Walking"], "x.h5") == plain
+    with pytest.raises(InputError, match="x.h5 have no Dancing and Walking, which the setting does not name"):
+        settle(section | {"actions": ["Dancing", "Sitting"]}, ["Sitting", "Walking"], "x.h5")
+    with pytest.raises(InputError, match="have one action"):
+        settle(section, ["Walking"], "x.h5")
