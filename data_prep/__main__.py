@@ -86,7 +86,8 @@ def summary(writer: DatasetWriter) -> str:
     """What is in the file and what is not, as text."""
     table = writer.recordings
     seconds = (np.array(table["frames"]) / np.array(table["fps"])).sum()
-    short = f"{sum(rows < writer.windows[0] for rows in writer.tracks['rows'])} of {len(writer.tracks['rows'])}"
+    rows = np.concatenate(writer.tracks["rows"])
+    short = f"{(rows < writer.windows[0]).sum()} of {len(rows)}"
     lines = [
         f"{writer.path}: {len(table['id'])} recordings, {writer.rows:,} frames, {seconds / 3600:.2f} hours",
         f"  source      {writer.source}",

@@ -62,6 +62,7 @@ class Track:
         pose3d: (t, j, 3) metres, camera space, root not removed; or None.
         frame: number of the first frame within the recording.
         person: number of the person within the recording.
+        apart: the frames have no order in time: each is written as a track of one frame.
     """
 
     # Shapes are checked when a recording is written, with a message that names it.
@@ -69,6 +70,7 @@ class Track:
     pose3d: np.ndarray | None = None
     frame: int = 0
     person: int = 0
+    apart: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.fields().values()), ()))
@@ -145,7 +147,8 @@ class DatasetWriter:
             raise InputError(f"{self.path}: is a folder; give the name of a file, such as {self.path / 'data.h5'}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
-        self.tracks: dict[str, list[int]] = {name: [] for name in TRACK_COLUMNS}
+        # Arrays, since a source of single frames has millions of tracks.
+        self.tracks: dict[str, list[np.ndarray]] = {name: [] for name in TRACK_COLUMNS}
         self.rows = 0
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
@@ -178,8 +181,10 @@ class DatasetWriter:
                 self._digests[name].update(data)
                 with unharmed(self.path):
                     self._files[name].write(data)
-            for name, value in zip(TRACK_COLUMNS, (number, track.person, self.rows, len(track)), strict=True):
-                self.tracks[name].append(value)
+            rows = np.ones(len(track), np.int64) if track.apart else np.array([len(track)])
+            first = self.rows + np.cumsum(rows) - rows
+            for name, values in zip(TRACK_COLUMNS, (number, track.person, first, rows), strict=True):
+                self.tracks[name].append(np.broadcast_to(values, rows.shape))
             self.rows += len(track)
         camera = recording.camera
         values = {
@@ -231,15 +236,16 @@ class DatasetWriter:
                 dtype = np.int32 if name in ("width", "height", "frames") else np.float64
                 data = np.array(self.recordings[name], dtype=dtype).reshape(-1, *shape)
                 file.create_dataset(f"recordings/{name}", data=data)
-            for name in TRACK_COLUMNS:
-                file.create_dataset(f"tracks/{name}", data=np.array(self.tracks[name], dtype=np.int64))
+            tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
+            for name, values in tracks.items():
+                file.create_dataset(f"tracks/{name}", data=values)
             for name, parts in self.splits.items():
                 part_of = {key: part for part, keys in parts.items() for key in keys}
                 keys = zip(self.recordings["id"], self.recordings["subject"], strict=True)
                 data = [part_of.get(id, part_of.get(subject, "")) for id, subject in keys]
                 file.create_dataset(f"splits/{name}", data=data, dtype=text)
             frames, stride = self.windows
-            table = window_table(np.array(self.tracks["rows"]), frames, stride)
+            table = window_table(tracks["rows"], frames, stride)
             file.create_dataset(f"windows/{frames}x{stride}", data=table.astype(np.int32))
             for name in self._files:
                 self._copy_rows(file, name)

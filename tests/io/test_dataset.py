@@ -192,3 +192,18 @@ def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+def test_frames_apart_are_tracks_of_one_frame(tmp_path):
+    """Nothing is ever taken between two frames that have nothing to do with one another."""
+    whole, apart = (recording("S1", take, CAMERAS[0], 20) for take in (0, 1))
+    apart = replace(apart, tracks=[replace(track, apart=True) for track in apart.tracks])
+    with DatasetWriter(tmp_path / "new.h5", H36M17, source="", terms="", created_by="") as writer:
+        writer.add(whole)
+        writer.add(apart)
+    data = Dataset(tmp_path / "new.h5")
+    assert data.tracks["rows"].tolist() == [20] + 20 * [1]
+    assert data.tracks["first_row"].tolist() == [0, *range(20, 40)]
+    assert data.tracks["recording"].tolist() == [0] + 20 * [1] and not data.tracks["person"].any()
+    assert data.recordings["frames"].tolist() == [20, 20]
+    np.testing.assert_array_equal(data.rows("pose3d")[20:], apart.tracks[0].pose3d)
