@@ -1,4 +1,7 @@
-"""python -m data_prep SOURCE ... --out data/NAME.h5: from other people's files to one dataset."""
+"""python -m data_prep SOURCE ... --out data/NAME.h5: from other people's files to one dataset.
+
+`python -m data_prep summary data/NAME.h5` shows what is in one.
+"""
 
 import argparse
 import os
@@ -10,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from data_prep.source import Source, converters
+from data_prep.source import Command, Converter, Source, converters, other_commands
 from stgraph.command import debug_option, run_command
 from stgraph.errors import InputError
 from stgraph.io.dataset import DatasetWriter
@@ -26,18 +29,35 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """One sub-command per source."""
+    """One sub-command per source, and the other commands."""
     main = Parser("data_prep", description=__doc__)
-    sources = main.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    for name, converter in sorted(converters().items()):
-        sub = sources.add_parser(name, help=converter.help, description=converter.help)
-        converter.add_arguments(sub)
-        sub.add_argument("--out", type=Path, default=Path(f"data/{name}.h5"), help="file to write (%(default)s)")
-        sub.add_argument(
-            "--windows", default="81x5", help="length and stride of the window table in the file (%(default)s)"
-        )
+    named = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in sorted(commands().items()):
+        sub = named.add_parser(name, help=command.help, description=command.help)
+        command.add_arguments(sub)
         debug_option(sub)
     return main
+
+
+def commands() -> dict[str, Command]:
+    """Everything that can be called, by its name."""
+    return {name: conversion(name, converter) for name, converter in converters().items()} | other_commands()
+
+
+def conversion(name: str, converter: Converter) -> Command:
+    """The command that writes what a converter reads."""
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        converter.add_arguments(parser)
+        parser.add_argument("--out", type=Path, default=Path(f"data/{name}.h5"), help="file to write (%(default)s)")
+        text = "length and stride of the window table in the file (%(default)s)"
+        parser.add_argument("--windows", default="81x5", help=text)
+
+    def run(args: argparse.Namespace) -> str:
+        windows = window_size(args.windows)
+        return prepare(converter.read(args), args.out, command_line(args.words), windows)
+
+    return Command(converter.help, add_arguments, run)
 
 
 def window_size(text: str) -> tuple[int, int]:
@@ -113,9 +133,7 @@ def listed(names: list[str], most: int = 20) -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    windows = window_size(args.windows)
-    source = converters()[args.source].read(args)
-    print(prepare(source, args.out, command_line(args.words), windows))
+    print(commands()[args.command].run(args))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every converter is: a named source of recordings. Adding a source means adding one module."""
+"""What every converter is: a named source of recordings. Adding a source, or another command, means adding one module."""
 
 import importlib
 import pkgutil
@@ -46,7 +46,17 @@ class Converter:
     read: Callable[[Namespace], Source]
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command's arguments, and what it does with them: `run(args)` returns the text to print."""
+
+    help: str
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], str]
+
+
 CONVERTERS: dict[str, Converter] = {}
+COMMANDS: dict[str, Command] = {}
 
 
 def source(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]) -> Callable:
@@ -63,9 +73,30 @@ def source(name: str, *, help: str, arguments: Callable[[ArgumentParser], None])
     return register
 
 
+def command(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]) -> Callable:
+    """Register `run(args) -> str` as `python -m data_prep NAME`: for what makes no dataset."""
+
+    def register(run: Callable[[Namespace], str]) -> Callable[[Namespace], str]:
+        COMMANDS[name] = Command(help, arguments, run)
+        return run
+
+    return register
+
+
 def converters() -> dict[str, Converter]:
-    """Every converter of the package, found by importing its modules."""
+    """Every converter of the package."""
+    import_modules()
+    return CONVERTERS
+
+
+def other_commands() -> dict[str, Command]:
+    """Every command of the package that is no converter."""
+    import_modules()
+    return COMMANDS
+
+
+def import_modules() -> None:
+    """Import every module of the package, which registers what is in it."""
     for module in pkgutil.iter_modules(data_prep.__path__):
         if module.name != "__main__":
             importlib.import_module(f"data_prep.{module.name}")
-    return CONVERTERS
