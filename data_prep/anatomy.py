@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M17, Skeleton
 
 # Bones of an adult, metres, by the joint at their end (Human3.6M's subjects, rounded to a centimetre).
 ADULT_BONES = {
@@ -41,15 +41,25 @@ def check_finite(values: Float[np.ndarray, "t j c"], names: tuple[str, ...], whe
         )
 
 
-def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str) -> None:
+def adult_bones(skeleton: Skeleton) -> Float[np.ndarray, " bone"]:
+    """An adult's bones, metres, of Human3.6M's skeleton or one with some of its joints, along the joints between."""
+
+    def length(joint: int, end: int) -> float:
+        return 0.0 if joint == end else ADULT_BONES[H36M17.names[joint]] + length(H36M17.parents[joint], end)
+
+    place = skeleton.select_from(H36M17)
+    return np.array([length(place[joint], place[parent]) for joint, parent in skeleton.bones])
+
+
+def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str, skeleton: Skeleton = H36M17) -> None:
     """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
 
     Args:
         unit: what the file was taken to hold, a key of UNITS.
+        skeleton: Human3.6M's joints or some of them.
     """
-    joint, parent = np.array(H36M17.bones).T
-    bones = np.median(bone_lengths(pose), axis=0)
-    ratios = bones / [ADULT_BONES[H36M17.names[j]] for j in joint]
+    bones = np.median(bone_lengths(pose, skeleton), axis=0)
+    ratios = bones / adult_bones(skeleton)
     scale = float(np.median(ratios))
     if not 1 / BONE_FACTOR < scale < BONE_FACTOR:
         # Which unit would make these numbers an adult's.
@@ -61,34 +71,33 @@ def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str) -> Non
             f"{remedy}"
         )
     wrong = [
-        f"{H36M17.names[p]}-{H36M17.names[j]} is {bone:.2f} m"
-        for j, p, bone, ratio in zip(joint, parent, bones, ratios / scale, strict=True)
+        f"{skeleton.names[parent]}-{skeleton.names[joint]} is {bone:.2f} m"
+        for (joint, parent), bone, ratio in zip(skeleton.bones, bones, ratios / scale, strict=True)
         if not 1 / BONE_FACTOR < ratio < BONE_FACTOR
     ]
     if wrong:
         raise InputError(
             f"{where}: {', '.join(wrong)}, which is no person's; the joints seem to be in another order than "
-            f"Human3.6M's ({', '.join(H36M17.names)}); reorder them"
+            f"Human3.6M's ({', '.join(skeleton.names)}); reorder them"
         )
-    if knee_flexion(pose) < BACKWARDS:
+    if knee_flexion(pose, skeleton) < BACKWARDS:
         raise InputError(
             f"{where}: knees bend backwards, so left and right joints are swapped or an axis is mirrored; "
             "expected Human3.6M's right side at joints 1 to 3 and right-handed axes"
         )
 
 
-def check_bones(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
+def check_bones(pose: Float[np.ndarray, "t j 3"], where: str, skeleton: Skeleton = H36M17) -> None:
     """Raises InputError where a joint is far from its place in any frame: a bone 2.5 times its usual or adult length.
 
     Metres. What `check_person` says of a take as a whole need not be true of every frame.
     """
-    lengths = bone_lengths(pose)
-    adult = np.array([ADULT_BONES[H36M17.names[joint]] for joint, _ in H36M17.bones])
+    lengths, adult = bone_lengths(pose, skeleton), adult_bones(skeleton)
     usual = np.median(lengths, axis=0).clip(adult, BONE_FACTOR * adult)
     wrong = lengths > BONE_FACTOR * usual
     if wrong.any():
         t, bone = np.argwhere(wrong)[0]
-        joint, parent = (H36M17.names[j] for j in H36M17.bones[bone])
+        joint, parent = (skeleton.names[j] for j in skeleton.bones[bone])
         raise InputError(
             f"{where}: {parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({wrong.any(1).sum()} of {len(pose)} "
             f"frames have such a bone), {usual[bone]:.2f} m is usual; a joint is not in its place, "
@@ -96,25 +105,31 @@ def check_bones(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
         )
 
 
-def bone_lengths(pose: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t bone"]:
+def bone_lengths(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, "t bone"]:
     """Distance of every joint but the root from its parent."""
-    joint, parent = np.array(H36M17.bones).T
+    joint, parent = np.array(skeleton.bones).T
     return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
 
 
-def knee_flexion(pose: Float[np.ndarray, "t j 3"]) -> float:
-    """Mean sine of the knees' flexion about the hip axis: thigh x shank points to the person's left when a knee bends.
+def knee_flexion(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> float:
+    """The mean of `knee_sines`."""
+    return float(knee_sines(pose, skeleton).mean())
 
-    Right-handed coordinates, any orientation. Standing straight gives about 0, walking 0.3, sitting 0.9.
+
+def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, " t"]:
+    """Sine of the knees' flexion about the hip axis: thigh x shank points to the person's left when a knee bends.
+
+    The mean of both knees. Right-handed coordinates, any orientation. Standing straight gives about 0, walking 0.3,
+    sitting 0.9.
     """
-    at = {name: pose[:, H36M17.index(name)] for name in H36M17.names}
+    at = {name: pose[:, joint] for joint, name in enumerate(skeleton.names)}
     left = at["LHip"] - at["RHip"]
     sines = []
     for side in "LR":
         thigh, shank = at[f"{side}Knee"] - at[f"{side}Hip"], at[f"{side}Foot"] - at[f"{side}Knee"]
         lengths = np.linalg.norm(left, axis=-1) * np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1)
         sines.append((np.cross(thigh, shank) * left).sum(-1) / np.maximum(lengths, 1e-12))
-    return float(np.mean(sines))
+    return np.mean(sines, axis=0)
 
 
 def image(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t j 2"]:
@@ -147,23 +162,14 @@ def check_image(
     true = np.where(seen[..., None], image(pose3d, camera), np.nan)[some]
     size = float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1)))
 
-    def centred(poses: np.ndarray) -> np.ndarray:
-        return poses - np.nanmean(poses, axis=1, keepdims=True)
-
-    def error(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.nanmedian(np.linalg.norm(a - b, axis=-1))) / size
-
-    place, shape = error(found, true), error(centred(found), centred(true))
-    if shape > 0.04 and place < 0.25 and error(centred(found[:, H36M17.mirror]), centred(true)) < shape / 3:
-        raise InputError(
-            f"{where}: left and right joints are swapped against the 3D poses; expected the joints in the order "
-            f"{', '.join(H36M17.names)}"
-        )
+    place, shape = median_distance(found, true) / size, shape_error(found, true) / size
+    if place < 0.25:
+        check_sides(found, true, size, where)
     if place > 0.1:
         world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation)
         for other in cameras:
             seen_there = world_to_camera(world, other.rotation, other.translation).numpy()
-            if error(found, image(seen_there, other)[some]) < place / 3:
+            if median_distance(found, image(seen_there, other)[some]) < place * size / 3:
                 raise InputError(
                     f"{where}: these 2D poses were seen by camera {other.name}, not {camera.name}; expected the "
                     f"cameras in the order {', '.join(camera.name for camera in cameras)}"
@@ -176,17 +182,54 @@ def check_image(
             f"{shape * size:.0f} within the pose, for a person of {size:.0f}{hint}; expected pixels of this take and "
             f"camera, in the joint order {', '.join(H36M17.names)}"
         )
-    joints = misplaced(found, true, size)
+    check_order(found, true, size, where)
+
+
+def median_distance(a: Float[np.ndarray, "t j 2"], b: Float[np.ndarray, "t j 2"]) -> float:
+    """Between joints that are not NaN."""
+    return float(np.nanmedian(np.linalg.norm(a - b, axis=-1)))
+
+
+def shape_error(a: Float[np.ndarray, "t j 2"], b: Float[np.ndarray, "t j 2"]) -> float:
+    """The same of centred poses."""
+    return median_distance(*(pose - np.nanmean(pose, axis=1, keepdims=True) for pose in (a, b)))
+
+
+def check_sides(
+    found: Float[np.ndarray, "t j 2"],
+    true: Float[np.ndarray, "t j 2"],
+    size: float,
+    where: str,
+    skeleton: Skeleton = H36M17,
+) -> None:
+    """Raises InputError where 2D poses fit the true ones far better with their sides swapped (see `misplaced`)."""
+    shape = shape_error(found, true)
+    if shape > MISPLACED * size and shape_error(found[:, skeleton.mirror], true) < shape / NEARER:
+        raise InputError(
+            f"{where}: left and right joints are swapped against the 3D poses; expected the joints in the order "
+            f"{', '.join(skeleton.names)}"
+        )
+
+
+def check_order(
+    found: Float[np.ndarray, "t j 2"],
+    true: Float[np.ndarray, "t j 2"],
+    size: float,
+    where: str,
+    skeleton: Skeleton = H36M17,
+) -> None:
+    """Raises InputError that names the 2D joints in another's place."""
+    joints = misplaced(found, true, size, skeleton)
     if joints:
         raise InputError(
             f"{where}: 2D joints are where the 3D has others: "
-            + ", ".join(f"{H36M17.names[j]} at {H36M17.names[k]}" for j, k in joints)
-            + f"; expected the joints in the order {', '.join(H36M17.names)}"
+            + ", ".join(f"{skeleton.names[j]} at {skeleton.names[k]}" for j, k in joints)
+            + f"; expected the joints in the order {', '.join(skeleton.names)}"
         )
 
 
 def misplaced(
-    found: Float[np.ndarray, "t j 2"], true: Float[np.ndarray, "t j 2"], size: float
+    found: Float[np.ndarray, "t j 2"], true: Float[np.ndarray, "t j 2"], size: float, skeleton: Skeleton = H36M17
 ) -> list[tuple[int, int]]:
     """(joint, other): joints whose 2D is off, and much nearer to the true place of another, in the median over frames.
 
@@ -209,6 +252,6 @@ def misplaced(
     wrong = []
     for joint in np.flatnonzero(off):
         other = int(errors[joint].argmin())
-        if errors[joint, other] < own[joint] / NEARER and (other != H36M17.mirror[joint] or off[other]):
+        if errors[joint, other] < own[joint] / NEARER and (other != skeleton.mirror[joint] or off[other]):
             wrong.append((int(joint), other))
     return wrong
