@@ -41,6 +41,8 @@ class Protocol:
         flip: whether the prediction is averaged with that of the mirrored input unless the caller says otherwise.
         without_joints: names of joints that are not scored. Those that a skeleton does not have are ignored.
         without_takes: (subject, take) that are not scored, and why.
+        mean_over: what the means over frames are taken by, before their mean: actions, or recordings; "frame": all
+            frames count alike. Frames that the file marks as not valid are never scored.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Protocol:
     flip: bool = False
     without_joints: tuple[str, ...] = ()
     without_takes: tuple[tuple[str, str], ...] = ()
+    mean_over: Literal["action", "recording", "frame"] = "action"
 
     def scored(self, outputs: int) -> int:
         """Frames scored per window of a model that predicts `outputs` frames from it."""
@@ -207,6 +210,30 @@ PROTOCOLS = {
             root="subtracted",
             flip=True,
             without_takes=(("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1")),
+        ),
+        Protocol(
+            "3dhp",
+            "MPI-INF-3DHP: PCK, AUC and MPJPE by test sequence, valid frames, all joints, aligned at the pelvis; "
+            "papers differ in joints, alignment and 3D (annot3 or univ_annot3, which the source of the data names).",
+            mean_over="recording",
+        ),
+        Protocol(
+            "3dhp14",
+            "MPI-INF-3DHP: PCK, AUC and MPJPE by test sequence, valid frames, the 14 joints of the official script's "
+            "groups, aligned at the pelvis, which is not one of them.",
+            without_joints=("Hip", "Spine", "Neck/Nose"),
+            mean_over="recording",
+        ),
+        Protocol(
+            "3dpw",
+            "3DPW: P1 and P2, valid frames, all joints of the file, aligned at the pelvis.",
+            mean_over="frame",
+        ),
+        Protocol(
+            "3dpw14",
+            "3DPW: P1 and P2, valid frames, the 14 joints that SMPL and Human3.6M share, aligned at the pelvis.",
+            without_joints=("Spine", "Neck/Nose", "Head"),
+            mean_over="frame",
         ),
     )
 }

@@ -9,6 +9,7 @@
     /rows/frame           (row)           frame number within the recording
     /rows/pose3d          (row, joint, 3) float32, metres, camera space, root not removed          optional
     /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
+    /rows/valid           (row) uint8, 0 where the ground truth is not to be scored; absent = all are valid
     /splits/<name>        (recording) name of the part each recording belongs to: train, validation, test or nothing
     /windows/<frames>x<stride>  (window, 2): track, start; a start may be negative, edges are clamped
 
@@ -48,6 +49,7 @@ RECORDING_NUMBERS = {
     "frames": (),
 }
 TRACK_COLUMNS = ("recording", "person", "first_row", "rows")
+ROW_NUMBERS = {"frame": np.int32, "valid": np.uint8}  # one number a row; other fields are poses
 COPIED_AT_ONCE = 100_000  # rows
 # Median bone of any human skeleton in use lies well inside; a factor of 1000 (millimetres) lies well outside.
 BONE_METRES = (0.01, 2.0)
@@ -63,6 +65,7 @@ class Track:
         frame: number of the first frame within the recording.
         person: number of the person within the recording.
         apart: the frames have no order in time: each is written as a track of one frame.
+        valid: (t) bool, False where the source says that its ground truth is not to be scored; None = all are valid.
     """
 
     # Shapes are checked when a recording is written, with a message that names it.
@@ -71,12 +74,13 @@ class Track:
     frame: int = 0
     person: int = 0
     apart: bool = False
+    valid: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.fields().values()), ()))
 
     def fields(self) -> dict[str, np.ndarray]:
-        """Row arrays by their place under /rows."""
+        """Row arrays of poses by their place under /rows."""
         fields = {f"pose2d/{detector}": pose for detector, pose in self.pose2d.items()}
         return fields if self.pose3d is None else {"pose3d": self.pose3d, **fields}
 
@@ -153,6 +157,7 @@ class DatasetWriter:
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self._ids: set[str] = set()
+        self._all_valid = True
         # Rows wait in files without a name, which vanish with the process however it ends.
         self._files: dict[str, BinaryIO] = {}
         self._digests: dict[str, object] = {}
@@ -164,20 +169,23 @@ class DatasetWriter:
         if recording.id in self._ids:
             raise InputError(f"{recording.id}: two recordings have this id; rename the subject or the take of one")
         fields = set(recording.tracks[0].fields())
-        if self._files and fields != set(self._files) - {"frame"}:
+        earlier = set(self._files) - set(ROW_NUMBERS)
+        if self._files and fields != earlier:
             raise InputError(
                 f"{recording.id} has {', '.join(sorted(fields))}, the recordings before it "
-                f"{', '.join(sorted(set(self._files) - {'frame'}))}; every recording needs the same fields"
+                f"{', '.join(sorted(earlier))}; every recording needs the same fields"
             )
         self._ids.add(recording.id)
         number = len(self.recordings["id"])
         for track in recording.tracks:
             frame = track.frame + np.arange(len(track), dtype=np.int32)
-            for name, values in {"frame": frame, **track.fields()}.items():
+            valid = np.ones(len(track), bool) if track.valid is None else track.valid
+            self._all_valid &= bool(valid.all())
+            for name, values in {"frame": frame, "valid": valid, **track.fields()}.items():
                 if name not in self._files:
                     self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
                     self._digests[name] = hashlib.sha256()
-                data = np.ascontiguousarray(values, dtype=np.int32 if name == "frame" else np.float32).tobytes()
+                data = np.ascontiguousarray(values, dtype=ROW_NUMBERS.get(name, np.float32)).tobytes()
                 self._digests[name].update(data)
                 with unharmed(self.path):
                     self._files[name].write(data)
@@ -211,6 +219,9 @@ class DatasetWriter:
                 file.close()
 
     def _write(self, path: Path) -> None:
+        if self._all_valid:
+            self._files.pop("valid").close()
+            self._digests.pop("valid")
         text = h5py.string_dtype()
         with h5py.File(path, "w", libver="latest") as file:
             file.attrs.update(
@@ -252,7 +263,7 @@ class DatasetWriter:
 
     def _copy_rows(self, file: h5py.File, name: str) -> None:
         """From the spilled file into a contiguous array, a piece at a time."""
-        shape, dtype = ((), np.int32) if name == "frame" else ((len(self.skeleton), 3), np.float32)
+        shape, dtype = ((), ROW_NUMBERS[name]) if name in ROW_NUMBERS else ((len(self.skeleton), 3), np.float32)
         target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
         self._files[name].flush()
         spilled = np.memmap(self._files[name], dtype, "r", shape=(self.rows, *shape))
@@ -278,6 +289,11 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
                     f"{where}: {values[t, j]} at frame {track.frame + t}, joint {skeleton.names[j]}; "
                     "give finite numbers, and confidence 0 for what was not seen"
                 )
+        if track.valid is not None and (track.valid.shape != (len(track),) or track.valid.dtype != bool):
+            raise InputError(
+                f"{recording.id}, valid: {track.valid.dtype} of shape {track.valid.shape}; expected ({len(track)} "
+                "frames) of bool"
+            )
         if track.pose3d is not None:
             check_metres(track.pose3d, skeleton, recording.id)
 
@@ -347,7 +363,7 @@ class Dataset:
         self.splits = {name: parts.asstr()[:] for name, parts in file.get("splits", {}).items()}
         self.detectors = sorted(file["rows"].get("pose2d", {}))
         self._places, self._mapped = {}, {}
-        for name in ("frame", "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)):
+        for name in (*ROW_NUMBERS, "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)):
             if name in file["rows"]:
                 rows = file["rows"][name]
                 if rows.id.get_offset() is None:
@@ -371,7 +387,9 @@ class Dataset:
         return "synthetic" in self.source.lower()
 
     def rows(self, name: str) -> np.ndarray:
-        """A row array ("pose3d", "pose2d/gt", "frame"), memory-mapped copy-on-write."""
+        """A row array ("pose3d", "pose2d/gt", "frame") mapped copy-on-write; "valid" as bool, if absent True."""
+        if name == "valid" and name not in self._places:
+            return np.ones(self._places["frame"][1], bool)
         if name not in self._places:
             detector = name.removeprefix("pose2d/")
             raise InputError(
@@ -381,7 +399,7 @@ class Dataset:
         if name not in self._mapped:
             offset, shape, dtype = self._places[name]
             self._mapped[name] = np.memmap(self.path, dtype, "c", offset, shape)
-        return self._mapped[name]
+        return np.asarray(self._mapped[name], bool) if name == "valid" else self._mapped[name]
 
     def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""

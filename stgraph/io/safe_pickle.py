@@ -1,4 +1,4 @@
-"""Other people's `.npz` files, object arrays included, read without running any of the code in their pickles.
+"""Other people's pickles and `.npz` files, object arrays included, read without running any of the code in them.
 
 A pickle names the functions that rebuild its contents. Here each name is looked up in a table of stand-ins for NumPy's
 constructors, and any other name is refused. The stand-ins remember what they are given, and the arrays are built from
@@ -245,6 +245,20 @@ def _unpickle(stream: BufferedIOBase, where: str) -> Any:
         ) from error
 
 
+def load_pickle(path: Path | str) -> Any:
+    """What a pickle of NumPy arrays, scalars and plain containers holds; those of Python 2 are read as latin1.
+
+    Raises:
+        InputError: no such file, a damaged one, or one that pickles anything else, which is named and never run.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            return _unpickle(stream, str(path))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the path of a pickle file") from error
+
+
 def npz_names(path: Path | str) -> tuple[str, ...]:
     """Names of the arrays in an `.npz` file, none of which is read. Raises InputError as `load_npz` does."""
     with _opened(Path(path)) as (_, members):
@@ -290,30 +304,63 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
         yield archive, {name.removesuffix(".npy"): name for name in archive.namelist()}
 
 
+def load_npy(path: Path | str) -> np.ndarray:
+    """The array of an `.npy` file: memory-mapped read-only where it is of numbers, else read.
+
+    Raises:
+        InputError: no such file, a damaged one, or objects that are anything but arrays and plain containers.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            size = path.stat().st_size
+            dtype = _HEADERS[npy.read_magic(stream)](stream)[2]
+            if dtype.kind not in "USO":
+                return np.load(path, mmap_mode="r", allow_pickle=False)
+            stream.seek(0)
+            return _read_array(stream, size, str(path))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; give the path of an .npy file") from error
+    except Exception as error:
+        raise InputError(_unread(str(path), error)) from error
+
+
 def _load_member(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
     where = f"{path}, array {name.removesuffix('.npy')!r}"
     try:
         with archive.open(name) as stream:
-            shape, fortran, dtype = _HEADERS[npy.read_magic(stream)](stream)
-            if dtype.kind == "O":
-                array = _unpickle(stream, where)
-                if not isinstance(array, np.ndarray) or array.dtype != object or array.shape != shape:
-                    raise ValueError(f"{type(array).__name__} instead of an array of objects of shape {shape}")
-                return array if shape else array[()]
-            # Compared before anything is allocated.
-            size, left = math.prod(shape) * dtype.itemsize, archive.getinfo(name).file_size - stream.tell()
-            if size != left:
-                raise ValueError(f"{left} bytes for shape {shape} of {dtype}, which takes {size}")
-            array = np.frombuffer(bytearray(stream.read()), dtype)
-            return _text_checked(array.reshape(shape, order="F" if fortran else "C"))
+            array = _read_array(stream, archive.getinfo(name).file_size, where)
+            return array[()] if array.dtype == object and not array.shape else array
     except InputError:
         raise
     # What a damaged header or zip member raises is nowhere listed.
     except Exception as error:
-        raise InputError(
-            f"{where}: cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array, "
-            "the file may be damaged, get or save it again"
-        ) from error
+        raise InputError(_unread(where, error)) from error
+
+
+def _unread(where: str, error: Exception) -> str:
+    return (
+        f"{where}: cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array, "
+        "the file may be damaged, get or save it again"
+    )
+
+
+def _read_array(stream: BufferedIOBase, size: int, where: str) -> np.ndarray:
+    """The array of a `.npy` stream of `size` bytes."""
+    shape, fortran, dtype = _HEADERS[npy.read_magic(stream)](stream)
+    if dtype.kind == "O":
+        array = _unpickle(stream, where)
+        if not isinstance(array, np.ndarray) or array.dtype != object or array.shape != shape:
+            raise ValueError(f"{type(array).__name__} instead of an array of objects of shape {shape}")
+        return array
+    # Compared before anything is allocated.
+    expected, left = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if expected != left:
+        raise ValueError(f"{left} bytes for shape {shape} of {dtype}, which takes {expected}")
+    array = np.frombuffer(bytearray(stream.read()), dtype)
+    return _text_checked(array.reshape(shape, order="F" if fortran else "C"))
 
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

@@ -33,6 +33,38 @@ def test_round_trip(dataset):
     assert parts == {"S1": "train", "S5": "train", "S9": "test"}
 
 
+def with_valid(path, masks):
+    """A dataset of one recording per mask."""
+    with DatasetWriter(path, H36M17, source="", terms="", created_by="") as writer:
+        for take, valid in enumerate(masks):
+            good = recording("S1", take, CAMERAS[0], 20)
+            writer.add(replace(good, tracks=[replace(good.tracks[0], valid=valid)]))
+    return Dataset(path)
+
+
+def test_frames_that_are_not_valid_are_marked(tmp_path):
+    some = np.arange(20) % 3 > 0
+    data = with_valid(tmp_path / "some.h5", [None, some])
+    np.testing.assert_array_equal(data.rows("valid"), np.concatenate([np.ones(20, bool), some]))
+    assert data.rows("valid").dtype == bool
+    assert data.hash != with_valid(tmp_path / "others.h5", [None, ~some]).hash
+    np.testing.assert_array_equal(data.rows("pose3d")[20:], recording("S1", 1, CAMERAS[0], 20).tracks[0].pose3d)
+
+
+def test_where_all_are_valid_nothing_is_stored(tmp_path):
+    data = with_valid(tmp_path / "all.h5", [None, np.ones(20, bool)])
+    assert data.rows("valid").all() and data.rows("valid").shape == (40,)
+    with h5py.File(data.path) as file:
+        assert sorted(file["rows"]) == ["frame", "pose2d", "pose3d"]
+    assert data.hash == with_valid(tmp_path / "none.h5", [None, None]).hash
+
+
+@pytest.mark.parametrize("valid", [np.ones(19, bool), np.ones(20, int), np.ones((20, 1), bool)])
+def test_a_mask_of_another_shape_or_type_is_refused(tmp_path, valid):
+    with pytest.raises(InputError, match=r"S1/take 0/left, valid: .*expected \(20 frames\) of bool"):
+        with_valid(tmp_path / "wrong.h5", [valid])
+
+
 def test_a_plain_reader_needs_no_stgraph(dataset):
     with h5py.File(dataset.path) as file:
         assert dict(file.attrs)["format"] == "stgraph"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npz, npz_names
+from stgraph.io.safe_pickle import load_npz, load_pickle, npz_names
 
 CONTENT = {
     "poses": {"S1": {"Walking 1": [np.arange(12, dtype=np.float32).reshape(2, 3, 2), np.zeros((0, 3, 2))]}},
@@ -106,6 +106,39 @@ def test_python_2_pickles_keep_their_numbers_as_text(tmp_path):
     numbers = np.array([1.5, -2.25], dtype="<f8").tobytes()
     content = b"}U\x01a" + BEGUN + b"(K\x01K\x02\x85" + DOUBLES + b"\x89U" + bytes([len(numbers)]) + numbers + b"tbs"
     assert same(one(opcodes(tmp_path, content)), {"a": np.array([1.5, -2.25])})
+
+
+def test_a_plain_pickle_is_read_the_same_way(tmp_path):
+    path = tmp_path / "sequence.pkl"
+    path.write_bytes(pickle.dumps(CONTENT, 2))
+    assert same(load_pickle(path), CONTENT)
+    numbers = np.array([1.5, -2.25], dtype="<f8").tobytes()
+    path.write_bytes(
+        b"\x80\x02}U\x04ang\xe9"
+        + BEGUN
+        + b"(K\x01K\x02\x85"
+        + DOUBLES
+        + b"\x89U"
+        + bytes([len(numbers)])
+        + numbers
+        + b"tbs."
+    )
+    assert same(load_pickle(path), {"angé": np.array([1.5, -2.25])})
+    path.write_bytes(pickle.dumps(CONTENT, 2)[:-30])
+    with pytest.raises(InputError, match=r"sequence\.pkl: not a whole pickle.*cut short"):
+        load_pickle(path)
+    with pytest.raises(InputError, match=r"absent\.pkl: No such file.*give the path of a pickle"):
+        load_pickle(tmp_path / "absent.pkl")
+    with pytest.raises(InputError, match="directory"):
+        load_pickle(tmp_path)
+
+
+def test_code_in_a_plain_pickle_is_named_and_never_run(tmp_path):
+    Payload.folder = str(tmp_path / "made")
+    (tmp_path / "code.pkl").write_bytes(pickle.dumps({"poses": [Payload()]}, 2))
+    with pytest.raises(InputError, match=rf"code\.pkl: its pickle holds {os.mkdir.__module__}\.mkdir"):
+        load_pickle(tmp_path / "code.pkl")
+    assert not (tmp_path / "made").exists()
 
 
 def test_npz_with_plain_and_object_arrays(tmp_path):
