@@ -161,7 +161,7 @@ class Shrink(nn.Module):
         return relu_dropout(norm_conv(x, self.norm, self.conv), self.dropout * self.training)
 
 
-def in_full_precision(head: nn.Module, x: Motion) -> Changed:
+def in_full_precision(head: nn.Module, x: Motion) -> Float[Tensor, "b d t _"]:
     """A head's output without autocast: sixteen bits round metres to millimetres, and more far from zero."""
     device = x.device.type
     if not torch.is_autocast_enabled(device):

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from stgraph.models import MODELS, Model, Published
-from stgraph.models.blocks import Changed, Motion, relu_dropout
+from stgraph.models.blocks import Motion, relu_dropout
 from stgraph.skeleton import H36M17, Skeleton
 
 Rows = Float[Tensor, "b t c"]
@@ -91,7 +91,7 @@ class FlatPose(nn.Module):
         self.joints = joints
         self.conv = nn.Conv2d(in_channels, joints * out_channels, 1)
 
-    def forward(self, x: Float[Tensor, "b c s 1"]) -> Changed:
+    def forward(self, x: Float[Tensor, "b c s 1"]) -> Float[Tensor, "b d s j"]:
         """(b c s 1) -> (b d s j)."""
         return rearrange(self.conv(x), "b (j c) s 1 -> b c s j", j=self.joints)
 
@@ -208,7 +208,7 @@ class TemporalConvolution(Model):
 
     def features(self, x: Motion) -> Float[Tensor, "b d s 1"]:
         """Body without heads: (b c t j) -> (b channels s 1), s = t - before - after."""
-        strided = x.shape[2] == self.receptive_field and not self.dense
+        strided = not (self.dense or x.shape[2] != self.receptive_field)
         rows = rearrange(x, "b c t j -> b t (j c)")
         rows = self.first(side_by_side(rows, self.first_taps, 1, strided))
         for block in self.blocks:

@@ -1,7 +1,6 @@
 """TGraphNet against the published implementation's numbers, and what must hold for any skeleton."""
 
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from stgraph.models import MODELS
 from stgraph.models.tgraphnet import TGraphNet
 from stgraph.skeleton import H36M16, H36M17, Skeleton, partitions
 from stgraph.tasks.lifting import Lifting
+from tests.recipe import recipe_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = {"channels": [16, 32, 32], "stages": [1, 2, 2]}
@@ -54,29 +54,11 @@ def test_outputs_are_the_published_ones(name):
     assert relative_error(millimetres(model, arrays["input"], torch.float64), arrays["output_f64"]) < 1e-7
 
 
-def recipe_value(key: str, shape: list[int], seed: int) -> np.ndarray:
-    """The golden recipe: every entry is a function of its own published name."""
-    random = np.random.RandomState((zlib.crc32(key.encode()) + seed) & 0xFFFFFFFF)
-    if key == "adj_v":
-        return partitions(H36M17, "symmetric", frames=3).astype(np.float32) + 0.03 * random.randn(*shape)
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape)
-    if key.endswith("running_mean"):
-        return 0.3 * random.randn(*shape)
-    if key.endswith("running_var"):
-        return 0.5 + 1.5 * random.rand(*shape)
-    if len(shape) == 1:
-        return 0.5 + random.rand(*shape) if key.endswith("weight") else 0.1 * random.randn(*shape)
-    fan_in = shape[0] if len(shape) == 2 else np.prod(shape[1:])
-    return random.randn(*shape) * np.sqrt(1 / fan_in)
-
-
 def test_full_size_outputs_are_the_published_ones():
     about = json.loads((GOLDEN / "tgraphnet_seq_root_rel_full.json").read_text())
-    entries = [(key, shape) for key, shape, _ in about["keys"] if "adj_" not in key or key == "adj_v"]
-    state = {
-        key: torch.from_numpy(np.asarray(recipe_value(key, shape, about["seed"]))).float() for key, shape in entries
-    }
+    entries = [entry for entry in about["keys"] if "adj_" not in entry[0] or entry[0] == "adj_v"]
+    initial = {"adj_v": partitions(H36M17, "symmetric", frames=3).astype(np.float32)}
+    state = recipe_state(entries, about["seed"], initial)
     model = published_model(state)
     # Theirs counts the edges' adjacency, which nothing uses.
     assert sum(weight.numel() for weight in model.parameters()) == about["params"] - 48 * 48
