@@ -1,6 +1,7 @@
 """TGraphNet: a U-shaped spatio-temporal graph network that lifts sequences of 2D poses."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -49,6 +50,14 @@ class Unit(nn.Module):
         return self.temporal_conv(y, x if self.match is None else self.match(received))
 
 
+def way_down(widths: list[int], stages: list[int], unit: Callable[[int, int], Unit]) -> nn.ModuleList:
+    """The units of every level: its first one changes the width from the level before."""
+    return nn.ModuleList(
+        nn.ModuleList(unit(before if stage == 0 else width, width) for stage in range(count))
+        for before, width, count in zip(widths[:-1], widths[1:], stages, strict=True)
+    )
+
+
 class PoseHead(nn.Module):
     """5-tap convolutions over time, one for the joints and another for the root.
 
@@ -70,16 +79,26 @@ class PoseHead(nn.Module):
         return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
 
 
+def stage_problems(settings: dict) -> list[str]:
+    """What is wrong with the numbers of units."""
+    channels, stages = settings["channels"], settings["stages"]
+    if len(stages) == len(channels):
+        return []
+    return [f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level"]
+
+
 PUBLISHED_PARTITIONS = 4
 # Published names of weights -> ours, applied in turn.
 PUBLISHED_NAMES = (
     (r"^adj_v$", "adjacency.weight"),
-    (r"^downsample_layers\.(\d+)\.graph_stages\.", r"down.\1."),
-    (r"^downsample_layers\.(\d+)\.tcn\.", r"shrink.\1."),
+    (r"^pre\.(?=weight|bias)", "first.conv."),
+    (r"^pre\.norm\.", "first.norm."),
+    (r"^(?:downsample_)?layers\.(\d+)\.graph_stages\.", r"down.\1."),
+    (r"^(?:downsample_)?layers\.(\d+)\.tcn\.", r"shrink.\1."),
     (r"^upsample_layers\.(\d+)\.0\.graph_stages\.0\.", r"up.\1."),
     (r"^merging_layers\.(\d+)\.0\.graph_stages\.0\.", r"merge.\1."),
     (r"^post_merge\.graph_stages\.0\.", "last."),
-    (r"^post_node\.", "heads.pose.joints_conv."),
+    (r"^post_node\.", "heads.pose."),
     (r"^post_traj\.", "heads.pose.root_conv."),
     # Without residual units the graph convolution is the whole unit and has no name of its own.
     (r"^((?:down\.\d+\.\d+|up\.\d+|merge\.\d+|last)\.)(?=weight|bias|norm)", r"\1gcn."),
@@ -89,6 +108,38 @@ PUBLISHED_NAMES = (
     (r"\.tcn\.0\.", ".temporal_conv.conv."),
     (r"\.tcn\.1\.", ".temporal_conv.norm."),
 )
+
+
+def translate(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
+    """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
+
+    What does not belong to the network comes through under its published name. The pose changes from mm to metres.
+    """
+    # The adjacency is listed again for every layer that shares it, and one of edges that nothing uses.
+    names = [name for name in state if not re.search(r"(\.adj_v|(^|\.)adj_e)$", name)]
+    weights = {}
+    for published in names:
+        name, value = published, state[published]
+        for pattern, replacement in PUBLISHED_NAMES:
+            name = re.sub(pattern, replacement, name)
+        if name.endswith("conv.weight") and value.ndim == 2:
+            value = rearrange(value, "c (k d) -> d (k c) 1 1", k=PUBLISHED_PARTITIONS)
+        elif value.ndim == 4:
+            value = rearrange(value, "d c j t -> d c t j")
+        weights[name] = value / 1000 if name.startswith("heads.") else value
+    units = [re.match(r"down\.(\d+)\.\d+\.graph_conv\.norm\.weight$", name) for name in weights]
+    widths = {int(unit[1]): len(weights[unit.string]) for unit in units if unit}
+    levels = [int(unit[1]) for unit in units if unit]
+    settings = {
+        "channels": [widths[level] for level in sorted(widths)],
+        "stages": [levels.count(level) for level in sorted(widths)],
+        "residual": any("temporal_conv" in name for name in weights),
+    }
+    if state.get("adj_v", torch.empty(0)).ndim == 3:
+        settings["frames_per_graph"] = state["adj_v"].shape[-1] // joints
+    if (shrink := weights.get("shrink.0.conv.weight", torch.empty(0))).ndim == 4:
+        settings["temporal_stride"] = shrink.shape[2]
+    return settings if levels else {}, weights
 
 
 @MODELS.register("tgraphnet")
@@ -136,11 +187,7 @@ class TGraphNet(Model):
             return Unit(before, after, len(matrices), dropout, residual)
 
         first, *higher = channels
-        widths = [in_channels, *channels]
-        self.down = nn.ModuleList(
-            nn.ModuleList(unit(widths[level + (stage > 0)], width) for stage in range(stages[level]))
-            for level, width in enumerate(channels)
-        )
+        self.down = way_down([in_channels, *channels], stages, unit)
         self.shrink = nn.ModuleList(Shrink(width, temporal_stride, dropout) for width in channels[:-1])
         climb = list(zip(reversed(higher), reversed(channels[:-1]), strict=True))
         self.up = nn.ModuleList(unit(before, after) for before, after in climb)
@@ -157,9 +204,7 @@ class TGraphNet(Model):
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length."""
-        channels, stages, problems = settings["channels"], settings["stages"], []
-        if len(stages) != len(channels):
-            problems.append(f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level")
+        channels, problems = settings["channels"], stage_problems(settings)
         block, stride = settings["frames_per_graph"], settings["temporal_stride"]
         multiple = block * stride ** (len(channels) - 1)
         if frames % multiple:
@@ -171,32 +216,11 @@ class TGraphNet(Model):
 
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
-        """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
-
-        What does not belong to the network comes through under its published name. The pose changes from mm to metres.
-        """
-        # The adjacency is listed again for every layer that shares it, and one of edges that nothing uses.
-        names = [name for name in state if not re.search(r"(\.adj_v|(^|\.)adj_e)$", name)]
-        weights = {}
-        for published in names:
-            name, value = published, state[published]
-            for pattern, replacement in PUBLISHED_NAMES:
-                name = re.sub(pattern, replacement, name)
-            if name.endswith(("graph_conv.conv.weight", "match.conv.weight")) and value.ndim == 2:
-                value = rearrange(value, "c (k d) -> d (k c) 1 1", k=PUBLISHED_PARTITIONS)
-            elif value.ndim == 4:
-                value = rearrange(value, "d c j t -> d c t j")
-            weights[name] = value / 1000 if name.startswith("heads.") else value
-        units = [re.match(r"down\.(\d+)\.\d+\.graph_conv\.norm\.weight$", name) for name in weights]
-        widths = {int(unit[1]): len(weights[unit.string]) for unit in units if unit}
-        levels = [int(unit[1]) for unit in units if unit]
-        settings = {
-            "channels": [widths[level] for level in sorted(widths)],
-            "stages": [levels.count(level) for level in sorted(widths)],
-            "residual": any("temporal_conv" in name for name in weights),
-            "frames_per_graph": state["adj_v"].shape[-1] // joints if "adj_v" in state else 3,
+        """Settings and weights of a published checkpoint's `state_dict`; see `translate`."""
+        settings, weights = translate(state, joints)
+        return settings, {
+            re.sub(r"^heads\.pose\.(?=weight|bias)", "heads.pose.joints_conv.", name): weights[name] for name in weights
         }
-        return settings if levels else {}, weights
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
