@@ -23,7 +23,7 @@ from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, world_to_camera
 from stgraph.io.dataset import Recording, Track
-from stgraph.skeleton import H36M17, Skeleton
+from stgraph.skeleton import H36M16, H36M17, Skeleton
 
 FPS = 50.0
 ACTIONS = (
@@ -194,7 +194,8 @@ def report_origin(plans: list[Plan], found: Found, notes: list[str]) -> None:
         if unseen:
             notes.append(
                 f"{detector}: {len(poses.skeleton)} joints in the order of {poses.skeleton.name}; "
-                f"{', '.join(unseen)} is marked unseen (confidence 0)"
+                f"{', '.join(unseen)} is marked unseen (confidence 0); an experiment with `data.skeleton` "
+                f'"{H36M16.name}" takes the rest'
             )
 
 

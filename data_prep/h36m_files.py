@@ -49,8 +49,8 @@ NOT_POSITIONS = {
     ),
 }
 FRAMES_ALONE = (
-    "single frames in no order of time, as POSEIDON takes them (train_2d_poses.npy, ...), and without camera and "
-    "subject, so that no sequences can be made of them; take the files that they were made from"
+    "single frames without sequence, camera and subject, as POSEIDON takes them (train_2d_poses.npy, ...); convert "
+    "them with `python -m data_prep poseidon FOLDER`"
 )
 ARCHIVES = (".tgz", ".tar", ".gz", ".zip")
 RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}

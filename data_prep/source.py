@@ -1,4 +1,4 @@
-"""What every converter is: a named source of recordings. Adding a source, or another command, means adding one module."""
+"""What every converter is: a named source of recordings. Adding a source or a command means adding one module."""
 
 import importlib
 import pkgutil

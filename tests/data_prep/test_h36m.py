@@ -260,7 +260,7 @@ def test_detectors_share_a_file(tmp_path):
     assert dict(source.left_out)["D2_Positions: 4 recordings, the first S9/Waiting/54138969"] == "2D without 3D"
     assert data.detectors == ["cpn_ft_h36m_dbb", "gt", "sh_ft_h36m", "sh_pt_mpii", "sim"]
     assert "cpn_ft_h36m_dbb: 12 recordings ran on after the motion capture; cut to its length (36" in str(source.notes)
-    assert "Neck/Nose is marked unseen" in str(source.notes)
+    assert 'Neck/Nose is marked unseen (confidence 0); an experiment with `data.skeleton` "h36m16"' in str(source.notes)
     exact = data.rows("pose2d/gt")
     nose = H36M17.index("Neck/Nose")
     for detector in ("sh_ft_h36m", "sh_pt_mpii"):
@@ -322,7 +322,9 @@ def test_nothing_there(tmp_path):
     assert "joint angles, not positions" in message and "rescaled to a universal skeleton" in message
     np.save(tmp_path / "train_3d_poses.npy", np.zeros((5, 16, 3)))
     for given in (tmp_path, tmp_path / "train_3d_poses.npy"):
-        assert "1 .npy files: single frames in no order of time, as POSEIDON takes them" in refusal(given)
+        message = refusal(given)
+        assert "1 .npy files: single frames without sequence" in message
+        assert "python -m data_prep poseidon FOLDER" in message
     write_2d(tmp_path, "gt")
     assert "2D poses alone (gt)" in refusal(tmp_path)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npz, load_pickle, npz_names
+from stgraph.io.safe_pickle import load_npy, load_npz, load_pickle, npz_names
 
 CONTENT = {
     "poses": {"S1": {"Walking 1": [np.arange(12, dtype=np.float32).reshape(2, 3, 2), np.zeros((0, 3, 2))]}},
@@ -388,3 +388,37 @@ def test_fortran_order_and_no_axes(tmp_path):
         load_npz(tmp_path / "a.npz"),
         {"a": np.arange(6).reshape(2, 3), "b": np.array(np.float32(2.5)), "c": np.zeros((3, 0))},
     )
+
+
+def test_npy_files_of_numbers_text_and_objects(tmp_path):
+    """Numbers lie on the disk until they are asked for; everything else is read with the same care as in archives."""
+    names = np.array(["Eating", "Walking 1"])
+    for name, array in {
+        "a": np.eye(3),
+        "b": names,
+        "c": names.astype(object),
+        "d": np.asfortranarray(np.ones((2, 3))),
+    }.items():
+        np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
+        loaded = load_npy(tmp_path / f"{name}.npy")
+        assert same(np.asarray(loaded), array) and isinstance(loaded, np.memmap) == (array.dtype.kind == "f")
+    with pytest.raises(ValueError, match="read-only"):
+        load_npy(tmp_path / "a.npy")[0, 0] = 1
+    for name in "abc":
+        path = tmp_path / f"{name}.npy"
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(InputError, match=rf"{name}\.npy"):
+            load_npy(path)
+    (tmp_path / "e.npy").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"e\.npy: cannot be read"):
+        load_npy(tmp_path / "e.npy")
+    with pytest.raises(InputError, match=r"absent\.npy: No such file"):
+        load_npy(tmp_path / "absent.npy")
+
+
+def test_code_in_an_npy_file_is_named_and_never_run(tmp_path):
+    Payload.folder = str(tmp_path / "made")
+    np.save(tmp_path / "code.npy", np.array([Payload()], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=rf"code\.npy: its pickle holds {os.mkdir.__module__}\.mkdir"):
+        load_npy(tmp_path / "code.npy")
+    assert not (tmp_path / "made").exists()
