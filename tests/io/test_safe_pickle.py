@@ -401,7 +401,7 @@ def test_npy_files_of_numbers_text_and_objects(tmp_path):
     }.items():
         np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
         loaded = load_npy(tmp_path / f"{name}.npy")
-        assert same(np.asarray(loaded), array) and isinstance(loaded, np.memmap) == (array.dtype.kind == "f")
+        assert same(np.array(loaded), array) and isinstance(loaded, np.memmap) == (array.dtype.kind == "f")
     with pytest.raises(ValueError, match="read-only"):
         load_npy(tmp_path / "a.npy")[0, 0] = 1
     for name in "abc":
