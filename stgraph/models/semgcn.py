@@ -12,8 +12,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models import MODELS, Model, Published
+from stgraph.models import MODELS, Published
 from stgraph.models.blocks import Changed, Motion, aggregate, conv_norm, relu_dropout
+from stgraph.models.frames import FrameModel
 from stgraph.skeleton import H36M16, Skeleton, bone_matrix
 
 
@@ -169,7 +170,7 @@ PUBLISHED_NAMES = (
 
 
 @MODELS.register("semgcn")
-class SemGCN(Model):
+class SemGCN(FrameModel):
     """Semantic graph convolutions over the joints of each frame, in residual blocks of two.
 
     Args:
@@ -184,7 +185,6 @@ class SemGCN(Model):
     """
 
     published = Published("semgcn", r"^gconv_input\.", H36M16, "semgcn")
-    sliding = True
 
     def __init__(
         self,
