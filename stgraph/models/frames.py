@@ -17,7 +17,7 @@ class FrameModel(Model):
     def forward(self, x: Motion, **inputs: Tensor) -> dict[str, Float[Tensor, "b _ _ _"]]:
         """Every head's output (b n t j); the pose in metres."""
         outputs = super().forward(rearrange(x, "b c t j -> (b t) c 1 j"), **inputs)
-        return {name: rearrange(output, "(b t) n 1 j -> b n t j", b=len(x)) for name, output in outputs.items()}
+        return {name: rearrange(output, "(b t) n 1 j -> b n t j", b=x.shape[0]) for name, output in outputs.items()}
 
 
 # The frames of a batch lie below one another in a single image, whose memory is rows of channels: a 1x1 convolution of
@@ -70,7 +70,7 @@ class FlatHead(nn.Module):
     def forward(self, features: Float[Tensor, "b c t 1"]) -> Float[Tensor, "b d t j"]:
         """(b channels t 1) -> (b out_channels t nodes)."""
         rows = self.conv(rearrange(features, "b c t 1 -> 1 c (b t) 1"))
-        y = rearrange(rows, "1 (j d) (b t) 1 -> b d t j", b=len(features), j=self.nodes)
+        y = rearrange(rows, "1 (j d) (b t) 1 -> b d t j", b=features.shape[0], j=self.nodes)
         if self.zero is None:
             return y
         return torch.cat([y[..., : self.zero], torch.zeros_like(y[..., :1]), y[..., self.zero :]], dim=-1)
@@ -104,4 +104,4 @@ class FlatModel(Model):
         rows = self.first(rearrange(x, "b c t j -> 1 (j c) (b t) 1"))
         for block in self.blocks:
             rows = rows + block(rows)
-        return rearrange(rows, "1 c (b t) 1 -> b c t 1", b=len(x))
+        return rearrange(rows, "1 c (b t) 1 -> b c t 1", b=x.shape[0])

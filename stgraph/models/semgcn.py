@@ -62,7 +62,7 @@ class SemGraphConv(nn.Module):
         else:
             columns = rearrange(mapped, "b (d k) t w -> d (b t) (k w)", k=2)
             y = torch.baddbmm(self.conv.bias[:, None, None], columns, rearrange(adjacency, "d k v w -> d (k w) v"))
-            y = rearrange(y, "d (b t) v -> b d t v", b=len(x))
+            y = rearrange(y, "d (b t) v -> b d t v", b=x.shape[0])
         return y if norm is None else norm(y)
 
 
