@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
@@ -65,7 +66,8 @@ class Linear(FlatModel):
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
         """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
 
-        Its pose is in metres, as ours. What does not belong to the network comes through under its published name.
+        Its pose is in metres, as ours. Some were trained on the joints other than the root: the root then counts nothing.
+        What does not belong to the network comes through under its published name.
         """
         weights = {}
         for published, value in state.items():
@@ -73,7 +75,11 @@ class Linear(FlatModel):
             for pattern, replacement in PUBLISHED_NAMES:
                 name = re.sub(pattern, replacement, name)
             weights[name] = value[..., None, None] if value.ndim == 2 else value
-        if "first.conv.bias" not in weights:
+        if not {"first.conv.weight", "first.conv.bias"} <= weights.keys():
             return {}, weights
+        first, root = weights["first.conv.weight"], 2 * H36M16.root
+        if first.shape[1] == 2 * (joints - 1):
+            nothing = first.new_zeros(len(first), 2, 1, 1)
+            weights["first.conv.weight"] = torch.cat([first[:, :root], nothing, first[:, root:]], dim=1)
         layers = {name.split(".")[1] for name in weights if name.startswith("blocks.")}
         return {"channels": len(weights["first.conv.bias"]), "layers": len(layers)}, weights

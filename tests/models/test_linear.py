@@ -41,6 +41,20 @@ def test_outputs_are_the_published_ones(name, channels, parameters):
         assert np.abs(found - arrays[output]).max() < limit * np.abs(arrays[output]).max()
 
 
+def test_checkpoints_that_do_not_see_the_root_predict_the_same_wherever_it_is():
+    _, state = golden("small64")
+    blind = state | {"w1.weight": state["w1.weight"][:, 2:]}
+    settings, weights = Linear.from_published(blind, len(H36M16))
+    model = Linear(H36M16, 2, {"pose": 3}, **settings).eval()
+    model.load_state_dict(weights)
+    _, sighted = Linear.from_published(state, len(H36M16))
+    reference = Linear(H36M16, 2, {"pose": 3}, **settings).eval()
+    reference.load_state_dict(sighted)
+    x = torch.randn(5, 2, 1, 16)
+    at_zero = torch.cat([torch.zeros(5, 2, 1, 1), x[..., 1:]], dim=-1)
+    torch.testing.assert_close(model(x)["pose"], reference(at_zero)["pose"])
+
+
 def test_the_root_is_zero_wherever_it_stands():
     skeleton = Skeleton("leg", ("Knee", "Hip", "Foot"), (1, -1, 0))
     pose = Linear(skeleton, 2, {"pose": 3}, channels=8).eval()(torch.randn(4, 2, 3, 3))["pose"]
