@@ -66,7 +66,7 @@ class Linear(FlatModel):
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
         """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
 
-        Its pose is in metres, as ours. Some were trained on the joints other than the root: the root then counts nothing.
+        Its pose is in metres, as ours. Some see the joints other than the root: its weights are then zero.
         What does not belong to the network comes through under its published name.
         """
         weights = {}
