@@ -14,24 +14,27 @@ from torch import Tensor, nn
 from stgraph.command import run_command
 from stgraph.data import Windows
 from stgraph.io.dataset import Dataset
+from stgraph.models import Model
 from stgraph.params import load
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_report
 from stgraph.run import REPORTS, Engine, Run, data_file
 
 
-class FrameLinear(nn.Module):
+class FrameLinear(Model):
     """An affine map from the joints of a frame to its pose.
 
     Args:
         weight: (j * c, j * 3). bias: (j * 3), metres.
     """
 
+    sliding = True
+
     def __init__(self, weight: Float[Tensor, "i o"], bias: Float[Tensor, " o"]) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
 
-    def forward(self, x: Float[Tensor, "b c t j"]) -> dict[str, Tensor]:
+    def forward(self, x: Float[Tensor, "b c t j"], **inputs: Tensor) -> dict[str, Tensor]:
         """The pose head's output (b 3 t j)."""
         pose = rearrange(x, "b c t j -> b t (j c)") @ self.weight + self.bias
         return {"pose": rearrange(pose, "b t (j c) -> b c t j", c=3)}

@@ -131,7 +131,7 @@ class Fit:
         run.model = engine.to_device(engine.synchronised(run.model))
         self.average = averaged(run.model, optim.ema) if optim.ema else None
         optimizer = torch.optim.AdamW(
-            run.model.parameters(), optim.lr, weight_decay=optim.weight_decay, amsgrad=True, fused=True
+            run.model.parameters(), optim.lr, weight_decay=optim.weight_decay, amsgrad=optim.amsgrad, fused=True
         )
         self.progress, self.restart = Progress(), restart
         if resume and (run.folder / "last.pt").exists():
@@ -180,8 +180,6 @@ class Fit:
     def train_epoch(self) -> bool:
         """Train to the end of the epoch and score it; False where the budget ended by then."""
         progress = self.progress
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.optim.lr * self.optim.decay**progress.epoch
         self.training_mode()
         order = epoch_batches(len(self.train), self.optim.batch_size, self.run.settings.seed, progress.epoch)
         budget = False
@@ -213,13 +211,25 @@ class Fit:
             self.listener.epoch(row)
         return not budget
 
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        done = self.progress.epoch
+        if self.optim.decay_steps:
+            done = (self.progress.epoch * self.batches + self.progress.step) // self.optim.decay_steps
+        return self.optim.lr * self.optim.decay**done
+
     def training_mode(self) -> None:
-        """Every module trains, but frozen norms."""
+        """Every module trains, but frozen norms; the others get the epoch's momentum."""
         self.run.model.train()
+        norms = [module for module in self.run.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         if self.optim.freeze_norm:
-            for module in self.run.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            for norm in norms:
+                norm.eval()
+        if self.optim.norm_momentum:
+            first, last = self.optim.norm_momentum
+            passed = self.progress.epoch / max(self.optim.epochs - 1, 1)
+            for norm in norms:
+                norm.momentum = first * (last / first) ** passed
 
     def step(self, index: Int[np.ndarray, " b"]) -> Step:
         """One step of the optimizer.
@@ -235,6 +245,8 @@ class Fit:
         share = len(part) / len(index)
         key = (run.settings.seed, progress.epoch, progress.step, engine.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
         batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
         outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)
@@ -243,7 +255,7 @@ class Fit:
         engine.backward(loss * (share * engine.world_size))
         with torch.no_grad():
             errors = run.task.errors(batch, outputs)
-        means = {"loss": loss, **terms, **{f"{name}_mm": 1000 * error.mean() for name, error in errors.items()}}
+        means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
         flags = [self.save_due(), self.over_budget(), self.stop_requested()]
         sums = torch.stack([value.detach().float() * share for value in means.values()])
         sums = torch.cat([sums, sums.new_tensor(flags)])

@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,12 +20,14 @@ from pydantic import (
 from stgraph.errors import InputError
 from stgraph.models import MODELS
 from stgraph.registry import Registry
+from stgraph.skeleton import SKELETONS
 from stgraph.tasks import TASKS
 
 FOLDER = Path("params")
 
 
 Subjects = list[str] | None
+Momentum = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -39,6 +41,7 @@ class DataSettings(Section):
 
     dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
     detector: str = Field(description="2D detections that are the input; 'gt' is the exact projection")
+    skeleton: Literal[tuple(SKELETONS)] | None = Field(None, description="take these joints; null: all the file has")
     frames: PositiveInt = Field(81, description="length of a window")
     stride: PositiveInt = Field(5, description="frames between training windows")
     frame_step: PositiveInt = Field(1, description="use every n-th frame of a recording")
@@ -51,16 +54,21 @@ class DataSettings(Section):
 
 
 class OptimSettings(Section):
-    """AdamW with amsgrad, decayed every epoch."""
+    """AdamW, its learning rate decayed in steps."""
 
     lr: PositiveFloat = 0.001
     weight_decay: NonNegativeFloat = 1e-5
+    amsgrad: bool = True
     decay: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate after every epoch")] = 0.99
+    decay_steps: PositiveInt | None = Field(None, description="decay after so many steps instead of every epoch")
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 64
     max_norm: PositiveFloat | None = Field(None, description="limit of the gradient's norm")
     ema: Annotated[float, Field(ge=0, lt=1, description="decay of averaged weights; 0: off")] = 0.0
     patience: NonNegativeInt = Field(0, description="stop after so many epochs without a better validation; 0: off")
+    norm_momentum: tuple[Momentum, Momentum] | None = Field(
+        None, description="momentum of batch norms in the first and last epoch, geometric between; null: as built"
+    )
     freeze_norm: bool = Field(False, description="batch norms keep their running statistics, as in fine-tuning")
 
 
@@ -179,6 +187,11 @@ def explain(problem: dict, path: tuple, schema: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing; give it a value"
     return f"{key}: found {json.dumps(problem['input'])}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def with_task(settings: Settings, section: dict) -> Settings:
+    """The settings with another task section."""
+    return settings.model_copy(update={"task": section})
 
 
 def with_data(settings: Settings, **changes: object) -> Settings:

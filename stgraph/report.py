@@ -20,9 +20,10 @@ def write_report(report: Mapping, folder: Path | str) -> list[Path]:
     folder = Path(folder)
     paths = [write_json(report, folder / "report.json")]
     for name, plot in PLOTS.items():
-        paths.append(folder / f"{name}.png")
-        with replaced(paths[-1]) as temporary:
-            plot(report).savefig(temporary, dpi=130)
+        if (figure := plot(report)) is not None:
+            paths.append(folder / f"{name}.png")
+            with replaced(paths[-1]) as temporary:
+                figure.savefig(temporary, dpi=130)
     # Last, since it shows the plots.
     paths.append(folder / "report.md")
     with replaced(paths[-1]) as temporary:
@@ -61,6 +62,8 @@ def report_markdown(report: Mapping) -> str:
             text=3,
         ),
     ]
+    if "recognition" in report:
+        lines += ["", "## Recognised actions", "", *_recognition(report["recognition"])]
     for group, title in GROUP_TITLES.items():
         names = list(next(iter(by[group].values())))
         rows = [(label, *(_number(scores[name]) for name in names)) for label, scores in by[group].items()]
@@ -73,6 +76,37 @@ def report_markdown(report: Mapping) -> str:
     lines += ["", "## Worst recording", "", f"{worst['recording']}, P1 {worst['P1']:.1f} mm.", ""]
     lines += ["![Error along time of the worst recording](worst.png)", ""]
     return "\n".join(lines)
+
+
+def _recognition(scores: Mapping) -> list[str]:
+    """Accuracy over frames and over recordings, and the recall of every class with its counts."""
+    parts, lines = ("frames", "recordings"), []
+    if scores["unknown"]:
+        left_out = ", ".join(f"{action} ({count})" for action, count in scores["unknown"].items())
+        lines += [
+            f"{sum(scores['unknown'].values())} recordings have an action that the training recordings did not have "
+            f"and are left out of this part: {left_out}.",
+            "",
+        ]
+    if not scores["frames"]["count"]:
+        return [*lines, f"Nothing is left to score; the classes are {', '.join(scores['classes'])}."]
+    columns = {"accuracy": "accuracy, %", "class_accuracy": "mean of the classes, %"}
+    columns |= {"largest_class": "naming the largest class alone, %", "count": "count"}
+    rows = [
+        (part, *(f"{scores[part][key]:,}" if key == "count" else _number(scores[part][key]) for key in columns))
+        for part in parts
+    ]
+    lines += [*_table(("over", *columns.values()), rows), ""]
+    head = ("action", *(f"{part}{what}" for part in parts for what in (" recognised", "", ", recall %")))
+    rows = []
+    for number, name in enumerate(scores["classes"]):
+        row = [name]
+        for part in parts:
+            confusion = scores[part]["confusion"][number]
+            right, count = confusion[number], sum(confusion)
+            row += [f"{right:,}", f"{count:,}", _number(100 * right / count if count else None)]
+        rows.append(row)
+    return [*lines, *_table(head, rows), "", "![Recognised against true actions](recognition.png)"]
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from stgraph.errors import InputError
 from stgraph.evaluation import Evaluator
 from stgraph.fitting import Fit, Listener, Progress
 from stgraph.io.dataset import Dataset
-from stgraph.models import MODELS
-from stgraph.params import Settings, with_data
+from stgraph.models import MODELS, Model
+from stgraph.params import Settings, with_data, with_task
 from stgraph.protocols import Protocol, find_protocol
+from stgraph.recognition import ActionScores, class_labels
 from stgraph.registry import Registry
-from stgraph.skeleton import Skeleton
+from stgraph.skeleton import SKELETONS, Skeleton
 from stgraph.tasks import TASKS
 
 DATA, REPORTS = Path("data"), Path("reports")
@@ -108,16 +110,17 @@ class Run:
         self.task = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
         context = {"in_channels": self.task.in_channels(settings.data.confidence), "heads": self.task.heads}
-        self.model: nn.Module = build(MODELS, settings.model, skeleton, **context)
+        self.model: Model = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
 
     @classmethod
     def create(cls, name: str, settings: Settings, dataset: Dataset, engine: Engine) -> "Run":
-        """A new run for a dataset; subjects that the settings leave to it are settled by its split."""
-        settings = settle_subjects(settings, dataset)
+        """A new run for a dataset; subjects and actions that the settings leave to it are settled."""
+        settings = settle_actions(settle_subjects(settings, dataset), dataset)
         origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic)
-        return cls(name, settings, dataset.skeleton, origin, engine)
+        skeleton = SKELETONS.get(settings.data.skeleton, dataset.skeleton)
+        return cls(name, settings, skeleton, origin, engine)
 
     @classmethod
     def load(cls, name: str, engine: Engine) -> "Run":
@@ -152,13 +155,13 @@ class Run:
         """Windows of some subjects, with the run's settings unless `options` says otherwise.
 
         Raises:
-            InputError: the dataset's skeleton is not the run's.
+            InputError: the dataset lacks a joint of the run's skeleton.
         """
-        if dataset.skeleton != self.skeleton:
+        if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
             raise InputError(
                 f"{dataset.path} has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run "
-                f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints); prepare the data for that "
-                "skeleton or train on this one"
+                f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks "
+                f"{', '.join(missing)}; {self.fitting_skeletons(dataset.skeleton)}"
             )
         data = self.settings.data
         chosen = {
@@ -168,8 +171,23 @@ class Run:
             "actions": data.actions,
             "frame_step": data.frame_step,
             "confidence": data.confidence,
+            "skeleton": self.skeleton,
+            "margin": (self.model.before, self.model.after),
+            "labels": class_labels(dataset.recordings["action"], self.task.classes),
         }
         return self.engine.place(Windows(dataset, subjects=subjects, **(chosen | options)))
+
+    def fitting_skeletons(self, other: Skeleton) -> str:
+        """The remedy for data of another skeleton: joints that both have, where they have a name together."""
+        fitting = [
+            name for name, skeleton in SKELETONS.items() if {*skeleton.names} <= {*self.skeleton.names} & {*other.names}
+        ]
+        if not fitting:
+            return "prepare the data for that skeleton, or train on this one"
+        return (
+            f"joints map by name, and those of {' or '.join(map(repr, fitting))} are in both: "
+            f"train with --set data.skeleton={fitting[0]}"
+        )
 
     # Training --------------------------------------------------------------------------------------------------------
 
@@ -178,7 +196,7 @@ class Run:
         return Fit(self, dataset, listener, **options).fit()
 
     def validate(self, windows: Windows, model: nn.Module) -> dict[str, float]:
-        """Means of the loss's terms over windows, and of the errors in mm over the frames inside their tracks.
+        """Means of the loss's terms over windows, and of the errors over the frames inside their tracks.
 
         In a distributed run every process takes its share, and all get the same means.
         """
@@ -191,8 +209,8 @@ class Run:
             batch, outputs = self.outputs(windows, index, model)
             means = {name: (term, len(index)) for name, term in self.task.terms(batch, outputs).items()}
             for name, error in self.task.errors(batch, outputs).items():
-                inside = 1000 * error[batch["inside"]]
-                means[f"{name}_mm"] = (inside.mean(), len(inside))
+                inside = error[batch["inside"]]
+                means[name] = (inside.mean(), len(inside))
             for name, (mean, count) in means.items():
                 sums[name] = sums.get(name, 0.0) + weight * count * float(mean)
                 counts[name] = counts.get(name, 0) + weight * count
@@ -213,8 +231,9 @@ class Run:
         with self.engine.autocast():
             outputs = model(**self.task.inputs(batch))
             if flip:
-                twin = {"pose": windows.mirrored(model(windows.mirrored(batch["x"]))["pose"])}
-                outputs = outputs | {name: (outputs[name] + twin[name]) / 2 for name in twin}
+                twin = model(windows.mirrored(batch["x"]))
+                twin["pose"] = windows.mirrored(twin["pose"])
+                outputs = {name: (output + twin[name]) / 2 for name, output in outputs.items()}
         return batch, outputs
 
     def evaluate(
@@ -225,11 +244,11 @@ class Run:
         subjects: list[str] | None = None,
         detector: str | None = None,
         flip: bool | None = None,
-        batch_size: int = 256,
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
 
-        Returns the report of `stgraph.evaluation.Evaluator`.
+        Returns the report of `stgraph.evaluation.Evaluator`; where the model tells actions, with that of
+        `stgraph.recognition.ActionScores` as `recognition`.
         """
         data = self.settings.data
         subjects = subjects or data.test or data.validation
@@ -248,14 +267,20 @@ class Run:
             first_frames=windows.first_frames,
             frame_step=data.frame_step,
             frames=data.frames,
+            before=self.model.before,
+            after=self.model.after,
+            sliding=self.model.sliding,
             output=self.task.output,
             flip=flip,
         )
-        windows.cut(evaluator.windows[:, :2])
-        for index in torch.arange(len(windows)).split(batch_size):
+        plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
+        windows.cut(plan.table[:, :2], frames=plan.frames)
+        for index in plan.batches():
             batch, outputs = self.outputs(windows, index, self.model, evaluator.flip)
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
-        return evaluator.report(
+            if "action" in outputs:
+                actions.add(batch["recording"], outputs["action"], plan.predicted(index)[1])
+        report = evaluator.report(
             experiment=self.name,
             synthetic=dataset.synthetic or self.origin.synthetic,
             data=str(dataset.path),
@@ -268,6 +293,7 @@ class Run:
             subjects=", ".join(subjects),
             trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train))),
         )
+        return report | ({"recognition": actions.report()} if self.task.classes else {})
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
@@ -282,17 +308,17 @@ class Run:
         data = self.settings.data
         subject = dataset.recordings["subject"][recording]
         windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
-        table = find_protocol("standard").windows(windows.lengths, data.frames)
-        table = table[windows.recording.cpu().numpy()[table[:, 0]] == recording]
-        windows.cut(table[:, :2])
+        model = self.model
+        plan = find_protocol("standard").plan(windows.lengths, data.frames, model.before, model.after, model.sliding)
+        table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
+        plan = replace(plan, table=table)
+        windows.cut(table[:, :2], frames=plan.frames)
         parts = []
-        for index in torch.arange(len(windows)).split(256):
+        for index in plan.batches():
             batch, outputs = self.outputs(windows, index, self.model, flip)
             path = batch["pose3d"][:, :, self.skeleton.root]
             found = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
-            scored = torch.from_numpy(table)[index]
-            frame = batch["frame"].cpu()
-            kept = (frame >= scored[:, 2:3]) & (frame < scored[:, 3:4])
+            _, kept = plan.predicted(index)
             parts.append({name: values.float().cpu()[kept].numpy() for name, values in found.items()})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         joined["error"] = np.linalg.norm(joined["prediction"] - joined["target"], axis=-1)
@@ -324,6 +350,16 @@ def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
         test = named("test") or [name for name in named("validation") if name not in validation]
     train = data.train or [name for name in named("train") or sorted(set(table)) if name not in {*validation, *test}]
     return with_data(settings, train=train, validation=validation, test=test)
+
+
+def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with the classes that they leave open: the actions of the training recordings."""
+    data, table = settings.data, dataset.recordings
+    trained = np.isin(table["subject"], data.train)
+    if data.actions:
+        trained &= np.isin(table["action"], data.actions)
+    actions = sorted(set(map(str, table["action"][trained])))
+    return with_task(settings, TASKS.get(settings.task["name"]).settle(settings.task, actions, str(dataset.path)))
 
 
 def data_file(settings: Settings) -> Path:

@@ -161,6 +161,8 @@ H36M17 = Skeleton(
 # Stacked Hourglass has no Neck/Nose.
 H36M16 = H36M17.without("Neck/Nose", name="h36m16")
 
+SKELETONS = {skeleton.name: skeleton for skeleton in (H36M32, H36M17, H36M16)}
+
 
 def partitions(skeleton: Skeleton, strategy: str, frames: int = 1) -> Float[np.ndarray, "k v w"]:
     """The graph of a skeleton over some frames, normalised and dealt to the partitions of a strategy.

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "allocator"},
     {"skeleton", "geometry"},
     {"metrics", "registry", "io"},
-    {"protocols", "figures"},
+    {"protocols", "recognition", "figures"},
     {"evaluation"},
     {"report"},
     {"data", "models", "tasks"},

@@ -47,7 +47,7 @@ def test_all_problems_are_listed_at_once():
         "params/x/params.json: ",
         'optim.lr: found "fast"',
         "optim.epochs: found 0; input should be greater than 0",
-        "optim.momentum: unknown key; known: lr,",
+        "optim.momentum: unknown key; did you mean norm_momentum? known: lr,",
         "data.detector: missing",
         "model.dropout: found 2; input should be less than 1",
         "model.chanels: unknown key; did you mean channels?",

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
 MOST_BARS = 40
+# More columns than this leave no room for numbers in them.
+MOST_NUMBERS = 25
 
 
 def plot_joints(report: Mapping) -> Figure:
@@ -48,7 +50,34 @@ def plot_worst(report: Mapping) -> Figure:
     return figure
 
 
-PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst}
+def plot_recognition(report: Mapping) -> Figure | None:
+    """Shares of every true action's frames that were recognised as each action; None where none was scored.
+
+    Classes that do not occur, neither true nor recognised, have no row or column.
+    """
+    scores = report.get("recognition")
+    if scores is None or not scores["frames"]["count"]:
+        return None
+    confusion = np.array(scores["frames"]["confusion"])
+    true, found = (np.flatnonzero(confusion.sum(axis)) for axis in (1, 0))
+    share = 100 * confusion[np.ix_(true, found)] / confusion[true].sum(1, keepdims=True)
+    figure, axes = _page(2.5 + 0.3 * len(true), "Recognised actions, % of the frames of each true one", report)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    if len(found) <= MOST_NUMBERS:
+        for (row, column), value in np.ndenumerate(share):
+            if value >= 0.5:
+                colour = "white" if value > 55 else "0.2"
+                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set_yticks(range(len(true)), [scores["classes"][number] for number in true], fontsize=8)
+    axes.set_xticks(
+        range(len(found)), [scores["classes"][number] for number in found], fontsize=8, rotation=45, ha="right"
+    )
+    axes.set(xlabel=f"recognised as ({scores['frames']['accuracy']:.1f} % right)", ylabel="true action")
+    axes.tick_params(length=0)
+    return figure
+
+
+PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
 
 
 def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:
