@@ -1,4 +1,4 @@
-"""python -m stgraph.convert MODEL CHECKPOINT --exp NAME: turn a published checkpoint into one of ours."""
+"""python -m stgraph.convert FAMILY CHECKPOINT --exp NAME: turn a published checkpoint into one of ours."""
 
 import argparse
 import json
@@ -10,18 +10,21 @@ from stgraph.command import run_command
 from stgraph.errors import InputError
 from stgraph.io.files import replaced, sha256
 from stgraph.models import MODELS
-from stgraph.published import convert, flat_overrides, load_published
-from stgraph.skeleton import H36M17
+from stgraph.published import convert, families, find_model, flat_overrides, load_published
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.convert", description=__doc__)
-    convertible = [name for name in MODELS.names() if hasattr(MODELS.get(name), "from_published")]
-    arguments.add_argument("model", choices=convertible)
+    arguments.add_argument("family", choices=families(), help="whose checkpoint it is: %(choices)s")
     arguments.add_argument("checkpoint", type=Path, help="as published, such as root_rel.pth.tar")
     arguments.add_argument("--exp", required=True, help="what to call the result in params/ and checkpoints/")
     arguments.add_argument("--params", type=Path, help="its flat settings file (params.json beside the checkpoint)")
-    arguments.add_argument("--like", default="root_rel", help="experiment that gives all other settings (%(default)s)")
+    arguments.add_argument(
+        "--like",
+        metavar="EXP",
+        help="experiment that gives the settings which shapes do not tell, such as tcn_causal for a causal network "
+        "(the one with its publisher's hyper-parameters)",
+    )
     return arguments
 
 
@@ -32,18 +35,23 @@ def main(args: argparse.Namespace) -> None:
             raise InputError(f"{path} exists; choose another name with --exp, or remove it")
     flat = args.params or args.checkpoint.with_name("params.json")
     overrides = flat_overrides(flat) if args.params or flat.exists() else []
-    state, skeleton = load_published(args.checkpoint), H36M17
-    settings, weights = convert(args.model, state, args.like, overrides, skeleton, str(args.checkpoint))
+    state, rest = load_published(args.checkpoint)
+    model = find_model(args.family, state, str(args.checkpoint))
+    published = MODELS.get(model).published
+    settings, weights = convert(model, state, overrides, str(args.checkpoint), args.like)
     origin = Origin(f"published checkpoint {args.checkpoint.name}", "its publisher's", sha256(args.checkpoint), False)
-    save_weights(target, Weights(weights, settings, skeleton, origin, float(settings.optim.epochs), {}))
+    save_weights(target, Weights(weights, settings, published.skeleton, origin, float(settings.optim.epochs), {}))
     with replaced(experiment) as temporary:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
-    used = f"settings from {flat}" if overrides else f"settings of {args.like}: {flat} does not exist"
+    like = args.like or published.like
+    used = f"settings from {flat}, and those of {like}" if overrides else f"settings of {like}"
     print(
-        f"{args.checkpoint}: {len(state)} entries -> {target} ({len(weights)} weights, metres)\n"
-        f"{experiment}: {used}\n"
-        f"next: python -m stgraph.evaluate --exp {args.exp}"
+        f"{args.checkpoint}: {len(state)} entries of {model} -> {target} ({len(weights)} weights, metres)\n"
+        f"{experiment}: {used}, and what the weights' shapes tell"
     )
+    if rest:
+        print(f"not used: {', '.join(rest)}")
+    print(f"next: python -m stgraph.evaluate --exp {args.exp}")
 
 
 if __name__ == "__main__":

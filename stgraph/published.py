@@ -10,10 +10,9 @@ from torch import Tensor
 
 from stgraph import params
 from stgraph.errors import InputError
-from stgraph.models import MODELS
+from stgraph.models import MODELS, Published
 from stgraph.params import Settings
 from stgraph.run import build
-from stgraph.skeleton import Skeleton
 from stgraph.tasks import TASKS
 
 # Keys of a published, flat params.json that mean the same as one of ours.
@@ -30,7 +29,7 @@ DETECTORS = {"cpn": "cpn_ft_h36m_dbb", "gt": "gt"}
 
 
 class Skipped:
-    """Stands in for the NumPy numbers that training left beside the weights, so that nothing of NumPy's is run."""
+    """Stands in for what training left beside the weights, so that nothing of NumPy's is run."""
 
     def __init__(self, *content: object) -> None:
         pass
@@ -39,20 +38,27 @@ class Skipped:
         pass
 
 
-NUMPY_NUMBERS = [
-    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.float32", "numpy.float64"),
-    *("numpy.dtypes.Float32DType", "numpy.dtypes.Float64DType", "numpy.dtypes.Int64DType", "_codecs.encode"),
+# Numbers, and the state of a random generator, in the names of NumPy 1 and 2.
+NUMPY_NAMES = [
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *("numpy.dtype", "numpy.ndarray", "numpy.float32", "numpy.float64", "_codecs.encode"),
+    *(f"numpy.dtypes.{kind}DType" for kind in ("Float32", "Float64", "Int64", "UInt32")),
+    *("numpy.random.__RandomState_ctor", "numpy.random._pickle.__randomstate_ctor"),
+    *("numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937"),
 ]
+WEIGHTS = ("state_dict", "model_pos")  # where publishers put them
 
 
-def load_published(path: Path) -> dict[str, Tensor]:
-    """The `state_dict` of a checkpoint. Nothing in it is run: tensors, containers and numbers are all it may hold.
+def load_published(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The weights of a checkpoint, and the names of what else it holds, which is not used.
+
+    Nothing in it is run: tensors, containers, numbers and NumPy's random state are all it may hold.
 
     Raises:
         InputError: missing or damaged, holds anything else, or holds no weights.
     """
     try:
-        with torch.serialization.safe_globals([(Skipped, name) for name in NUMPY_NUMBERS]):
+        with torch.serialization.safe_globals([(Skipped, name) for name in NUMPY_NAMES]):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; give the path of a checkpoint") from error
@@ -64,13 +70,54 @@ def load_published(path: Path) -> dict[str, Tensor]:
             f"{path}: {found}; expected tensors, containers and numbers alone, because anything else can run code; "
             "get it again, or save its state_dict by itself"
         ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    place = next((name for name in WEIGHTS if isinstance(content, dict) and name in content), None)
+    state = content[place] if place else content
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         found = (
             f"a dictionary of {', '.join(map(str, content))}" if isinstance(content, dict) else type(content).__name__
         )
-        raise InputError(f"{path}: found {found}; expected tensors by name, by themselves or under 'state_dict'")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+        places = " or ".join(map(repr, WEIGHTS))
+        raise InputError(f"{path}: found {found}; expected tensors by name, by themselves or under {places}")
+    rest = [str(name) for name, value in content.items() if name != place and value is not None] if place else []
+    return {str(name).removeprefix("module."): value for name, value in state.items()}, rest
+
+
+def families() -> list[str]:
+    """Every family of published checkpoints that can be converted."""
+    return sorted({published.family for _, published in convertible()})
+
+
+def convertible() -> list[tuple[str, Published]]:
+    """Every model that published checkpoints exist for, with what is known of those."""
+    models = ((name, MODELS.get(name).published) for name in MODELS.names())
+    return [(name, published) for name, published in models if published]
+
+
+def find_model(family: str, state: dict[str, Tensor], where: str) -> str:
+    """The model of a family that a checkpoint's names belong to.
+
+    Raises:
+        InputError: they belong to another family, which is named, or to none.
+    """
+    found = [
+        (name, published)
+        for name, published in convertible()
+        if any(re.search(published.mark, entry) for entry in state)
+    ]
+    for name, published in found:
+        if published.family == family:
+            return name
+    if found:
+        other = found[0][1].family
+        raise InputError(
+            f"{where}: not a checkpoint of {family}: it looks like one of {other}; "
+            f"run `python -m stgraph.convert {other} {where} --exp NAME`"
+        )
+    names = list(state)
+    raise InputError(
+        f"{where}: {len(names)} entries such as {', '.join(names[:3])}, which belong to no published model that can be "
+        f"converted; expected a checkpoint of {' or '.join(families())}"
+    )
 
 
 def flat_overrides(path: Path) -> list[str]:
@@ -86,15 +133,40 @@ def flat_overrides(path: Path) -> list[str]:
 
 
 def convert(
-    model: str, state: dict[str, Tensor], like: str, overrides: list[str], skeleton: Skeleton, where: str
+    model: str, state: dict[str, Tensor], overrides: list[str], where: str, like: str | None = None
 ) -> tuple[Settings, dict[str, Tensor]]:
-    """Settings and weights of ours. Raises InputError that lists the keys and shapes that do not fit."""
-    section, weights = MODELS.get(model).from_published(state, len(skeleton))
-    overrides = [*overrides, f"model.name={model}"]
-    overrides += [f"model.{key}={json.dumps(value)}" for key, value in section.items()]
-    settings = params.load(like, overrides)
-    heads = build(TASKS, settings.task, skeleton).heads
-    ours = build(MODELS, settings.model, skeleton, in_channels=2, heads=heads).state_dict()
+    """Settings and weights of ours.
+
+    Args:
+        model: as `find_model` gives it.
+        state: as `load_published` gives it.
+        overrides: of the settings, "section.key=value"; what the shapes tell comes after them.
+        where: names the checkpoint in messages.
+        like: experiment that gives all other settings; by default the model's own.
+
+    Raises:
+        InputError: keys and shapes that do not fit, all listed, or settings that do not.
+    """
+    published = MODELS.get(model).published
+    if like and (other := params.load(like).model["name"]) != model:
+        raise InputError(
+            f"--like {like}: an experiment with the model {other}, and {where} holds a {model}; "
+            f"expected one with that model, such as {published.like}"
+        )
+    try:
+        told, weights = MODELS.get(model).from_published(state, len(published.skeleton))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{where}: weights of a shape that no published {model} has ({str(error).strip().splitlines()[0]}); "
+            "expected a checkpoint as published, get it again"
+        ) from error
+    overrides = [*overrides, f"model.name={model}", f"data.skeleton={published.skeleton.name}"]
+    overrides += [f"{key if '.' in key else f'model.{key}'}={json.dumps(value)}" for key, value in told.items()]
+    settings = params.load(like or published.like, overrides)
+    heads = build(TASKS, settings.task, published.skeleton).heads
+    ours = build(MODELS, settings.model, published.skeleton, in_channels=2, heads=heads).state_dict()
+    # PyTorch before 0.4.1 did not count the batches that a norm has seen; nothing depends on their number.
+    weights = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")} | weights
     shapes = {
         f"{name} {tuple(weights[name].shape)} instead of {tuple(value.shape)}"
         for name, value in ours.items()
@@ -107,5 +179,8 @@ def convert(
     }
     if any(problems.values()):
         listed = "\n  ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in problems.items() if names)
-        raise InputError(f"{where}: not the weights of a published {model}\n  {listed}\nname the model it belongs to")
+        raise InputError(
+            f"{where}: not the weights of a published {model} of {len(published.skeleton)} joints\n  {listed}\n"
+            "get the checkpoint again, or give --like an experiment with the settings that it was trained with"
+        )
     return settings, weights

@@ -36,7 +36,8 @@ class Model(nn.Module):
 
     A subclass makes `heads` and defines `features`; its constructor's keyword-only arguments are its settings. Where
     checkpoints of the published implementation exist, it sets `published` and has a static method
-    `from_published(state, joints)` that gives the settings that the shapes tell and the weights under its own names.
+    `from_published(state, joints)` that gives the settings that the shapes tell and the weights under its own names;
+    where those fix the length of a window, "data.frames" is among the settings.
 
     Attributes:
         heads: name -> module from features (b c t j) to an output (b n t j).
