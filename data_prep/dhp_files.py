@@ -52,14 +52,14 @@ class Values:
         pose3d: (t w 3) millimetres, camera space.
         pixels: (t w 2).
         valid: frames that are scored.
-        exact: poses whose projection the pixels are, where `pose3d` is rescaled: what intrinsics are estimated from.
+        exact: poses whose projection the pixels are, where the file has them: what intrinsics are estimated from.
         cut: frames of the file beyond those that the official description counts.
     """
 
     pose3d: Float[np.ndarray, "t w 3"]
     pixels: Float[np.ndarray, "t w 2"]
     valid: Bool[np.ndarray, " t"]
-    exact: Float[np.ndarray, "t w 3"]
+    exact: Float[np.ndarray, "t w 3"] | None
     cut: int = 0
 
 
@@ -183,10 +183,10 @@ def training_values(path: Path, annotation: str, camera: int) -> Values:
         return cell.reshape(-1, joints, channels).astype(np.float64)
 
     pose3d, pixels = of(annotation, 3), of("annot2", 2)
-    exact = of("annot3", 3) if "annot3" in content else pose3d
+    exact = of("annot3", 3) if "annot3" in content else None
     same_length(f"{path}, camera {camera}", {annotation: pose3d, "annot2": pixels, "annot3": exact})
     valid, cut = np.ones(len(pose3d[:frames]), bool), max(len(pose3d) - frames, 0)
-    return Values(pose3d[:frames], pixels[:frames], valid, exact[:frames], cut)
+    return Values(pose3d[:frames], pixels[:frames], valid, exact if exact is None else exact[:frames], cut)
 
 
 @lru_cache(maxsize=1)  # the views of a file are read one after another
@@ -216,7 +216,7 @@ def test_values(path: Path, annotation: str) -> Values:
         return value.T.reshape(-1, len(RELEVANT), channels).astype(np.float64)
 
     pose3d, pixels, valid = of(annotation, 3), of("annot2", 2), content["valid_frame"].ravel() != 0
-    exact = of("annot3", 3) if "annot3" in content else pose3d
+    exact = of("annot3", 3) if "annot3" in content else None
     same_length(path, {annotation: pose3d, "annot2": pixels, "annot3": exact, "valid_frame": valid})
     return Values(pose3d, pixels, valid, exact)
 
@@ -333,4 +333,4 @@ def npz_values(poses: Any, where: str, test: bool = False) -> Values:
     same_length(where, arrays)
     pose3d, pixels = arrays["data_3d"], arrays["data_2d"]
     valid = arrays["valid"] != 0 if test else np.ones(len(pose3d), bool)
-    return Values(pose3d, pixels, valid, pose3d)
+    return Values(pose3d, pixels, valid, None)

@@ -63,8 +63,8 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
 
 
 def same_length(where: Path | str, values: dict[str, Any]) -> None:
-    """Raises InputError where the parts of a file are of different length."""
-    lengths = {name: len(value) for name, value in values.items()}
+    """Raises InputError where the parts of a file that it has are of different length."""
+    lengths = {name: len(value) for name, value in values.items() if value is not None}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
         raise InputError(f"{where}: {found}; expected as many of each, get the file again")

@@ -191,7 +191,7 @@ def test_every_layout_gives_the_same_dataset(tmp_path, name):
         assert (data.rows("pose2d/gt")[rows, :, 2] == 1).all()
         np.testing.assert_array_equal(data.rows("valid")[rows], valid(part) if part in TESTS else True)
         eye = data.camera(recording)
-        np.testing.assert_allclose(eye.intrinsics, camera(part, number).intrinsics, atol=1e-4)
+        np.testing.assert_allclose(eye.intrinsics, camera(part, number).intrinsics, atol=0.01)
         assert (eye.height, eye.name) == (camera(part, number).height, str(number))
     counts = {"npz": (18, 0), "calibrated": (2, 16)}.get(name, (18, 0))
     for count, what in zip(counts, ("of cameras estimated from 2D and 3D", "of calibrated cameras"), strict=True):
@@ -261,11 +261,28 @@ def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
     data, _ = prepared(tmp_path / "in", tmp_path / "out.h5")
     rows = data.rows("pose3d")[16 * FRAMES :]
     assert (rows[:FRAMES][~valid("TS1")] == 0).all() and np.abs(rows[:FRAMES][valid("TS1")]).min(axis=0).max() > 1
-    np.testing.assert_allclose(data.camera(16).intrinsics, camera("TS1", 0).intrinsics, atol=1e-4)
+    np.testing.assert_allclose(data.camera(16).intrinsics, camera("TS1", 0).intrinsics, atol=0.01)
+    confidence = data.rows("pose2d/gt")[16 * FRAMES :, :, 2].reshape(2, FRAMES, -1)
+    assert (confidence[0] == 1).all() and (confidence[1] == valid("TS5")[:, None]).all()
     test["TS1"]["valid"][:] = 0
     write_npz(tmp_path / "in", test=test)
     data, source = prepared(tmp_path / "in", tmp_path / "out.h5")
     assert ("TS1", "no frame is valid") in source.left_out and len(data) == 17
+
+
+@pytest.mark.parametrize("scale", [0.88, 1.0, 1.12])
+def test_a_rescaled_skeleton_is_found_out(tmp_path, scale):
+    """An .npz file may hold either annotation; its camera is that of the person's own size."""
+    test = npz_test()
+    for entry in test.values():
+        root = entry["data_3d"][:, [RELEVANT.index(4)]]
+        entry["data_3d"] = root + scale * (entry["data_3d"] - root)
+    np.savez(tmp_path / "data_test_3dhp.npz", data=test)
+    data, source = prepared(tmp_path, tmp_path / "out.h5")
+    for number, name in enumerate(TESTS):
+        np.testing.assert_allclose(data.camera(number).intrinsics, camera(name, 0).intrinsics, atol=0.1)
+    said = f"3D of 2 recordings is {scale:.3f} to {scale:.3f} times the size that its 2D shows"
+    assert any(note.startswith(said) for note in source.notes) == (scale != 1)
 
 
 def test_what_is_not_there_is_listed(tmp_path):
