@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -164,6 +164,12 @@ class Windows:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
         pose = pose[..., self.mirror_order.to(pose.device)]
         return torch.cat([-pose[:, :1], pose[:, 1:]], dim=1)
+
+    def valid(self) -> Bool[np.ndarray, " frame"]:
+        """Whether each frame is to be scored, those of all kept tracks in a row."""
+        starts = np.repeat(self.first_rows.cpu().numpy(), self.lengths)
+        within = np.arange(len(starts)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        return self.dataset.rows("valid")[starts + self.frame_step * within]
 
     def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
         """Ids of recordings, each once, in order."""

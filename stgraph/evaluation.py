@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph import metrics
@@ -40,6 +40,11 @@ METRICS = {
     "P1 with path": ("mm", 1000, "P1 with the path's error in the root's place"),
 }
 DIFFERENCES = ((1, "MPJVE", metrics.velocity_error), (2, "acceleration", metrics.acceleration_error))
+MEANS = {
+    "action": "Means over frames by action, then the mean over actions.",
+    "recording": "Means over frames by recording, then the mean over recordings.",
+    "frame": "Means over all frames alike.",
+}
 GROUPS = ("action", "subject", "camera", "recording")
 COLUMNS = {"recording": "id"}
 # Rows scored at a time: bounds memory, and few enough not to leave the cache far behind.
@@ -57,6 +62,7 @@ class Evaluator:
         lengths: frames of each track.
         first_frames: number of each track's first frame within its recording; 0 where not given.
         frame_step: frames of the recording between two of a track.
+        valid: whether each frame is to be scored, the frames of all tracks in a row; all are where not given.
         frames: frames that the model sees at once.
         before, after: frames of those at either end that it does not predict.
         sliding: whether it predicts a frame the same wherever in a longer window it lies (see `stgraph.models.Model`).
@@ -83,6 +89,7 @@ class Evaluator:
         *,
         first_frames: Int[np.ndarray, " track"] | None = None,
         frame_step: int = 1,
+        valid: Bool[np.ndarray, " frame"] | None = None,
         frames: int,
         before: int = 0,
         after: int = 0,
@@ -120,6 +127,11 @@ class Evaluator:
         self._track = np.repeat(track, last - first)
         self._window = np.repeat(np.arange(len(track)), last - first)
         self._frame = np.arange(end[-1]) - np.repeat(end - last, last - first)
+        self._valid = np.ones(len(self._frame), bool)
+        if valid is not None:
+            self._valid = valid[(np.cumsum(self.lengths) - self.lengths)[self._track] + self._clamped()]
+            if not self._valid.any():
+                raise InputError("no frame of the chosen recordings is marked as valid; choose other subjects")
         self._pred = torch.zeros(int(end[-1]), len(joints), 3)
         self._target = torch.zeros_like(self._pred)
         self._path = torch.zeros(int(end[-1]), 1)
@@ -160,10 +172,10 @@ class Evaluator:
             about: what the reader should know of the run, printed as given: experiment, source, terms, synthetic,
                 detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
 
-        Keys: `about`, `protocol`, `scored`, `left_out`, `units`, `metrics` (the protocol's mean: over actions),
-        `frame_mean` (over frames), `by` (action, subject, camera, recording -> name -> metric; joint -> metric, mean
-        over actions) and `worst` (the recording of the largest P1 and its error along time). A score that has nothing
-        to be taken from, such as the velocity of single frames, is None.
+        Keys: `about`, `protocol`, `scored`, `left_out`, `units`, `metrics` (averaged as the protocol says),
+        `frame_mean` (over frames), `by` (action, subject, camera, recording -> name -> metric; joint -> metric,
+        averaged as `metrics` are) and `worst` (the recording of the largest P1 and its error along time). A score that
+        has nothing to be taken from, such as the velocity of single frames, is None.
 
         Raises:
             ValueError: some windows were never handed in.
@@ -171,7 +183,7 @@ class Evaluator:
         if not self._filled.all():
             raise ValueError(f"{int((~self._filled).sum())} of {len(self._filled)} windows were not handed to `add`")
         sums, counts, error = self._measure()
-        present = np.unique(self.recording[self._track])
+        present = np.unique(self.recording[self._track[self._valid]])
         ids = [str(id) for id in self.recordings["id"]]
         by = {}
         for group in GROUPS:
@@ -179,25 +191,31 @@ class Evaluator:
             by[group] = {
                 label: _means(sums, counts, present[labels == label]) for label in map(str, dict.fromkeys(labels))
             }
-        actions = np.array([str(label) for label in self.recordings["action"]])[present]
-        joints = [_joint_means(sums, counts, present[actions == action], self.names) for action in by["action"]]
+        over = self.protocol.mean_over
+        if over == "frame":
+            parts = [present]
+        else:
+            labels = np.array([str(label) for label in self.recordings[COLUMNS.get(over, over)]])[present]
+            parts = [present[labels == label] for label in by[over]]
+        joints = [_joint_means(sums, counts, part, self.names) for part in parts]
         by["joint"] = {name: _mean_scores([scores[name] for scores in joints]) for name in self.names}
+        track, frame, _ = np.stack([self._track, self._clamped(), self._valid])[:, self._valid]
         worst = max(by["recording"], key=lambda id: by["recording"][id]["P1"])
         return {
             "about": about,
-            "protocol": {"name": self.protocol.name, "text": self._text()},
+            "protocol": {"name": self.protocol.name, "text": self._text(), "mean_over": over},
             "output": self.output,
             "flip": self.flip,
             "scored": {
                 "recordings": len(present),
-                "tracks": len(np.unique(self._track)),
-                "frames": len(np.unique(np.stack([self._track, self._clamped()]), axis=1).T),
-                "counted": len(self._frame),
+                "tracks": len(np.unique(track)),
+                "frames": len(np.unique(np.stack([track, frame]), axis=1).T),
+                "counted": len(frame),
                 "joints": self.names,
             },
             "left_out": [list(entry) for entry in self.left_out],
             "units": {name: METRICS[name][0] for name in sums},
-            "metrics": _mean_scores(list(by["action"].values())),
+            "metrics": _mean_scores([_means(sums, counts, part) for part in parts]),
             "frame_mean": _means(sums, counts, present),
             "by": by,
             "worst": {
@@ -218,8 +236,10 @@ class Evaluator:
             path if self.output == "global" else f"The predicted root is {ROOTS[self.protocol.root]}.",
             flip if self.flip else "Not averaged with the mirrored input's prediction.",
             f"{self.protocol.correct.text}.",
-            "Means over frames by action, then the mean over actions.",
+            MEANS[self.protocol.mean_over],
         ]
+        if not self._valid.all():
+            parts.append("Frames that the file marks as not valid are seen by the model and not scored.")
         return " ".join(parts)
 
     def _clamped(self) -> Int[np.ndarray, " row"]:
@@ -232,8 +252,8 @@ class Evaluator:
         Where a frame counts twice, its P1 is the mean.
         """
         tracks, frames = [], self._clamped()
-        for track in np.unique(self._track[self.recording[self._track] == recording]):
-            rows = self._track == track
+        for track in np.unique(self._track[(self.recording[self._track] == recording) & self._valid]):
+            rows = (self._track == track) & self._valid
             count = np.bincount(frames[rows])
             total = np.bincount(frames[rows], error.numpy()[rows] * METRICS["P1"][1])
             seen = np.flatnonzero(count)
@@ -245,19 +265,24 @@ class Evaluator:
         """Sums (recording, joint) and numbers of frames (recording, 1) of every metric, and P1 of every row."""
         group = torch.from_numpy(self.recording[self._track].astype(np.int64))
         run = torch.from_numpy(self._track if self.protocol.velocity == "track" else self._window)
+        valid = torch.from_numpy(self._valid)
         error = torch.zeros(len(group))
         sums: dict[str, Tensor] = {}
         counts: dict[str, Tensor] = {}
         for begin in range(0, len(group), ROWS):
             end = min(begin + ROWS, len(group))
             for name, values in self._frame_scores(begin, end).items():
-                _collect(sums, counts, name, values, group[begin:end], len(self.recordings["id"]))
+                kept = valid[begin:end]
+                _collect(sums, counts, name, values[kept], group[begin:end][kept], len(self.recordings["id"]))
             error[begin:end] = metrics.joint_error(self._pred[begin:end], self._target[begin:end]).mean(1)
             for order, name, measure in DIFFERENCES:
                 stop = min(end + order, len(group))  # differences reach into the next piece
                 values = measure(self._pred[begin:stop], self._target[begin:stop])
                 first = torch.arange(begin, begin + len(values))
-                first, values = (x[run[first] == run[first + order]] for x in (first, values))
+                together = run[first] == run[first + order]
+                for step in range(order + 1):
+                    together &= valid[first + step]
+                first, values = first[together], values[together]
                 _collect(sums, counts, name, values, group[first], len(self.recordings["id"]))
         return {name: sums[name] for name in METRICS if name in sums}, counts, error
 

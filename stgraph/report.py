@@ -12,7 +12,7 @@ SYNTHETIC = (
     "> **Synthetic data.** The motion was made by a program. These numbers show that everything works; they say "
     "nothing about the accuracy on real people."
 )
-GROUP_TITLES = {"action": "action", "subject": "subject", "camera": "camera", "joint": "joint (mean over actions)"}
+GROUP_TITLES = {"action": "action", "subject": "subject", "camera": "camera", "joint": "joint (mean over {})"}
 
 
 def write_report(report: Mapping, folder: Path | str) -> list[Path]:
@@ -41,7 +41,7 @@ def write_json(report: Mapping, path: Path | str) -> Path:
 def report_markdown(report: Mapping) -> str:
     """The report as Markdown: what was scored and how, the scores, tables by group, and the plots."""
     about, scored, by = report["about"], report["scored"], report["by"]
-    experiment = about.get("experiment")
+    experiment, over = about.get("experiment"), f"{report['protocol']['mean_over']}s"
     lines = [f"# Evaluation of {experiment}" if experiment else "# Evaluation", ""]
     if about.get("synthetic"):
         lines += [SYNTHETIC, ""]
@@ -54,7 +54,7 @@ def report_markdown(report: Mapping) -> str:
         *(f"- left out: {what} ({why})" for what, why in report["left_out"]),
         "",
         *_table(
-            ("", "what it is", "unit", "mean over actions", "mean over frames"),
+            ("", "what it is", "unit", f"mean over {over}", "mean over frames"),
             (
                 (f"**{name}**", METRICS[name][2], METRICS[name][0], _number(mean), _number(report["frame_mean"][name]))
                 for name, mean in report["metrics"].items()
@@ -67,9 +67,9 @@ def report_markdown(report: Mapping) -> str:
     for group, title in GROUP_TITLES.items():
         names = list(next(iter(by[group].values())))
         rows = [(label, *(_number(scores[name]) for name in names)) for label, scores in by[group].items()]
-        if group == "action":
+        if group == report["protocol"]["mean_over"]:
             rows.append(("**mean**", *(f"**{_number(report['metrics'][name])}**" for name in names)))
-        lines += ["", f"## By {title}", "", *_table((group, *names), rows)]
+        lines += ["", f"## By {title.format(over)}", "", *_table((group, *names), rows)]
         if group in PLOTS or f"{group}s" in PLOTS:
             lines += ["", f"![Error by {group}]({group}s.png)"]
     worst = report["worst"]

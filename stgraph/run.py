@@ -266,6 +266,7 @@ class Run:
             windows.lengths,
             first_frames=windows.first_frames,
             frame_step=data.frame_step,
+            valid=windows.valid(),
             frames=data.frames,
             before=self.model.before,
             after=self.model.after,

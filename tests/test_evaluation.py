@@ -273,3 +273,38 @@ def test_the_worst_recordings_tracks_keep_their_frame_numbers(poses):
     lines = plot_worst(report).axes[0].lines[:2]
     assert [line.get_xdata()[0] for line in lines] == [2.0, 6.0]
     assert not any(np.isnan(line.get_xdata()).any() for line in lines)
+
+
+def test_frames_that_are_not_valid_are_not_scored(poses):
+    """As if they had a gap there: neither they nor the differences across them count."""
+    pred, truth = map(centred, poses)
+    valid = np.random.default_rng(1).random(LENGTHS.sum()) < 0.8
+    ends = np.cumsum(LENGTHS)
+    report = hand_in(evaluator("standard", valid=valid), pred, truth).report()
+    assert report["scored"]["frames"] == report["scored"]["counted"] == valid.sum()
+    assert "not valid are seen" in report["protocol"]["text"]
+    for name, order in (("P1", 0), ("MPJVE", 1), ("acceleration", 2)):
+        error = []
+        for p, q, end in zip(pred, truth, ends, strict=True):
+            kept = valid[end - len(p) : end]
+            together = np.all([kept[step : len(p) - order + step] for step in range(order + 1)], axis=0)
+            error.append(np.linalg.norm(np.diff(p - q, n=order, axis=0), axis=-1)[together])
+        assert report["metrics"][name] == pytest.approx(means(error)[1], rel=1e-5)
+    frames = [track["frame"] for track in report["worst"]["tracks"]]
+    assert sum(map(len, frames)) < sum(LENGTHS[report_number(report) == RECORDING])
+    with pytest.raises(InputError, match="no frame"):
+        evaluator("standard", valid=np.zeros(LENGTHS.sum(), bool))
+
+
+def report_number(report):
+    return RECORDINGS["id"].index(report["worst"]["recording"])
+
+
+@pytest.mark.parametrize(("protocol", "over"), [("3dhp", "recording"), ("3dpw", "frame"), ("standard", "action")])
+def test_means_are_over_what_the_protocol_says(poses, protocol, over):
+    report = hand_in(evaluator(protocol), *poses).report()
+    parts = [report["frame_mean"]] if over == "frame" else report["by"][over].values()
+    assert report["metrics"]["P1"] == pytest.approx(np.mean([scores["P1"] for scores in parts]))
+    joints = [scores["P1"] for scores in report["by"]["joint"].values()]
+    assert np.mean(joints) == pytest.approx(report["metrics"]["P1"])
+    assert f"over {'all frames' if over == 'frame' else f'{over}s'}" in report["protocol"]["text"]
