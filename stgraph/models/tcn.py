@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stgraph.models import MODELS, Model, Published
 from stgraph.models.blocks import Motion, relu_dropout
+from stgraph.models.frames import FlatHead
 from stgraph.skeleton import H36M17, Skeleton
 
 Rows = Float[Tensor, "b t c"]
@@ -78,24 +79,6 @@ class Block(nn.Module):
         return itself + self.map(self.conv(rows))
 
 
-class FlatPose(nn.Module):
-    """A map of each frame to the coordinates of all joints, ordered (joint, coordinate).
-
-    Args:
-        in_channels: width before.
-        joints, out_channels: joints, and coordinates of each.
-    """
-
-    def __init__(self, in_channels: int, joints: int, out_channels: int) -> None:
-        super().__init__()
-        self.joints = joints
-        self.conv = nn.Conv2d(in_channels, joints * out_channels, 1)
-
-    def forward(self, x: Float[Tensor, "b c s 1"]) -> Float[Tensor, "b d s j"]:
-        """(b c s 1) -> (b d s j)."""
-        return rearrange(self.conv(x), "b (j c) s 1 -> b c s j", j=self.joints)
-
-
 PUBLISHED_NAMES = (
     (r"^expand_conv\.", "first.linear."),
     (r"^expand_bn\.", "first.norm."),
@@ -152,11 +135,10 @@ class TemporalConvolution(Model):
             for taps, dilation in zip(others, dilations, strict=True)
         )
         self.heads = nn.ModuleDict(
-            {
-                name: FlatPose(channels, len(skeleton), width) if name == "pose" else nn.Conv2d(channels, width, 1)
-                for name, width in heads.items()
-            }
+            {name: FlatHead(channels, width, len(skeleton) if name == "pose" else 1) for name, width in heads.items()}
         )
+        for head in self.heads.values():
+            head.conv.reset_parameters()  # the published network begins with PyTorch's weights everywhere
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
