@@ -118,8 +118,8 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
 def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str, int]) -> list[str]:
     """What turned out in reading: how well 2D and 3D agree by kind of camera, and what was cut off."""
     notes = [
-        f"gt: off the projection of the 3D by {np.mean(errors):.2f} pixels (root mean square) in {len(errors)} recordings "
-        f"of {kind}, {max(errors):.2f} at most"
+        f"gt: off the projection of the 3D by {np.mean(errors):.2f} pixels (root mean square) in {len(errors)} "
+        f"recordings of {kind}, {max(errors):.2f} at most"
         for kind, errors in off.items()
         if errors
     ]
