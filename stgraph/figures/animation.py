@@ -129,12 +129,20 @@ def segments(points: Float[np.ndarray, "j 2"], skeleton: Skeleton) -> Float[np.n
     return np.stack([points[parent], points[joint]], axis=1)
 
 
-def draw_pose2d(axes: Axes, pose: Float[np.ndarray, "j d"], skeleton: Skeleton, width: float = 2.5) -> LineCollection:
+def draw_pose2d(
+    axes: Axes,
+    pose: Float[np.ndarray, "j d"],
+    skeleton: Skeleton,
+    width: float = 2.5,
+    colour: str | None = None,
+) -> LineCollection:
     """Draw joints in the image, x right and y down as in pixels; `axes` must have its y axis inverted.
 
-    pose: pixels x, y and, if given, confidence (0 = not drawn).
+    Args:
+        pose: pixels x, y and, if given, confidence (0 = not drawn).
+        colour: of all bones; by default each has that of its side.
     """
-    lines = LineCollection(segments(seen(pose), skeleton), colors=bone_colours(skeleton), linewidths=width)
+    lines = LineCollection(segments(seen(pose), skeleton), colors=colour or bone_colours(skeleton), linewidths=width)
     lines.set_capstyle("round")
     axes.add_collection(lines)
     return lines

@@ -386,6 +386,10 @@ class Dataset:
         """Whether the motion was made up."""
         return "synthetic" in self.source.lower()
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a row array."""
+        return name in self._places
+
     def rows(self, name: str) -> np.ndarray:
         """A row array ("pose3d", "pose2d/gt", "frame") mapped copy-on-write; "valid" as bool, if absent True."""
         if name == "valid" and name not in self._places:
