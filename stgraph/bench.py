@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from stgraph import cost
 from stgraph.command import run_command
 from stgraph.data import epoch_order
 from stgraph.fitting import Fit, Listener
 from stgraph.geometry import Camera
 from stgraph.io.dataset import Dataset, DatasetWriter, Recording, Track
 from stgraph.params import Settings, load
+from stgraph.protocols import find_protocol
 from stgraph.report import write_json
 from stgraph.run import DEVICES, Engine, Run
 from stgraph.skeleton import H36M17, Skeleton
@@ -60,20 +61,16 @@ class Stopwatch:
 
     def __init__(self, engine: Engine) -> None:
         self.seconds: dict[str, float] = {}
-        self.on_gpu = engine.device.type != "cpu"
+        self.engine = engine
 
     def measure(self, name: str, work: Callable[[], object], times: int = 1) -> None:
         """Do it so often and keep the best time; what it needs to warm up is the caller's business."""
         for _ in range(times):
-            self._wait()
+            self.engine.wait()
             start = time.perf_counter()
             work()
-            self._wait()
+            self.engine.wait()
             self.seconds[name] = min(self.seconds.get(name, float("inf")), time.perf_counter() - start)
-
-    def _wait(self) -> None:
-        if self.on_gpu:
-            torch.accelerator.synchronize()
 
 
 def peak_gib(engine: Engine) -> float:
@@ -83,14 +80,22 @@ def peak_gib(engine: Engine) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def operations(run: Run, x: torch.Tensor) -> int:
+def operations(run: Run) -> int:
     """Operations of one window forward."""
-    model = run.settings.model
-    if (model.get("channels"), model.get("stages")) == PUBLISHED_WIDTHS:
-        return round(PUBLISHED_FLOP * x.shape[2])
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        run.model(x[:1])
-    return counter.get_total_flops()
+    model, frames = run.settings.model, run.settings.data.frames
+    published = (model.get("channels"), model.get("stages")) == PUBLISHED_WIDTHS
+    return round(PUBLISHED_FLOP * frames) if published else cost.operations(run, frames)
+
+
+def predict(run: Run, dataset: Dataset) -> int:
+    """Predict recordings as an evaluation does, whole ones if the model slides over them; returns the frames."""
+    windows = run.windows(dataset, None)
+    plan, frames = run.plan(find_protocol("standard"), windows), 0
+    for index, _, _ in run.predictions(windows, plan):
+        frames += int(plan.predicted(index)[1].sum())
+        if not run.model.sliding:
+            break
+    return frames
 
 
 def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds: int) -> dict[str, float | int]:
@@ -113,18 +118,20 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
     fits["bf16"].step(batches[0])
     square = torch.randn(SIDE, SIDE, device=engine.device)
     squares = {"fp32": square, "bf16": square.bfloat16()}
+    predicted: list[int] = []
     for index in batches:
         for precision, matrix in squares.items():
             watch.measure(f"gemm_{precision}", lambda matrix=matrix: matrix @ matrix, -(-PRODUCTS // rounds))
         fp32.run.model.eval()
         watch.measure("forward", forward, times=2)
+        watch.measure("predict", lambda: predicted.append(predict(fp32.run, dataset)))
         watch.measure("load", lambda index=index: fp32.train.batch(torch.from_numpy(index)))
         for precision, fit in fits.items():
             fit.training_mode()
             watch.measure(f"train_{precision}", lambda fit=fit, index=index: fit.step(index))
     seconds = watch.seconds
     rate = {precision: 2 * SIDE**3 / seconds[f"gemm_{precision}"] for precision in squares}
-    flop = operations(fp32.run, batch["x"]) * len(batch["x"])
+    flop = operations(fp32.run) * len(batch["x"])
     return {
         "gemm_fp32_gflops": rate["fp32"] / 1e9,
         "gemm_bf16_gflops": rate["bf16"] / 1e9,
@@ -133,6 +140,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         "train_speedup_bf16": seconds["train_fp32"] / seconds["train_bf16"],
         "windows_per_s": len(batches[0]) / seconds["load"],
         "windows_per_s_forward": len(batch["x"]) / seconds["forward"],
+        "frames_per_s_predicted": predicted[0] / seconds["predict"],
         "windows_per_s_trained": len(batches[0]) / seconds["train_fp32"],
         "load_share_of_step": seconds["load"] / seconds["train_fp32"],
         "peak_gib": peak,
@@ -150,6 +158,7 @@ def table(name: str, numbers: dict[str, float | int]) -> str:
             f"({ratio:.2f} times)",
             f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "
             f"{numbers['windows_per_s_forward']:.0f} windows/s",
+            f"  prediction      {numbers['frames_per_s_predicted']:.0f} frames/s of recordings, loading included",
             f"  training step   {numbers['train_share_fp32']:.1%} of the fp32 product, "
             f"{numbers['windows_per_s_trained']:.1f} windows/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
             f"  loading         {numbers['load_share_of_step']:.2%} of a training step, "

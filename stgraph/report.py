@@ -53,7 +53,7 @@ def report_markdown(report: Mapping) -> str:
         + (f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""),
         *(f"- left out: {what} ({why})" for what, why in report["left_out"]),
         "",
-        *_table(
+        *markdown_table(
             ("", "what it is", "unit", f"mean over {over}", "mean over frames"),
             (
                 (f"**{name}**", METRICS[name][2], METRICS[name][0], _number(mean), _number(report["frame_mean"][name]))
@@ -69,7 +69,7 @@ def report_markdown(report: Mapping) -> str:
         rows = [(label, *(_number(scores[name]) for name in names)) for label, scores in by[group].items()]
         if group == report["protocol"]["mean_over"]:
             rows.append(("**mean**", *(f"**{_number(report['metrics'][name])}**" for name in names)))
-        lines += ["", f"## By {title.format(over)}", "", *_table((group, *names), rows)]
+        lines += ["", f"## By {title.format(over)}", "", *markdown_table((group, *names), rows)]
         if group in PLOTS or f"{group}s" in PLOTS:
             lines += ["", f"![Error by {group}]({group}s.png)"]
     worst = report["worst"]
@@ -96,7 +96,7 @@ def _recognition(scores: Mapping) -> list[str]:
         (part, *(f"{scores[part][key]:,}" if key == "count" else _number(scores[part][key]) for key in columns))
         for part in parts
     ]
-    lines += [*_table(("over", *columns.values()), rows), ""]
+    lines += [*markdown_table(("over", *columns.values()), rows), ""]
     head = ("action", *(f"{part}{what}" for part in parts for what in (" recognised", "", ", recall %")))
     rows = []
     for number, name in enumerate(scores["classes"]):
@@ -106,14 +106,14 @@ def _recognition(scores: Mapping) -> list[str]:
             right, count = confusion[number], sum(confusion)
             row += [f"{right:,}", f"{count:,}", _number(100 * right / count if count else None)]
         rows.append(row)
-    return [*lines, *_table(head, rows), "", "![Recognised against true actions](recognition.png)"]
+    return [*lines, *markdown_table(head, rows), "", "![Recognised against true actions](recognition.png)"]
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> list[str]:
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> list[str]:
     """A Markdown table; the columns of text come first, those of numbers are aligned right."""
     head = list(head)
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from stgraph.fitting import Fit, Listener, Progress
 from stgraph.io.dataset import Dataset
 from stgraph.models import MODELS, Model
 from stgraph.params import Settings, with_data, with_task
-from stgraph.protocols import Protocol, find_protocol
+from stgraph.protocols import Plan, Protocol, find_protocol
 from stgraph.recognition import ActionScores, class_labels
 from stgraph.registry import Registry
 from stgraph.skeleton import SKELETONS, Skeleton
@@ -85,6 +86,11 @@ class Engine(Fabric):
         if self.double:
             windows.place(lambda values: values.double() if values.is_floating_point() else values)
         return windows
+
+    def wait(self) -> None:
+        """Until the device has done what it was given, so that a time taken is the whole of it."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()
 
     def _move(self, values: Tensor) -> Tensor:
         """A tensor on the device; the original is kept, so that its address stays its own."""
@@ -236,6 +242,19 @@ class Run:
                 outputs = {name: (output + twin[name]) / 2 for name, output in outputs.items()}
         return batch, outputs
 
+    def predictions(
+        self, windows: Windows, plan: Plan, flip: bool = False
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
+        """Numbers of a plan's windows, their batch and the outputs for it, until all are predicted."""
+        windows.cut(plan.table[:, :2], frames=plan.frames)
+        for index in plan.batches():
+            yield index, *self.outputs(windows, index, self.model, flip)
+
+    def plan(self, protocol: Protocol, windows: Windows) -> Plan:
+        """What the model is to predict of the windows' tracks."""
+        model = self.model
+        return protocol.plan(windows.lengths, self.settings.data.frames, model.before, model.after, model.sliding)
+
     def evaluate(
         self,
         dataset: Dataset,
@@ -275,9 +294,7 @@ class Run:
             flip=flip,
         )
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
-        windows.cut(plan.table[:, :2], frames=plan.frames)
-        for index in plan.batches():
-            batch, outputs = self.outputs(windows, index, self.model, evaluator.flip)
+        for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
             if "action" in outputs:
                 actions.add(batch["recording"], outputs["action"], plan.predicted(index)[1])
@@ -309,14 +326,11 @@ class Run:
         data = self.settings.data
         subject = dataset.recordings["subject"][recording]
         windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
-        model = self.model
-        plan = find_protocol("standard").plan(windows.lengths, data.frames, model.before, model.after, model.sliding)
+        plan = self.plan(find_protocol("standard"), windows)
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
         plan = replace(plan, table=table)
-        windows.cut(table[:, :2], frames=plan.frames)
         parts = []
-        for index in plan.batches():
-            batch, outputs = self.outputs(windows, index, self.model, flip)
+        for index, batch, outputs in self.predictions(windows, plan, flip):
             path = batch["pose3d"][:, :, self.skeleton.root]
             found = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
             _, kept = plan.predicted(index)

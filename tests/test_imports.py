@@ -23,7 +23,8 @@ LAYERS = [
     {"checkpoint"},
     {"fitting"},
     {"run"},
-    {"progress", "command", "options", "published"},
+    {"progress", "command", "options", "published", "cost"},
+    {"comparison"},
     {"train", "evaluate", "render", "bench", "convert", "baselines", "compare"},
 ]
 COMMANDS = LAYERS[-1]

@@ -1,0 +1,177 @@
+"""Several experiments on the same frames, side by side: trained where they are not, scored alike, one table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+from stgraph import params
+from stgraph.checkpoint import FOLDER
+from stgraph.cost import frames_per_second, mmac_per_frame, parameters
+from stgraph.errors import InputError
+from stgraph.fitting import Listener
+from stgraph.io.dataset import Dataset
+from stgraph.params import Settings, load
+from stgraph.protocols import Protocol
+from stgraph.report import markdown_table
+from stgraph.run import Engine, Run, data_file
+
+# key of a row -> (title, decimals); those that spread over seeds carry their standard deviation.
+COLUMNS = {
+    "parameters": ("parameters", 0),
+    "mmac": ("MMAC a frame", 2),
+    "P1": ("P1, mm", 1),
+    "P2": ("P2, mm", 1),
+    "MPJVE": ("MPJVE, mm/frame", 2),
+    "action": ("action, %", 1),
+    "minutes": ("training, min", 1),
+    "epochs": ("epochs", 1),
+    "fps": ("frames/s at batch 1", 0),
+}
+SPREAD = ("P1", "P2", "MPJVE", "action")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One training to compare.
+
+    Attributes:
+        exp: the experiment or trained run that was asked for.
+        name: of its run in checkpoints/.
+        settings: to train it with; None for a run that is taken as it is.
+    """
+
+    exp: str
+    name: str
+    settings: Settings | None
+
+
+def entries(
+    exps: Sequence[str], data: Path | None, detector: str | None, overrides: Sequence[str], seeds: Sequence[int]
+) -> list[Entry]:
+    """What to train or to take, in order; everything that is wrong with their settings is found here.
+
+    A run that is trained under the experiment's own name is taken as it is, unless other data, settings or seeds are
+    asked for: those runs are called EXP-DATA-SEED. On other data the subjects are those of the file's split.
+    """
+    changes = list(overrides)
+    if data:
+        changes = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *changes]
+    if detector:
+        changes.append(f"data.detector={detector}")
+    found = []
+    for exp in exps:
+        trained = (FOLDER / exp / "best.safetensors").exists()
+        known = (params.FOLDER / exp / "params.json").exists()
+        if trained and not (known and (changes or seeds)):
+            found.append(Entry(exp, exp, None))
+            continue
+        for seed in seeds or [None]:
+            settings = load(exp, changes if seed is None else [*changes, f"seed={seed}"])
+            stem = data_file(settings).stem
+            name = f"{exp}-{stem}-{settings.seed}" if changes or seeds else exp
+            found.append(Entry(exp, name, settings))
+    return found
+
+
+def compare(
+    chosen: Sequence[Entry],
+    protocol: Protocol,
+    engine: Engine,
+    listener: Listener,
+    *,
+    data: Path | None = None,
+    subjects: list[str] | None = None,
+    minutes: float | None = None,
+) -> list[dict]:
+    """A row for each experiment, the means over its seeds; trains what is untrained, one after the other.
+
+    Raises:
+        InputError: settings that the data cannot serve, before anything is trained; runs that score other frames.
+    """
+    files: dict[Path, Dataset] = {}
+
+    def opened(settings: Settings) -> Dataset:
+        path = data or data_file(settings)
+        return files.setdefault(path, files.get(path) or Dataset(path))
+
+    for entry in chosen:
+        if entry.settings:
+            run = Run.create(entry.name, entry.settings, opened(entry.settings), engine)
+            run.windows(opened(entry.settings), run.settings.data.train)
+    rows: dict[str, list[dict]] = {}
+    for entry in chosen:
+        spent = epochs = None
+        if entry.settings:
+            dataset = opened(entry.settings)
+            progress = Run.create(entry.name, entry.settings, dataset, engine).fit(
+                dataset, listener, resume=True, minutes=minutes
+            )
+            spent, epochs = progress.seconds / 60, progress.history[-1]["epoch"] if progress.history else None
+        run = Run.load(entry.name, engine)
+        report = run.evaluate(opened(run.settings), protocol, subjects=subjects)
+        scores = {name: report["metrics"][name] for name in ("P1", "P2", "MPJVE")}
+        if "recognition" in report:
+            scores["action"] = report["recognition"]["frames"]["accuracy"]
+        about = {name: report["about"][name] for name in ("data", "detector", "subjects", "synthetic")}
+        row = {"exp": entry.exp, "joints": len(report["scored"]["joints"]), "frames": report["scored"]["frames"]}
+        row |= {"about": about, "protocol": report["protocol"]["text"], "seed": run.settings.seed, "minutes": spent}
+        row |= {"epochs": run.epoch if epochs is None else epochs, **scores}
+        row |= {"parameters": parameters(run), "mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
+        rows.setdefault(entry.exp, []).append(row)
+    return [joined(seeds) for seeds in rows.values()]
+
+
+def joined(rows: list[dict]) -> dict:
+    """One row of an experiment's seeds: means, standard deviations under NAME_std, and each seed's scores."""
+    row = dict(rows[0]) | {"seeds": rows}
+    for name in COLUMNS:
+        values = [entry[name] for entry in rows if entry.get(name) is not None]
+        if values:
+            row[name] = mean(values)
+            if name in SPREAD and len(values) > 1:
+                row[f"{name}_std"] = stdev(values)
+    return row
+
+
+def comparison_markdown(rows: Sequence[dict], budget: str) -> str:
+    """The table, with what was scored and how."""
+    columns = {name: titled for name, titled in COLUMNS.items() if any(row.get(name) is not None for row in rows)}
+    lines = ["# Comparison", ""]
+    for name, values in {
+        "data": [row["about"]["data"] for row in rows],
+        "detector": [row["about"]["detector"] for row in rows],
+        "subjects": [row["about"]["subjects"] for row in rows],
+        "scored": [f"{row['frames']:,} frames of {row['joints']} joints" for row in rows],
+        "protocol": [row["protocol"] for row in rows],
+    }.items():
+        if len(set(values)) == 1:
+            lines.append(f"- {name}: {values[0]}")
+        else:
+            each = "; ".join(f"{row['exp']}: {value}" for row, value in zip(rows, values, strict=True))
+            warning = "" if name == "protocol" else "**not the same, so the rows cannot be compared:** "
+            lines.append(f"- {name}: {warning}{each}")
+    if any(row["about"]["synthetic"] for row in rows):
+        lines.append("- **synthetic data**: the numbers say nothing about real people")
+    seeds = max(len(row["seeds"]) for row in rows)
+    lines += [f"- training: {budget}" + (f"; mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""), ""]
+    table = [(row["exp"], *(cell(row, name, decimals) for name, (_, decimals) in columns.items())) for row in rows]
+    return "\n".join([*lines, *markdown_table(("", *(title for title, _ in columns.values())), table), ""])
+
+
+def cell(row: dict, name: str, decimals: int) -> str:
+    """A number of the table."""
+    if row.get(name) is None:
+        return "-"
+    spread = f" ± {row[f'{name}_std']:.{decimals}f}" if f"{name}_std" in row else ""
+    return f"{row[name]:,.{decimals}f}{spread}"
+
+
+def check_budget(minutes: float | None, epochs: int | None) -> list[str]:
+    """The override that a budget of epochs is. Raises InputError for both budgets, or an impossible one."""
+    if minutes is not None and epochs is not None:
+        raise InputError("--minutes and --epochs: two budgets; give one")
+    for option, value in (("--minutes", minutes), ("--epochs", epochs)):
+        if value is not None and not value > 0:
+            raise InputError(f"{option} {value}: expected more than 0")
+    return [] if epochs is None else [f"optim.epochs={epochs}"]
