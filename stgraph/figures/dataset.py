@@ -27,7 +27,7 @@ from stgraph.figures.animation import (
 )
 from stgraph.skeleton import Skeleton
 
-SPAN = 1.0  # metres shown to either side of a person in space
+SPAN = 1.0  # metres shown at least to either side of a person in space
 MARGIN = 0.15  # of a person's extent, around it in the image
 
 
@@ -135,10 +135,13 @@ def plot_examples(examples: Sequence[Example], skeleton: Skeleton, title: str, r
     figure = Figure(figsize=(2.3 * len(examples) + 0.4, 6.0), layout="constrained")
     axes = figure.subplots(2, len(examples), squeeze=False)
     figure.suptitle(f"Example poses of {title}", fontweight="bold", x=0.01, ha="left")
+    # One scale for all, so that people can be compared.
+    poses = [centred(example.pose3d) for example in examples if example.pose3d is not None]
+    span = max([SPAN, *(1.05 * np.abs(on_screen(pose, View())[..., :2]).max() for pose in poses)])
     for (above, below), example in zip(axes.T, examples, strict=True):
         above.set_title(example.title, fontsize=8.5)
         _draw_image(above, example, skeleton)
-        _draw_space(below, example, skeleton)
+        _draw_space(below, example, skeleton, span)
     for row, text in zip(axes[:, 0], row_titles, strict=True):
         row.set_ylabel(text, fontsize=9)
     sides = [("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)]
@@ -165,17 +168,19 @@ def _draw_image(axes: Axes, example: Example, skeleton: Skeleton) -> None:
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
 
 
-def _draw_space(axes: Axes, example: Example, skeleton: Skeleton) -> None:
-    axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-SPAN, SPAN), ylim=(-SPAN, SPAN))
+def _draw_space(axes: Axes, example: Example, skeleton: Skeleton, span: float) -> None:
+    axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-span, span), ylim=(-span, span))
     for spine in axes.spines.values():
         spine.set_visible(False)
     if example.pose3d is None:
         axes.text(0.5, 0.5, "no 3D", ha="center", transform=axes.transAxes, fontsize=8.5)
         return
-    view = View()
-    pose = example.pose3d
-    # The middle of the person is in the middle of the picture.
-    pose = pose - np.array([0, 0, (pose[:, 2].min() + pose[:, 2].max()) / 2])
-    lines = on_screen(floor_lines(float(pose[:, 2].min()), np.zeros(2)), view)[..., :2]
+    pose = centred(example.pose3d)
+    lines = on_screen(floor_lines(float(pose[:, 2].min()), np.zeros(2)), View())[..., :2]
     axes.add_collection(LineCollection(list(lines), colors=FLOOR, linewidths=0.8))
-    draw_pose3d(axes, pose, skeleton, view, 2.5)
+    draw_pose3d(axes, pose, skeleton)
+
+
+def centred(pose: Float[np.ndarray, "j 3"]) -> Float[np.ndarray, "j 3"]:
+    """The pose with the middle of the person at height 0."""
+    return pose - np.array([0, 0, (pose[:, 2].min() + pose[:, 2].max()) / 2])

@@ -17,6 +17,7 @@ from data_prep.anatomy import ADULT_BONES, knee_flexion
 from data_prep.cameras import h36m_cameras, h36m_subjects
 from data_prep.h36m import check_length, read, read_h36m
 from data_prep.h36m_files import MPII16
+from stgraph.data import Windows
 from stgraph.errors import InputError
 from stgraph.geometry import project, world_to_camera
 from stgraph.io.dataset import Dataset
@@ -270,6 +271,28 @@ def test_detectors_share_a_file(tmp_path):
     assert (data.rows("pose2d/sim")[..., 2] == 0.25).all()
     spread = (data.rows("pose2d/cpn_ft_h36m_dbb") - exact)[..., :2].std()
     assert 3.5 < spread < 4.5
+
+
+def test_sixteen_joints_are_an_experiment_of_their_own(tmp_path):
+    """Of a file with 17 joints, an experiment with 16 takes those that Stacked Hourglass sees, each in its place."""
+    write_3d(tmp_path)
+    sides = [list(MPII16.left), list(MPII16.right)]
+    write_2d(tmp_path, "sh_ft_h36m", MPII16.select_from(H36M32), symmetry=sides)
+    data, _ = prepared(tmp_path, out=tmp_path / "out.h5")
+    options = {"frames": 9, "stride": 9, "subjects": ["S1"]}
+    everything = torch.arange(len(Windows(data, detector="sh_ft_h36m", **options)))
+    seventeen = Windows(data, detector="gt", **options).batch(everything)
+    assert not Windows(data, detector="sh_ft_h36m", **options).batch(everything)["seen"].all()
+    sixteen = Windows(data, detector="sh_ft_h36m", skeleton=H36M16, mirror=True, **options)
+    batch, twins = sixteen.batch(everything), sixteen.batch(len(everything) + everything)
+    assert batch["seen"].all() and twins["seen"].all() and batch["x"].shape[-1] == len(H36M16)
+    chosen = H36M16.select_from(H36M17)
+    torch.testing.assert_close(batch["x"], seventeen["x"][..., chosen], atol=1e-4, rtol=0)
+    torch.testing.assert_close(batch["pose3d"], seventeen["pose3d"][..., chosen, :])
+    turned = batch["x"][..., H36M16.mirror] * torch.tensor([-1, 1])[:, None, None]
+    torch.testing.assert_close(twins["x"], turned)
+    with pytest.raises(InputError, match="'h36m16' .* lacks Neck/Nose of 'h36m17'"):
+        H36M17.select_from(H36M16)
 
 
 def test_another_source_in_the_same_layout(tmp_path):
