@@ -16,7 +16,12 @@ from stgraph.run import REPORTS, Engine
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.compare", description=__doc__)
-    arguments.add_argument("exps", nargs="+", metavar="EXP", help="folder in params/, or a trained run")
+    arguments.add_argument(
+        "exps",
+        nargs="+",
+        metavar="EXP",
+        help="folder in params/, perhaps with overrides of its own (tcn:optim.lr=1e-4,data.stride=9), or a trained run",
+    )
     arguments.add_argument("--data", type=Path, help="one dataset file for all, with the subjects of its split")
     arguments.add_argument("--detector", help="2D detections of the file to train and score on")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in every one")

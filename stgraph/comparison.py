@@ -1,5 +1,6 @@
 """Several experiments on the same frames, side by side: trained where they are not, scored alike, one table."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,26 +52,30 @@ def entries(
 ) -> list[Entry]:
     """What to train or to take, in order; everything that is wrong with their settings is found here.
 
-    A run that is trained under the experiment's own name is taken as it is, unless other data, settings or seeds are
-    asked for: those runs are called EXP-DATA-SEED. On other data the subjects are those of the file's split.
+    An experiment may carry overrides of its own: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
+    under the experiment's own name is taken as it is, unless other data, settings or seeds are asked for: those runs
+    are called EXP-DATA-SEED. On other data the subjects are those of the file's split.
     """
-    changes = list(overrides)
+    common = list(overrides)
     if data:
-        changes = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *changes]
+        common = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *common]
     if detector:
-        changes.append(f"data.detector={detector}")
+        common.append(f"data.detector={detector}")
     found = []
-    for exp in exps:
+    for asked in exps:
+        exp, _, own = asked.partition(":")
+        changes = [*common, *re.split(r",(?=\w+\.)", own)] if own else common
         trained = (FOLDER / exp / "best.safetensors").exists()
         known = (params.FOLDER / exp / "params.json").exists()
         if trained and not (known and (changes or seeds)):
-            found.append(Entry(exp, exp, None))
+            found.append(Entry(asked, exp, None))
             continue
         for seed in seeds or [None]:
             settings = load(exp, changes if seed is None else [*changes, f"seed={seed}"])
             stem = data_file(settings).stem
-            name = f"{exp}-{stem}-{settings.seed}" if changes or seeds else exp
-            found.append(Entry(exp, name, settings))
+            label = re.sub(r"[^\w.=-]+", "_", asked)
+            name = f"{label}-{stem}-{settings.seed}" if changes or seeds else exp
+            found.append(Entry(asked, name, settings))
     return found
 
 

@@ -171,6 +171,22 @@ class Windows:
         within = np.arange(len(starts)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
         return self.dataset.rows("valid")[starts + self.frame_step * within]
 
+    def keep_valid(self) -> "Windows":
+        """Leave out windows that would predict a frame that is not valid."""
+        valid = self.valid()
+        if valid.all():
+            return self
+        before = np.concatenate([[0], np.cumsum(~valid)])  # frames that are not valid, before each
+        track, start, _ = self.table.cpu().numpy().T
+        first = (np.cumsum(self.lengths) - self.lengths)[track]
+        ends = np.array([self.margin[0], self.frames - self.margin[1] - 1])[:, None] + start
+        low, high = first + np.clip(ends, 0, self.lengths[track] - 1)
+        kept = before[low] == before[high + 1]
+        if not kept.any():
+            raise InputError(f"{self.dataset.path}: every window of {self.frames} frames has one that is not valid")
+        self.table = self.table[torch.from_numpy(kept).to(self.table.device)]
+        return self
+
     def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
         """Ids of recordings, each once, in order."""
         return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))

@@ -76,10 +76,12 @@ class Step:
 
     Attributes:
         means: of the batch: the loss, its terms, the errors in mm.
+        seconds: of training so far.
         save: whether a checkpoint is due. budget: whether the minutes are used up. interrupt: whether to stop at once.
     """
 
     means: dict[str, float]
+    seconds: float
     save: bool
     budget: bool
     interrupt: bool
@@ -120,7 +122,7 @@ class Fit:
     ) -> None:
         data, optim, engine = run.settings.data, run.settings.optim, run.engine
         self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
-        self.train = run.windows(dataset, data.train, stride=data.stride, mirror=data.flip)
+        self.train = run.windows(dataset, data.train, stride=data.stride, mirror=data.flip).keep_valid()
         self.valid = run.windows(dataset, data.validation) if data.validation else None
         self.batches = -(-len(self.train) // optim.batch_size)
         if len(self.train) // self.batches < engine.world_size:
@@ -186,7 +188,7 @@ class Fit:
         for index in order[progress.step :]:
             step = self.step(index)
             progress.add(len(index), step.means)
-            progress.seconds = time.monotonic() - self.started
+            progress.seconds = step.seconds
             if self.engine.is_global_zero:
                 self.listener.step(progress.epoch * self.batches + progress.step, step.means)
             if step.save or step.budget or step.interrupt:
@@ -212,11 +214,14 @@ class Fit:
         return not budget
 
     def learning_rate(self) -> float:
-        """Of the next step."""
-        done = self.progress.epoch
-        if self.optim.decay_steps:
-            done = (self.progress.epoch * self.batches + self.progress.step) // self.optim.decay_steps
-        return self.optim.lr * self.optim.decay**done
+        """Of the next step, the same in every process."""
+        steps, epoch = self.progress.epoch * self.batches + self.progress.step, self.progress.epoch
+        if self.optim.schedule == "cosine":
+            passed = max(steps / (self.optim.epochs * self.batches), self.progress.seconds / self.budget)
+            return self.optim.lr * (1 + math.cos(math.pi * min(passed, 1.0))) / 2
+        return self.optim.lr * self.optim.decay ** (
+            steps // self.optim.decay_steps if self.optim.decay_steps else epoch
+        )
 
     def training_mode(self) -> None:
         """Every module trains, but frozen norms; the others get the epoch's momentum."""
@@ -256,12 +261,13 @@ class Fit:
         with torch.no_grad():
             errors = run.task.errors(batch, outputs)
         means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
-        flags = [self.save_due(), self.over_budget(), self.stop_requested()]
+        seconds = time.monotonic() - self.started
+        flags = [seconds / engine.world_size, self.save_due(), seconds >= self.budget, self.stop_requested()]
         sums = torch.stack([value.detach().float() * share for value in means.values()])
         sums = torch.cat([sums, sums.new_tensor(flags)])
         if engine.world_size > 1:
             sums = engine.all_reduce(sums, reduce_op="sum")
-        *values, save, budget, interrupt = sums.tolist()
+        *values, seconds, save, budget, interrupt = sums.tolist()
         gradients = [weight.grad for weight in run.model.parameters() if weight.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if not (math.isfinite(norm) and all(map(math.isfinite, values))):
@@ -271,7 +277,7 @@ class Fit:
         self.optimizer.step()
         if self.optim.ema:
             self.average.update_parameters(run.model)
-        return Step(dict(zip(means, values, strict=True)), save > 0, budget > 0, interrupt > 0)
+        return Step(dict(zip(means, values, strict=True)), seconds, save > 0, budget > 0, interrupt > 0)
 
     def not_finite(self, batch: dict, errors: dict, means: dict[str, float], norm: float) -> str:
         """The message on a loss or gradient that is not finite: this process's recordings, the broken ones first."""
@@ -289,10 +295,6 @@ class Fit:
     def save_due(self) -> bool:
         """Whether the last checkpoint is too long ago."""
         return time.monotonic() - self.saved > self.save_seconds
-
-    def over_budget(self) -> bool:
-        """Whether the minutes are used up."""
-        return time.monotonic() - self.started >= self.budget
 
     def score(self) -> dict[str, float]:
         """A line of metrics.csv; writes best.safetensors where the epoch is the best, or where nothing can tell."""

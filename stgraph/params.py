@@ -54,11 +54,14 @@ class DataSettings(Section):
 
 
 class OptimSettings(Section):
-    """AdamW, its learning rate decayed in steps."""
+    """AdamW and its learning rate."""
 
     lr: PositiveFloat = 0.001
     weight_decay: NonNegativeFloat = 1e-5
     amsgrad: bool = True
+    schedule: Literal["decay", "cosine"] = Field(
+        "decay", description="of the learning rate: by `decay`, or to zero over the epochs or minutes there are"
+    )
     decay: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate after every epoch")] = 0.99
     decay_steps: PositiveInt | None = Field(None, description="decay after so many steps instead of every epoch")
     epochs: PositiveInt = 20

@@ -8,7 +8,7 @@ from einops import rearrange
 from stgraph.data import Windows, epoch_batches, epoch_order
 from stgraph.errors import InputError
 from stgraph.geometry import project, screen_normalise
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M16, H36M17
 
 
 def windows(dataset, **changes):
@@ -105,3 +105,43 @@ def test_epochs_visit_every_window_once_in_an_order_of_their_own():
     np.testing.assert_array_equal(np.concatenate(batches), epoch_order(103, 3, 2))
     assert (epoch_order(103, 3, 2) != epoch_order(103, 3, 3)).any()
     assert (epoch_order(103, 3, 2) != epoch_order(103, 4, 2)).any()
+
+
+@pytest.mark.parametrize(("step", "margin"), [(1, (0, 0)), (2, (0, 0)), (1, (20, 3))])
+def test_windows_that_predict_a_frame_that_is_not_valid_are_left_out(dataset, monkeypatch, step, margin):
+    valid = np.random.default_rng(0).random(len(dataset.rows("frame"))) < 0.98
+    rows = dataset.rows
+    monkeypatch.setattr(dataset, "rows", lambda name: valid if name == "valid" else rows(name))
+    data = windows(dataset, frame_step=step, margin=margin, mirror=True)
+    every = data.table
+    kept = data.keep_valid().table
+    expected = []
+    for track, start, mirrored in every.tolist():
+        frames = start + np.arange(margin[0], 27 - margin[1])
+        row = int(data.first_rows[track]) + step * np.clip(frames, 0, int(data.lengths[track]) - 1)
+        if valid[row].all():
+            expected.append([track, start, mirrored])
+    assert kept.tolist() == expected and 0 < len(expected) < len(every)
+    valid[:] = False
+    with pytest.raises(InputError, match="every window"):
+        data.keep_valid()
+
+
+def test_joints_are_found_by_their_names(dataset):
+    fewer = windows(dataset, skeleton=H36M16, detector="noisy", mirror=True)
+    index = torch.arange(len(fewer))
+    found, all_joints = fewer.batch(index), windows(dataset, detector="noisy", mirror=True).batch(index)
+    kept = [H36M17.index(name) for name in H36M16.names]
+    assert not torch.equal(found["x"][..., 9], all_joints["x"][..., 9])
+    for name in ("x", "pose3d", "pose2d", "seen"):
+        axis = -1 if name in ("x", "seen") else -2
+        torch.testing.assert_close(found[name], all_joints[name].index_select(axis, torch.tensor(kept)))
+
+
+def test_a_margin_is_seen_and_not_predicted(dataset):
+    data, whole = windows(dataset, margin=(20, 3)), windows(dataset)
+    index = torch.arange(0, len(data), 5)
+    found, all_frames = data.batch(index), whole.batch(index)
+    torch.testing.assert_close(found["x"], all_frames["x"])
+    for name in ("pose3d", "pose2d", "seen", "frame", "inside"):
+        torch.testing.assert_close(found[name], all_frames[name][:, 20:24])

@@ -367,3 +367,44 @@ def test_stop_requests_gives_the_handlers_back():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class Rates(Listener):
+    """Notes the learning rate and the norms' momentum of every step."""
+
+    def __init__(self):
+        self.found = []
+
+    def watch(self, fit):
+        norm = next(module for module in fit.run.model.modules() if isinstance(module, torch.nn.BatchNorm2d))
+        self.step = lambda number, means: self.found.append((fit.optimizer.param_groups[0]["lr"], norm.momentum))
+        return fit
+
+
+@pytest.mark.parametrize(
+    ("optim", "rate"),
+    [
+        ({"decay": 0.5}, lambda step, batches: 0.5 ** (step // batches)),
+        ({"decay": 0.5, "decay_steps": 4}, lambda step, batches: 0.5 ** (step // 4)),
+        ({"schedule": "cosine"}, lambda step, batches: (1 + np.cos(np.pi * step / (3 * batches))) / 2),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(dataset, tmp_path, monkeypatch, optim, rate):
+    monkeypatch.chdir(tmp_path)
+    changes = {f"optim__{key}": value for key, value in optim.items()}
+    rates = Rates()
+    run = Run.create("run", settings(**changes, optim__norm_momentum=[0.1, 0.001]), dataset, Engine("cpu"))
+    fit = rates.watch(fitting.Fit(run, dataset, rates))
+    fit.fit()
+    found, momentum = np.array(rates.found).T
+    np.testing.assert_allclose(found, [0.01 * rate(step, fit.batches) for step in range(3 * fit.batches)])
+    np.testing.assert_allclose(momentum, np.repeat([0.1, 0.01, 0.001], fit.batches))
+
+
+def test_a_cosine_ends_with_the_minutes(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rates = Rates()
+    run = Run.create("run", settings(optim__schedule="cosine", optim__epochs=1000), dataset, Engine("cpu"))
+    rates.watch(fitting.Fit(run, dataset, rates, minutes=2 / 60)).fit()
+    found = np.array(rates.found)[:, 0]
+    assert found[0] == pytest.approx(0.01) and (np.diff(found) < 0).all() and 0 < found[-1] < 0.001
