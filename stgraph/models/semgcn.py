@@ -31,10 +31,13 @@ class SemGraphConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, skeleton: Skeleton, channelwise: bool = False) -> None:
         super().__init__()
-        joined = bone_matrix(skeleton) | np.eye(len(skeleton), dtype=bool)
+        itself = np.eye(len(skeleton), dtype=bool)
+        joined = bone_matrix(skeleton) | itself
         # Where each entry of A is in the list of edges; what is no edge is the one place after its end.
         place = np.where(joined, joined.cumsum().reshape(joined.shape) - 1, joined.sum())
         self.register_buffer("place", torch.from_numpy(place), persistent=False)
+        parts = torch.from_numpy(np.stack([itself, ~itself])).to(torch.get_default_dtype())
+        self.register_buffer("parts", parts, persistent=False)
         self.edges = nn.Parameter(torch.ones(out_channels if channelwise else 1, int(joined.sum())))
         self.conv = nn.Conv2d(2 * in_channels, out_channels, 1)
         self.aggregates_first = not channelwise and in_channels <= out_channels
@@ -46,8 +49,7 @@ class SemGraphConv(nn.Module):
     def adjacency(self) -> Float[Tensor, "n 2 v w"]:
         """Self links apart from bones, once or for every output channel."""
         whole = F.pad(self.edges, (0, 1), value=-torch.inf)[:, self.place].softmax(dim=-1)
-        itself = torch.eye(len(self.place), dtype=whole.dtype, device=whole.device)
-        return torch.stack([whole * itself, whole * (1 - itself)], dim=1)
+        return whole[:, None] * self.parts
 
     def forward(self, x: Motion, norm: nn.BatchNorm2d | None = None) -> Changed:
         """(b c t j) -> (b d t j), through a norm if one is given. The narrower side is the one aggregated."""
