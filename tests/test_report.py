@@ -93,3 +93,12 @@ def test_worst_recording_is_drawn_along_its_whole_time():
     line = plot_worst(report).axes[0].lines[0]
     np.testing.assert_allclose(line.get_xdata(), np.arange(40) / 50)
     np.testing.assert_allclose(line.get_ydata(), 3 * 16 / 17, atol=2e-3)
+
+
+def test_very_many_tracks_are_drawn_as_one():
+    """A recording of frames that stand alone has thousands of tracks."""
+    report = make_report()
+    tracks = [{"frame": [frame], "P1": [float(frame)]} for frame in range(3000)]
+    axes = plot_worst(report | {"worst": report["worst"] | {"tracks": tracks}}).axes[0]
+    assert len(axes.lines) == 3 and len(axes.get_legend().get_texts()) == 3
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.arange(3000))

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
 MOST_BARS = 40
+# More tracks than this cannot be told apart: frames that stand alone are a track each.
+MOST_TRACKS = 12
 # More columns than this leave no room for numbers in them.
 MOST_NUMBERS = 25
 
@@ -31,12 +33,17 @@ def plot_worst(report: Mapping) -> Figure:
     """P1 along time of the recording with the largest one."""
     worst = report["worst"]
     figure, axes = _page(4.0, f"Worst recording: {worst['recording']}", report)
-    for number, track in enumerate(worst["tracks"]):
+    tracks = worst["tracks"]
+    if len(tracks) > MOST_TRACKS:
+        frame, error = (np.concatenate([track[name] for track in tracks]) for name in ("frame", "P1"))
+        axes.plot(frame / worst["fps"], error, ".", color=P1_COLOUR, markersize=2, label=f"{len(tracks):,} tracks")
+        tracks = []
+    for number, track in enumerate(tracks):
         frame, error = np.array(track["frame"]), np.array(track["P1"])
         apart = np.diff(frame)
         gaps = np.flatnonzero(apart > worst["frame_step"]) + 1  # frames that are not scored break the line
         time, error = np.insert(frame / worst["fps"], gaps, np.nan), np.insert(error, gaps, np.nan)
-        label = f"track {number + 1}" if len(worst["tracks"]) > 1 else "P1"
+        label = f"track {number + 1}" if len(tracks) > 1 else "P1"
         axes.plot(time, error, color=None if number else P1_COLOUR, linewidth=1.2, label=label)
         if not number:
             axes.fill_between(time, error, color=P2_COLOUR, alpha=0.4, linewidth=0)
