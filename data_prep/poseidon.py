@@ -30,9 +30,10 @@ from data_prep.anatomy import (
 )
 from data_prep.h36m import FPS, SOURCE, TERMS
 from data_prep.h36m_files import Key, renamed
+from data_prep.layouts import level_camera
 from data_prep.source import Source, source
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, screen_denormalise
+from stgraph.geometry import screen_denormalise
 from stgraph.io.dataset import Recording, Track
 from stgraph.io.safe_pickle import load_npy
 from stgraph.skeleton import H36M16
@@ -47,8 +48,6 @@ PIXEL_SIZE, SCREEN_SIZE = (20.0, 5000.0), (0.02, 3.0)
 DISTANCE = 5.0
 # Of a person's size: by how much the 2D may differ from the 3D's image, the camera not being known.
 SHAPE = 0.08
-# Camera axes to world axes of a level camera that looks along the world's y.
-LEVEL = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
 
 READINGS = {
     "pose2d": {
@@ -300,7 +299,7 @@ def image_reading(pose: Float[np.ndarray, "t j 2"], where: str) -> str:
 
 def iterate(parts: list[Part], readings: dict[str, str], image: tuple[int, int], detector: str) -> Iterator[Recording]:
     """A recording of every part and action, all of whose frames stand alone."""
-    camera = Camera("unknown", *image, np.zeros(9), LEVEL, np.zeros(3))
+    camera = level_camera("unknown", *image, np.zeros(9))
     for part in parts:
         for take, rows in part.rows.items():
             where2d, where3d = (f"{part.paths[kind]}, {take!r}" for kind in ("2d_poses", "3d_poses"))

@@ -260,14 +260,19 @@ def joint_rows(detector: Mapping) -> tuple[tuple[str, ...], list[tuple]]:
 
 def write_summary(summary: Mapping, table: Table, path: bool, folder: Path) -> None:
     """Write summary.md, summary.json and the figures, each beside its place and renamed."""
-    title, figures = summary["file"], {}
+    title, figures = summary["file"] + (", synthetic data" if table.dataset.synthetic else ""), {}
     if summary["subjects"]:
         figures["bones.png"] = plot_bones({name: entry["bones"] for name, entry in summary["subjects"].items()}, title)
     compared = {name: entry for name, entry in summary["detectors"].items() if entry["reference"] and name != "gt"}
     if compared:
         figures["detectors.png"] = plot_detectors(compared, title)
-    chosen, above = examples(table, path)
-    figures["examples.png"] = plot_examples(chosen, table.skeleton, title, (above, "3D"))
+    shown = next((name for name in table.dataset.detectors if name != "gt"), next(iter(table.dataset.detectors), ""))
+    joints = summary["detectors"][shown]["joints"] if shown else {}
+    missing = {name for name, entry in joints.items() if entry["unseen"] == 1} - {
+        table.skeleton.names[table.skeleton.root]
+    }
+    chosen, above = examples(table, path, shown)
+    figures["examples.png"] = plot_examples(chosen, table.skeleton, title, (above, "3D"), missing)
     for name, figure in figures.items():
         with replaced(folder / name) as temporary:
             figure.savefig(temporary, dpi=130)
@@ -279,14 +284,14 @@ def write_summary(summary: Mapping, table: Table, path: bool, folder: Path) -> N
         temporary.write_text(markdown(summary, figures=figures), encoding="utf-8")
 
 
-def examples(table: Table, path: bool) -> tuple[list[Example], str]:
+def examples(table: Table, path: bool, shown: str) -> tuple[list[Example], str]:
     """A frame of each of the actions with most frames, of different subjects where there are; and what the 2D shows.
 
-    path: whether the 3D poses have their places.
+    Args:
+        path: whether the 3D poses have their places.
+        shown: the detector, if there is one.
     """
     dataset, recordings = table.dataset, table.dataset.recordings
-    others = [name for name in dataset.detectors if name != "gt"]
-    shown = (others or dataset.detectors or [""])[0]
     known = "gt" in dataset.detectors or (path and recordings["intrinsics"][:, :2].all())
     reference = ("gt" if "gt" in dataset.detectors else "projection") if known and shown != "gt" else ""
     actions, code = np.unique(recordings["action"], return_inverse=True)

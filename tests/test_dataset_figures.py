@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 
 from stgraph.figures.animation import FLOOR, GHOST, LEFT, bone_colours
 from stgraph.figures.dataset import Example, plot_bones, plot_detectors, plot_examples
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M16, H36M17
 from tests.data_prep.people import squats
 
 
@@ -67,3 +67,14 @@ def test_bones_and_errors_are_drawn_where_they_are():
     axes = plot_detectors(detectors, "a.h5").axes[0]
     assert axes.patches[0].get_width() == 2.0 and axes.get_xlim()[1] > 9
     assert [text.get_text() for text in axes.texts] == ["2.0, 25.0% unseen", "never seen"]
+
+
+def test_bones_are_drawn_past_joints_that_a_detector_lacks():
+    """Stacked Hourglass has no Neck/Nose, and its people a head."""
+    pose = example()
+    pose.pose2d[:, 2] = np.arange(len(H36M17)) != H36M17.index("Neck/Nose")
+    figure = plot_examples([pose], H36M17, "a.h5", ("2D", "3D"), ["Neck/Nose"])
+    segments = figure.axes[0].collections[1].get_segments()
+    assert len(segments) == len(H36M16.bones) and all(len(segment) == 2 for segment in segments)
+    ends = pose.pose2d[[H36M17.index("Thorax"), H36M17.index("Head")], :2]
+    assert any(np.array_equal(segment, ends) for segment in segments)

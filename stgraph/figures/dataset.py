@@ -1,6 +1,6 @@
 """Figures of what is in a dataset: its subjects' bones, its detectors' errors, and poses out of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +90,7 @@ def plot_detectors(detectors: Mapping[str, Mapping], title: str) -> Figure:
     axes.set_yticks(range(len(joints)), joints)
     axes.set_ylim(len(joints) - 0.5, -0.5)
     # Room for the words behind the longest line.
-    axes.set_xlim(0, axes.get_xlim()[1] * 1.12)
+    axes.set_xlim(0, max(axes.get_xlim()[1] * 1.12, 1))
     axes.set_xlabel("pixels: bar to the median (number), line to what 95 % stay below, | the mean")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
@@ -127,10 +127,18 @@ class Example:
     pose3d: Float[np.ndarray, "j 3"] | None = None
 
 
-def plot_examples(examples: Sequence[Example], skeleton: Skeleton, title: str, row_titles: tuple[str, str]) -> Figure:
+def plot_examples(
+    examples: Sequence[Example],
+    skeleton: Skeleton,
+    title: str,
+    row_titles: tuple[str, str],
+    missing: Collection[str] = (),
+) -> Figure:
     """Poses in the image above, and in space below.
 
-    row_titles: what is drawn in either row.
+    Args:
+        row_titles: what is drawn in either row.
+        missing: joints that `pose2d` never has; bones are drawn past them.
     """
     figure = Figure(figsize=(2.3 * len(examples) + 0.4, 6.0), layout="constrained")
     axes = figure.subplots(2, len(examples), squeeze=False)
@@ -140,7 +148,7 @@ def plot_examples(examples: Sequence[Example], skeleton: Skeleton, title: str, r
     span = max([SPAN, *(1.05 * np.abs(on_screen(pose, View())[..., :2]).max() for pose in poses)])
     for (above, below), example in zip(axes.T, examples, strict=True):
         above.set_title(example.title, fontsize=8.5)
-        _draw_image(above, example, skeleton)
+        _draw_image(above, example, skeleton, skeleton.without(*missing))
         _draw_space(below, example, skeleton, span)
     for row, text in zip(axes[:, 0], row_titles, strict=True):
         row.set_ylabel(text, fontsize=9)
@@ -150,7 +158,7 @@ def plot_examples(examples: Sequence[Example], skeleton: Skeleton, title: str, r
     return figure
 
 
-def _draw_image(axes: Axes, example: Example, skeleton: Skeleton) -> None:
+def _draw_image(axes: Axes, example: Example, skeleton: Skeleton, seen_skeleton: Skeleton) -> None:
     axes.set(xticks=[], yticks=[], aspect="equal")
     poses = [pose for pose in (example.behind, example.pose2d) if pose is not None]
     points = np.concatenate([seen(pose) for pose in poses]) if poses else np.empty((0, 2))
@@ -161,7 +169,7 @@ def _draw_image(axes: Axes, example: Example, skeleton: Skeleton) -> None:
     if example.behind is not None:
         draw_pose2d(axes, example.behind, skeleton, 3.5, GHOST)
     if example.pose2d is not None:
-        draw_pose2d(axes, example.pose2d, skeleton, 2.0)
+        draw_pose2d(axes, example.pose2d[seen_skeleton.select_from(skeleton)], seen_skeleton, 2.0)
     axes.add_patch(Rectangle((0, 0), example.width, example.height, fill=False, edgecolor=FLOOR))
     middle = (points.min(0) + points.max(0)) / 2
     half = (0.5 + MARGIN) * max(np.ptp(points, axis=0).max(), 1e-6)

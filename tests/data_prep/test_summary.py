@@ -12,6 +12,7 @@ import torch
 
 from data_prep.__main__ import commands, parser
 from data_prep.anatomy import bone_lengths
+from data_prep.layouts import level_camera
 from data_prep.measures import BINS, Table, height_bones, measure_detections, measure_people, quantile
 from data_prep.plausibility import problems
 from data_prep.summary import markdown, summarise
@@ -297,12 +298,9 @@ def test_the_command_writes_a_page(tmp_path, sound):
 def single(recording):
     """Frames alone, relative to the root, of a camera that nobody knows."""
     track = recording.tracks[0]
-    cam = replace(recording.camera, intrinsics=np.zeros(9), rotation=LEVEL, translation=np.zeros(3))
+    cam = level_camera("unknown", 1000, 1000, np.zeros(9))
     track = replace(track, pose3d=track.pose3d - track.pose3d[:, :1], pose2d={"sh": track.pose2d["noisy"]}, apart=True)
-    return replace(recording, camera=cam, tracks=[track])
-
-
-LEVEL = np.array([0.5**0.5, -(0.5**0.5), 0, 0])
+    return replace(recording, camera=cam, take=f"{recording.take} {recording.camera.name}", tracks=[track])
 
 
 def test_frames_without_camera_and_path(tmp_path):
