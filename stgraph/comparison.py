@@ -12,9 +12,9 @@ from stgraph.cost import frames_per_second, mmac_per_frame, parameters
 from stgraph.errors import InputError
 from stgraph.fitting import Listener
 from stgraph.io.dataset import Dataset
+from stgraph.io.tables import markdown_table
 from stgraph.params import Settings, load
 from stgraph.protocols import Protocol
-from stgraph.report import markdown_table
 from stgraph.run import Engine, Run, data_file
 
 # key of a row -> (title, decimals); those that spread over seeds carry their standard deviation.

@@ -1,12 +1,13 @@
 """An evaluation's report as files: JSON, Markdown and plots."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from stgraph.evaluation import METRICS
 from stgraph.figures.plots import PLOTS
 from stgraph.io.files import replaced
+from stgraph.io.tables import markdown_table
 
 SYNTHETIC = (
     "> **Synthetic data.** The motion was made by a program. These numbers show that everything works; they say "
@@ -111,14 +112,3 @@ def _recognition(scores: Mapping) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> list[str]:
-    """A Markdown table; the columns of text come first, those of numbers are aligned right."""
-    head = list(head)
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    return [
-        f"| {' | '.join(head)} |",
-        f"|{'|'.join([' --- '] * text + [' ---: '] * (len(head) - text))}|",
-        *(f"| {' | '.join(row)} |" for row in cells),
-    ]

@@ -58,7 +58,7 @@ def test_a_failing_write_keeps_the_old_file(tmp_path):
 
 def test_markdown_states_scores_protocol_and_source():
     report = make_report(experiment="demo", source="somewhere", detector="gt")
-    text = report_markdown(report)
+    text = " ".join(report_markdown(report).split())
     for expected in ("# Evaluation of demo", "somewhere", "`standard`", "centre third", "| action 2 |", "RWrist"):
         assert expected in text
     assert f"| **P1** | MPJPE: mean distance of the joints | mm | {report['metrics']['P1']:.2f} |" in text
