@@ -94,6 +94,7 @@ class People:
 
     Attributes:
         lengths, spread: (subject, bone) mean and standard deviation over frames.
+        stretch: (recording, bone) standard deviation within the recording, of the bone's mean.
         knees: (row) sine of their flexion, negative if they bend backwards.
         head: (row) the head's height above the feet.
         floor: (row) height of the lower foot in the world.
@@ -107,6 +108,7 @@ class People:
     table: Table
     lengths: Float[np.ndarray, "subject bone"]
     spread: Float[np.ndarray, "subject bone"]
+    stretch: Float[np.ndarray, "recording bone"]
     knees: Float[np.ndarray, " row"]
     head: Float[np.ndarray, " row"]
     floor: Float[np.ndarray, " row"]
@@ -156,7 +158,7 @@ class People:
 def measure_people(table: Table) -> People:
     """Measure the 3D poses of a dataset that has them."""
     dataset, skeleton, poses = table.dataset, table.skeleton, table.dataset.rows("pose3d")
-    sums = np.zeros((3, len(table.subjects), len(skeleton.bones)))
+    sums = np.zeros((3, len(dataset), len(skeleton.bones)))
     names = ("knees", "head", "floor", "nearest", "speed")
     of_row = {name: np.full(len(table.recording), np.nan, np.float32) for name in names}
     frozen = np.zeros(len(table.recording), bool)
@@ -168,10 +170,8 @@ def measure_people(table: Table) -> People:
         moved, pose = np.linalg.norm(np.diff(pose, axis=0), axis=-1), pose[1:]
         recording, valid = table.recording[piece], table.valid[piece]
         lengths = bone_lengths(pose, skeleton)[valid]
-        subject = table.subject[recording[valid]]
-        sums += [
-            grouped(values, subject, len(table.subjects)) for values in (np.ones_like(lengths), lengths, lengths**2)
-        ]
+        terms = (np.ones_like(lengths), lengths, lengths**2)
+        sums += [grouped(values, recording[valid], len(dataset)) for values in terms]
 
         found = {"nearest": pose[..., 2].min(1)} if path else {}
         if has_legs(skeleton):
@@ -189,10 +189,19 @@ def measure_people(table: Table) -> People:
         some = table.goes_on[piece] & (moved > 0).any(1)
         still += grouped((moved[some] == 0) * np.isin(np.arange(len(skeleton)), moving), recording[some], len(dataset))
         steps += grouped(np.ones((some.sum(), 1)), recording[some], len(dataset))
-    count, mean, square = sums[0], *(part / sums[0].clip(1) for part in sums[1:])
-    mean = np.where(count > 0, mean, np.nan)
-    spread = np.sqrt((square - mean**2).clip(0))
-    return People(table, mean, spread, **of_row, frozen=frozen, still=still, steps=steps[:, 0], path=path)
+    lengths, spread = mean_and_spread(*(grouped(part, table.subject, len(table.subjects)) for part in sums))
+    mean, deviation = mean_and_spread(*sums)
+    bones = (lengths, spread, deviation / mean)
+    return People(table, *bones, **of_row, frozen=frozen, still=still, steps=steps[:, 0], path=path)
+
+
+def mean_and_spread(
+    count: Float[np.ndarray, "n bone"], total: Float[np.ndarray, "n bone"], squares: Float[np.ndarray, "n bone"]
+) -> tuple[Float[np.ndarray, "n bone"], Float[np.ndarray, "n bone"]]:
+    """Mean and standard deviation by their sums; NaN where there is nothing."""
+    count = np.where(count > 0, count, np.nan)
+    mean = total / count
+    return mean, np.sqrt((squares / count - mean**2).clip(0))
 
 
 def has_legs(skeleton: Skeleton) -> bool:

@@ -17,7 +17,8 @@ SPREAD = 0.25  # standard deviation of a subject's bone, of its length
 FLOOR = 0.3  # metres: where the lower foot of a subject may be in the lowest frames
 UPSIDE_DOWN, OFTEN = 0.3, 0.8  # metres that the head is below the feet, and in which share of a recording
 FREEZE = 1.0  # seconds in which no joint moves at all
-STILL = 0.9  # share of a recording in which a joint does not move at all while others do
+STILL = 0.9  # share of a recording in which a joint does not move at all while others do,
+STRETCH = 0.02  # and standard deviation of a bone at it, of its length
 FASTEST = 25.0  # metres a second
 NORMALISED = 5.0  # pixels: nobody in an image is smaller
 INSIDE = 0.8  # share of joints in the image
@@ -85,10 +86,13 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
         table.maximum_by_recording(people.speed) > FASTEST,
         f"joints jump: one is faster than {FASTEST:g} m/s",
     )
+    # Feet are planted, and who sits keeps the hip where it is: then bones keep their lengths.
     still = (people.still > STILL * people.steps[:, None]) & (people.steps >= FREEZE * table.fps)[:, None]
     for joint in np.flatnonzero(still.any(axis=0)):
+        at_joint = [number for number, bone in enumerate(table.skeleton.bones) if joint in bone]
+        left_behind = still[:, joint] & (people.stretch[:, at_joint] > STRETCH).any(axis=1)
         yield from _of_recordings(
-            table, still[:, joint], f"{table.skeleton.names[joint]} is frozen while other joints move"
+            table, left_behind, f"{table.skeleton.names[joint]} is frozen while other joints move"
         )
 
 

@@ -195,6 +195,21 @@ def test_damage_is_named(tmp_path, sound, damage):
     assert any(re.search(expected, message) for message in messages), messages
 
 
+def test_a_planted_foot_is_no_problem(tmp_path):
+    """The feet of the person who squats on the spot do not move, and no bone changes its length."""
+
+    def on_the_spot(recording):
+        world = squats(seconds=3, rate=FPS, walk=0.0)
+        pose = world_to_camera(torch.from_numpy(world), recording.camera.rotation, recording.camera.translation)
+        exact = project(pose, recording.camera.intrinsics).numpy()
+        exact = np.concatenate([exact, np.ones_like(exact[..., :1])], axis=-1)
+        return replace(recording, tracks=[Track({"gt": exact}, pose.numpy())])
+
+    table, people, detectors = found(write(tmp_path / "still.h5", on_the_spot))
+    assert (people.still[:, H36M17.index("LFoot")] == people.steps).all() and people.steps.all()
+    assert problems(table, people, detectors) == []
+
+
 def without_3d(recording):
     """The same seen upside down, and no 3D."""
     track = recording.tracks[0]
