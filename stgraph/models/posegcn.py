@@ -1,0 +1,139 @@
+"""PoseGCN: a graph network that lifts the joints of one frame, with many learned graphs of the body in every layer."""
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgraph.models import MODELS
+from stgraph.models.blocks import Changed, Motion, dropout_add, norm_conv
+from stgraph.models.frames import FrameModel
+from stgraph.skeleton import Skeleton, bone_matrix
+
+
+def relations(skeleton: Skeleton, hops: int = 3) -> Float[np.ndarray, "k v w"]:
+    """Where the learned graphs start: joints a number of bones apart, 0 to `hops`, and left-right pairs.
+
+    What every joint receives from all of its partners in a relation weighs 1 in sum; a joint without any receives
+    nothing. Relations that a small skeleton lacks are left out.
+    """
+    itself, bones = np.eye(len(skeleton), dtype=bool), bone_matrix(skeleton)
+    rings, within = [itself], itself
+    for _ in range(hops):
+        wider = within | (within @ bones)
+        rings.append(wider & ~within)
+        within = wider
+    rings.append(itself[skeleton.mirror] & ~itself)
+    matrices = np.stack([ring for ring in rings if ring.any()]).astype(float)
+    return matrices / matrices.sum(axis=-1, keepdims=True).clip(1)
+
+
+class NormedMap(nn.Module):
+    """W norm(x_v) + b for every joint.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(in_channels)
+        self.conv = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Motion) -> Changed:
+        """(b c t j) -> (b d t j)."""
+        return norm_conv(x, self.norm, self.conv)
+
+
+class GroupedGraphConv(nn.Module):
+    """x_v + W_2 GELU(sum_w A^g[v, w] (W_1 norm(x_w) + b_1)^g) + b_2, over groups g of the hidden channels.
+
+    Every group has a graph A^g of its own on all pairs of joints, so that many relations between joints cost one map
+    of the channels and not one each. The rows of A^g are all that tells the joints apart: maps and biases of each
+    joint's own made unseen people worse.
+
+    Args:
+        channels: width before and after.
+        hidden: width between the maps.
+        adjacency: (g v w) where the graphs start.
+        dropout: share of the change that training sets to zero.
+    """
+
+    def __init__(self, channels: int, hidden: int, adjacency: Float[Tensor, "g v w"], dropout: float) -> None:
+        super().__init__()
+        self.lift = NormedMap(channels, hidden)
+        # Noise tells groups apart that start from the same relation.
+        self.adjacency = nn.Parameter(adjacency + 0.02 * torch.randn_like(adjacency))
+        self.project = nn.Conv2d(hidden, channels, 1)
+        self.dropout = dropout
+
+    def forward(self, x: Motion) -> Motion:
+        """(b c t j) -> (b c t j)."""
+        nodes = rearrange(self.lift(x), "b (g d) t w -> b t w g d", g=len(self.adjacency))
+        received = torch.einsum("gvw, btwgd -> btvgd", self.adjacency, nodes)
+        hidden = F.gelu(rearrange(received, "b t v g d -> b t v (g d)"))
+        change = self.project(rearrange(hidden, "b t v d -> b d t v"))
+        return dropout_add(change, x, self.dropout * self.training)
+
+
+@MODELS.register("posegcn")
+class PoseGCN(FrameModel):
+    """Grouped graph convolutions over the joints of each frame.
+
+        x_v = W [p_v - p_root, p_root] + b
+        x_v <- x_v + W_2 GELU(sum_w A^g[v, w] (W_1 norm(x_w) + b_1)^g) + b_2          in every layer, weights its own
+        pose_v = W norm(x_v) + b
+
+    A^g starts from a relation between joints (itself, bones, two and three bones apart, left-right pairs; the groups
+    take turns) and is learned on all pairs of joints. POSEIDON (improvement 2) leaves the network open. At the default
+    settings it has fewer parameters than SemGCN with non-local blocks.
+
+    Args:
+        skeleton: gives the relations between joints.
+        in_channels: of the input: 2 for x and y, and what else is known of a joint, such as its confidence.
+        heads: name -> channels of every output. Each is a norm and a map of each joint.
+        channels: width of the body.
+        hidden: width inside a layer.
+        groups: graphs in a layer; divides `hidden`.
+        layers: graph convolutions.
+        dropout: share of every layer's change that training sets to zero.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: PositiveInt = 128,
+        hidden: PositiveInt = 256,
+        groups: PositiveInt = 16,
+        layers: PositiveInt = 6,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.root = skeleton.root
+        kinds = torch.from_numpy(relations(skeleton)).to(torch.get_default_dtype())
+        adjacency = kinds[torch.arange(groups) % len(kinds)]
+        self.first = nn.Conv2d(in_channels + 2, channels, 1)
+        self.layers = nn.ModuleList(GroupedGraphConv(channels, hidden, adjacency, dropout) for _ in range(layers))
+        self.heads = nn.ModuleDict({name: NormedMap(channels, width) for name, width in heads.items()})
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section for windows of this length."""
+        hidden, groups = settings["hidden"], settings["groups"]
+        return [f"groups: {groups} of them do not divide {hidden} hidden channels"] if hidden % groups else []
+
+    def features(self, x: Motion) -> Changed:
+        """Body without heads: (b c t j) -> (b channels t j)."""
+        root = x[:, :2, :, self.root, None]
+        x = self.first(torch.cat([x[:, :2] - root, x[:, 2:], root.expand(-1, -1, -1, x.shape[-1])], dim=1))
+        for layer in self.layers:
+            x = layer(x)
+        return x
