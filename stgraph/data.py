@@ -25,7 +25,7 @@ class Windows:
         dataset: an opened file.
         detector: which 2D detections are the input.
         frames: length of a window.
-        stride: frames between windows; see `stgraph.io.dataset.window_table`.
+        stride: frames between windows; see `stgraph.io.dataset.window_table`, here of the frames that are predicted.
         subjects, actions: keep recordings of these alone; None keeps all.
         frame_step: use every n-th frame of every track.
         mirror: add the mirrored twin of every window.
@@ -81,7 +81,8 @@ class Windows:
         self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
         self.mirror_order = torch.from_numpy(self.skeleton.mirror)
         self.labels = torch.from_numpy(np.full(len(dataset), -1) if labels is None else labels)
-        self.cut(window_table(self.lengths, frames, stride), mirror)
+        # Cut by what is predicted, so that this covers the track, wherever in the window it lies.
+        self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
 
     def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False, frames: int | None = None) -> "Windows":
         """Use these windows, given as (kept track, start), of this length, and their mirrored twins if asked for."""
@@ -164,6 +165,11 @@ class Windows:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
         pose = pose[..., self.mirror_order.to(pose.device)]
         return torch.cat([-pose[:, :1], pose[:, 1:]], dim=1)
+
+    def has_path(self) -> bool:
+        """Whether any track begins with its root elsewhere than in the camera."""
+        root = self.skeleton.root if self.joints is None else int(self.joints[self.skeleton.root])
+        return bool(self.fields["pose3d"][self.first_rows, root].any())
 
     def valid(self) -> Bool[np.ndarray, " frame"]:
         """Whether each frame is to be scored, those of all kept tracks in a row."""

@@ -161,7 +161,7 @@ class Run:
         """Windows of some subjects, with the run's settings unless `options` says otherwise.
 
         Raises:
-            InputError: the dataset lacks a joint of the run's skeleton.
+            InputError: the dataset lacks a joint of the run's skeleton, or the root's path that the task needs.
         """
         if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
             raise InputError(
@@ -181,7 +181,13 @@ class Run:
             "margin": (self.model.before, self.model.after),
             "labels": class_labels(dataset.recordings["action"], self.task.classes),
         }
-        return self.engine.place(Windows(dataset, subjects=subjects, **(chosen | options)))
+        windows = Windows(dataset, subjects=subjects, **(chosen | options))
+        if self.task.output == "global" and not windows.has_path():
+            raise InputError(
+                f"{dataset.path}: its poses are relative to their root, whose path is not known (source: "
+                f'{dataset.source}); use task.output "root_relative", or data in camera space'
+            )
+        return self.engine.place(windows)
 
     def fitting_skeletons(self, other: Skeleton) -> str:
         """The remedy for data of another skeleton: joints that both have, where they have a name together."""

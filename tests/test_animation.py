@@ -204,7 +204,7 @@ def panels(length):
     return [
         ImagePanel("2D input", image_of(pose), 1000, 1000),
         PosePanel("ground truth", pose),
-        PosePanel("prediction", pose + 0.02, error=error, ghost=pose),
+        PosePanel("prediction", pose + 0.02, error=error),
     ]
 
 

@@ -55,9 +55,8 @@ def test_a_table_of_what_was_trained_and_what_was_not(folder, dataset, capsys):
         assert row["P1"] == pytest.approx((seeds[0]["P1"] + seeds[1]["P1"]) / 2)
         assert row["P1_std"] == pytest.approx(abs(seeds[0]["P1"] - seeds[1]["P1"]) / 2**0.5)
         assert row["about"]["subjects"] == "S9"  # of the file's split, not the experiment's
-        assert f"| {row['exp']} | {row['parameters']:,} | {row['mmac']:.2f} | {row['P1']:.1f} ± " in " ".join(
-            text.split()
-        )
+        scores = f"| {row['exp']} | {row['parameters']:,} | {row['mmac']:.2f} | {row['P1']:.1f} ± "
+        assert scores in " ".join(text.split())
     assert rows[0].get("action") is None and 0 <= rows[1]["action"] <= 100
     assert len({row["frames"] for row in rows}) == 1
     assert (folder / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")

@@ -62,7 +62,6 @@ class PosePanel:
         path: where the root is, metres in camera axes. The person is drawn in one place and the floor moves
             underneath; without a path, the person moves over the floor as `pose` says.
         error: of every frame, mm, written into the picture.
-        ghost: another pose to draw behind this one in grey, in the same axes.
     """
 
     title: str
@@ -70,7 +69,6 @@ class PosePanel:
     rotation: Float[np.ndarray, "4"] | None = None
     path: Float[np.ndarray, "t 3"] | None = None
     error: Float[np.ndarray, " t"] | None = None
-    ghost: Float[np.ndarray, "t j 3"] | None = None
 
 
 Panel = ImagePanel | PosePanel
@@ -181,13 +179,12 @@ class _Stage:
         axes.set_title(panel.title, fontsize=10 * scale, pad=4 * scale)
         self.colours = np.array(bone_colours(skeleton))
         self.back = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
-        self.ghost = LineCollection([], colors=GHOST, linewidths=2 * scale, capstyle="round")
         self.lines = LineCollection([], linewidths=2.8 * scale, capstyle="round", joinstyle="round")
         self.text = axes.text(0.5, 0.005, "", transform=axes.transAxes, fontsize=10 * scale, ha="center", va="bottom")
-        self.moving = [self.back, self.ghost, self.lines, self.text]
+        self.moving = [self.back, self.lines, self.text]
         for artist in self.moving:
             artist.set_animated(True)
-        for lines in self.moving[:3]:
+        for lines in self.moving[:2]:
             axes.add_collection(lines, autolim=False)
 
     def fit(self, low: np.ndarray, high: np.ndarray) -> None:
@@ -223,34 +220,28 @@ class _PoseStage(_Stage):
         super().__init__(axes, panel, skeleton, scale)
         bounds(panel.pose, panel.title)
         self.view = view
-        self.poses = [upright(pose, panel.rotation) for pose in (panel.pose, panel.ghost) if pose is not None]
-        if panel.path is None:  # the floor lies around the middle of the true path, or of the only one
-            origin = np.nanmean(self.poses[-1][:, skeleton.root], axis=0) * (1, 1, 0)
+        self.pose = upright(panel.pose, panel.rotation)
+        if panel.path is None:  # the floor lies around the middle of the path
             self.path = np.zeros((len(panel.pose), 3))
-            self.poses = [pose - origin for pose in self.poses]
+            self.pose = self.pose - np.nanmean(self.pose[:, skeleton.root], axis=0) * (1, 1, 0)
         else:  # in place: the root's height moves the person, the rest of its path moves the floor
             self.path = upright(panel.path, panel.rotation)
-            level = self.path[:, None] * (0, 0, 1)
-            self.poses = [pose - pose[:, [skeleton.root]] + level for pose in self.poses]
+            self.pose = self.pose - self.pose[:, [skeleton.root]] + self.path[:, None] * (0, 0, 1)
 
     def box(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """What has to fit on the screen: every pose of the clip, and the floor's front edge; metres."""
+        """What has to fit on the screen: the pose all through the clip, and the floor's front edge; metres."""
         corners = np.array([[x, y, floor] for x in (-1, 1) for y in (-1, 1)]) * (FLOOR_RADIUS, FLOOR_RADIUS, 1)
-        low, high = bounds(
-            np.concatenate([on_screen(pose, self.view).reshape(-1, 3) for pose in self.poses]), self.panel.title
-        )
+        low, high = bounds(on_screen(self.pose, self.view), self.panel.title)
         edge = on_screen(corners, self.view)
         return np.minimum(low, edge.min(0))[:2], np.maximum(high, edge.max(0))[:2]
 
     def update(self, frame: int) -> None:
         """Set the moving lines, the floor and the error to a frame."""
         self.back.set_segments(on_screen(floor_lines(self.floor, self.path[frame, :2]), self.view)[..., :2])
-        screen, *ghost = (on_screen(pose[frame], self.view) for pose in self.poses)
+        screen = on_screen(self.pose[frame], self.view)
         order = depth_order(screen, self.skeleton)
         self.lines.set_segments(segments(screen[:, :2], self.skeleton)[order])
         self.lines.set_color(self.colours[order])
-        for behind in ghost:
-            self.ghost.set_segments(segments(behind[:, :2], self.skeleton))
         if self.panel.error is not None:
             self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
 
@@ -339,7 +330,7 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
     """One scale and one floor for all panels in space, so that they can be compared."""
     if not stages:
         return
-    floor = float(bounds(stages[0].poses[0], stages[0].panel.title)[0][2])
+    floor = float(bounds(stages[0].pose, stages[0].panel.title)[0][2])
     boxes = [stage.box(floor) for stage in stages]
     low, high = np.min([low for low, _ in boxes], axis=0), np.max([high for _, high in boxes], axis=0)
     # Room below for the error, which is written there.

@@ -81,7 +81,7 @@ def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm)
     return F.conv2d(x, conv.weight * scale[:, None, None, None], bias, conv.stride, conv.padding)
 
 
-def norm_conv(x: Motion, norm: nn.modules.batchnorm._BatchNorm, conv: nn.Conv2d) -> Shorter:
+def norm_conv(x: Motion, norm: nn.modules.batchnorm._BatchNorm, conv: nn.Conv2d) -> Float[Tensor, "b d _ j"]:
     """conv(norm(x)) of a convolution that does not pad; a norm with fixed statistics is folded into the weights."""
     if norm.training:
         return conv(norm(x))
