@@ -90,13 +90,6 @@ def test_every_joint_hears_of_every_joint_in_one_layer():
         assert (grad.abs().sum(dim=1) > 0).all()
 
 
-def test_a_frame_is_predicted_by_itself():
-    model, x = build().eval(), torch.randn(2, 2, 7, 4, dtype=torch.float64)
-    alone = torch.cat([model(x[:, :, [frame]])["pose"] for frame in range(7)], dim=2)
-    torch.testing.assert_close(model(x)["pose"], alone)
-    assert model.sliding and model.before == model.after == 0
-
-
 def test_joints_are_seen_from_the_root_which_is_told_apart():
     model, x = build(in_channels=3).eval(), torch.randn(2, 3, 1, 4, dtype=torch.float64)
     moved, surer = x.clone(), x.clone()
