@@ -20,7 +20,7 @@ from data_prep.layouts import held, layout, level_camera
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 SOURCE = "MPI-INF-3DHP (Mehta et al. 2017)"

@@ -22,7 +22,7 @@ from data_prep.h36m_files import LAYOUTS, Found, Key, Poses, Unfit, find
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, world_to_camera
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 
 FPS = 50.0

@@ -24,7 +24,7 @@ from data_prep.takes import FASTEST, UNKNOWN_TERMS, Motion, Take, find_takes, re
 from data_prep.viewpoints import common_look_at, random_camera, runs, see
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 MOST_ACCELERATION = 1500.0  # m/s2; a human's joint stays below, a marker that jumps does not

@@ -34,7 +34,7 @@ from data_prep.layouts import level_camera
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import screen_denormalise
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.io.safe_pickle import load_npy
 from stgraph.skeleton import H36M16
 

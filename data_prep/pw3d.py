@@ -18,7 +18,7 @@ from data_prep.pw3d_files import LAYOUTS, PARTS, Person, Sequence, find
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 SOURCE = "3D Poses in the Wild (von Marcard et al. 2018)"

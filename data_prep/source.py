@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import data_prep
-from stgraph.io.dataset import Recording
+from stgraph.io.recording import Recording
 from stgraph.skeleton import Skeleton
 
 

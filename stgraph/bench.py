@@ -15,7 +15,8 @@ from stgraph.command import run_command
 from stgraph.data import epoch_order
 from stgraph.fitting import Fit, Listener
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Dataset, DatasetWriter, Recording, Track
+from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.recording import Recording, Track
 from stgraph.params import Settings, load
 from stgraph.protocols import find_protocol
 from stgraph.report import write_json

@@ -24,6 +24,7 @@ from stgraph.errors import InputError
 from stgraph.figures.training import plot_training
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
+from stgraph.schedule import learning_rate, norm_momentum
 
 if TYPE_CHECKING:
     from stgraph.run import Run
@@ -213,16 +214,6 @@ class Fit:
             self.listener.epoch(row)
         return not budget
 
-    def learning_rate(self) -> float:
-        """Of the next step, the same in every process."""
-        steps, epoch = self.progress.epoch * self.batches + self.progress.step, self.progress.epoch
-        if self.optim.schedule == "cosine":
-            passed = max(steps / (self.optim.epochs * self.batches), self.progress.seconds / self.budget)
-            return self.optim.lr * (1 + math.cos(math.pi * min(passed, 1.0))) / 2
-        return self.optim.lr * self.optim.decay ** (
-            steps // self.optim.decay_steps if self.optim.decay_steps else epoch
-        )
-
     def training_mode(self) -> None:
         """Every module trains, but frozen norms; the others get the epoch's momentum."""
         self.run.model.train()
@@ -230,11 +221,9 @@ class Fit:
         if self.optim.freeze_norm:
             for norm in norms:
                 norm.eval()
-        if self.optim.norm_momentum:
-            first, last = self.optim.norm_momentum
-            passed = self.progress.epoch / max(self.optim.epochs - 1, 1)
+        if momentum := norm_momentum(self.optim, self.progress.epoch):
             for norm in norms:
-                norm.momentum = first * (last / first) ** passed
+                norm.momentum = momentum
 
     def step(self, index: Int[np.ndarray, " b"]) -> Step:
         """One step of the optimizer.
@@ -250,8 +239,9 @@ class Fit:
         share = len(part) / len(index)
         key = (run.settings.seed, progress.epoch, progress.step, engine.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
+        done, spent = progress.epoch * self.batches + progress.step, progress.seconds / self.budget
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = learning_rate(self.optim, done, self.batches, spent)
         batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
         outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)

@@ -20,7 +20,7 @@ LAYERS = [
     {"report"},
     {"data", "models", "tasks"},
     {"params"},
-    {"checkpoint"},
+    {"checkpoint", "schedule"},
     {"fitting"},
     {"run"},
     {"progress", "command", "options", "published", "cost"},

@@ -1,6 +1,8 @@
 """Models: one contract, one file each; a model registers itself by a decorator."""
 
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,6 +31,17 @@ class Published:
     mark: str
     skeleton: Skeleton
     like: str
+
+
+def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
+    """A published name under ours: patterns with their replacements, applied in turn.
+
+    >>> renamed("w1.bias", [(r"^w1\\.", "first.conv.")])
+    'first.conv.bias'
+    """
+    for pattern, replacement in patterns:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 class Model(nn.Module):

@@ -1,17 +1,16 @@
 """Martinez' linear net: residual blocks of dense layers over a flattened pose."""
 
-import re
 from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from stgraph.models import MODELS, Published
+from stgraph.models import MODELS, Published, renamed
 from stgraph.models.frames import Dense, FlatHead, FlatModel
 from stgraph.skeleton import H36M16, Skeleton
 
-# Published names of weights -> ours, applied in turn.
+# Published names of weights -> ours.
 PUBLISHED_NAMES = (
     (r"^w1\.", "first.conv."),
     (r"^batch_norm1\.", "first.norm."),
@@ -71,9 +70,7 @@ class Linear(FlatModel):
         """
         weights = {}
         for published, value in state.items():
-            name = published
-            for pattern, replacement in PUBLISHED_NAMES:
-                name = re.sub(pattern, replacement, name)
+            name = renamed(published, PUBLISHED_NAMES)
             weights[name] = value[..., None, None] if value.ndim == 2 else value
         if not {"first.conv.weight", "first.conv.bias"} <= weights.keys():
             return {}, weights

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models import MODELS, Published
+from stgraph.models import MODELS, Published, renamed
 from stgraph.models.blocks import Changed, Motion, aggregate, conv_norm, relu_dropout
 from stgraph.models.frames import FrameModel
 from stgraph.skeleton import H36M16, Skeleton, bone_matrix
@@ -226,9 +226,7 @@ class SemGCN(FrameModel):
         """
         non_local, weights = any(".nonlocal." in name for name in state), {}
         for published, value in state.items():
-            name = published
-            for pattern, replacement in PUBLISHED_NAMES:
-                name = re.sub(pattern, replacement, name)
+            name = renamed(published, PUBLISHED_NAMES)
             if non_local and (layer := re.match(r"(blocks|non_local)\.(\d+)\.", name)) and "gconv_layers" in published:
                 # Theirs takes turns in one list: residual blocks at even places, non-local ones at odd places.
                 turn = int(layer[2]) // 2 + (layer[1] == "non_local")

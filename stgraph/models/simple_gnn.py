@@ -14,19 +14,20 @@ from stgraph.models.frames import FrameModel
 from stgraph.skeleton import Skeleton, bone_matrix
 
 
-def normalized_bones(skeleton: Skeleton) -> Float[np.ndarray, "1 v w"]:
-    """D^-1/2 (B + I) D^-1/2, with bones B both ways and the degrees D of B + I (Kipf and Welling)."""
-    joined = bone_matrix(skeleton) + np.eye(len(skeleton))
-    degree = joined.sum(axis=1)
-    return (joined / np.sqrt(np.outer(degree, degree)))[None]
+def messages(skeleton: Skeleton) -> Float[np.ndarray, "2 v w"]:
+    """What a joint has itself, and what comes along its bones: D^-1/2 B D^-1/2, D the number of bones at each joint."""
+    bones = bone_matrix(skeleton).astype(float)
+    degree = bones.sum(axis=1)
+    return np.stack([np.eye(len(skeleton)), bones / np.sqrt(np.outer(degree, degree))])
 
 
 @MODELS.register("simple_gnn")
 class SimpleGNN(FrameModel):
-    """Graph convolutions over bones, ReLU(norm(A x W + b)), with the input added from the second one on.
+    """Graph convolutions over bones, ReLU(norm(x W_0 + D^-1/2 B D^-1/2 x W_1 + b)).
 
-    POSEIDON leaves the layers open; a joint's receptive field is as many bones as there are layers. Every head is a map
-    of each joint; the task averages the action head over joints, which pools them.
+    To the first is added a learned vector for every joint, which tells it from the others; to the second and later ones
+    their input. POSEIDON leaves the layers open; a joint's receptive field is as many bones as there are layers. Every
+    head is a map of each joint; the task averages the action head over joints, which pools them.
 
     Args:
         skeleton: gives the bones.
@@ -48,15 +49,16 @@ class SimpleGNN(FrameModel):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__()
-        adjacency = torch.from_numpy(normalized_bones(skeleton)).to(torch.get_default_dtype())
+        adjacency = torch.from_numpy(messages(skeleton)).to(torch.get_default_dtype())
         self.register_buffer("adjacency", adjacency, persistent=False)
-        self.first = GraphConv(in_channels, channels, 1, dropout)
-        self.blocks = nn.ModuleList(GraphConv(channels, channels, 1, dropout) for _ in range(layers - 1))
+        self.first = GraphConv(in_channels, channels, len(adjacency), dropout)
+        self.joint = nn.Parameter(torch.randn(channels, 1, len(skeleton)))
+        self.blocks = nn.ModuleList(GraphConv(channels, channels, len(adjacency), dropout) for _ in range(layers - 1))
         self.heads = nn.ModuleDict({name: nn.Conv2d(channels, width, 1) for name, width in heads.items()})
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j) -> (b channels t j)."""
-        x = self.first(aggregate(x, self.adjacency))
+        x = self.first(aggregate(x, self.adjacency)) + self.joint
         for block in self.blocks:
             x = x + block(aggregate(x, self.adjacency))
         return x

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS, Model, Published
+from stgraph.models import MODELS, Model, Published, renamed
 from stgraph.models.blocks import Motion, relu_dropout
 from stgraph.models.frames import FlatHead
 from stgraph.skeleton import H36M17, Skeleton
@@ -168,9 +168,7 @@ class TemporalConvolution(Model):
 
         weights = {}
         for published, value in state.items():
-            name = re.sub(r"^layers_(conv|bn)\.(\d+)\.", in_block, published)
-            for pattern, replacement in PUBLISHED_NAMES:
-                name = re.sub(pattern, replacement, name)
+            name = renamed(re.sub(r"^layers_(conv|bn)\.(\d+)\.", in_block, published), PUBLISHED_NAMES)
             if value.ndim == 3:
                 value = rearrange(value, "d c 1 -> d c 1 1" if "heads" in name else "d c w -> d (w c)")
             weights[name] = value

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS, Model, Published
+from stgraph.models import MODELS, Model, Published, renamed
 from stgraph.models.blocks import (
     Adjacency,
     Changed,
@@ -119,9 +119,7 @@ def translate(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Te
     names = [name for name in state if not re.search(r"(\.adj_v|(^|\.)adj_e)$", name)]
     weights = {}
     for published in names:
-        name, value = published, state[published]
-        for pattern, replacement in PUBLISHED_NAMES:
-            name = re.sub(pattern, replacement, name)
+        name, value = renamed(published, PUBLISHED_NAMES), state[published]
         if name.endswith("conv.weight") and value.ndim == 2:
             value = rearrange(value, "c (k d) -> d (k c) 1 1", k=PUBLISHED_PARTITIONS)
         elif value.ndim == 4:

@@ -14,7 +14,7 @@ from data_prep.__main__ import command_line, prepare, window_size
 from data_prep.source import Converter, Source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Recording, Track
+from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 CAMERA = Camera("c", 1000, 1000, np.ones(9), np.array([1.0, 0, 0, 0]), np.zeros(3))

@@ -16,7 +16,7 @@ from data_prep.source import Source
 from data_prep.takes import find_takes, read_take
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project
-from stgraph.io.dataset import Recording
+from stgraph.io.recording import Recording
 from stgraph.skeleton import H36M17
 
 SHARED = Path(__file__).parents[2] / "../shared/data/motion"

@@ -4,23 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from stgraph.models.simple_gnn import SimpleGNN, normalized_bones
+from stgraph.models.simple_gnn import SimpleGNN, messages
 from stgraph.skeleton import H36M16, Skeleton
 
 CHAIN = Skeleton("chain", ("A", "B", "C", "D", "E"), (-1, 0, 1, 2, 3))
 
 
 def test_bones_are_divided_by_the_roots_of_both_degrees():
-    (matrix,) = normalized_bones(Skeleton("leg", ("Knee", "Hip", "Foot"), (1, -1, 0)))
-    side = 1 / np.sqrt(6)
-    np.testing.assert_allclose(matrix, [[1 / 3, side, side], [side, 1 / 2, 0], [side, 0, 1 / 2]])
+    itself, bones = messages(Skeleton("leg", ("Knee", "Hip", "Foot"), (1, -1, 0)))
+    side = 1 / np.sqrt(2)
+    np.testing.assert_allclose(itself, np.eye(3))
+    np.testing.assert_allclose(bones, [[0, side, side], [side, 0, 0], [side, 0, 0]])
 
 
 def test_degrees_leave_their_own_roots_as_they_are():
-    (matrix,) = normalized_bones(H36M16)
-    degree = (matrix > 0).sum(axis=1)
-    np.testing.assert_allclose(matrix @ np.sqrt(degree), np.sqrt(degree))
-    assert np.abs(np.linalg.eigvalsh(matrix)).max() == pytest.approx(1)
+    _, bones = messages(H36M16)
+    degree = (bones > 0).sum(axis=1)
+    np.testing.assert_allclose(bones @ np.sqrt(degree), np.sqrt(degree))
+    assert np.abs(np.linalg.eigvalsh(bones)).max() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
