@@ -33,7 +33,7 @@ from jaxtyping import Int
 from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.files import hashes, replaced, unharmed
+from stgraph.io.files import hashes, make_folder_of, replaced, unharmed
 from stgraph.io.recording import Recording, check_recording
 from stgraph.skeleton import Skeleton
 
@@ -83,8 +83,9 @@ class DatasetWriter:
         windows: (frames, stride) of the window table that the file carries.
 
     Raises:
-        InputError: from `add`, for a recording that cannot be right (joint count, NaN, units, doubled id), and on
-            leaving, when nothing was added. The old file stays as it was.
+        InputError: on entering, where the file cannot be written, is one of the inputs, or is there and no dataset;
+            from `add`, for a recording that cannot be right (joint count, NaN, units, doubled id); and on leaving, when
+            nothing was added. The old file stays as it was.
     """
 
     path: Path
@@ -98,9 +99,8 @@ class DatasetWriter:
 
     def __enter__(self) -> "DatasetWriter":
         self.path = Path(self.path)
-        if self.path.is_dir():
-            raise InputError(f"{self.path}: is a folder; give the name of a file, such as {self.path / 'data.h5'}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder_of(self.path)
+        self._check_replaceable()
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         # Arrays, since a source of single frames has millions of tracks.
         self.tracks: dict[str, list[np.ndarray]] = {name: [] for name in TRACK_COLUMNS}
@@ -113,6 +113,17 @@ class DatasetWriter:
         self._files: dict[str, BinaryIO] = {}
         self._digests: dict[str, object] = {}
         return self
+
+    def _check_replaceable(self) -> None:
+        """Raises InputError where writing would lose what is no dataset, and maybe cannot be made again."""
+        if not self.path.exists():
+            return
+        if any(self.path.samefile(path) for path in self.inputs):
+            raise InputError(f"{self.path}: is one of the inputs and would be lost; give another --out")
+        if not is_dataset(self.path):
+            raise InputError(
+                f"{self.path}: is there already and no {FORMAT} dataset; give another --out, or remove it first"
+            )
 
     def add(self, recording: Recording) -> None:
         """Append a recording."""
@@ -134,7 +145,8 @@ class DatasetWriter:
             self._all_valid &= bool(valid.all())
             for name, values in {"frame": frame, "valid": valid, **track.fields()}.items():
                 if name not in self._files:
-                    self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
+                    with unharmed(self.path):
+                        self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
                     self._digests[name] = hashlib.sha256()
                 data = np.ascontiguousarray(values, dtype=ROW_NUMBERS.get(name, np.float32)).tobytes()
                 self._digests[name].update(data)
@@ -222,6 +234,15 @@ class DatasetWriter:
             target[first : first + COPIED_AT_ONCE] = spilled[first : first + COPIED_AT_ONCE]
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether a file says that it is in this format, whatever the version."""
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("format") == FORMAT
+    except OSError:
+        return False
+
+
 class Dataset:
     """An opened dataset: tables in memory, row arrays memory-mapped.
 
@@ -244,6 +265,8 @@ class Dataset:
                 f"{self.path}: no such file; make it with `python -m data_prep SOURCE ... --out {self.path}` "
                 "(`python -m data_prep --help` lists the sources)"
             )
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: is no file; give the dataset itself, such as {self.path / 'data.h5'}")
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)

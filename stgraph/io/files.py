@@ -19,11 +19,9 @@ def replaced(path: Path | str) -> Iterator[Path]:
             temporary.write_text("{}")
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(path)
     # The ending stays last, since writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file")
     try:
         with unharmed(path):
             yield temporary
@@ -37,6 +35,19 @@ def replaced(path: Path | str) -> Iterator[Path]:
                 os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder_of(path: Path) -> None:
+    """Make the folder that a file goes into. Raises InputError where the path is a folder's or leads through a file."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{path}: cannot be written, as {error.filename} is no folder and none can be made there "
+            f"({error.strerror}); give another place for the file"
+        ) from error
 
 
 @contextmanager

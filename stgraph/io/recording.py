@@ -66,6 +66,13 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
     if not recording.tracks or not all(map(len, recording.tracks)):
         raise InputError(f"{recording.id}: no frames; leave the recording out")
     for track in recording.tracks:
+        for detector in track.pose2d:
+            # The name of an array in a file, in which "/" makes folders and "." is the folder itself.
+            if not detector or "/" in detector or detector == ".":
+                raise InputError(
+                    f"{recording.id}: 2D poses called {detector!r}; expected a name without '/', such as 'cpn', "
+                    "call the detector so"
+                )
         for name, values in track.fields().items():
             where = f"{recording.id}, {name}"
             if values.shape != (len(track), len(skeleton), 3):

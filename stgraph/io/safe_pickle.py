@@ -22,10 +22,28 @@ from stgraph.errors import InputError
 
 ADMITTED = "NumPy arrays, dicts, lists, tuples, strings and numbers"
 LAST_CODE_POINT = 0x10FFFF
+# Bytes of arrays and texts made, of those read. Every byte of an array is in its pickle, and protocol 2 has it twice
+# in memory, as text and as an array.
+MADE_OF_READ = 4
 
 
 class Refused(pickle.UnpicklingError):
     """The pickle is whole, and holds something that is not read."""
+
+
+class _Budget:
+    """Counts the bytes that are made: thousands of arrays can share one content in a pickle, and no memory is enough.
+
+    What is read is counted, not what the file is said to have.
+    """
+
+    def __init__(self, stream: BufferedIOBase) -> None:
+        self.stream, self.made = stream, 0
+
+    def spend(self, made: int) -> None:
+        self.made += made
+        if self.made > MADE_OF_READ * self.stream.tell():
+            raise Refused(f"one content many times over, more than {self.made} bytes of {self.stream.tell()} read")
 
 
 class _DType:
@@ -135,12 +153,30 @@ class _Unpickler(pickle._Unpickler):
     A key is hashed when it is set, and a tuple of tuples of tuples can take forever: keys are checked before that.
     """
 
+    def __init__(self, stream: BufferedIOBase, budget: _Budget) -> None:
+        super().__init__(stream, encoding="latin1")
+        self.budget = budget
+
     def find_class(self, module: str, name: str) -> Any:
         if not name:
             raise EOFError("it ends in a name")
         if (module, name) not in _STAND_INS:
             raise Refused(f"{module}.{name}")
         return _STAND_INS[module, name]
+
+    def load_call(self) -> None:
+        self.load_reduce()
+        self.spend()
+
+    def _instantiate(self, called: Any, args: Any) -> None:
+        """What the older opcodes call."""
+        super()._instantiate(called, args)
+        self.spend()
+
+    def spend(self) -> None:
+        """Count what a call made: bytes of a text, or a scalar, which can be a text of any length."""
+        made = self.stack[-1]
+        self.budget.spend(len(made) if isinstance(made, bytes) else made.nbytes if isinstance(made, np.generic) else 0)
 
     def load_item(self) -> None:
         _check_keys(self.stack[-2:-1])
@@ -158,6 +194,7 @@ class _Unpickler(pickle._Unpickler):
         raise Refused("a set")
 
     dispatch = pickle._Unpickler.dispatch | {
+        pickle.REDUCE[0]: load_call,
         pickle.SETITEM[0]: load_item,
         pickle.SETITEMS[0]: load_items,
         pickle.DICT[0]: load_mapping,
@@ -177,7 +214,8 @@ class _Builder:
     What is shared is built once: a list of ten times the same list, twelve levels deep, is twelve lists.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: _Budget) -> None:
+        self.budget = budget
         # By identity, with the value itself, so that no other can get its identity meanwhile.
         self.built: dict[int, tuple[Any, Any]] = {}
         self.begun: set[int] = set()
@@ -214,6 +252,8 @@ class _Builder:
         (content, dtype, shape, order), value.state = value.state, None
         if not isinstance(dtype, _DType):
             raise Refused(f"an array type given by {type(dtype).__name__}")
+        if isinstance(content, bytes | bytearray | str | list):
+            self.budget.spend(len(content))
         if dtype.value.kind != "O":
             return _numbers(shape, dtype, content, order)
         if not isinstance(content, list):
@@ -230,8 +270,9 @@ _BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "
 
 
 def _unpickle(stream: BufferedIOBase, where: str) -> Any:
+    budget = _Budget(stream)
     try:
-        return _Builder()(_Unpickler(stream, encoding="latin1").load())
+        return _Builder(budget)(_Unpickler(stream, budget).load())
     except Refused as error:
         raise InputError(
             f"{where}: its pickle holds {error}; only {ADMITTED} are read, because anything else can run code. "

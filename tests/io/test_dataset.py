@@ -4,6 +4,7 @@ import hashlib
 import json
 import resource
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -208,9 +209,69 @@ def test_compressed_rows_are_named(tmp_path):
         Dataset(path)
 
 
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="is a folder"), DatasetWriter(tmp_path, H36M17, "", "", ""):
+def refusal_to_write(path, inputs=()):
+    with pytest.raises(InputError) as error, DatasetWriter(path, H36M17, "", "", "", inputs):
         pass
+    return str(error.value)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    """It is the name on the command line that is wrong, not the machine."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "gone").symlink_to(tmp_path / "absent")
+    assert f"{tmp_path}: is a folder" in refusal_to_write(tmp_path)
+    for path in ("file/a.h5", "file/folder/a.h5", "gone/a.h5"):
+        message = refusal_to_write(tmp_path / path)
+        assert message.startswith(f"{tmp_path / path}: cannot be written, as {tmp_path / path.split('/')[0]}")
+        assert "another place" in message
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_without_permission_names_the_file(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied", "/some/temporary")
+
+    monkeypatch.setattr("stgraph.io.dataset.tempfile.TemporaryFile", refuse)
+    with pytest.raises(PermissionError) as error:
+        write(tmp_path / "a.h5")
+    assert error.value.filename == str(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("link", [None, Path.symlink_to, Path.hardlink_to], ids=["itself", "symlink", "hard link"])
+def test_an_input_is_not_overwritten(tmp_path, link):
+    given = write(tmp_path / "given.h5")  # even a dataset
+    before, out = given.read_bytes(), tmp_path / "given.h5"
+    if link:
+        out = tmp_path / "out.h5"
+        link(out, given)
+    assert f"{out}: is one of the inputs and would be lost; give another --out" in refusal_to_write(out, [given])
+    assert given.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"my poses", None], ids=["empty", "text", "another HDF5 file"])
+def test_what_is_no_dataset_is_not_overwritten(tmp_path, content):
+    path = tmp_path / "mine.h5"
+    if content is None:
+        with h5py.File(path, "w") as file:
+            file["poses"] = np.zeros(3)
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    assert f"{path}: is there already and no stgraph dataset; give another --out" in refusal_to_write(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "a/b", "/"])
+def test_detectors_that_no_file_can_hold_are_refused(tmp_path, name):
+    track = recording("S1", 0, CAMERAS[0], 20).tracks[0]
+    with pytest.raises(InputError, match=f"S1/take 0/left: 2D poses called '{name}'; expected a name without '/'"):
+        with DatasetWriter(tmp_path / "new.h5", H36M17, "", "", "") as writer:
+            writer.add(broken(pose2d={name: track.pose2d["gt"]}))
+
+
+def test_a_folder_is_no_dataset(tmp_path):
+    with pytest.raises(InputError, match="is no file; give the dataset itself"):
+        Dataset(tmp_path)
 
 
 def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path):

@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import time
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from fractions import Fraction
@@ -87,6 +88,37 @@ def refusal(path):
         load_npz(path)
     assert f"{path}, array 'x': " in str(error.value)
     return str(error.value)
+
+
+SHARED = b"B" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\x05"  # a megabyte, remembered
+AS_TEXT = b"X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\x05"
+MEGABYTE = b"cnumpy\ndtype\nU\x08S1048576\x85R"
+
+
+@pytest.mark.parametrize(
+    ("shared", "use"),
+    [
+        (SHARED, BEGUN + b"(K\x01J\x00\x00\x02\x00\x85" + b"cnumpy\ndtype\nU\x02f8\x85R" + b"\x89h\x05tb"),
+        (SHARED, b"cnumpy.core.multiarray\nscalar\n" + MEGABYTE + b"h\x05\x86R"),
+        (SHARED, b"(cnumpy.core.multiarray\nscalar\n" + MEGABYTE + b"h\x05o"),
+        (SHARED, b"(" + MEGABYTE + b"h\x05inumpy.core.multiarray\nscalar\n"),
+        (AS_TEXT, b"c_codecs\nencode\nh\x05U\x06latin1\x86R"),
+    ],
+    ids=["arrays", "scalars", "scalars by OBJ", "scalars by INST", "bytes"],
+)
+def test_one_content_is_not_multiplied(tmp_path, shared, use):
+    """A megabyte and a thousand references to it must not become a gigabyte; one or two are read."""
+    path = tmp_path / "small.pkl"
+    path.write_bytes(b"\x80\x02](" + shared + 2 * use + b"e.")
+    assert len(load_pickle(path)) == 3
+    path.write_bytes(b"\x80\x02](" + shared + 1000 * use + b"e.")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="small.pkl: its pickle holds one content many times over"):
+            load_pickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
