@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from data_prep.source import Command, Converter, Source, converters, other_commands
+from data_prep.source import Command, Converter, Source, converters, other_commands, two_numbers
 from stgraph.command import debug_option, run_command
 from stgraph.errors import InputError
 from stgraph.io.dataset import DatasetWriter
@@ -62,10 +62,7 @@ def conversion(name: str, converter: Converter) -> Command:
 
 def window_size(text: str) -> tuple[int, int]:
     """ "81x5" -> (81, 5)."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"--windows {text}: expected FRAMESxSTRIDE, two positive numbers such as 81x5")
-    frames, stride = map(int, parts)
+    frames, stride = two_numbers("--windows", text, "FRAMESxSTRIDE, two positive numbers such as 81x5")
     if stride > frames:
         raise InputError(f"--windows {text}: a stride above the length skips frames; expected FRAMESxSTRIDE, as 81x5")
     return frames, stride

@@ -51,13 +51,21 @@ def adult_bones(skeleton: Skeleton) -> Float[np.ndarray, " bone"]:
     return np.array([length(place[joint], place[parent]) for joint, parent in skeleton.bones])
 
 
-def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str, skeleton: Skeleton = H36M17) -> None:
+def check_person(
+    pose: Float[np.ndarray, "t j 3"],
+    where: str,
+    unit: str,
+    skeleton: Skeleton = H36M17,
+    order: Sequence[str] = (),
+) -> None:
     """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
 
     Args:
         unit: what the file was taken to hold, a key of UNITS.
         skeleton: Human3.6M's joints or some of them.
+        order: of the joints in the file, for the message, where it is not the skeleton's.
     """
+    expected = ", ".join(order or skeleton.names)
     bones = np.median(bone_lengths(pose, skeleton), axis=0)
     ratios = bones / adult_bones(skeleton)
     scale = float(np.median(ratios))
@@ -77,13 +85,13 @@ def check_person(pose: Float[np.ndarray, "t j 3"], where: str, unit: str, skelet
     ]
     if wrong:
         raise InputError(
-            f"{where}: {', '.join(wrong)}, which is no person's; the joints seem to be in another order than "
-            f"Human3.6M's ({', '.join(skeleton.names)}); reorder them"
+            f"{where}: {', '.join(wrong)}, which is no person's; the joints seem to be in another order than the one "
+            f"expected ({expected}); reorder them"
         )
     if knee_flexion(pose, skeleton) < BACKWARDS:
         raise InputError(
             f"{where}: knees bend backwards, so left and right joints are swapped or an axis is mirrored; "
-            "expected Human3.6M's right side at joints 1 to 3 and right-handed axes"
+            f"expected the joints in the order {expected}, and right-handed axes"
         )
 
 
@@ -155,12 +163,15 @@ def check_image(
         cameras: all that filmed the take.
     """
     seen = pose2d[..., 2] > 0
-    some = seen.any(1)
-    if not some.any():
+    if not seen.any():
         raise InputError(f"{where}: no joint is seen in any frame (all confidences are 0); leave the file out")
+    some = seen.sum(1) > 1  # one joint has no size
+    if not some.any():
+        raise InputError(f"{where}: no frame has two joints that are seen; leave the file out")
     found = np.where(seen[..., None], pose2d[..., :2], np.nan)[some]
     true = np.where(seen[..., None], image(pose3d, camera), np.nan)[some]
-    size = float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1)))
+    # Far beside the image all joints are projected to one point, which is smaller than any person.
+    size = max(1.0, float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1))))
 
     place, shape = median_distance(found, true) / size, shape_error(found, true) / size
     if place < 0.25:

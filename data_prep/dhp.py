@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 
 from data_prep.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, image
 from data_prep.dhp_files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
-from data_prep.layouts import held, layout, level_camera
+from data_prep.layouts import detections, held, layout, level_camera
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -32,7 +32,10 @@ FPS, FAST_FPS = 25.0, 50.0
 MISFIT = 0.06
 # Of the person's own size: what universal skeletons may be of people from 1.3 to 2.2 m, and what is told from it.
 SCALES, RESCALED = (0.75, 1.35), 0.003
+# Of the squared error that is left: undoing a rescaling lowers it to less, or there is none. Noise has any scale.
+EXPLAINED = 0.5
 FOCAL = (0.3, 10)  # of the image's width: focal lengths that lenses have
+CENTRE = 0.15  # of the image's width: how far from its middle a lens is centred at most
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -95,22 +98,24 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         if not values.valid.any():
             left_out.append((view.name, "no frame is valid"))
             continue
-        valid, (pose3d, pixels, shown) = values.valid, in_our_order(view, values)
+        valid, (pose3d, exact2d, shown) = values.valid, in_our_order(view, values)
+        pixels = np.where(exact2d[..., 2:] > 0, exact2d[..., :2], np.nan)
+        some = valid & (exact2d[..., 2] > 0).any(1)
+        if not some.any():
+            raise InputError(f"{view.where}: all 2D joints are at (0, 0); get the file again or leave it out")
         if values.exact is None:
-            scale = found_scale(shown[valid], pixels[valid])
+            scale = found_scale(shown[some], pixels[some])
             scales += [scale] if abs(scale - 1) > RESCALED else []
             shown = resized(shown, 1 / scale)
-        camera = view.calibrated or estimated(shown[valid], pixels[valid], view)
-        error = np.linalg.norm(image(pose3d, camera) - pixels, axis=-1)[valid]
+        camera = view.calibrated or estimated(shown[some], pixels[some], view)
+        error = np.linalg.norm(image(pose3d, camera) - pixels, axis=-1)[some]
         off["calibrated cameras" if view.calibrated else "cameras estimated from 2D and 3D"].append(rms(error))
         cut |= {view.name: values.cut} if values.cut else {}
-        # At the corner is what a frame that is not valid does not know.
-        exact2d = np.concatenate([pixels, (pixels != 0).any(-1, keepdims=True)], axis=-1)
         check_image(exact2d[held(valid)], shown[held(valid)], camera, [camera], view.where)
         track = Track({"gt": exact2d.astype(np.float32)}, pose3d.astype(np.float32), valid=valid)
         subject, _, sequence = view.name.partition(" ")
         sequence = sequence or subject
-        fps = view.fps or (FAST_FPS if view.name in FAST else FPS)
+        fps = view.fps if view.fps is not None else FAST_FPS if view.name in FAST else FPS
         yield Recording(subject, sequence, sequence, camera, fps, [track])
     notes += conclusions(off, scales, cut)
 
@@ -132,7 +137,7 @@ def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str,
 
 
 def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Poses (metres), pixels and the poses that a camera saw, checked, in Human3.6M's order.
+    """Poses (metres), pixels with confidence and the poses that a camera saw, checked, in Human3.6M's order.
 
     What is not finite in a frame that is not valid becomes zero.
     """
@@ -144,10 +149,10 @@ def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np
     poses = [table.apply(np.nan_to_num(array), view.joints, view.where) for array in (values.pose3d, shown, flat)]
     pose3d, exact, pixels = poses[0] * UNITS["mm"], poses[1] * UNITS["mm"], poses[2][..., :2]
     for pose in (pose3d, exact):
-        check_person(pose[stand_in], view.where, "mm")
+        check_person(pose[stand_in], view.where, "mm", order=view.joints)
         check_bones(pose[stand_in], view.where)
         check_in_front(pose[stand_in], view.where)
-    return pose3d, pixels, exact
+    return pose3d, detections(pixels), exact
 
 
 def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
@@ -165,12 +170,15 @@ def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
 def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"], view: View) -> Camera:
     """The camera, level and without distortion, whose projection of the 3D is nearest to the 2D.
 
-    Raises InputError where none comes near.
+    Raises InputError where none comes near, or its centre is not near the image's.
+
+    Args:
+        pixels: NaN for what is not seen.
     """
     intrinsics = fit_intrinsics(pose3d, pixels)
     camera = level_camera(view.camera, *view.size, intrinsics)
     error = rms(np.linalg.norm(image(pose3d, camera) - pixels, axis=-1))
-    size = float(np.median(np.linalg.norm(pixels.max(axis=1) - pixels.min(axis=1), axis=-1)))
+    size = float(np.median(np.linalg.norm(np.nanmax(pixels, axis=1) - np.nanmin(pixels, axis=1), axis=-1)))
     focal = intrinsics[:2] / view.size[0]
     if error > MISFIT * size or (focal < FOCAL[0]).any() or (focal > FOCAL[1]).any():
         raise InputError(
@@ -179,15 +187,22 @@ def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j
             f"{error:.1f} pixels for a person of {size:.0f}; expected pixels of the same frames, {MISFIT * size:.1f} "
             "off at most; are they of one camera, in one order of joints, and not normalised?"
         )
+    if (np.abs(intrinsics[2:4] - np.array(view.size) / 2) > CENTRE * view.size[0]).any():
+        raise InputError(
+            f"{view.where}: the camera that makes this 2D of this 3D is centred at {intrinsics[2]:.0f}, "
+            f"{intrinsics[3]:.0f}, which is not near the middle of images of {view.size[0]} x {view.size[1]}; expected "
+            "pixels of these; are the images of another size? Then scale the 2D to this one"
+        )
     return camera
 
 
 def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> Float[np.ndarray, "9"]:
     """Focal lengths and centre of the pinhole camera that maps the poses to the pixels best, by least squares.
 
-    Each axis is a line, u = f X / Z + c. No distortion.
+    Each axis is a line, u = f X / Z + c. No distortion. Pixels that are NaN are left out.
     """
-    ratio, seen = (pose3d[..., :2] / pose3d[..., 2:]).reshape(-1, 2), pixels.reshape(-1, 2)
+    known = ~np.isnan(pixels).any(axis=-1)
+    ratio, seen = (pose3d[..., :2] / pose3d[..., 2:])[known], pixels[known]
     lines = [
         np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1), u, rcond=None)[0]
         for x, u in zip(ratio.T, seen.T, strict=True)
@@ -196,7 +211,10 @@ def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray,
 
 
 def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> float:
-    """By how much poses were rescaled about their root: undone, a camera projects them nearest to the pixels."""
+    """By how much poses were rescaled about their root: undone, a camera projects them nearest to the pixels.
+
+    1 unless that explains most of what is off otherwise.
+    """
     few = slice(None, None, max(len(pose3d) // COMPARED, 1))
     pose3d, pixels = pose3d[few], pixels[few]
 
@@ -205,7 +223,8 @@ def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t
         camera = level_camera("", 1, 1, fit_intrinsics(pose, pixels))
         return rms(image(pose, camera) - pixels) ** 2
 
-    return float(minimize_scalar(misfit, bounds=SCALES, method="bounded", options={"xatol": 1e-9}).x)
+    best = minimize_scalar(misfit, bounds=SCALES, method="bounded", options={"xatol": 1e-9})
+    return float(best.x) if best.fun < EXPLAINED * misfit(1.0) else 1.0
 
 
 def resized(pose: Float[np.ndarray, "t j 3"], scale: float) -> Float[np.ndarray, "t j 3"]:
@@ -215,5 +234,5 @@ def resized(pose: Float[np.ndarray, "t j 3"], scale: float) -> Float[np.ndarray,
 
 
 def rms(error: Float[np.ndarray, "..."]) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.square(error).mean()))
+    """Root mean square of what is not NaN."""
+    return float(np.sqrt(np.nanmean(np.square(error))))

@@ -5,6 +5,8 @@ kept it) and `TS1/annot_data.mat` (17 joints), as MATLAB 5 or 7.3 files; and `da
 `data_test_3dhp.npz`, which other projects make of those (17 joints). Millimetres and pixels, camera space.
 """
 
+import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import scipy.io
 import torch
 from jaxtyping import Bool, Float
 
-from data_prep.layouts import layout, numbers, same_length
+from data_prep.layouts import flags, layout, numbers, same_length
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, matrix_to_quaternion
 from stgraph.io.safe_pickle import load_npz
@@ -111,7 +113,9 @@ def find(paths: Iterable[Path], annotation: str) -> tuple[list[View], list[Path]
             if other is not view:
                 raise InputError(f"{view.where} and {other.path} both hold {view.name}; give one of them")
     if not views:
-        raise InputError(f"{', '.join(map(str, paths))}: no MPI-INF-3DHP in it; give {LAYOUTS}")
+        others = sorted({file.name for path in paths for file in below(path) if file.suffix == ".npz"})
+        seen = f" (only {', '.join(others[:5])}, which are called otherwise)" if others else ""
+        raise InputError(f"{', '.join(map(str, paths))}: no MPI-INF-3DHP in it{seen}; give {LAYOUTS}")
     inputs = [*files, *(path.with_name("camera.calibration") for path in files)]
     return [views[key] for key in sorted(views, key=in_order)], [path for path in inputs if path.is_file()]
 
@@ -122,6 +126,12 @@ def in_order(key: tuple[str, str]) -> tuple:
     return (name.startswith("T"), [int(number) for number in re.findall(r"\d+", f"{name} {camera}")])
 
 
+def below(path: Path) -> Iterator[Path]:
+    """Files in a folder, however deep; unpacked videos are millions, so that nothing else is asked of them."""
+    for folder, _, names in os.walk(path):
+        yield from (Path(folder, name) for name in names)
+
+
 def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
     """Each file once: all that are given by name, and in folders those that are called like the layouts."""
     ours = re.compile(r"data_(train|test)_3dhp\w*\.npz|annot\.mat|annot_data\.mat")
@@ -129,10 +139,9 @@ def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
-        found = sorted(path.rglob("*.*")) if path.is_dir() else [path]
+        found = sorted(file for file in below(path) if ours.fullmatch(file.name)) if path.is_dir() else [path]
         for file in found:
-            if file.is_file() and (path.is_file() or ours.fullmatch(file.name)):
-                files.setdefault(file.resolve(), file)
+            files.setdefault(file.resolve(), file)
     return files.values()
 
 
@@ -215,7 +224,8 @@ def test_values(path: Path, annotation: str) -> Values:
             )
         return value.T.reshape(-1, len(RELEVANT), channels).astype(np.float64)
 
-    pose3d, pixels, valid = of(annotation, 3), of("annot2", 2), content["valid_frame"].ravel() != 0
+    pose3d, pixels = of(annotation, 3), of("annot2", 2)
+    valid = flags(content["valid_frame"].ravel(), f"{path}, valid_frame")
     exact = of("annot3", 3) if "annot3" in content else None
     same_length(path, {annotation: pose3d, "annot2": pixels, "annot3": exact, "valid_frame": valid})
     return Values(pose3d, pixels, valid, exact)
@@ -309,7 +319,7 @@ def of_npz(path: Path) -> Iterator[View]:
             yield View(name, "0", path, place, joints, partial(npz_values, entry, f"{path}, {place}", test=True))
             continue
         pair = isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[0], dict)
-        if name not in FRAMES or not pair or not isinstance(entry[1], int | float | np.number):
+        if name not in FRAMES or not pair or not is_rate(entry[1]):
             raise InputError(
                 f"{path}, {place}: expected a sequence 'S1 Seq1' ... 'S8 Seq2' as [{{camera: poses}}, frames a second] "
                 "or 'TS1' ... 'TS6' as its poses, as data_train_3dhp.npz and data_test_3dhp.npz have them"
@@ -320,6 +330,12 @@ def of_npz(path: Path) -> Iterator[View]:
             yield View(name, str(camera), path, inner, joints, load, fps=float(entry[1]))
 
 
+def is_rate(fps: Any) -> bool:
+    """Whether this can be frames a second."""
+    number = isinstance(fps, int | float | np.integer | np.floating) and not isinstance(fps, bool)
+    return number and math.isfinite(fps) and fps > 0
+
+
 def npz_values(poses: Any, where: str, test: bool = False) -> Values:
     """The arrays of one view."""
     parts = {"data_3d": 3, "data_2d": 2} | ({"valid": 0} if test else {})
@@ -327,10 +343,10 @@ def npz_values(poses: Any, where: str, test: bool = False) -> Values:
         found = ", ".join(map(str, poses)) if isinstance(poses, dict) else type(poses).__name__
         raise InputError(f"{where}: {found}; expected {', '.join(parts)}; make the file again")
     arrays = {
-        name: numbers(poses[name], (-1, len(RELEVANT), channels) if channels else (-1,), f"{where}, {name}")
+        name: numbers(poses[name], f"{where}, {name}", (-1, len(RELEVANT), channels) if channels else (-1,))
         for name, channels in parts.items()
     }
     same_length(where, arrays)
     pose3d, pixels = arrays["data_3d"], arrays["data_2d"]
-    valid = arrays["valid"] != 0 if test else np.ones(len(pose3d), bool)
+    valid = flags(arrays["valid"], f"{where}, valid") if test else np.ones(len(pose3d), bool)
     return Values(pose3d, pixels, valid, None)

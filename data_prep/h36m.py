@@ -19,6 +19,7 @@ from jaxtyping import Float
 from data_prep.anatomy import UNITS, check_bones, check_image, check_person, image
 from data_prep.cameras import h36m_cameras, h36m_subjects
 from data_prep.h36m_files import LAYOUTS, Found, Key, Poses, Unfit, find
+from data_prep.layouts import detections
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, world_to_camera
@@ -217,7 +218,7 @@ def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
         if plan.poses3d is not stored:
             stored = plan.poses3d
             pose = arranged(stored.read().astype(np.float64), stored.skeleton) * UNITS[stored.unit]
-            check_person(pose, stored.where, stored.unit)
+            check_person(pose, stored.where, stored.unit, order=stored.skeleton.names)
             check_bones(pose, stored.where)
         pose3d = pose if stored.key.camera else seen_from(pose, plan.camera)
         check_in_front(pose3d, f"{stored.where}, camera {plan.camera.name}")
@@ -254,7 +255,7 @@ def with_confidence(poses: Poses) -> Float[np.ndarray, "t j 3"]:
     """
     values = poses.read().astype(np.float32)
     if values.shape[-1] == 2:
-        values = np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)
+        values = detections(values)
     wrong = (values[..., 2] < 0) | (values[..., 2] > 1)
     if wrong.any():
         t, j = np.argwhere(wrong)[0]

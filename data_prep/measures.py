@@ -220,6 +220,8 @@ def grouped(
 class Detections:
     """Measures of one detector's 2D poses, pixels, against a reference: the exact 2D, or the image of the 3D.
 
+    Rows that are not valid count where a detector saw them, but not for "gt", which is made of their 3D, or errors.
+
     Attributes:
         reference: "gt" or "projection"; empty where there is nothing to compare with, and errors are NaN.
         mean, median, most: (j) of the error; `most` is what 95 % stay below.
@@ -259,16 +261,19 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
     joints, recordings = len(skeleton), len(dataset)
     counts = np.zeros((joints, len(BINS) + 1), np.int64)
     total, unseen, inside, seen_joints = np.zeros(joints), np.zeros(joints), 0, 0
-    low, high = np.inf, -np.inf
+    low, high, rows = np.inf, -np.inf, 0
     of_recording = np.zeros((recordings, 6))  # error, swapped, their counts; extent, frames
     below = np.zeros((recordings, 2))
     size = np.stack([dataset.recordings["width"], dataset.recordings["height"]], axis=1)
     for piece in table.pieces():
         found = dataset.rows(f"pose2d/{name}")[piece].astype(np.float64)
         recording, valid = table.recording[piece], table.valid[piece]
-        pose, seen = found[..., :2], found[..., 2] > 0
-        low, high = min(low, found[..., 2].min()), max(high, found[..., 2].max())
-        unseen += (~seen).sum(0)
+        counted = valid if name == "gt" else np.ones_like(valid)
+        pose, seen = found[..., :2], (found[..., 2] > 0) & counted[:, None]
+        low = found[counted, :, 2].min(initial=low)
+        high = found[counted, :, 2].max(initial=high)
+        unseen += (~seen)[counted].sum(0)
+        rows += int(counted.sum())
         within = ((pose >= 0) & (pose <= size[recording][:, None])).all(-1)
         inside, seen_joints = inside + int((within & seen).sum()), seen_joints + int(seen.sum())
         extent = person_extent(pose, seen)
@@ -303,7 +308,7 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         overall = (float(total.sum() / counts.sum()), *(float(quantile(counts.sum(0), share)) for share in (0.5, 0.95)))
     median, most = (np.array([quantile(row, share) for row in counts]) for share in (0.5, 0.95))
     share = inside / max(seen_joints, 1)
-    unseen /= len(table.recording)
+    unseen /= max(rows, 1)
     typical = float(np.nanmedian(extents)) if np.isfinite(extents).any() else np.nan
     about = (share, typical, (float(low), float(high)))
     return Detections(name, reference, mean, median, most, overall, unseen, *about, *of_extent.T, upright)

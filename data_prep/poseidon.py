@@ -30,8 +30,8 @@ from data_prep.anatomy import (
 )
 from data_prep.h36m import FPS, SOURCE, TERMS
 from data_prep.h36m_files import Key, renamed
-from data_prep.layouts import level_camera
-from data_prep.source import Source, source
+from data_prep.layouts import detections, level_camera
+from data_prep.source import Source, source, two_numbers
 from stgraph.errors import InputError
 from stgraph.geometry import screen_denormalise
 from stgraph.io.recording import Recording, Track
@@ -77,15 +77,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 )
 def read(args: Namespace) -> Source:
     given = {name: getattr(args, name) for name in READINGS if getattr(args, name)}
-    return read_poseidon(args.folder, image=image_size(args.image), detector=args.detector, given=given)
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """ "1000x1002" -> (1000, 1002)."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"--image {text}: expected WIDTHxHEIGHT in pixels, such as 1000x1002")
-    return int(parts[0]), int(parts[1])
+    image = two_numbers("--image", args.image, "WIDTHxHEIGHT in pixels, such as 1000x1002")
+    return read_poseidon(args.folder, image=image, detector=args.detector, given=given)
 
 
 @dataclass(frozen=True)
@@ -122,6 +115,10 @@ def read_poseidon(
         InputError: files missing, damaged or of other shapes; readings that the numbers leave open or contradict; and,
             while recordings are read, poses that cannot be a person's or 2D that does not show the 3D.
     """
+    if detector == "gt":
+        raise InputError("--detector gt: the name of exact 2D, which the files do not say theirs is; give another")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the one with {FILES}")
     parts = [open_part(folder, name) for name in PARTS if any(folder.glob(f"{name}_*.npy"))]
     if not parts:
         raise InputError(f"{folder}: no frames in POSEIDON's layout; expected {FILES}, {H36M16.name}, in this folder")
@@ -150,6 +147,11 @@ def read_poseidon(
 def open_part(folder: Path, name: str) -> Part:
     """Open a part's three files. Raises InputError where one is missing, or shapes or types are others."""
     paths = {kind: folder / f"{name}_{kind}.npy" for kind in ("2d_poses", "3d_poses", "actions")}
+    if missing := [path.name for path in paths.values() if not path.is_file()]:
+        raise InputError(
+            f"{folder}: no {', '.join(missing)}; {name} needs {', '.join(path.name for path in paths.values())}; give "
+            "all of them, or none"
+        )
     poses = []
     for kind, axes in (("2d_poses", 2), ("3d_poses", 3)):
         values = load_npy(paths[kind])
@@ -178,7 +180,7 @@ def open_part(folder: Path, name: str) -> Part:
 
 def rows_by_action(actions: np.ndarray, path: Path) -> dict[str, Int[np.ndarray, " row"]]:
     """Rows by action under its published name, in the order of appearance. Raises InputError for what is no text."""
-    names = actions.tolist()
+    names = [name.decode(errors="replace") if isinstance(name, bytes) else name for name in actions.tolist()]
     wrong = next((frame for frame, name in enumerate(names) if not isinstance(name, str) or not name.strip()), None)
     if wrong is not None:
         raise InputError(f"{path}: {names[wrong]!r} at frame {wrong}; expected the name of an action, as text")
@@ -306,22 +308,22 @@ def iterate(parts: list[Part], readings: dict[str, str], image: tuple[int, int],
             pose3d = placed(part.pose3d[rows].astype(np.float64), readings["root"]) * UNITS[readings["unit"]]
             check_person(pose3d, where3d, readings["unit"], H36M16)
             check_bones(pose3d, where3d, H36M16)
-            pose2d = part.pose2d[rows].astype(np.float64)
-            check_shown(pose2d, pose3d, readings["root"] != "relative", where2d, where3d)
+            given = pixels = part.pose2d[rows].astype(np.float64)
             if readings["pose2d"] == "screen":
-                pose2d = screen_denormalise(torch.from_numpy(pose2d), *image).numpy()
-            pose2d = np.concatenate([pose2d, np.ones_like(pose2d[..., :1])], axis=-1).astype(np.float32)
-            track = Track({detector: pose2d}, pose3d.astype(np.float32), apart=True)
+                pixels = screen_denormalise(torch.from_numpy(given), *image).numpy()
+            pose2d = detections(pixels, given)
+            check_shown(pose2d, pose3d, readings["root"] != "relative", where2d, where3d)
+            track = Track({detector: pose2d.astype(np.float32)}, pose3d.astype(np.float32), apart=True)
             yield Recording(part.name, Key(part.name, take).action, take, camera, FPS, [track])
 
 
 def check_shown(
-    pose2d: Float[np.ndarray, "t j 2"], pose3d: Float[np.ndarray, "t j 3"], in_place: bool, where2d: str, where3d: str
+    pose2d: Float[np.ndarray, "t j 3"], pose3d: Float[np.ndarray, "t j 3"], in_place: bool, where2d: str, where3d: str
 ) -> None:
     """Raises InputError where the 2D does not show the 3D, by its shape alone, as the camera is not known.
 
     Args:
-        pose2d: pixels or screen-normalised. pose3d: metres, camera space; relative to the root unless `in_place`.
+        pose2d: pixels and confidence. pose3d: metres, camera space; relative to the root unless `in_place`.
     """
     depth = pose3d[..., 2:] if in_place else DISTANCE + pose3d[..., 2:]
     if (depth <= 0).any():
@@ -332,14 +334,18 @@ def check_shown(
         )
 
     def centred(pose: np.ndarray) -> np.ndarray:
-        return pose - pose.mean(1, keepdims=True)
+        return pose - np.nanmean(pose, 1, keepdims=True)
 
     def spread(pose: np.ndarray) -> np.ndarray:
-        return np.sqrt((pose**2).mean((1, 2), keepdims=True)).clip(1e-12)
+        return np.sqrt(np.nanmean(pose**2, (1, 2), keepdims=True)).clip(1e-12)
 
-    found, true = centred(pose2d), centred(pose3d[..., :2] / depth)
+    seen = pose2d[..., 2:] > 0
+    some = seen.sum((1, 2)) > 1  # one joint has no shape
+    if not some.any():
+        raise InputError(f"{where2d}: no frame has more than one joint that is not at (0, 0); leave the action out")
+    found, true = (centred(np.where(seen, pose, np.nan)[some]) for pose in (pose2d[..., :2], pose3d[..., :2] / depth))
     true = true * (spread(found) / spread(true))
-    size = float(np.median(np.linalg.norm(np.ptp(true, 1), axis=-1)))
+    size = float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1)))
     check_sides(found, true, size, where2d, H36M16)
     if shape_error(found, true) > SHAPE * size:
         raise InputError(

@@ -54,23 +54,35 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
 
 
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read sequence after sequence: one recording each, a track for each person."""
-    unscored = unseen = 0
+    """Read sequence after sequence: one recording each, a track for each person.
+
+    2D that does not fit is somebody else's, and left out; where it is most people's, what is wrong is not the people.
+    """
+    unscored = unseen = count = 0
+    misfits: list[str] = []
     for sequence in sequences:
         tracks = []
         camera, people = sequence.load()
         for person in people:
+            name = f"{sequence.name}, person {person.number}"
             if not person.valid.any():
-                left_out.append((person.where, "no frame has a valid camera"))
+                left_out.append((name, "no frame has a valid camera"))
                 continue
-            check(person, camera)
-            unscored += int((~person.valid).sum())
+            check(person)
             pose2d = {"gt": projected(person.pose3d, camera), person.detector: person.pose2d}
+            count += 1
+            if why := misfit(person, camera):
+                misfits.append(why)
+                left_out.append((f"{name}, {person.detector}", f"marked unseen: {why.removeprefix(person.where)[2:]}"))
+                pose2d[person.detector] = np.zeros_like(person.pose2d)
+            unscored += int((~person.valid).sum())
             unseen += int((pose2d["gt"][..., 2] == 0).sum())
             pose2d = {name: pose.astype(np.float32) for name, pose in pose2d.items()}
             tracks.append(Track(pose2d, person.pose3d.astype(np.float32), person=person.number, valid=person.valid))
         if tracks:
             yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks)
+    if 2 * len(misfits) > count:
+        raise InputError(f"{misfits[0]} (2D that does not fit is that of {len(misfits)} of {count} people)")
     if unscored:
         notes.append(f"{unscored} frames have no valid camera: marked as not valid, their 3D is out of place")
     if unseen:
@@ -83,17 +95,26 @@ def projected(pose3d: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.nd
     return np.where(seen, np.concatenate([image(pose3d, camera), np.ones(seen.shape)], axis=-1), 0)
 
 
-def check(person: Person, camera: Camera) -> None:
-    """Raises InputError where the valid frames of a person cannot be right."""
-    stand_in = held(person.valid)
-    pose3d, pose2d = person.pose3d[stand_in], person.pose2d[stand_in].copy()
-    check_person(pose3d, person.where, "m")
+def check(person: Person) -> None:
+    """Raises InputError where the 3D of a person's valid frames cannot be right."""
+    pose3d = person.pose3d[held(person.valid)]
+    check_person(pose3d, person.where, "m", order=person.order)
     check_bones(pose3d, person.where)
     if (pose3d[:, H36M17.root, 2] <= NEAREST).mean() > 0.5:
         raise InputError(
             f"{person.where}: the person is behind the camera in most frames; expected poses that the camera sees, "
             "with the path of the root; are its camera poses from world to camera?"
         )
+
+
+def misfit(person: Person, camera: Camera) -> str:
+    """Why the detections of a person's valid frames cannot be images of the 3D; empty where they can."""
+    stand_in = held(person.valid)
+    pose3d, pose2d = person.pose3d[stand_in], person.pose2d[stand_in].copy()
     pose2d[..., 2] *= np.isin(H36M17.names, SEEN) & (pose3d[..., 2] > NEAREST)
-    if pose2d[..., 2].any():
-        check_image(pose2d, pose3d, camera, [camera], person.where)
+    try:
+        if ((pose2d[..., 2] > 0).sum(1) > 1).any():
+            check_image(pose2d, pose3d, camera, [camera], person.where)
+    except InputError as error:
+        return str(error)
+    return ""

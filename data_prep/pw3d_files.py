@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from data_prep.anatomy import ADULT_BONES, BONE_FACTOR, UNITS, bone_lengths, check_finite
-from data_prep.layouts import layout, level_camera, mapped_image, numbers, same_length
+from data_prep.anatomy import BONE_FACTOR, UNITS, adult_bones, bone_lengths, check_finite
+from data_prep.layouts import detections, flags, layout, level_camera, mapped_image, numbers, same_length
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
 from stgraph.io.safe_pickle import load_pickle
@@ -27,6 +28,7 @@ PARTS = ("train", "validation", "test")
 SIZES = ((1920, 1080), (1080, 1920))
 FOCAL = 1962.0
 OFFICIAL = ("jointPositions", "cam_intrinsics", "cam_poses", "poses2d", "campose_valid")
+VIDEO = {"pos2d", "pos3d", "cam"}
 LAYOUTS = "sequenceFiles with the folders train, validation and test of .pkl files, or TGraphNet's pw3d_test.pkl"
 
 
@@ -39,6 +41,7 @@ class Person:
         pose3d: (t j 3) metres, camera space.
         pose2d: (t j 3) pixels and confidence. detector: the name of this 2D.
         valid: frames whose camera is valid.
+        where: file and place in it. order: names of the joints in the file's order, for messages.
     """
 
     number: int
@@ -47,6 +50,7 @@ class Person:
     detector: str
     valid: Bool[np.ndarray, " t"]
     where: str
+    order: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,19 @@ def find(paths: Iterable[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
             files.setdefault(file.resolve(), file)
     sequences: dict[str, Sequence] = {}
     notes: dict[str, None] = {}
+    layouts = set()
     for path in files.values():
-        found, about = official(path) if path.parent.name in PARTS else of_tgraphnet(path)
+        content = load_pickle(path)
+        read = layout_of(content, path)
+        found, about = read(path, content)
+        layouts.add(read)
         notes |= dict.fromkeys(about)
         for sequence in found:
             if sequences.setdefault(sequence.name, sequence) is not sequence:
                 raise InputError(f"{path}: sequence {sequence.name} was given by another file, too; give one of them")
     if not sequences:
         raise InputError(f"{', '.join(map(str, paths))}: no 3DPW in it; give {LAYOUTS}")
-    if len({path.parent.name in PARTS for path in files.values()}) > 1:
+    if len(layouts) > 1:
         raise InputError(
             f"{', '.join(map(str, paths))}: official files and TGraphNet's, whose joints are not the same points of "
             "the body; make a dataset of each"
@@ -93,11 +101,33 @@ def find(paths: Iterable[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
     return [sequences[name] for name in sorted(sequences)], list(files.values()), list(notes)
 
 
+def layout_of(content: Any, path: Path) -> Callable[[Path, dict], tuple[list[Sequence], list[str]]]:
+    """What reads a file, by its keys. Raises InputError for those of neither layout."""
+    keys = content.keys() if isinstance(content, dict) else ()
+    if any(name in keys for name in OFFICIAL):
+        return official
+    if keys and all(isinstance(entry, dict) and VIDEO & entry.keys() for entry in content.values()):
+        return of_tgraphnet
+    found = f"a dict of {', '.join(map(repr, list(keys)[:5])) or 'nothing'}" if isinstance(content, dict) else ""
+    raise InputError(
+        f"{path}: {found or f'a {type(content).__name__}'}; expected an official sequence with {', '.join(OFFICIAL)}, "
+        f"or TGraphNet's {{video: {{{', '.join(sorted(VIDEO))}}}}}; get the file again"
+    )
+
+
 # Official files -------------------------------------------------------------------------------------------------------
 
 
-def official(path: Path) -> tuple[list[Sequence], list[str]]:
-    """The sequence of an official file, which is read when it is asked for."""
+def official(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
+    """The sequence of an official file, which is read again when it is asked for: all do not fit in memory."""
+    part = path.absolute().parent.name
+    if part not in PARTS:
+        raise InputError(
+            f"{path}: an official file in the folder {part!r}; expected it in one called {', '.join(PARTS)}, which "
+            "says of which part it is; keep the official folders' names"
+        )
+    if missing := [name for name in OFFICIAL if name not in content]:
+        raise InputError(f"{path}: no {', '.join(missing)}; expected {', '.join(OFFICIAL)}; get the file again")
     notes = [
         "joints of SMPL: Thorax is the neck, Spine spine2, Neck/Nose the base of the skull; Head is extrapolated, as "
         "SMPL has no joint there: score with --protocol 3dpw14",
@@ -106,20 +136,18 @@ def official(path: Path) -> tuple[list[Sequence], list[str]]:
         "the camera moves: poses are as it sees them, its place in the world is not kept",
         "images are 1920 x 1080, upright where the centre of the lens says so",
     ]
-    return [Sequence(path.stem, path.parent.name, partial(read_official, path))], notes
+    return [Sequence(path.stem, part, partial(read_official, path))], notes
 
 
 def read_official(path: Path) -> tuple[Camera, list[Person]]:
     """The camera and the people of an official file."""
     content = load_pickle(path)
-    if not isinstance(content, dict) or (missing := [name for name in OFFICIAL if name not in content]):
-        found = f"no {', '.join(missing)}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise InputError(f"{path}: {found}; expected a sequence of 3DPW with {', '.join(OFFICIAL)}; get the file again")
-    matrix = numbers(content["cam_intrinsics"], (3, 3), f"{path}, cam_intrinsics")
-    poses = numbers(content["cam_poses"], (-1, 4, 4), f"{path}, cam_poses")
-    focal, centre = matrix[[0, 1], [0, 1]], matrix[:2, 2]
-    size = SIZES[int(centre[0] < centre[1])]
-    camera = level_camera("0", *size, np.concatenate([focal, centre, np.zeros(5)]))
+    matrix = numbers(content["cam_intrinsics"], f"{path}, cam_intrinsics", (3, 3))
+    poses = numbers(content["cam_poses"], f"{path}, cam_poses", (-1, 4, 4))
+    check_finite(poses, ("row 0", "row 1", "row 2", "row 3"), f"{path}, cam_poses")
+    intrinsics = np.concatenate([matrix[[0, 1], [0, 1]], matrix[:2, 2], np.zeros(5)])
+    check_lens(intrinsics, f"{path}, cam_intrinsics")
+    camera = level_camera("0", *SIZES[int(intrinsics[2] < intrinsics[3])], intrinsics)
     table, body = layout("coco18"), layout("smpl")
     people = {name: content[name] for name in ("jointPositions", "poses2d", "campose_valid")}
     for name, value in people.items():
@@ -129,9 +157,9 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
     found = []
     for number in range(len(people["poses2d"])):
         where = f"{path}, person {number}"
-        world = numbers(content["jointPositions"][number], (-1, 3 * len(body.order)), f"{where}, jointPositions")
-        detected = numbers(content["poses2d"][number], (-1, 3, len(table.order)), f"{where}, poses2d")
-        valid = numbers(content["campose_valid"][number], (-1,), f"{where}, campose_valid") != 0
+        world = numbers(content["jointPositions"][number], f"{where}, jointPositions", (-1, 3 * len(body.order)))
+        detected = numbers(content["poses2d"][number], f"{where}, poses2d", (-1, 3, len(table.order)))
+        valid = flags(content["campose_valid"][number], f"{where}, campose_valid")
         same_length(where, {"jointPositions": world, "poses2d": detected, "campose_valid": valid, "cam_poses": poses})
         world = world.reshape(len(world), -1, 3)
         check_finite(world, body.order, f"{where}, jointPositions")
@@ -140,24 +168,23 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
         pose3d = body.apply(seen, body.order, where)
         detected[:, 2] = detected[:, 2].clip(0, 1)  # OpenPose's scores can be a little above 1
         pose2d = mapped_image(detected.transpose(0, 2, 1), table, where)
-        found.append(Person(number, pose3d, pose2d, "poses2d", valid, where))
+        found.append(Person(number, pose3d, pose2d, "poses2d", valid, where, body.order))
     return camera, found
 
 
 # TGraphNet ------------------------------------------------------------------------------------------------------------
 
 
-def of_tgraphnet(path: Path) -> tuple[list[Sequence], list[str]]:
+def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
     """The test sequences of TGraphNet's file."""
-    content = load_pickle(path)
-    whole = isinstance(content, dict) and content and all(isinstance(entry, dict) for entry in content.values())
-    if not whole or any({"pos2d", "pos3d", "cam"} - entry.keys() for entry in content.values()):
-        raise InputError(
-            f"{path}: expected {{video: {{pos2d, pos3d, cam}}}}, or an official file in a folder {', '.join(PARTS)}; "
-            "keep the official folders' names"
-        )
     videos: dict[str, list[tuple[int, str]]] = {}
-    for video in map(str, content):
+    for video, entry in content.items():
+        if not isinstance(video, str) or VIDEO - entry.keys():
+            found = ", ".join(map(str, entry))
+            raise InputError(
+                f"{path}, {video!r}: {found}; expected a video's name, and {', '.join(sorted(VIDEO))} of it; get the "
+                "file again"
+            )
         # "downtown_walkBridge_01_0" is the first person of downtown_walkBridge_01.
         match = re.fullmatch(r"(.+_\d+)_(\d+)", video)
         name, number = (match[1], int(match[2])) if match else (video, 0)
@@ -177,16 +204,16 @@ def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tup
     found, cameras, people = [], [], sorted(people)
     for number, video in people:
         where, entry = f"{path}, {video}", content[video]
-        pose3d = in_camera(numbers(entry["pos3d"], (-1, len(H36M17), 3), f"{where}, pos3d"), f"{where}, pos3d")
-        camera = lens(np.asarray(entry["cam"]), f"{where}, cam")
-        given = np.asarray(entry["pos2d"])
-        joints2d = numbers(given[..., :2] if given.ndim else given, (-1, len(H36M17), 2), f"{where}, pos2d")
-        check_finite(joints2d, H36M17.names, f"{where}, pos2d")
-        same_length(where, {"pos2d": joints2d, "pos3d": pose3d})
-        if np.abs(joints2d).max() < 20:  # no person is so small in pixels
-            joints2d = screen_denormalise(torch.from_numpy(joints2d), camera.width, camera.height).numpy()
-        pose2d = np.concatenate([joints2d, np.ones_like(joints2d[..., :1])], axis=-1)
-        found.append(Person(number, pose3d, pose2d, "pos2d", np.ones(len(pose3d), bool), where))
+        pose3d = in_camera(numbers(entry["pos3d"], f"{where}, pos3d", (-1, len(H36M17), 3)), f"{where}, pos3d")
+        camera = lens(entry["cam"], f"{where}, cam")
+        shapes = [(-1, len(H36M17), channels) for channels in (2, 3)]
+        given = pixels = numbers(entry["pos2d"], f"{where}, pos2d", *shapes)[..., :2]
+        check_finite(given, H36M17.names, f"{where}, pos2d")
+        same_length(where, {"pos2d": given, "pos3d": pose3d})
+        if np.abs(given).max() < 20:  # no person is so small in pixels
+            pixels = screen_denormalise(torch.from_numpy(given), camera.width, camera.height).numpy()
+        pose2d, valid = detections(pixels, given), np.ones(len(pose3d), bool)
+        found.append(Person(number, pose3d, pose2d, "pos2d", valid, where, H36M17.names))
         cameras.append(camera)
     for (_, video), camera in zip(people, cameras, strict=True):
         if not np.allclose(camera.intrinsics, cameras[0].intrinsics):
@@ -200,9 +227,9 @@ def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray,
     Raises InputError where no reading gives bones of a person.
     """
     check_finite(pose, H36M17.names, where)
-    relative = pose + pose[:, :1]
+    relative = pose + pose[:, [H36M17.root]]
     relative[:, H36M17.root] = pose[:, H36M17.root]
-    adult = np.array([ADULT_BONES[H36M17.names[joint]] for joint, _ in H36M17.bones])
+    adult = adult_bones(H36M17)
     for joints in (pose, relative):
         for unit in ("mm", "m"):
             ratio = np.median(bone_lengths(joints), axis=0) * UNITS[unit] / adult
@@ -214,9 +241,20 @@ def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray,
     )
 
 
-def lens(cam: np.ndarray, where: str) -> Camera:
+def check_lens(intrinsics: Float[np.ndarray, "9"], where: str) -> None:
+    """Raises InputError for numbers that are no lens's."""
+    if not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
+        raise InputError(
+            f"{where}: focal lengths {intrinsics[0]:g}, {intrinsics[1]:g} and centre {intrinsics[2]:g}, "
+            f"{intrinsics[3]:g}; expected finite numbers, focal lengths above 0; get the file again"
+        )
+
+
+def lens(cam: Any, where: str) -> Camera:
     """The camera of a video by its intrinsics (9), or as many rows of them: pixels or screen-normalised."""
-    rows = numbers(cam, (-1, 9), where) if cam.ndim > 1 else numbers(cam, (9,), where)[None]
+    rows = numbers(cam, where, (9,), (-1, 9)).reshape(-1, 9)
+    for row in rows:
+        check_lens(row, where)
     if np.ptp(rows, axis=0).max() > 1e-3 * np.abs(rows).max():
         raise InputError(f"{where}: intrinsics that change along the video; expected one lens")
     intrinsics = rows[0]

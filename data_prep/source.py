@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import data_prep
+from stgraph.errors import InputError
 from stgraph.io.recording import Recording
 from stgraph.skeleton import Skeleton
 
@@ -81,6 +82,14 @@ def command(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]
         return run
 
     return register
+
+
+def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
+    """ "81x5" -> (81, 5). Raises InputError that names the option and what is expected."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"{option} {text}: expected {expected}")
+    return int(parts[0]), int(parts[1])
 
 
 def converters() -> dict[str, Converter]:

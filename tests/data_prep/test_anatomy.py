@@ -118,6 +118,29 @@ def test_an_arm_that_a_detector_sees_on_the_other_side_is_admitted():
     check_image(detected, pose3d, camera, [camera], "a")
 
 
+def test_too_little_that_is_seen_is_named():
+    camera = h36m_cameras("S9")[0]
+    pose3d, detected = performed("Directions", camera)
+    detected[:, 1:, 2] = 0
+    with pytest.raises(InputError, match="a: no frame has two joints that are seen"):
+        check_image(detected, pose3d, camera, [camera], "a")
+    detected[::10, 1:, 2] = 1  # frames of one joint do not make the person a point
+    check_image(detected, pose3d, camera, [camera], "a")
+    detected[..., 2] = 0
+    with pytest.raises(InputError, match="a: no joint is seen in any frame"):
+        check_image(detected, pose3d, camera, [camera], "a")
+
+
+def test_the_order_that_is_expected_is_the_files():
+    pose, order = squats(), [f"joint {number}" for number in range(len(H36M17))]
+    with pytest.raises(InputError, match=r"another order than the one expected \(joint 0, joint 1"):
+        check_person(pose[:, ::-1], "a", "m", order=order)
+    with pytest.raises(InputError, match="knees bend backwards.*in the order joint 0, joint 1"):
+        check_person(pose * [-1, 1, 1], "a", "m", order=order)
+    with pytest.raises(InputError, match="knees bend backwards.*in the order Hip, RHip"):
+        check_person(pose * [-1, 1, 1], "a", "m")
+
+
 def test_a_joint_far_away_in_one_frame_is_named():
     pose = squats()
     check_bones(pose, "a")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_prep.__main__ import commands, parser, prepare
-from data_prep.poseidon import image_size, read_poseidon
+from data_prep.poseidon import read_poseidon
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, project, screen_normalise
 from stgraph.io.dataset import Dataset
@@ -77,7 +77,8 @@ FORMS = {
     "pixels": {"to2d": image},
     "millimetres": {"to3d": lambda pose: 1000 * relative(pose)},
     "objects": {"actions": lambda names: names.astype(object)},
-    "bytes": {"actions": lambda names: names.astype(str)},
+    "bytes": {"actions": lambda names: names.astype("S")},
+    "objects of bytes": {"actions": lambda names: names.astype("S").astype(object)},
     "float32": {"change": lambda a: {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in a.items()}},
     "camera space": {"to3d": lambda pose: pose},
     "camera space, millimetres, pixels": {"to3d": lambda pose: 1000 * pose, "to2d": image},
@@ -174,7 +175,11 @@ def with_nan(pose):
         (spoiled("actions", lambda a: np.where(np.arange(len(a)) == 9, "", a)), "'' at frame 9"),
         (spoiled("actions", lambda a: np.array([{"a": 1}] * len(a))), "expected the name of an action"),
         (spoiled("actions", lambda a: a[:, None]), r"one action for every frame"),
-        (lambda arrays: {kind: arrays[kind] for kind in ("3d_poses", "actions")}, "2d_poses.npy: No such file"),
+        (
+            lambda arrays: {kind: arrays[kind] for kind in ("3d_poses", "actions")},
+            "in: no train_2d_poses.npy; train needs train_2d_poses.npy, train_3d_poses.npy, train_actions.npy",
+        ),
+        (spoiled("2d_poses", lambda p: p * (np.arange(16) == 0)[:, None]), "no frame has more than one joint"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, change, expected):
@@ -194,7 +199,7 @@ def test_parts_that_differ_are_refused(tmp_path):
     np.save(folder / "test_3d_poses.npy", 1000 * relative(people("test")))
     assert "the parts differ: unit is m in train and mm in test" in refusal(folder)
     (folder / "test_3d_poses.npy").unlink()
-    assert "test_3d_poses.npy: No such file" in refusal(folder)
+    assert "in: no test_3d_poses.npy; test needs" in refusal(folder)
 
 
 def test_no_part_is_needed_but_one(tmp_path):
@@ -206,8 +211,35 @@ def test_no_part_is_needed_but_one(tmp_path):
         file.unlink()
     assert "no frames in POSEIDON's layout; expected {train,test}_2d_poses.npy" in refusal(folder)
 
+    assert "absent: no such folder; give the one with {train,test}_2d" in refusal(tmp_path / "absent")
+
 
 @pytest.mark.parametrize("text", ["1000", "0x5", "axb", "10x10x10"])
-def test_image_sizes_that_cannot_be(text):
+def test_image_sizes_that_cannot_be(tmp_path, text):
+    args = parser().parse_args(["poseidon", str(write(tmp_path / "in")), "--image", text])
     with pytest.raises(InputError, match=f"--image {text}: .*1000x1002"):
-        image_size(text)
+        commands()["poseidon"].run(args)
+
+
+def test_detectors_are_never_exact(tmp_path):
+    assert "--detector gt: the name of exact 2D" in refusal(write(tmp_path / "in"), detector="gt")
+    with pytest.raises(InputError, match="2D poses called 'a/b'"):
+        converted(tmp_path / "in", detector="a/b")
+
+
+@pytest.mark.parametrize("form", ["as SemGCN has them", "pixels"])
+def test_the_corner_is_no_position(tmp_path, form):
+    """(0, 0) is what was not seen, whether it was written before or after the others were normalised."""
+
+    def change(arrays):
+        pose = arrays["2d_poses"]
+        pose[3, 5] = 0
+        pose[7, 8] = screen_normalise(torch.zeros(2, dtype=float), 1000.0, 1000.0) if "SemGCN" in form else 0
+        return arrays | {"2d_poses": pose}
+
+    found = converted(write(tmp_path / "in", **FORMS[form], change=change)).rows("pose2d/2d_poses")
+    unseen = np.zeros((len(found), len(H36M16)), bool)
+    for first in (0, 3 * FRAMES):
+        unseen[[first + 3, first + 7], [5, 8]] = True
+    np.testing.assert_array_equal(found[..., 2], ~unseen)
+    assert (found[unseen] == 0).all()

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from data_prep.__main__ import prepare
 from data_prep.layouts import layout
 from data_prep.pw3d import read, read_pw3d
+from data_prep.pw3d_files import find
 from data_prep.viewpoints import look_at
 from stgraph.errors import InputError
 from stgraph.geometry import normalise_intrinsics, project, screen_normalise
@@ -171,6 +172,24 @@ def test_left_and_right_of_every_table_are_mirrored():
             assert a.startswith("left_") and b == a.replace("left_", "right_")
 
 
+def test_the_orders_are_those_of_smpl_and_openpose():
+    """The tests write their files by the same tables; here is what the files hold, by number."""
+    smpl = [SMPL.order.index(next(iter(SMPL.joints[name]))) for name in H36M17.names]
+    assert smpl == [0, 2, 5, 8, 1, 4, 7, 6, 12, 15, 15, 16, 18, 20, 17, 19, 21]
+    assert [SMPL.order[joint] for joint in (3, 9, 10, 11, 13, 14, 22, 23)] == [
+        *("spine1", "spine3", "left_foot", "right_foot", "left_collar", "right_collar", "left_hand", "right_hand")
+    ]
+    alone = {name: next(iter(weights)) for name, weights in COCO.joints.items() if len(weights) == 1}
+    assert {name: COCO.order.index(joint) for name, joint in alone.items()} == {
+        **{"Neck/Nose": 0, "Thorax": 1, "RShoulder": 2, "RElbow": 3, "RWrist": 4},
+        **{"LShoulder": 5, "LElbow": 6, "LWrist": 7, "RHip": 8, "RKnee": 9, "RFoot": 10},
+        **{"LHip": 11, "LKnee": 12, "LFoot": 13},
+    }
+    made = {name: {COCO.order.index(j) for j in COCO.joints[name]} for name in ("Hip", "Spine", "Head")}
+    assert made == {"Hip": {8, 11}, "Spine": {8, 11, 1}, "Head": {14, 15}}
+    assert (len(SMPL.order), len(COCO.order)) == (24, 18) and COCO.order[16:] == ("right_ear", "left_ear")
+
+
 def test_any_pickle_protocol_reads_the_same(tmp_path):
     for protocol in (2, 4):
         write(tmp_path / str(protocol) / "test" / "a_b_00.pkl", sequence("portrait"), protocol)
@@ -236,6 +255,53 @@ def test_every_form_of_the_pickle_gives_the_same_dataset(tmp_path, form, way):
     assert data.rows("valid").all()
 
 
+@pytest.mark.parametrize("form", [lambda way: lambda entry: entry, normalised], ids=["pixels", "normalised"])
+def test_the_corner_is_no_position(tmp_path, form):
+    """(0, 0) is what was not seen, whether it was written before or after the others were normalised."""
+
+    def change(entry):
+        entry["pos2d"][3, 5] = 0
+        entry = form("landscape")(entry)
+        entry["pos2d"][7, 8] = 0
+        return entry
+
+    write(tmp_path / "pw3d_test.pkl", videos(change=change))
+    found = prepared(tmp_path / "pw3d_test.pkl", tmp_path / "out.h5")[0].rows("pose2d/pos2d")[:FRAMES]
+    unseen = np.zeros((FRAMES, len(H36M17)), bool)
+    unseen[[3, 7], [5, 8]] = True
+    np.testing.assert_array_equal(found[..., 2], ~unseen)
+    assert (found[unseen] == 0).all()
+
+
+def test_the_layout_is_told_by_what_is_in_a_file(tmp_path, monkeypatch):
+    write(tmp_path / "test" / "pw3d_test.pkl", videos())
+    assert [one.part for one in find([tmp_path / "test" / "pw3d_test.pkl"])[0]] == ["test"]
+    write(tmp_path / "train" / "a_b_00.pkl", sequence("landscape"))
+    monkeypatch.chdir(tmp_path / "train")
+    assert read_pw3d([Path("a_b_00.pkl")]).splits["standard"] == {"train": ["a_b_00"]}
+
+
+def of_a_passer_by(detected):
+    """Where the person is not, and in a pose that they are not in."""
+    return detected[::-1] * [[[0.5], [0.5], [1]]] + [[[900], [0], [0]]]
+
+
+def test_somebody_elses_detections_are_left_out(tmp_path):
+    """What was tracked is now and then another person; that is no reason to do without all others."""
+    content = sequence("landscape")
+    content["poses2d"][1] = of_a_passer_by(content["poses2d"][1])
+    write(tmp_path / "in" / "test" / "a_b_00.pkl", content)
+    data, source = prepared(tmp_path / "in", tmp_path / "out.h5")
+    detected = data.rows("pose2d/poses2d").reshape(2, FRAMES, len(H36M17), 3)
+    assert not detected[1].any() and detected[0, -10:, H36M17.index("LKnee"), 2].all()
+    assert (data.rows("pose2d/gt")[FRAMES + 4 :, :, 2] == 1).all()
+    [(what, why)] = source.left_out
+    assert what == "a_b_00, person 1, poses2d" and why.startswith("marked unseen: the 2D does not show the 3D poses")
+    content["poses2d"][0] = of_a_passer_by(content["poses2d"][0])
+    write(tmp_path / "in" / "test" / "a_b_00.pkl", content)
+    assert "that of 2 of 2 people" in refusal(tmp_path / "in")
+
+
 # What is wrong is named -----------------------------------------------------------------------------------------------
 
 
@@ -254,17 +320,25 @@ def test_nothing_there_and_both(tmp_path):
     write(tmp_path / "pw3d_test.pkl", videos())
     assert "sequence downtown_walkBridge_01 was given by another file" in refusal(tmp_path)
     write(tmp_path / "b" / "loose.pkl", sequence("landscape"))
-    assert "expected {video: {pos2d, pos3d, cam}}, or an official file in a folder train" in refusal(tmp_path / "b")
+    assert "in the folder 'b'; expected it in one called train, validation, test" in refusal(tmp_path / "b")
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: {k: v for k, v in c.items() if k != "cam_poses"}, "no cam_poses; expected a sequence of 3DPW"),
-        (lambda c: [c], "a list; expected a sequence of 3DPW"),
+        (lambda c: {k: v for k, v in c.items() if k != "cam_poses"}, "no cam_poses; expected jointPositions"),
+        (lambda c: [c], "a list; expected an official sequence with jointPositions"),
         (
             lambda c: c | {"cam_intrinsics": np.eye(4)},
             "cam_intrinsics: float64 of shape (4, 4); expected numbers (3, 3)",
+        ),
+        (lambda c: {"a": 1}, "a dict of 'a'; expected an official sequence with jointPositions"),
+        (lambda c: c | {"cam_intrinsics": np.diag([0.0, 9, 1])}, "cam_intrinsics: focal lengths 0, 9 and centre"),
+        (lambda c: c | {"cam_intrinsics": np.eye(3) * np.nan}, "cam_intrinsics: focal lengths nan"),
+        (lambda c: c | {"cam_poses": c["cam_poses"] * np.nan}, "cam_poses: [nan nan nan nan] at frame 0, joint row 0"),
+        (
+            lambda c: c | {"campose_valid": [v * np.nan for v in c["campose_valid"]]},
+            "campose_valid: nan at frame 0; expected 1 for a valid frame",
         ),
         (lambda c: c | {"jointPositions": 5}, "jointPositions: a int; expected a list, one entry a person"),
         (lambda c: c | {"poses2d": c["poses2d"][:1]}, "people: 2 of jointPositions, 1 of poses2d"),
@@ -295,7 +369,18 @@ def test_official_files_that_cannot_be_right(tmp_path, change, expected):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda e: {"pos2d": e["pos2d"]}, "expected {video: {pos2d, pos3d, cam}}"),
+        (
+            lambda e: {"pos2d": e["pos2d"]},
+            "'downtown_walkBridge_01_1': pos2d; expected a video's name, and cam, pos2d, pos3d of it",
+        ),
+        (lambda e: {}, "a dict of 'downtown_walkBridge_01_1', 'downtown_walkBridge_01_0'; expected"),
+        (
+            lambda e: e | {"pos2d": [[[1, 2]] * 17, [[1, 2]] * 16]},
+            "pos2d: a list of other things than numbers, or of lists of unlike length; expected numbers",
+        ),
+        (lambda e: e | {"cam": np.zeros(9)}, "cam: focal lengths 0, 0 and centre 0, 0; expected finite numbers"),
+        (lambda e: e | {"cam": np.full(9, np.nan)}, "cam: focal lengths nan, nan"),
+        (lambda e: e | {"cam": "abc"}, "cam: a str of other things than numbers"),
         (
             lambda e: e | {"pos3d": e["pos3d"][:, :16]},
             "pos3d: float64 of shape (60, 16, 3); expected numbers (frames, 17, 3)",
@@ -304,7 +389,7 @@ def test_official_files_that_cannot_be_right(tmp_path, change, expected):
         (lambda e: e | {"pos3d": e["pos3d"] / 10}, "bones are no person's, in metres or millimetres"),
         (lambda e: e | {"pos3d": e["pos3d"] - e["pos3d"][:, :1]}, "behind the camera in most frames"),
         (lambda e: e | {"pos3d": e["pos3d"] * [-1, 1, 1]}, "knees bend backwards"),
-        (lambda e: e | {"cam": np.eye(3)}, "cam: float64 of shape (3, 3); expected numbers (frames, 9)"),
+        (lambda e: e | {"cam": np.eye(3)}, "cam: float64 of shape (3, 3); expected numbers (9) or (frames, 9)"),
         (
             lambda e: e | {"cam": intrinsics("landscape") * np.linspace(1, 2, 60)[:, None]},
             "that change along the video",
@@ -317,6 +402,11 @@ def test_videos_that_cannot_be_right(tmp_path, change, expected):
     write(tmp_path / "pw3d_test.pkl", videos(change=change))
     message = refusal(tmp_path)
     assert expected in message and "pw3d_test.pkl" in message
+
+
+def test_videos_have_names(tmp_path):
+    write(tmp_path / "pw3d_test.pkl", dict(enumerate(videos().values())))
+    assert "pw3d_test.pkl, 0: pos3d, pos2d, cam; expected a video's name" in refusal(tmp_path)
 
 
 def test_people_of_a_sequence_have_one_camera(tmp_path):
