@@ -229,7 +229,7 @@ class Detections:
         unseen: (j) share of frames in which the joint is not seen.
         inside: share of the seen joints that are in the image.
         size: median over recordings of a person's extent in the image.
-        confidence: lowest and highest.
+        confidence: lowest and highest; inf and -inf where no row counts.
         error, swapped: (recording) mean error, and that of the pose with its sides swapped, of the person's extent.
         upright: (recording) mean of the feet's place below the head, of the person's extent.
     """

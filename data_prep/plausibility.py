@@ -107,7 +107,7 @@ def _floor_problems(table: Table, people: People) -> Iterator[str]:
 
 def _image_problems(table: Table, found: Detections, alone: bool) -> Iterator[str]:
     """alone: without 3D poses, the images must tell what is upright."""
-    if not 0 <= found.confidence[0] <= found.confidence[1] <= 1:
+    if found.confidence[0] < 0 or found.confidence[1] > 1:
         yield f"confidences from {found.confidence[0]:g} to {found.confidence[1]:g}, expected 0 to 1"
     if found.size < NORMALISED:
         yield f"people are {found.size:.2g} pixels large; are these normalised coordinates? Pixels are expected"

@@ -232,12 +232,38 @@ def test_frames_that_do_not_count_are_left_out(tmp_path, sound):
         track = recording.tracks[0]
         valid = np.arange(len(track)) < 100
         pose = np.where(valid[:, None, None], track.pose3d, track.pose3d * [1, -1, 0.3])
-        return replace(recording, tracks=[replace(track, pose3d=pose, valid=valid)])
+        # Upside down, three times as large, largely outside, in part unseen: as if projected from such a pose.
+        wrong = (track.pose2d["gt"] * [1, -3, 0.2] + [0, 2000, 0]) * (np.arange(len(H36M17)) < 12)[:, None]
+        exact = np.where(valid[:, None, None], track.pose2d["gt"], wrong).astype(np.float32)
+        return replace(
+            recording, tracks=[replace(track, pose3d=pose, valid=valid, pose2d=track.pose2d | {"gt": exact})]
+        )
+
+    def kept(recording):
+        [track] = recording.tracks
+        first = {name: pose[:100] for name, pose in track.pose2d.items()}
+        return replace(recording, tracks=[replace(track, pose3d=track.pose3d[:100], pose2d=first)])
 
     table, people, detectors = found(write(tmp_path / "some.h5", spoiled))
     assert problems(table, people, detectors) == []
     assert people.lengths == pytest.approx(found(sound)[1].lengths, abs=1e-6)
     assert "frames whose ground truth counts: 66.7%" in markdown(summarise(table, people, detectors))
+    for detector, alone in zip(detectors, found(write(tmp_path / "kept.h5", kept))[2], strict=True):
+        shares = ("mean", "median") if detector.name == "noisy" else ("inside", "unseen", "confidence")
+        for name in (*shares, *(("size", "upright") if detector.name == "gt" else ())):
+            assert getattr(detector, name) == pytest.approx(getattr(alone, name), nan_ok=True, rel=0.01), name
+
+
+def test_a_file_without_a_valid_frame_is_summarised(tmp_path):
+    def nowhere(recording):
+        [track] = recording.tracks
+        return replace(recording, tracks=[replace(track, valid=np.zeros(len(track), bool))])
+
+    measured = found(write(tmp_path / "none.h5", nowhere))
+    assert not any("confidence" in str(problem) for problem in problems(*measured))
+    summary = summarise(*measured)
+    assert summary["valid"] == 0
+    json.dumps(summary, allow_nan=False)
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------
