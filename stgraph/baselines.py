@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
     settings = load(args.exp, args.set)
     dataset = Dataset(args.data or data_file(settings))
     run = Run.create(args.exp, settings, dataset, Engine("cpu"))
-    train = run.windows(dataset, run.settings.data.train)
+    train = run.windows(dataset, run.settings.data.train, margin=(0, 0), stride=settings.data.frames).keep_valid()
     for name, model in fit_baselines(run, train, args.ridge).items():
         run.name, run.model = f"{args.exp}: {name}", model.eval()
         report = run.evaluate(dataset, find_protocol(args.protocol), subjects=args.subjects)

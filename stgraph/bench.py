@@ -47,12 +47,13 @@ def random_dataset(path: Path, skeleton: Skeleton, settings: Settings, recording
     about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench"}
     with DatasetWriter(path, skeleton, **about) as writer:
         data = settings.data
-        subjects, actions = [*(data.train or ["S1"]), *(data.validation or [])], data.actions or ["Walking"]
-        for take in range(max(recordings, len(subjects), len(actions))):
+        subjects = [*(data.train or ["S1"]), *(data.validation or [])]
+        actions = data.actions or settings.task.get("actions") or ["Walking", "Sitting"]
+        for take in range(max(recordings, len(subjects) * len(actions))):
             pose = random.normal([0, 0, 5], 0.2, (frames, len(skeleton), 3)).astype(np.float32)
             pose2d = random.uniform(0, 1000, pose.shape).astype(np.float32)
             track = Track({data.detector: pose2d}, pose)
-            subject, action = subjects[take % len(subjects)], actions[take % len(actions)]
+            subject, action = subjects[take % len(subjects)], actions[take // len(subjects) % len(actions)]
             writer.add(Recording(subject, action, f"take {take}", camera, 50.0, [track]))
     return Dataset(path)
 

@@ -38,10 +38,10 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     overrides = [*check_budget(args.minutes, args.epochs), *args.set]
     chosen = entries(args.exps, args.data, args.detector, overrides, args.seeds)
-    options = {"data": args.data, "subjects": args.subjects, "minutes": args.minutes}
+    options = {"data": args.data, "detector": args.detector, "subjects": args.subjects, "minutes": args.minutes}
     engine = Engine(args.device, precision=args.precision)
     rows = compare(chosen, find_protocol(args.protocol), engine, Terminal(), **options)
-    budget = f"{args.minutes:g} minutes each" if args.minutes else "as the settings say, or as it was found trained"
+    budget = f"{args.minutes:g} minutes each" if args.minutes else "as long as the settings say"
     text = comparison_markdown(rows, f"{args.epochs} epochs each" if args.epochs else budget)
     paths = [write_json({"rows": rows}, args.out / "comparison.json"), args.out / "comparison.md"]
     with replaced(paths[1]) as temporary:

@@ -1,5 +1,7 @@
 """Several experiments on the same frames, side by side: trained where they are not, scored alike, one table."""
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +29,10 @@ COLUMNS = {
     "action": ("action, %", 1),
     "minutes": ("training, min", 1),
     "epochs": ("epochs", 1),
+    "window": ("frames at once", 0),
     "fps": ("frames/s at batch 1", 0),
 }
+ABOUT = ("data", "detector", "subjects", "synthetic", "trained_on_them_too")
 SPREAD = ("P1", "P2", "MPJVE", "action")
 
 
@@ -54,7 +58,11 @@ def entries(
 
     An experiment may carry overrides of its own: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
     under the experiment's own name is taken as it is, unless other data, settings or seeds are asked for: those runs
-    are called EXP-DATA-SEED. On other data the subjects are those of the file's split.
+    are called EXP-DATA-SEED-HASH, with a hash of their settings. On other data the subjects are those of the file's
+    split.
+
+    Raises:
+        InputError: settings that cannot work, or overrides for a run that has no experiment to train anew.
     """
     common = list(overrides)
     if data:
@@ -67,14 +75,22 @@ def entries(
         changes = [*common, *re.split(r",(?=\w+\.)", own)] if own else common
         trained = (FOLDER / exp / "best.safetensors").exists()
         known = (params.FOLDER / exp / "params.json").exists()
+        if trained and own and not known:
+            raise InputError(
+                f"{asked}: {FOLDER / exp} is a trained run without {params.FOLDER / exp / 'params.json'}, so it cannot "
+                "be trained with other settings; leave them out, or name the experiment it was made from"
+            )
         if trained and not (known and (changes or seeds)):
             found.append(Entry(asked, exp, None))
             continue
         for seed in seeds or [None]:
             settings = load(exp, changes if seed is None else [*changes, f"seed={seed}"])
-            stem = data_file(settings).stem
-            label = re.sub(r"[^\w.=-]+", "_", asked)
-            name = f"{label}-{stem}-{settings.seed}" if changes or seeds else exp
+            name = exp
+            if changes or seeds:
+                text = json.dumps(settings.model_dump(), sort_keys=True)
+                label = re.sub(r"[^\w.=-]+", "_", asked)[:60]
+                digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+                name = f"{label}-{data_file(settings).stem}-{settings.seed}-{digest}"
             found.append(Entry(asked, name, settings))
     return found
 
@@ -86,43 +102,56 @@ def compare(
     listener: Listener,
     *,
     data: Path | None = None,
+    detector: str | None = None,
     subjects: list[str] | None = None,
     minutes: float | None = None,
 ) -> list[dict]:
     """A row for each experiment, the means over its seeds; trains what is untrained, one after the other.
 
     Raises:
-        InputError: settings that the data cannot serve, before anything is trained; runs that score other frames.
+        InputError: settings that the data cannot serve, or runs that score different joints, before anything is
+            trained.
     """
     files: dict[Path, Dataset] = {}
 
     def opened(settings: Settings) -> Dataset:
         path = data or data_file(settings)
-        return files.setdefault(path, files.get(path) or Dataset(path))
+        if path not in files:
+            files[path] = Dataset(path)
+        return files[path]
 
+    joints: dict[tuple[str, ...], str] = {}
     for entry in chosen:
         if entry.settings:
             run = Run.create(entry.name, entry.settings, opened(entry.settings), engine)
             run.windows(opened(entry.settings), run.settings.data.train)
+        else:
+            run = Run.load(entry.name, engine)
+        joints.setdefault(tuple(name for name in run.skeleton.names if name not in protocol.without_joints), entry.exp)
+    if len(joints) > 1:
+        each = "; ".join(f"{exp}: {len(names)} joints" for names, exp in joints.items())
+        raise InputError(
+            f"different joints cannot be compared ({each}); train all on the same ones, such as --set "
+            "data.skeleton=h36m16, or score those that all have, such as --protocol semgcn"
+        )
     rows: dict[str, list[dict]] = {}
     for entry in chosen:
-        spent = epochs = None
+        spent = None
         if entry.settings:
             dataset = opened(entry.settings)
-            progress = Run.create(entry.name, entry.settings, dataset, engine).fit(
-                dataset, listener, resume=True, minutes=minutes
-            )
-            spent, epochs = progress.seconds / 60, progress.history[-1]["epoch"] if progress.history else None
+            run = Run.create(entry.name, entry.settings, dataset, engine)
+            spent = run.fit(dataset, listener, resume=True, minutes=minutes).seconds / 60
         run = Run.load(entry.name, engine)
-        report = run.evaluate(opened(run.settings), protocol, subjects=subjects)
+        report = run.evaluate(opened(run.settings), protocol, subjects=subjects, detector=detector)
         scores = {name: report["metrics"][name] for name in ("P1", "P2", "MPJVE")}
         if "recognition" in report:
             scores["action"] = report["recognition"]["frames"]["accuracy"]
-        about = {name: report["about"][name] for name in ("data", "detector", "subjects", "synthetic")}
-        row = {"exp": entry.exp, "joints": len(report["scored"]["joints"]), "frames": report["scored"]["frames"]}
-        row |= {"about": about, "protocol": report["protocol"]["text"], "seed": run.settings.seed, "minutes": spent}
-        row |= {"epochs": run.epoch if epochs is None else epochs, **scores}
+        about = {name: report["about"][name] for name in ABOUT}
+        row = {"exp": entry.exp, "run": entry.name, "joints": len(report["scored"]["joints"])}
+        row |= {"frames": report["scored"]["frames"], "about": about, "protocol": report["protocol"]["text"]}
+        row |= {"seed": run.settings.seed, "minutes": spent, "epochs": run.epoch, **scores}
         row |= {"parameters": parameters(run), "mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
+        row["window"] = run.settings.data.frames - run.model.before - run.model.after
         rows.setdefault(entry.exp, []).append(row)
     return [joined(seeds) for seeds in rows.values()]
 
@@ -156,10 +185,19 @@ def comparison_markdown(rows: Sequence[dict], budget: str) -> str:
             each = "; ".join(f"{row['exp']}: {value}" for row, value in zip(rows, values, strict=True))
             warning = "" if name == "protocol" else "**not the same, so the rows cannot be compared:** "
             lines.append(f"- {name}: {warning}{each}")
+    for row in rows:
+        if row["about"]["trained_on_them_too"]:
+            lines.append(
+                f"- **{row['exp']} was trained on {row['about']['trained_on_them_too']}, which it is scored on**"
+            )
     if any(row["about"]["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
     seeds = max(len(row["seeds"]) for row in rows)
-    lines += [f"- training: {budget}" + (f"; mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""), ""]
+    found = [row["exp"] for row in rows if row["minutes"] is None]
+    lines.append(f"- training: {budget}" + (f"; as it was found: {', '.join(found)}" if found else ""))
+    lines += [f"- mean ± standard deviation over {seeds} seeds"] * (seeds > 1)
+    lines.append("- frames/s: from one window after the other, each of so many predicted frames at once")
+    lines.append("")
     table = [(row["exp"], *(cell(row, name, decimals) for name, (_, decimals) in columns.items())) for row in rows]
     return "\n".join([*lines, *markdown_table(("", *(title for title, _ in columns.values())), table), ""])
 

@@ -165,6 +165,13 @@ class Evaluator:
         self._pred[row], self._target[row] = pred[:, self.joints], target[:, self.joints]
         self._filled[index] = True
 
+    def counted(self, index: Int[Tensor, " b"]) -> Bool[Tensor, "b s"]:
+        """Which frames that these windows predict are scored: those that the plan says and that are valid."""
+        frame, scored = self.plan.predicted(index)
+        rows = (self._row[index][:, None] + frame)[scored]
+        scored[scored.clone()] = torch.from_numpy(self._valid)[rows]
+        return scored
+
     def report(self, **about: Any) -> dict:
         """All scores as a dictionary that JSON can hold; lengths in mm, shares in percent.
 

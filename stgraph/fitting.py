@@ -24,7 +24,7 @@ from stgraph.errors import InputError
 from stgraph.figures.training import plot_training
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
-from stgraph.schedule import learning_rate, norm_momentum
+from stgraph.schedule import by_epochs, learning_rate, norm_momentum
 
 if TYPE_CHECKING:
     from stgraph.run import Run
@@ -92,7 +92,8 @@ class Fit:
     """Trains a run until its epochs, its patience or its minutes are used up.
 
     Random numbers are a function of seed, epoch, step and process, and the order of windows one of seed and epoch: a
-    resumed run gives the weights of one that was never stopped, bit for bit on a CPU.
+    resumed run gives the weights of one that was never stopped, bit for bit on a CPU; unless its rates follow the
+    minutes.
 
     Args:
         run: what to train.
@@ -124,7 +125,7 @@ class Fit:
         data, optim, engine = run.settings.data, run.settings.optim, run.engine
         self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
         self.train = run.windows(dataset, data.train, stride=data.stride, mirror=data.flip).keep_valid()
-        self.valid = run.windows(dataset, data.validation) if data.validation else None
+        self.valid = run.validation_windows(dataset) if data.validation else None
         self.batches = -(-len(self.train) // optim.batch_size)
         if len(self.train) // self.batches < engine.world_size:
             raise InputError(
@@ -337,7 +338,9 @@ class Fit:
         path = self.run.folder / "last.pt"
         state = load_last(path)
         old, new = flat(state["settings"]), flat(self.run.settings.model_dump())
-        may_change = ("optim.epochs", "optim.patience", "data.dataset", "data.test")
+        may_change = ["optim.patience", "data.dataset", "data.test"]
+        if not by_epochs(self.optim):
+            may_change.append("optim.epochs")
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
         if differing or state["data_hash"] != self.run.origin.data_hash:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]

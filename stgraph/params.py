@@ -150,9 +150,27 @@ def validate(values: object, where: str) -> Settings:
             section = named[name].model_dump()
             check = registry.get(section["name"]).check
             problems += [f"{name}.{problem}" for problem in check(section, data.frames)]
+    if named["task"] and named["model"] and not MODELS.get(named["model"].name).predicts_root:
+        problems += [
+            f"task.{key}: found {json.dumps(value)}; model {named['model'].name!r} gives the root no output"
+            for key, value in (("output", "global"), ("root", "learned"))
+            if getattr(named["task"], key, None) == value
+        ]
+    if settings:
+        problems += ignored(settings.optim)
     if problems:
         raise InputError(f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}\n  " + "\n  ".join(problems))
     return settings.model_copy(update={name: section.model_dump() for name, section in named.items()})
+
+
+def ignored(optim: OptimSettings) -> list[str]:
+    """Settings of the optimizer that others would leave without effect."""
+    problems = []
+    if optim.schedule == "cosine" and optim.decay_steps:
+        problems.append('optim.decay_steps: schedule "cosine" has no steps; leave one of the two out')
+    if optim.freeze_norm and optim.norm_momentum:
+        problems.append("optim.norm_momentum: frozen norms have none; leave it or freeze_norm out")
+    return problems
 
 
 def _section(schema: type[BaseModel], values: Any, path: tuple | None, problems: list[str]) -> Any:

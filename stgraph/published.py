@@ -124,6 +124,8 @@ def flat_overrides(path: Path) -> list[str]:
     """What a published settings file sets, as overrides of ours. Raises InputError if it is not such a file."""
     try:
         flat = json.loads(path.read_text())
+        if not isinstance(flat, dict):
+            raise TypeError(f"it holds a {type(flat).__name__}")
         pairs = [(ours, flat[key]) for key, ours in FLAT_KEYS.items() if key in flat]
         if "ds_category" in flat:
             pairs.append(("data.detector", DETECTORS.get(flat["ds_category"], flat["ds_category"])))

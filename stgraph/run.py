@@ -17,13 +17,13 @@ from stgraph.data import Windows
 from stgraph.errors import InputError
 from stgraph.evaluation import Evaluator
 from stgraph.fitting import Fit, Listener, Progress
-from stgraph.io.dataset import Dataset
+from stgraph.io.dataset import Dataset, window_table
 from stgraph.models import MODELS, Model
 from stgraph.params import Settings, with_data, with_task
-from stgraph.protocols import Plan, Protocol, find_protocol
+from stgraph.protocols import FRAMES_AT_ONCE, PIECE, Plan, Protocol, find_protocol
 from stgraph.recognition import ActionScores, class_labels
 from stgraph.registry import Registry
-from stgraph.skeleton import SKELETONS, Skeleton
+from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts
 from stgraph.tasks import TASKS
 
 DATA, REPORTS = Path("data"), Path("reports")
@@ -164,16 +164,18 @@ class Run:
             InputError: the dataset lacks a joint of the run's skeleton, or the root's path that the task needs.
         """
         if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
+            both = shared_layouts(self.skeleton, dataset.skeleton)
+            remedy = f"train on those of {both[0]!r}, --set data.skeleton={both[0]}" if both else "prepare other data"
             raise InputError(
                 f"{dataset.path} has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run "
                 f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks "
-                f"{', '.join(missing)}; {self.fitting_skeletons(dataset.skeleton)}"
+                f"{', '.join(missing)}; joints map by name: {remedy}"
             )
         data = self.settings.data
         chosen = {
             "detector": data.detector,
             "frames": data.frames,
-            "stride": data.frames,
+            "stride": data.frames - self.model.before - self.model.after,
             "actions": data.actions,
             "frame_step": data.frame_step,
             "confidence": data.confidence,
@@ -189,23 +191,19 @@ class Run:
             )
         return self.engine.place(windows)
 
-    def fitting_skeletons(self, other: Skeleton) -> str:
-        """The remedy for data of another skeleton: joints that both have, where they have a name together."""
-        fitting = [
-            name for name, skeleton in SKELETONS.items() if {*skeleton.names} <= {*self.skeleton.names} & {*other.names}
-        ]
-        if not fitting:
-            return "prepare the data for that skeleton, or train on this one"
-        return (
-            f"joints map by name, and those of {' or '.join(map(repr, fitting))} are in both: "
-            f"train with --set data.skeleton={fitting[0]}"
-        )
-
     # Training --------------------------------------------------------------------------------------------------------
 
     def fit(self, dataset: Dataset, listener: Listener, **options: object) -> Progress:
         """Train; see `stgraph.fitting.Fit` for the options."""
         return Fit(self, dataset, listener, **options).fit()
+
+    def validation_windows(self, dataset: Dataset) -> Windows:
+        """Windows that predict every frame of the validation subjects; many at once, if that saves the margins."""
+        windows, model = self.windows(dataset, self.settings.data.validation), self.model
+        if model.sliding and model.before + model.after:
+            table = window_table(windows.lengths, PIECE, PIECE) - [0, model.before]
+            windows.cut(table, frames=model.before + PIECE + model.after)
+        return windows.keep_valid()
 
     def validate(self, windows: Windows, model: nn.Module) -> dict[str, float]:
         """Means of the loss's terms over windows, and of the errors over the frames inside their tracks.
@@ -217,7 +215,7 @@ class Run:
         # A process without a window scores one that does not count, so that all have the same names to add up.
         mine, weight = (mine, 1) if len(mine) else (torch.zeros(1, dtype=torch.int64), 0)
         sums, counts = {}, {}
-        for index in mine.split(4 * self.settings.optim.batch_size):
+        for index in mine.split(max(1, FRAMES_AT_ONCE // windows.frames)):
             batch, outputs = self.outputs(windows, index, model)
             means = {name: (term, len(index)) for name, term in self.task.terms(batch, outputs).items()}
             for name, error in self.task.errors(batch, outputs).items():
@@ -303,7 +301,7 @@ class Run:
         for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
             if "action" in outputs:
-                actions.add(batch["recording"], outputs["action"], plan.predicted(index)[1])
+                actions.add(batch["recording"], outputs["action"], evaluator.counted(index))
         report = evaluator.report(
             experiment=self.name,
             synthetic=dataset.synthetic or self.origin.synthetic,
@@ -317,7 +315,7 @@ class Run:
             subjects=", ".join(subjects),
             trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train))),
         )
-        return report | ({"recognition": actions.report()} if self.task.classes else {})
+        return report | ({"recognition": actions.report()} if "action" in outputs else {})
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False

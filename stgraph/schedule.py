@@ -19,3 +19,8 @@ def norm_momentum(optim: OptimSettings, epoch: int) -> float | None:
         return None
     first, last = optim.norm_momentum
     return first * (last / first) ** (epoch / max(optim.epochs - 1, 1))
+
+
+def by_epochs(optim: OptimSettings) -> bool:
+    """Whether a step's rates depend on how many epochs there will be: then their number cannot change on the way."""
+    return optim.schedule == "cosine" or optim.norm_momentum is not None

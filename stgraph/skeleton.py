@@ -164,6 +164,17 @@ H36M16 = H36M17.without("Neck/Nose", name="h36m16")
 SKELETONS = {skeleton.name: skeleton for skeleton in (H36M32, H36M17, H36M16)}
 
 
+def shared_layouts(one: Skeleton, other: Skeleton) -> list[str]:
+    """Names of the layouts all of whose joints two skeletons have, the one with most joints first.
+
+    >>> shared_layouts(H36M17, H36M32)
+    ['h36m17', 'h36m16']
+    """
+    shared = {*one.names} & {*other.names}
+    fitting = [skeleton for skeleton in SKELETONS.values() if {*skeleton.names} <= shared]
+    return [skeleton.name for skeleton in sorted(fitting, key=len, reverse=True)]
+
+
 def partitions(skeleton: Skeleton, strategy: str, frames: int = 1) -> Float[np.ndarray, "k v w"]:
     """The graph of a skeleton over some frames, normalised and dealt to the partitions of a strategy.
 

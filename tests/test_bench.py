@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stgraph import bench
+from stgraph import bench, params
 from stgraph.checkpoint import Origin
 from stgraph.params import validate
 from stgraph.run import Engine, Run
@@ -56,3 +56,12 @@ def test_operations_are_the_published_ones_whatever_is_shared(experiment):
     # Counted by torch where they are not stated: the same network with one unit more, and half as wide.
     assert published < counted(PUBLISHED | {"stages": [2, 2, 2, 2]}) < 1.5 * published
     assert counted(PUBLISHED | {"channels": [64, 64, 128, 128]}) == pytest.approx(published / 3.5, rel=0.15)
+
+
+@pytest.mark.parametrize("exp", params.experiments())
+def test_every_experiment_of_the_project_can_be_measured(exp, tmp_path):
+    """Made-up data have all that an experiment asks for: joints, detector, subjects, actions to tell apart."""
+    settings = params.load(exp)
+    dataset = bench.random_dataset(tmp_path / "random.h5", H36M17, settings, recordings=1, frames=3)
+    run = Run.create(exp, settings, dataset, Engine("cpu"))
+    assert len(run.windows(dataset, run.settings.data.train))

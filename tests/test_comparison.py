@@ -21,7 +21,7 @@ DATA = SETTINGS["data"] | {"train": ["S1"], "validation": [], "test": ["S5"]}
 EXPERIMENTS = {
     "graph": {"task": SETTINGS["task"] | {"motion_intervals": [2, 4]}, "data": DATA, "model": SETTINGS["model"]},
     "flat": {
-        "task": {"name": "lifting", "root": "learned", "losses": {"mse": 1.0, "action": 1.0}},
+        "task": {"name": "lifting", "losses": {"mse": 1.0, "action": 1.0}},
         "data": DATA | {"frames": 1},
         "model": FLAT,
     },
@@ -75,14 +75,23 @@ def test_a_trained_run_is_taken_as_it_is(folder, dataset):
     run_compare("graph", "--subjects", "S9")
     assert Path("checkpoints/graph/best.safetensors").read_bytes() == before
     [other] = entries(["graph"], dataset.path, None, [], [])
-    assert other.settings and other.name == "graph-small-333"
+    assert other.settings and other.name.startswith("graph-small-333-")
+    [wider] = entries(["graph"], dataset.path, None, ["model.channels=[8,16]"], [])
+    assert wider.name != other.name
+    Path("params/graph/params.json").unlink()
+    with pytest.raises(InputError, match=r"checkpoints/graph is a trained run without params/graph/params.json"):
+        entries(["graph:optim.lr=0.1"], None, None, [], [])
+    run_compare("graph", "--subjects", "S1", "S9")
+    text = Path("reports/compare/comparison.md").read_text()
+    assert "**graph was trained on S1, which it is scored on**" in text and "as it was found: graph" in text
 
 
 def test_different_frames_are_not_compared_silently():
-    about = {"data": "a.h5", "detector": "gt", "subjects": "S9", "synthetic": True}
+    about = {"data": "a.h5", "detector": "gt", "subjects": "S9", "synthetic": True, "trained_on_them_too": ""}
     row = {"exp": "one", "joints": 17, "frames": 10, "about": about, "protocol": "p", "seeds": [{}], "P1": 1.0}
-    text = comparison_markdown([row, row | {"exp": "two", "joints": 16}], "-")
-    assert "cannot be compared:** one: 10 frames of 17 joints; two: 10 frames of 16 joints" in text
+    row["minutes"] = 1.0
+    text = comparison_markdown([row, row | {"exp": "two", "frames": 9}], "-")
+    assert "cannot be compared:** one: 10 frames of 17 joints; two: 9 frames of 17 joints" in text
     assert "synthetic data" in text and "cannot be compared" not in comparison_markdown([row, row], "-")
 
 
@@ -91,6 +100,8 @@ def test_mistakes_are_found_before_anything_is_trained(folder, dataset):
         run_compare("graph", "flot", "--data", str(dataset.path))
     with pytest.raises(InputError, match="cpn"):
         run_compare("graph", "flat", "--data", str(dataset.path), "--detector", "cpn")
+    with pytest.raises(InputError, match=r"different joints.*graph: 17 joints; flat:data.skeleton=h36m16: 16 joints"):
+        run_compare("graph", "flat:data.skeleton=h36m16", "--data", str(dataset.path))
     with pytest.raises(InputError, match="give one"):
         check_budget(1.0, 2)
     with pytest.raises(InputError, match="more than 0"):

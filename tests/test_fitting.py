@@ -408,3 +408,44 @@ def test_a_cosine_ends_with_the_minutes(dataset, tmp_path, monkeypatch):
     rates.watch(fitting.Fit(run, dataset, rates, minutes=2 / 60)).fit()
     found = np.array(rates.found)[:, 0]
     assert found[0] == pytest.approx(0.01) and (np.diff(found) < 0).all() and 0 < found[-1] < 0.001
+
+
+@pytest.mark.parametrize("optim", [{"schedule": "cosine"}, {"norm_momentum": [0.1, 0.001]}, {"decay_steps": 4}])
+def test_schedules_resume_to_the_same_weights(fit, optim):
+    changes = {f"optim__{key}": value for key, value in optim.items()}
+    whole = fit("whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        fit("cut", StopAt(6), **changes)
+    if "decay_steps" not in optim:
+        # Its rates were those of three epochs: with more it would be another training.
+        with pytest.raises(InputError, match="optim.epochs: 3 then, 5 now"):
+            fit("cut", resume=True, optim__epochs=5, **changes)
+    assert same_weights(whole.folder, fit("cut", resume=True, **changes).folder)
+
+
+def test_frames_that_are_not_valid_do_not_choose_the_best_epoch(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows, valid = dataset.rows, np.ones(len(dataset.rows("frame")), bool)
+    pose = np.array(rows("pose3d"))
+    for number in np.flatnonzero(dataset.recordings["subject"][dataset.tracks["recording"]] == "S9"):
+        first = dataset.tracks["first_row"][number]
+        valid[first + 3] = False
+        pose[first + 3] = 1000
+    monkeypatch.setattr(dataset, "rows", lambda name: {"valid": valid, "pose3d": pose}.get(name, rows(name)))
+    run = Run.create("run", settings(), dataset, Engine("cpu"))
+    scores = run.validate(run.validation_windows(dataset), run.model.eval())
+    assert scores["mpjpe_mm"] < 5000
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_validation_predicts_every_frame_of_a_model_with_margins(dataset, tmp_path, monkeypatch, causal):
+    monkeypatch.chdir(tmp_path)
+    model = {"name": "tcn", "channels": 8, "filter_widths": [3, 3], "causal": causal}
+    values = SETTINGS | {"model": model, "task": {"name": "lifting", "losses": {"position": 1.0}}}
+    run = Run.create("run", validate(values, "test"), dataset, Engine("cpu"))
+    windows = run.validation_windows(dataset)
+    batch = windows.batch(torch.arange(len(windows)))
+    seen = torch.stack(
+        [batch["track"][:, None].expand_as(batch["frame"])[batch["inside"]], batch["frame"][batch["inside"]]]
+    )
+    assert seen.unique(dim=1).shape[1] == windows.lengths.sum() == seen.shape[1]

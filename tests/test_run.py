@@ -84,13 +84,15 @@ def test_actions_that_training_did_not_have_are_left_out_in_plain_sight(trained,
 
 def test_actions_that_the_settings_name_wrongly_are_refused(dataset):
     wrong = settings(task=ACTION | {"actions": ["Sitting", "Dancing"]})
-    with pytest.raises(InputError, match=r"small.h5 have no Dancing and Walking, which the setting does not name"):
+    with pytest.raises(
+        InputError, match=r"found Sitting, Dancing; the training recordings of .*small.h5 have Sitting, Walking"
+    ):
         Run.create("run", wrong, dataset, Engine("cpu"))
 
 
 def test_sixteen_joints_of_a_file_with_more(trained, dataset, tmp_path):
     task = {"name": "lifting", "root": "learned", "losses": {"mse": 1.0}}
-    run = trained(task=task, skeleton="h36m16", test=["S9"])
+    run = trained(task=task, model=FLAT | {"name": "simple_pose"}, skeleton="h36m16", test=["S9"])
     assert run.skeleton == H36M16
     report = run.evaluate(dataset, find_protocol("semgcn"))
     assert tuple(report["scored"]["joints"]) == H36M16.names
@@ -113,7 +115,7 @@ def test_sixteen_joints_of_a_file_with_more(trained, dataset, tmp_path):
     assert again["metrics"] == report["metrics"]
     message = r"'h36m16' \(16 joints\), run 'run' 'h36m17' \(17 joints\), of which the file lacks Neck/Nose; .*h36m16"
     with pytest.raises(InputError, match=message):
-        trained(Dataset(tmp_path / "sixteen.h5"), task=task, skeleton="h36m17", train=["S9"])
+        trained(Dataset(tmp_path / "sixteen.h5"), skeleton="h36m17", train=["S9"])
 
 
 def test_a_path_is_not_learned_from_data_without_one(dataset, tmp_path):
@@ -124,7 +126,7 @@ def test_a_path_is_not_learned_from_data_without_one(dataset, tmp_path):
             writer.add(entry)
     task = {"name": "lifting", "output": "global", "losses": {"position": 1.0, "trajectory": 1.0}}
     data = Dataset(tmp_path / "rootless.h5")
-    run = Run.create("run", settings(task=task), data, Engine("cpu"))
+    run = Run.create("run", settings(task=task, model=SETTINGS["model"]), data, Engine("cpu"))
     with pytest.raises(InputError, match="rootless.h5: its poses are relative to their root"):
         run.windows(data, ["S1"])
 
@@ -145,3 +147,37 @@ def test_following_a_recording_is_what_windows_around_each_frame_give(trained, d
     order = batch["frame"][kept, 0].argsort()
     np.testing.assert_allclose(track["prediction"], expected[order], atol=1e-5)
     assert len(track["frame"]) == len(order)
+
+
+def test_long_recordings_of_single_frames_go_through_in_large_batches(trained, dataset):
+    run = trained(task={"name": "lifting", "root": "zero", "losses": {"mse": 1.0}}, frames=1, test=["S9"])
+    frames = []
+    run.model.register_forward_pre_hook(
+        lambda module, arguments, inputs: frames.append(len(inputs["x"]) * inputs["x"].shape[2]), with_kwargs=True
+    )
+    scored = run.evaluate(dataset, find_protocol("standard"))["scored"]["frames"]
+    assert len(frames) == 1 and scored <= frames[0] < 2 * scored + 64 * len(dataset)
+
+
+@pytest.mark.parametrize("changes", [{"output": "global"}, {"root": "learned"}])
+def test_a_model_without_a_root_is_not_asked_for_one(changes):
+    with pytest.raises(InputError, match=r"task.*model 'linear' gives the root no output"):
+        settings(task={"name": "lifting", "losses": {"position": 1.0}} | changes)
+
+
+def test_settings_that_would_be_without_effect_are_refused():
+    values = {"task": ACTION, "data": SETTINGS["data"], "model": FLAT}
+    for optim, key in (
+        ({"schedule": "cosine", "decay_steps": 3}, "decay_steps"),
+        ({"freeze_norm": True, "norm_momentum": [0.1, 0.1]}, "norm_momentum"),
+    ):
+        with pytest.raises(InputError, match=f"optim.{key}: "):
+            validate(values | {"optim": optim}, "here")
+
+
+def test_actions_are_counted_where_poses_are(trained, dataset, monkeypatch):
+    run = trained(test=["S9"])
+    rows, valid = dataset.rows, np.random.default_rng(0).random(len(dataset.rows("frame"))) < 0.4
+    monkeypatch.setattr(dataset, "rows", lambda name: valid if name == "valid" else rows(name))
+    report = run.evaluate(dataset, find_protocol("standard"))
+    assert report["recognition"]["frames"]["count"] == report["scored"]["frames"] < valid.size / 2

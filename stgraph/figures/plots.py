@@ -112,7 +112,13 @@ def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping
     for y, (wide, narrow) in enumerate(zip(p1, p2, strict=True)):
         axes.annotate(f"{wide:.1f} / {narrow:.1f}", (max(wide, narrow), y), (4, 0), textcoords="offset points", **label)
     mean = report["metrics"]["P1"]
-    axes.axvline(mean, color=MEAN_COLOUR, linestyle="--", linewidth=1, label=f"mean P1, {mean:.1f} mm")
+    axes.axvline(
+        mean,
+        color=MEAN_COLOUR,
+        linestyle="--",
+        linewidth=1,
+        label=f"mean P1 over {report['protocol']['mean_over']}s, {mean:.1f} mm",
+    )
     axes.set_yticks(place, names)
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.set_xlim(0, max(1e-9, *p1, *p2) * 1.14)

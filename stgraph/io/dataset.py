@@ -98,7 +98,7 @@ class DatasetWriter:
     windows: tuple[int, int] = (81, 5)
 
     def __enter__(self) -> "DatasetWriter":
-        self.path = Path(self.path)
+        self.path, self.inputs = Path(self.path), [Path(path) for path in self.inputs]
         make_folder_of(self.path)
         self._check_replaceable()
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
@@ -194,7 +194,7 @@ class DatasetWriter:
                 terms=self.terms,
                 units=UNITS,
                 created_by=f"{self.created_by} (stgraph {__version__})",
-                inputs=json.dumps(hashes([Path(path) for path in self.inputs])),
+                inputs=json.dumps(hashes(self.inputs)),
                 left_out=json.dumps(self.left_out),
                 notes=json.dumps(self.notes),
                 rows=json.dumps({name: digest.hexdigest() for name, digest in sorted(self._digests.items())}),

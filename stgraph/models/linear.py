@@ -35,6 +35,7 @@ class Linear(FlatModel):
         dropout: share of activations that training sets to zero.
     """
 
+    predicts_root = False
     published = Published("martinez", r"^linear_stages\.", H36M16, "linear")
 
     def __init__(

@@ -136,6 +136,8 @@ class Lifting:
             problems.append(f'losses: {", ".join(of_path)} need the root\'s path; set output to "global"')
         if settings["output"] == "global" and settings["root"] == "learned":
             problems.append('root: "learned" is for a root-relative output; with output "global" leave it out')
+        if len(set(settings["actions"] or ())) < len(settings["actions"] or ()):
+            problems.append("actions: a name stands in it twice; give each once")
         if settings["actions"] and not losses.get("action"):
             problems.append('actions: named, but nothing learns them; give losses an "action" or leave them out')
         if not any(losses.values()):
@@ -159,13 +161,9 @@ class Lifting:
             return settings
         named = settings["actions"] or actions
         if set(named) != set(actions):
-            absent, extra = (", ".join(sorted(part)) for part in (set(named) - set(actions), set(actions) - set(named)))
             raise InputError(
-                f"task.actions: the training recordings of {where} have "
-                + " and ".join(
-                    [f"no {absent}"] * bool(absent) + [f"{extra}, which the setting does not name"] * bool(extra)
-                )
-                + f"; they have {', '.join(actions)}; mend the list, or leave it out to take these"
+                f"task.actions: found {', '.join(named)}; the training recordings of {where} have "
+                f"{', '.join(actions)}; mend the list, or leave it out to take these"
             )
         if len(actions) < 2:
             raise InputError(f"task.losses.action: the training recordings of {where} have one action; leave it out")

@@ -108,6 +108,7 @@ def test_unseen_joints_do_not_reproject(published):
         ({"losses": {"motion": 1.0}}, 8, "window of 8 frames"),
         ({"losses": {"position": 1.0}, "output": "global", "root": "learned"}, 81, "root-relative output"),
         ({"losses": {"position": 1.0}, "actions": ["Walking", "Sitting"]}, 81, "nothing learns them"),
+        ({"losses": {"action": 1.0}, "actions": ["Walking", "Walking"]}, 81, "stands in it twice"),
     ],
 )
 def test_impossible_settings_are_named(changes, frames, message):
@@ -171,7 +172,9 @@ def test_actions_are_those_of_the_training_recordings():
     assert settle(ordered, ["Sitting", "Walking"], "x.h5") == ordered
     plain = {"losses": {"position": 1.0}, "actions": None}
     assert settle(plain, ["Sitting", "Walking"], "x.h5") == plain
-    with pytest.raises(InputError, match="x.h5 have no Dancing and Walking, which the setting does not name"):
+    with pytest.raises(
+        InputError, match="found Dancing, Sitting; the training recordings of x.h5 have Sitting, Walking"
+    ):
         settle(section | {"actions": ["Dancing", "Sitting"]}, ["Sitting", "Walking"], "x.h5")
     with pytest.raises(InputError, match="have one action"):
         settle(section, ["Walking"], "x.h5")
