@@ -182,7 +182,7 @@ def test_inputs_are_hashed_by_their_place(tmp_path):
     for number, path in enumerate(inputs):
         path.parent.mkdir()
         path.write_bytes(bytes([number]))
-    with h5py.File(write(tmp_path / "new.h5", inputs=inputs)) as file:
+    with h5py.File(write(tmp_path / "new.h5", inputs=iter(inputs))) as file:
         hashes = json.loads(file.attrs["inputs"])
     assert list(hashes) == ["S1/Walking.cdf", "S5/Walking.cdf"]
     assert hashes["S5/Walking.cdf"] == hashlib.sha256(b"\x01").hexdigest()
