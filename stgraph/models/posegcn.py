@@ -133,7 +133,8 @@ class PoseGCN(FrameModel):
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j) -> (b channels t j)."""
         root = x[:, :2, :, self.root, None]
-        x = self.first(torch.cat([x[:, :2] - root, x[:, 2:], root.expand(-1, -1, -1, x.shape[-1])], dim=1))
+        seen = (x[:, :2] != 0).any(dim=1, keepdim=True)  # zero is what was not seen, and stays it
+        x = self.first(torch.cat([(x[:, :2] - root) * seen, x[:, 2:], root.expand(-1, -1, -1, x.shape[-1])], dim=1))
         for layer in self.layers:
             x = layer(x)
         return x

@@ -139,3 +139,14 @@ def test_groups_divide_the_channels(groups, problems):
     found = MODELS.get("posegcn").check(SMALL | {"groups": groups}, 1)
     assert len(found) == problems
     assert all("groups: 8 of them" in problem and "12" in problem for problem in found)
+
+
+def test_a_joint_that_was_not_seen_stays_zero():
+    model = PoseGCN(H36M17, 3, {"pose": 3}, channels=16, hidden=32, groups=4, layers=1).eval()
+    x = torch.randn(4, 3, 2, len(H36M17))
+    x[:, :, :, 5] = 0
+    found = []
+    model.first.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0]))
+    model(x)
+    relative = found[0][:, :2]
+    assert not relative[..., 5].any() and not relative[..., H36M17.root].any() and relative[..., 6].all()
