@@ -40,7 +40,9 @@ def main(args: argparse.Namespace) -> None:
     published = MODELS.get(model).published
     settings, weights = convert(model, state, overrides, str(args.checkpoint), args.like)
     origin = Origin(f"published checkpoint {args.checkpoint.name}", "its publisher's", sha256(args.checkpoint), False)
-    save_weights(target, Weights(weights, settings, published.skeleton, origin, float(settings.optim.epochs), {}))
+    epoch = rest.pop("epoch", None)
+    epoch = float(epoch) if isinstance(epoch, int | float) else 0.0  # it may be an object that was not run
+    save_weights(target, Weights(weights, settings, published.skeleton, origin, epoch, {}))
     with replaced(experiment) as temporary:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
     like = args.like or published.like

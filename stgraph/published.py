@@ -49,8 +49,8 @@ NUMPY_NAMES = [
 WEIGHTS = ("state_dict", "model_pos")  # where publishers put them
 
 
-def load_published(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """The weights of a checkpoint, and the names of what else it holds, which is not used.
+def load_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights of a checkpoint, and what else it holds by its name.
 
     Nothing in it is run: tensors, containers, numbers and NumPy's random state are all it may hold.
 
@@ -78,7 +78,7 @@ def load_published(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         )
         places = " or ".join(map(repr, WEIGHTS))
         raise InputError(f"{path}: found {found}; expected tensors by name, by themselves or under {places}")
-    rest = [str(name) for name, value in content.items() if name != place and value is not None] if place else []
+    rest = {str(name): value for name, value in content.items() if name != place and value is not None} if place else {}
     return {str(name).removeprefix("module."): value for name, value in state.items()}, rest
 
 
