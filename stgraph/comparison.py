@@ -28,7 +28,7 @@ COLUMNS = {
     "MPJVE": ("MPJVE, mm/frame", 2),
     "action": ("action, %", 1),
     "minutes": ("training, min", 1),
-    "epochs": ("epochs", 1),
+    "epochs": ("epochs", 2),
     "window": ("frames at once", 0),
     "fps": ("frames/s at batch 1", 0),
 }
