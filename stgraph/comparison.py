@@ -177,14 +177,16 @@ def comparison_markdown(rows: Sequence[dict], budget: str) -> str:
         "detector": [row["about"]["detector"] for row in rows],
         "subjects": [row["about"]["subjects"] for row in rows],
         "scored": [f"{row['frames']:,} frames of {row['joints']} joints" for row in rows],
-        "protocol": [row["protocol"] for row in rows],
     }.items():
-        if len(set(values)) == 1:
-            lines.append(f"- {name}: {values[0]}")
-        else:
-            each = "; ".join(f"{row['exp']}: {value}" for row, value in zip(rows, values, strict=True))
-            warning = "" if name == "protocol" else "**not the same, so the rows cannot be compared:** "
-            lines.append(f"- {name}: {warning}{each}")
+        same = len(set(values)) == 1
+        warning = "**not the same, so the rows cannot be compared:** " * (not same)
+        lines.append(f"- {name}: {warning}{values[0] if same else by_value(rows, values)}")
+    # Models differ in the windows that they are scored by, and in nothing else of the protocol.
+    sentences = [row["protocol"].removesuffix(".").split(". ") for row in rows]
+    common = [sentence for sentence in sentences[0] if all(sentence in others for others in sentences)]
+    own = [". ".join(sentence for sentence in each if sentence not in common) for each in sentences]
+    windows = f". {by_value(rows, own)}" if any(own) else ""
+    lines.append(f"- protocol: {'. '.join(common)}{windows}.")
     for row in rows:
         if row["about"]["trained_on_them_too"]:
             lines.append(
@@ -200,6 +202,14 @@ def comparison_markdown(rows: Sequence[dict], budget: str) -> str:
     lines.append("")
     table = [(row["exp"], *(cell(row, name, decimals) for name, (_, decimals) in columns.items())) for row in rows]
     return "\n".join([*lines, *markdown_table(("", *(title for title, _ in columns.values())), table), ""])
+
+
+def by_value(rows: Sequence[dict], values: Sequence[str]) -> str:
+    """Which rows have which of several values."""
+    exps: dict[str, list[str]] = {}
+    for row, value in zip(rows, values, strict=True):
+        exps.setdefault(value, []).append(row["exp"])
+    return "; ".join(f"{', '.join(names)}: {value}" for value, names in exps.items())
 
 
 def cell(row: dict, name: str, decimals: int) -> str:

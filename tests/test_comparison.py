@@ -93,6 +93,12 @@ def test_different_frames_are_not_compared_silently():
     text = comparison_markdown([row, row | {"exp": "two", "frames": 9}], "-")
     assert "cannot be compared:** one: 10 frames of 17 joints; two: 9 frames of 17 joints" in text
     assert "synthetic data" in text and "cannot be compared" not in comparison_markdown([row, row], "-")
+    texts = [
+        f"All of it. {cut}. Means alike." for cut in ("Each frame by itself", "Windows of 9", "Each frame by itself")
+    ]
+    rows = [row | {"exp": exp, "protocol": protocol} for exp, protocol in zip("abc", texts, strict=True)]
+    expected = "protocol: All of it. Means alike. a, c: Each frame by itself; b: Windows of 9."
+    assert expected in comparison_markdown(rows, "-")
 
 
 def test_mistakes_are_found_before_anything_is_trained(folder, dataset):
