@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -230,12 +231,14 @@ def test_a_budget_does_not_change_which_epoch_is_the_best(fit, monkeypatch):
     whole = fit("whole")
     losses = iter([2.0, 3.0, 3.0])
 
+    clock = stopped_clock(monkeypatch)
+
     class Slow(Listener):
         def step(self, number, means):
-            time.sleep(1.0 if number == batches + 1 else 0)
+            clock[0] += 100.0 * (number == batches + 1)
 
     batches = int(load_last(whole.folder / "last.pt")["optimizer"]["state"][0]["step"]) // 3
-    cut = fit("cut", Slow(), minutes=0.9 / 60)
+    cut = fit("cut", Slow(), minutes=1.0)
     assert cut.progress.epoch == 1 and cut.progress.step >= 1
     cut = fit("cut", resume=True)
     assert cut.progress.best_epoch == whole.progress.best_epoch == 1
@@ -369,6 +372,13 @@ def test_stop_requests_gives_the_handlers_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def stopped_clock(monkeypatch):
+    """Training's clock, which stands still but for what a test adds to it."""
+    clock = [0.0]
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return clock
+
+
 class Rates(Listener):
     """Notes the learning rate and the norms' momentum of every step."""
 
@@ -403,11 +413,20 @@ def test_the_learning_rate_follows_its_schedule(dataset, tmp_path, monkeypatch, 
 
 def test_a_cosine_ends_with_the_minutes(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rates = Rates()
+    clock, rates = stopped_clock(monkeypatch), Rates()
     run = Run.create("run", settings(optim__schedule="cosine", optim__epochs=1000), dataset, Engine("cpu"))
-    rates.watch(fitting.Fit(run, dataset, rates, minutes=2 / 60)).fit()
-    found = np.array(rates.found)[:, 0]
-    assert found[0] == pytest.approx(0.01) and (np.diff(found) < 0).all() and 0 < found[-1] < 0.001
+    fit = rates.watch(fitting.Fit(run, dataset, rates, minutes=1.0))
+    note = rates.step
+
+    def step(number, means):
+        note(number, means)
+        clock[0] += 3.0
+
+    rates.step = step
+    fit.fit()
+    # A step's rate is that of the time known when it begins: the end of the step before it began.
+    seconds = np.maximum(3.0 * (np.arange(21) - 1), 0)
+    np.testing.assert_allclose(np.array(rates.found)[:, 0], 0.01 * (1 + np.cos(np.pi * seconds / 60)) / 2, atol=1e-9)
 
 
 @pytest.mark.parametrize("optim", [{"schedule": "cosine"}, {"norm_momentum": [0.1, 0.001]}, {"decay_steps": 4}])
