@@ -53,6 +53,7 @@ class Model(nn.Module):
     where those fix the length of a window, "data.frames" is among the settings.
 
     Attributes:
+        tasks: which tasks it serves.
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
         before, after: frames at the ends of a window that the model sees but predicts nothing for.
@@ -60,6 +61,7 @@ class Model(nn.Module):
             window of whatever length. Long recordings then go through in long pieces.
     """
 
+    tasks: ClassVar[tuple[str, ...]] = ("lifting", "action")
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
     predicts_root: ClassVar[bool] = True
