@@ -1,8 +1,9 @@
 """Skeleton layouts as data. Depth, bones, mirror and the mapping to other skeletons are derived from the names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,9 +20,10 @@ class Skeleton:
         names: one name per joint.
         parents: index of each joint's parent, -1 for the root.
         left, right: indices of the joints that a mirror swaps, pair by pair.
+        centre: index of the joint from which a graph's distances are told; -1, which it never stays, is the root.
 
     Raises:
-        InputError: not a single tree, or left and right do not pair up.
+        InputError: not a single tree, left and right do not pair up, or the centre is no joint.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Skeleton:
     parents: tuple[int, ...]
     left: tuple[int, ...] = ()
     right: tuple[int, ...] = ()
+    centre: int = -1
 
     def __post_init__(self) -> None:
         for field in ("names", "parents", "left", "right"):
@@ -55,6 +58,10 @@ class Skeleton:
             raise InputError(
                 f"{where}: left {self.left} and right {self.right}; list each side's joints once, in the same order"
             )
+        if not -1 <= self.centre < len(self):
+            raise InputError(f"{where}: centre {self.centre}; give one of its {len(self)} joints, or -1 for the root")
+        if self.centre < 0:
+            object.__setattr__(self, "centre", self.root)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -103,22 +110,22 @@ class Skeleton:
         return np.array([other.names.index(name) for name in self.names])
 
     def keep(self, names: Sequence[str], name: str) -> "Skeleton":
-        """The skeleton of these joints alone; a joint whose parent goes hangs on the nearest ancestor that stays."""
+        """The skeleton of these joints alone; a parent or centre that goes gives way to the nearest ancestor left."""
         kept = [self.index(joint) for joint in names]
 
-        def new_parent(joint: int) -> int:
-            parent = self.parents[joint]
-            while parent >= 0 and parent not in kept:
-                parent = self.parents[parent]
-            return kept.index(parent) if parent >= 0 else -1
+        def staying(joint: int) -> int:
+            while joint >= 0 and joint not in kept:
+                joint = self.parents[joint]
+            return kept.index(joint) if joint >= 0 else -1
 
         pairs = [(a, b) for a, b in zip(self.left, self.right, strict=True) if a in kept and b in kept]
         return Skeleton(
             name,
             tuple(names),
-            tuple(new_parent(joint) for joint in kept),
+            tuple(staying(self.parents[joint]) for joint in kept),
             tuple(kept.index(a) for a, _ in pairs),
             tuple(kept.index(b) for _, b in pairs),
+            staying(self.centre),
         )
 
     def without(self, *names: str, name: str = "") -> "Skeleton":
@@ -161,7 +168,103 @@ H36M17 = Skeleton(
 # Stacked Hourglass has no Neck/Nose.
 H36M16 = H36M17.without("Neck/Nose", name="h36m16")
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (H36M32, H36M17, H36M16)}
+# OpenPose's COCO model as ST-GCN joins it: the hips hang on the shoulders.
+OPENPOSE18 = Skeleton(
+    "openpose18",
+    (
+        *("Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "RHip", "RKnee", "RAnkle"),
+        *("LHip", "LKnee", "LAnkle", "REye", "LEye", "REar", "LEar"),
+    ),
+    (1, -1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15),
+    (5, 6, 7, 11, 12, 13, 15, 17),
+    (2, 3, 4, 8, 9, 10, 14, 16),
+)
+
+# Kinect's joints in NTU RGB+D, rooted between the shoulders; ST-GCN and those after it hang a hand's tip on the thumb.
+NTU25 = Skeleton(
+    "ntu25",
+    (
+        *("SpineBase", "SpineMid", "Neck", "Head", "LShoulder", "LElbow", "LWrist", "LHand"),
+        *("RShoulder", "RElbow", "RWrist", "RHand", "LHip", "LKnee", "LAnkle", "LFoot"),
+        *("RHip", "RKnee", "RAnkle", "RFoot", "SpineShoulder", "LHandTip", "LThumb", "RHandTip", "RThumb"),
+    ),
+    (1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, -1, 22, 7, 24, 11),
+    (4, 5, 6, 7, 12, 13, 14, 15, 21, 22),
+    (8, 9, 10, 11, 16, 17, 18, 19, 23, 24),
+)
+
+# COCO's keypoints, rooted at the nose as pyskl joins them.
+COCO17 = Skeleton(
+    "coco17",
+    (
+        *("Nose", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist"),
+        *("LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle"),
+    ),
+    (-1, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
+    (1, 3, 5, 7, 9, 11, 13, 15),
+    (2, 4, 6, 8, 10, 12, 14, 16),
+)
+
+# One hand: the wrist, then four joints of every finger from the palm outwards.
+HAND21 = Skeleton(
+    "hand21",
+    (
+        "Wrist",
+        *(f"{finger}{joint}" for finger in ("Thumb", "Index", "Middle", "Ring", "Little") for joint in range(1, 5)),
+    ),
+    (-1, *(0 if joint % 4 == 1 else joint - 1 for joint in range(1, 21))),
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (H36M32, H36M17, H36M16, OPENPOSE18, NTU25, COCO17, HAND21)}
+
+
+def skeleton_from(tree: Any, where: str) -> Skeleton:
+    """A layout given as JSON.
+
+    Args:
+        tree: an object of `names`; `parents` (the root's is -1 or null); and, where wanted, `name`, `left` and `right`
+            (pair by pair), `centre`. Joints are given by index or name.
+        where: names the file and the place in it for messages; also the layout, if it has no `name`.
+
+    Raises:
+        InputError: a key is missing, unknown or of the wrong type, a joint is unknown, or it is no tree.
+
+    >>> skeleton_from({"name": "arm", "names": ["Elbow", "Wrist"], "parents": [None, "Elbow"]}, "arm.json").parents
+    (-1, 0)
+    """
+    keys = ("names", "parents", "name", "left", "right", "centre")
+    if not isinstance(tree, Mapping):
+        raise InputError(f"{where}: found {type(tree).__name__}; expected an object with {', '.join(keys)}")
+    wrong = [f"unknown key {key!r}" for key in tree if key not in keys]
+    wrong += [f"{key} missing" for key in keys[:2] if key not in tree]
+    if wrong:
+        raise InputError(f"{where}: {', '.join(wrong)}; expected names, parents, and perhaps {', '.join(keys[2:])}")
+    for key in {*tree} - {"name", "centre"}:
+        if not isinstance(tree[key], list | tuple):
+            raise InputError(f"{where}: {key}: found {tree[key]!r}; expected a list with an entry for each joint")
+    names = tuple(tree["names"])
+    if not all(isinstance(name, str) for name in names) or not isinstance(tree.get("name", ""), str):
+        raise InputError(f"{where}: names: found {[tree.get('name', ''), *names]!r}; expected text")
+
+    def joint(value: Any, key: str, lowest: int = 0) -> int:
+        if isinstance(value, str) and value in names:
+            return names.index(value)
+        if type(value) is int and lowest <= value < len(names):
+            return value
+        raise InputError(
+            f"{where}: {key}: found joint {value!r}; expected one of {', '.join(names)}, or an index of theirs from "
+            f"{lowest} to {len(names) - 1}"
+        )
+
+    def joints(key: str) -> tuple[int, ...]:
+        return tuple(joint(value, key) for value in tree.get(key, ()))
+
+    parents = tuple(-1 if parent is None else joint(parent, "parents", -1) for parent in tree["parents"])
+    centre = -1 if tree.get("centre") is None else joint(tree["centre"], "centre")
+    try:
+        return Skeleton(tree.get("name", where), names, parents, joints("left"), joints("right"), centre)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def shared_layouts(one: Skeleton, other: Skeleton) -> list[str]:
