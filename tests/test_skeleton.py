@@ -86,7 +86,7 @@ def test_a_layout_may_come_as_json_by_names_or_indices():
         ({"parents": ["Sholder", None, 0]}, "parents: found joint 'Sholder'; expected one of Elbow, Shoulder, Wrist"),
         ({"parents": [1, -1, 3]}, "parents: found joint 3; .* from -1 to 2"),
         ({"parents": [1, -1, True]}, "parents: found joint True"),
-        ({"parents": [1, -1]}, "arm.json: skeleton 'arm.json': 3 names .* and 2 parents"),
+        ({"parents": [1, -1]}, "skeleton 'arm.json': 3 names .* and 2 parents"),
         ({"parents": 5}, "parents: found 5; expected a list"),
         ({"names": ["Elbow", 2, "Wrist"]}, "names: found .*2.*; expected text"),
         ({"name": 3}, "names: found"),

@@ -177,7 +177,7 @@ class TGraphNet(Model):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        matrices = partitions(skeleton, "symmetric", frames_per_graph)
+        matrices = partitions(skeleton, "symmetric", frames=frames_per_graph)
         self.adjacency = Adjacency(matrices)
         self.temporal_stride = temporal_stride
 

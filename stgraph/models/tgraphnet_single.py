@@ -47,7 +47,7 @@ class TGraphNetSingle(Model):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        matrices = partitions(skeleton, "symmetric", frames_per_graph)
+        matrices = partitions(skeleton, "symmetric", frames=frames_per_graph)
         self.adjacency = Adjacency(matrices)
 
         def unit(before: int, after: int) -> Unit:
