@@ -48,7 +48,7 @@ def published(layout: str) -> Skeleton:
         links, centre = file[f"{layout}/edge"].tolist(), int(file[f"{layout}/center"])
     parents = {joint: parent for joint, parent in links if joint != parent}
     joints = range(len(parents) + 1)
-    return Skeleton(layout, map(str, joints), [parents.get(joint, -1) for joint in joints], centre=centre)
+    return Skeleton(layout, tuple(map(str, joints)), tuple(parents.get(joint, -1) for joint in joints), centre=centre)
 
 
 @pytest.mark.parametrize("hops_dilation", OPTIONS)
