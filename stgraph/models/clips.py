@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from einops import rearrange
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from stgraph.models import Model
-from stgraph.models.blocks import Changed, Motion
+from stgraph.models.blocks import Motion
 from stgraph.skeleton import Skeleton
 
 
@@ -28,8 +29,8 @@ class DataNorm(nn.Module):
 
     def forward(self, x: Motion) -> Motion:
         """Normalise, and lay out in channels-last memory."""
-        b, c, t, j = x.shape
-        return rearrange(self.norm(rearrange(x, "b c t j -> (b t) (j c)")), "(b t) (j c) -> b c t j", t=t, j=j)
+        rows = self.norm(rearrange(x, "b c t j -> (b t) (j c)"))
+        return rearrange(rows, "(b t) (j c) -> b c t j", t=x.shape[2], j=x.shape[3])
 
 
 class ClipModel(Model):
@@ -55,7 +56,7 @@ class ClipModel(Model):
         self.blocks = nn.ModuleList(blocks)
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, outputs, 1) for name, outputs in heads.items()})
 
-    def features(self, x: Motion) -> Changed:
+    def features(self, x: Motion) -> Float[Tensor, "b d s j"]:
         """Body without heads: (b c t j) -> (b d s j), s frames left by the blocks' strides."""
         x = self.data_norm(x)
         for block in self.blocks:
