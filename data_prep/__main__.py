@@ -89,7 +89,7 @@ def _without_folders(word: str) -> str:
 def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = (81, 5)) -> str:
     """Write a source's recordings to `out`; returns the summary."""
     about = (out, source.skeleton, source.source, source.terms, command, source.inputs, source.splits, windows)
-    with DatasetWriter(*about) as writer:
+    with DatasetWriter(*about, source.classes) as writer:
         with Progress(transient=True) as progress:
             bar = progress.add_task(out.name, total=source.total)
             for recording in source.recordings:

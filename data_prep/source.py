@@ -25,6 +25,7 @@ class Source:
         left_out: (what, why); may grow while recordings are read.
         notes: sentences for the summary (which calibration, which unit, what was decided by a rule).
         splits: name -> part ("train", "validation", "test") -> subjects or recording ids.
+        classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
     """
 
     skeleton: Skeleton
@@ -36,6 +37,7 @@ class Source:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import resource
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.dataset import Dataset, DatasetWriter, window_table
-from stgraph.skeleton import H36M17
+from stgraph.io.dataset import RECORDING_TEXT, Dataset, DatasetWriter, window_table
+from stgraph.io.recording import Recording, Track, check_metres
+from stgraph.skeleton import H36M17, HAND21, Skeleton
 from tests.conftest import CAMERAS, LENGTHS, recording, standing, write
 
 
@@ -300,3 +302,100 @@ def test_frames_apart_are_tracks_of_one_frame(tmp_path):
     assert data.tracks["recording"].tolist() == [0] + 20 * [1] and not data.tracks["person"].any()
     assert data.recordings["frames"].tolist() == [20, 20]
     np.testing.assert_array_equal(data.rows("pose3d")[20:], apart.tracks[0].pose3d)
+
+
+def clip(number, person=1, **changes):
+    """A short recording of one or more persons, 3D alone."""
+    good = recording(f"S{number}", 0, CAMERAS[0], 20)
+    tracks = [Track({}, standing(20, number + other), person=other) for other in range(person)]
+    return replace(good, **({"tracks": tracks} | changes))
+
+
+def clips(path, *recordings, skeleton=H36M17, **about):
+    with DatasetWriter(path, skeleton, source="", terms="", created_by="", **about) as writer:
+        for one in recordings:
+            writer.add(one)
+    return Dataset(path)
+
+
+def test_recordings_have_several_persons_and_3d_or_2d_alone(tmp_path):
+    solid = clips(tmp_path / "3d.h5", clip(1, person=2), clip(2))
+    assert (solid.detectors, solid.has("pose3d")) == ([], True)
+    assert solid.tracks["recording"].tolist() == [0, 0, 1] and solid.tracks["person"].tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(solid.rows("pose3d")[20:40], standing(20, 2))
+    with pytest.raises(InputError, match="has no pose2d/cpn.* its detectors are none, it is 3D alone"):
+        solid.rows("pose2d/cpn")
+    track = Track({"openpose": np.zeros((5, 17, 3))})
+    gap = [track, replace(track, frame=9), replace(track, frame=3, person=1)]
+    flat = clips(tmp_path / "2d.h5", clip(1, tracks=gap))
+    assert (flat.detectors, flat.has("pose3d")) == (["openpose"], False)
+    assert flat.rows("frame").tolist() == [*range(5), *range(9, 14), *range(3, 8)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([{}, {"frame": 19}], "two poses of person 0 at frame 19"),
+        (
+            [{}, {"frame": 20, "pose2d": {"cpn": np.ones((20, 17, 3))}}],
+            "tracks have different fields, pose2d/cpn",
+        ),
+        ([{"frame": -1}], "a pose of person 0 at frame -1; frames count from 0"),
+    ],
+)
+def test_tracks_that_do_not_go_together_are_refused(tmp_path, changes, message):
+    track = clip(1).tracks[0]
+    with pytest.raises(InputError, match=f"S1/take 0/left: .*{message}"):
+        clips(tmp_path / "new.h5", clip(1, tracks=[replace(track, **change) for change in changes]))
+
+
+def test_the_order_of_classes_is_kept(tmp_path):
+    names = ["Walking", "Sitting", "Zeichnen, über Kopf"]
+    assert clips(tmp_path / "new.h5", clip(1), clip(2, action=""), classes=names).classes == names
+    assert clips(tmp_path / "new.h5", clip(1)).classes == []
+    with pytest.raises(InputError, match="S1/take 0/left: action 'Walking' is none of the 2 classes"):
+        clips(tmp_path / "new.h5", clip(1), classes=names[1:])
+    with pytest.raises(InputError, match="classes Sitting are named twice"):
+        clips(tmp_path / "new.h5", clip(1), classes=[*names, "Sitting"])
+
+
+def test_the_centre_of_a_skeleton_is_kept(tmp_path):
+    moved = replace(H36M17, centre=8)
+    assert clips(tmp_path / "new.h5", clip(1), skeleton=moved).skeleton == moved
+
+
+def test_a_hand_and_a_single_joint_are_in_metres_too(tmp_path):
+    hand = 0.03 * np.random.default_rng(0).normal(size=(30, len(HAND21), 3))
+    check_metres(hand, HAND21, "hand")
+    with pytest.raises(InputError, match="hand: the median bone is .*these look like millimetres"):
+        check_metres(1000 * hand, HAND21, "hand")
+    check_metres(np.zeros((3, 1, 3)), Skeleton("point", ("point",), (-1,)), "point")
+
+
+def test_text_is_read_from_files_of_either_kind(tmp_path):
+    """Those of variable length, without classes and centre, are what earlier versions wrote."""
+    new = clips(tmp_path / "new.h5", clip(1, subject="Übung"), clip(2), splits={"a": {"test": ["S2"]}})
+    with h5py.File(new.path, "a") as file:
+        assert h5py.check_string_dtype(file["recordings/id"].dtype).length == len("Übung/take 0/left".encode())
+        for name in ("skeleton/names", "splits/a", *(f"recordings/{name}" for name in RECORDING_TEXT)):
+            text = list(file[name].asstr()[:])
+            del file[name]
+            file.create_dataset(name, data=text, dtype=h5py.string_dtype())
+        del file.attrs["classes"], file["skeleton"].attrs["centre"]
+    old = Dataset(new.path)
+    assert (old.skeleton, old.classes, old.hash) == (new.skeleton, [], new.hash)
+    for name in RECORDING_TEXT:
+        assert list(old.recordings[name]) == list(new.recordings[name])
+    assert list(old.splits["a"]) == ["", "test"]
+
+
+def test_opening_many_clips_is_quick(tmp_path):
+    """By a clock of its own, since others may use the machine."""
+    point, camera = Skeleton("point", ("point",), (-1,)), CAMERAS[0]
+    track = [Track({"d": np.ones((1, 1, 3), np.float32)})]
+    one = Recording("S1", "waving", "", camera, 30.0, track)
+    clips(tmp_path / "new.h5", *(replace(one, take=f"take {number}") for number in range(2000)), skeleton=point)
+    started = time.process_time()
+    data = Dataset(tmp_path / "new.h5")
+    assert time.process_time() - started < 0.08  # 50,000 in 2 s
+    assert data.find("S1/take 1999/left") == 1999
