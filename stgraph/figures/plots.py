@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stgraph.figures.recognition import plot_confusion
+
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
 MOST_BARS = 40
 # More tracks than this cannot be told apart: frames that stand alone are a track each.
 MOST_TRACKS = 12
-# More columns than this leave no room for numbers in them.
-MOST_NUMBERS = 25
 
 
 def plot_joints(report: Mapping) -> Figure:
@@ -58,45 +58,44 @@ def plot_worst(report: Mapping) -> Figure:
 
 
 def plot_recognition(report: Mapping) -> Figure | None:
-    """Shares of every true action's frames that were recognised as each action; None where none was scored.
-
-    Classes that do not occur, neither true nor recognised, have no row or column.
-    """
+    """Recognised against true actions, over frames and over recordings; None where none was scored."""
     scores = report.get("recognition")
-    if scores is None or not scores["frames"]["count"]:
+    parts = [part for part in ("frames", "recordings") if scores and scores[part]["count"]]
+    if not parts:
         return None
-    confusion = np.array(scores["frames"]["confusion"])
-    true, found = (np.flatnonzero(confusion.sum(axis)) for axis in (1, 0))
-    share = 100 * confusion[np.ix_(true, found)] / confusion[true].sum(1, keepdims=True)
-    figure, axes = _page(2.5 + 0.3 * len(true), "Recognised actions, % of the frames of each true one", report)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    if len(found) <= MOST_NUMBERS:
-        for (row, column), value in np.ndenumerate(share):
-            if value >= 0.5:
-                colour = "white" if value > 55 else "0.2"
-                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    axes.set_yticks(range(len(true)), [scores["classes"][number] for number in true], fontsize=8)
-    axes.set_xticks(
-        range(len(found)), [scores["classes"][number] for number in found], fontsize=8, rotation=45, ha="right"
-    )
-    axes.set(xlabel=f"recognised as ({scores['frames']['accuracy']:.1f} % right)", ylabel="true action")
-    axes.tick_params(length=0)
-    return figure
+    parts = {part: np.array(scores[part]["confusion"]) for part in parts}
+    return plot_confusion(parts, scores["classes"], "Recognised against true actions", _facts(report))
 
 
 PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
 
 
-def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:
-    """An empty plot whose title says what was evaluated, and that it is synthetic where it is."""
+def _facts(report: Mapping) -> str:
+    """What was evaluated and how, and that it is synthetic where it is."""
     about = report["about"]
     facts = [about.get("experiment"), about.get("detector"), f"protocol {report['protocol']['name']}"]
     if about.get("synthetic"):
         facts.append("synthetic data")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def plot_clips(report: Mapping) -> Figure:
+    """Recognised against true classes of clips."""
+    about, scores = report["about"], report["recognition"]
+    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    counts = {"clips": np.array(scores["clips"]["confusion"])}
+    return plot_confusion(counts, scores["classes"], "Recognised against true classes", ", ".join(filter(None, facts)))
+
+
+CLIP_PLOTS = {"recognition": plot_clips}
+
+
+def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:
+    """An empty plot whose title says what was evaluated."""
     figure = Figure(figsize=(8, height), layout="constrained")
     axes = figure.subplots()
     figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
-    axes.set_title(", ".join(fact for fact in facts if fact), fontsize=9, color="0.35", loc="left")
+    axes.set_title(_facts(report), fontsize=9, color="0.35", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
