@@ -53,6 +53,16 @@ def aggregate(x: Float[Tensor, "b c t j"], adjacency: Float[Tensor, "k v w"]) ->
     return rearrange(received, "(b t) (f j k) c -> b (k c) (t f) j", b=x.shape[0], f=frames, k=adjacency.shape[0])
 
 
+def combine(x: Float[Tensor, "b kc t j"], adjacency: Float[Tensor, "k v w"]) -> Motion:
+    """What every node receives of a map for each partition: y[c, v] = sum_kw A[k, v, w] x[k c, w].
+
+    The other order of `aggregate` and its map, the cheaper one where the map does not widen. Channels are ordered (k c).
+    """
+    rows = rearrange(x, "b (k c) t j -> (b t) (j k) c", k=len(adjacency))
+    received = GraphProduct.apply(rearrange(adjacency, "k v w -> v (w k)").to(x.dtype), rows)
+    return rearrange(received, "(b t) j c -> b c t j", b=x.shape[0])
+
+
 class GraphProduct(torch.autograd.Function):
     """matrix @ nodes for every graph. torch.matmul would copy the nodes of all graphs into one large matrix instead."""
 
@@ -72,7 +82,7 @@ class GraphProduct(torch.autograd.Function):
         return to_matrix, to_nodes
 
 
-def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Changed:
+def conv_norm(x: Motion, conv: nn.Conv2d, norm: nn.modules.batchnorm._BatchNorm) -> Float[Tensor, "b d s j"]:
     """norm(conv(x)); a norm with fixed statistics is folded into the weights."""
     if norm.training:
         return norm(conv(x))
@@ -121,22 +131,25 @@ class GraphConv(nn.Module):
 
 
 class TemporalConv(nn.Module):
-    """residual + dropout(norm(3-tap convolution over the whole sequence, zero-padded)).
+    """residual + dropout(norm(convolution over the whole sequence, zero-padded)).
 
     Args:
         channels: width before and after.
         dropout: share of activations that training sets to zero.
+        taps: frames that the convolution sees, an odd number.
+        stride: frames that become one.
     """
 
-    def __init__(self, channels: int, dropout: float) -> None:
+    def __init__(self, channels: int, dropout: float, taps: int = 3, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
+        self.conv = nn.Conv2d(channels, channels, (taps, 1), (stride, 1), (taps // 2, 0))
         self.norm = nn.BatchNorm2d(channels)
         self.dropout = dropout
 
-    def forward(self, x: Motion, residual: Motion) -> Motion:
-        """Convolve and add the residual."""
-        return dropout_add(conv_norm(x, self.conv, self.norm), residual, self.dropout * self.training)
+    def forward(self, x: Motion, residual: Shorter | None) -> Shorter:
+        """Convolve and add the residual, if there is one."""
+        y, p = conv_norm(x, self.conv, self.norm), self.dropout * self.training
+        return F.dropout(y, p) if residual is None else dropout_add(y, residual, p)
 
 
 class Shrink(nn.Module):

@@ -1,0 +1,273 @@
+"""ST-GCN: the spatial temporal graph convolutional network that recognises actions."""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgraph.errors import InputError
+from stgraph.models import MODELS, Published, renamed
+from stgraph.models.blocks import (
+    Changed,
+    Motion,
+    TemporalConv,
+    affine,
+    aggregate,
+    combine,
+    conv_norm,
+)
+from stgraph.models.clips import ClipModel
+from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton, partitions
+
+TAPS = 9  # frames that a temporal convolution sees
+# Published names of weights -> ours, applied in turn, and back.
+PUBLISHED_NAMES = (
+    (r"^st_gcn_networks\.", "blocks."),
+    (r"\.gcn\.conv\.", ".graph_conv.conv."),
+    (r"\.tcn\.0\.", ".graph_conv.norm."),
+    (r"\.tcn\.2\.", ".temporal_conv.conv."),
+    (r"\.tcn\.3\.", ".temporal_conv.norm."),
+    (r"\.residual\.", ".match."),
+    (r"^data_bn\.", "data_norm.norm."),
+    (r"^fcn\.", "heads.action."),
+    (r"^edge_importance\.(\d+)$", r"blocks.\1.adjacency.importance"),
+)
+OUR_NAMES = (
+    (r"^blocks\.(\d+)\.adjacency\.importance$", r"edge_importance.\1"),
+    (r"^blocks\.", "st_gcn_networks."),
+    (r"\.graph_conv\.conv\.", ".gcn.conv."),
+    (r"\.graph_conv\.norm\.", ".tcn.0."),
+    (r"\.temporal_conv\.conv\.", ".tcn.2."),
+    (r"\.temporal_conv\.norm\.", ".tcn.3."),
+    (r"\.match\.", ".residual."),
+    (r"^data_norm\.norm\.", "data_bn."),
+    (r"^heads\.action\.", "fcn."),
+)
+
+
+class EdgeWeighted(nn.Module):
+    """A fixed adjacency.
+
+    Args:
+        partitions: (k v w) the adjacency.
+        learned: whether every edge is weighted by a learned importance, 1 where training starts.
+    """
+
+    def __init__(self, partitions: Float[np.ndarray, "k v w"], learned: bool) -> None:
+        super().__init__()
+        weight = torch.from_numpy(partitions).to(torch.get_default_dtype())
+        self.register_buffer("partitions", weight, persistent=False)
+        self.importance = nn.Parameter(torch.ones_like(weight)) if learned else None
+
+    def forward(self, x: Motion) -> Float[Tensor, "k v w"]:
+        """The weighted matrices, the same for every input."""
+        return self.partitions if self.importance is None else self.partitions * self.importance
+
+
+class PartitionedConv(nn.Module):
+    """ReLU(norm(sum_k A_k (x W_k + b_k))): a map with a bias for each partition.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        partitions: matrices of the adjacency.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, partitions: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, partitions * out_channels, 1)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Motion, adjacency: Float[Tensor, "k v w"]) -> Changed:
+        """(b c t j) -> (b d t j)."""
+        weight, bias = self.conv.weight, self.conv.bias
+        if self.norm.training:
+            return self.norm(partitioned_conv(x, weight, bias, adjacency)).relu_()
+        scale, shift = affine(self.norm)
+        scale = scale.repeat(len(adjacency))
+        y = partitioned_conv(x, weight * scale[:, None, None, None], bias * scale, adjacency)
+        return y.add_(shift[:, None, None]).relu_()
+
+
+def partitioned_conv(
+    x: Motion, weight: Float[Tensor, "kd c 1 1"], bias: Float[Tensor, " kd"], adjacency: Float[Tensor, "k v w"]
+) -> Changed:
+    """sum_k A_k (x W_k + b_k), maps and bias ordered (k d): mapped first, unless that widens."""
+    parts = len(adjacency)
+    if len(weight) <= parts * x.shape[1]:
+        return combine(F.conv2d(x, weight, bias), adjacency)
+    weight = rearrange(weight, "(k d) c 1 1 -> d (k c) 1 1", k=parts)
+    received = adjacency.sum(dim=2).T @ rearrange(bias, "(k d) -> k d", k=parts)
+    return F.conv2d(aggregate(x, adjacency), weight).add_(rearrange(received, "v d -> d 1 v"))
+
+
+class Block(nn.Module):
+    """ReLU(residual + temporal convolution of a graph convolution).
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        stride: frames that become one.
+        adjacency: of the graph convolution, `partitions` matrices.
+        partitions: how many.
+        dropout: share of activations that training sets to zero.
+        residual: whether the input passes around, changed to the new width and length if need be.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        adjacency: nn.Module,
+        partitions: int,
+        dropout: float,
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        self.adjacency = adjacency
+        self.graph_conv = PartitionedConv(in_channels, out_channels, partitions)
+        self.temporal_conv = TemporalConv(out_channels, dropout, TAPS, stride)
+        self.residual, self.match = residual, None
+        if residual and (stride > 1 or in_channels != out_channels):
+            self.match = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Motion) -> Float[Tensor, "b d s j"]:
+        """(b c t j) -> (b d s j)."""
+        y = self.graph_conv(x, self.adjacency(x))
+        residual = x if self.match is None else conv_norm(x, *self.match)
+        return self.temporal_conv(y, residual if self.residual else None).relu_()
+
+
+@MODELS.register("stgcn")
+class STGCN(ClipModel):
+    """Spatial temporal graph convolutional network (Yan, Xiong and Lin, AAAI 2018).
+
+    Args:
+        skeleton: gives the graph's partitions.
+        in_channels: of the input, 3 for x, y and z, or x, y and confidence.
+        heads: name -> channels of every output, each a map of each node.
+        channels: width of every block, as published 64 x 4, 128 x 3, 256 x 3.
+        strides: factor by which each block shortens time, as published 2 in the first block of 128 and of 256.
+        dropout: share of activations that training sets to zero, in all blocks but the first.
+        partition: strategy that deals the graph's edges to maps of their own, see `stgraph.skeleton.partitions`.
+        hops: bones between joints that the graph joins, at most.
+        legacy: the spatial partitions as published, with their distances cut at `hops`.
+        edge_importance: whether each block learns a weight for every edge.
+    """
+
+    published = Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub")
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        strides: list[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+        partition: Literal["uniform", "distance", "spatial"] = "spatial",
+        hops: PositiveInt = 1,
+        legacy: bool = False,
+        edge_importance: bool = True,
+    ) -> None:
+        options = {"hops": hops} | ({"legacy": True} if legacy else {})
+        matrices = partitions(skeleton, partition, **options)
+        blocks = [
+            Block(
+                before,
+                after,
+                stride,
+                EdgeWeighted(matrices, edge_importance),
+                len(matrices),
+                dropout if number else 0.0,
+                residual=number > 0,
+            )
+            for number, (before, after, stride) in enumerate(
+                zip([in_channels, *channels[:-1]], channels, strides, strict=True)
+            )
+        ]
+        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section."""
+        problems = []
+        if len(settings["strides"]) != len(settings["channels"]):
+            problems.append(
+                f"strides: {len(settings['strides'])} of them for {len(settings['channels'])} channels; give one for "
+                "each block"
+            )
+        if settings["legacy"] and settings["partition"] != "spatial":
+            problems.append(f'legacy: tells how distances are cut in "spatial", not in {settings["partition"]!r}')
+        return problems
+
+    @classmethod
+    def published_for(cls, state: dict[str, Tensor]) -> Published:
+        """Published for OpenPose's joints too, which the graph tells."""
+        joints = state["A"].shape[-1] if "A" in state and state["A"].ndim else 0
+        if joints != len(OPENPOSE18):
+            return cls.published
+        return replace(cls.published, skeleton=OPENPOSE18, like="stgcn_kinetics")
+
+    @staticmethod
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
+        """Settings that the shapes and the graph tell, and weights under our names, of a published `state_dict`.
+
+        Raises:
+            InputError: the graph is none of the published ones.
+        """
+        weights = {}
+        for published, value in state.items():
+            name = renamed(published, PUBLISHED_NAMES)
+            weights[name] = received_by_rows(value) if name.endswith(".importance") else value
+        blocks = sum(name.endswith(".temporal_conv.conv.weight") for name in weights)
+        settings = {
+            "channels": [len(weights[f"blocks.{block}.temporal_conv.conv.weight"]) for block in range(blocks)],
+            "edge_importance": any(name.endswith(".importance") for name in weights),
+            **graph_settings(received_by_rows(weights.pop("A"))),
+            "task.persons": "padded",
+            "task.classes": [f"class {number}" for number in range(len(weights["heads.action.weight"]))],
+        }
+        return settings, weights
+
+    def to_published(self) -> dict[str, Tensor]:
+        """The `state_dict` that the published implementation reads."""
+        state = {"A": received_by_rows(self.blocks[0].adjacency.partitions)}
+        for name, value in self.state_dict().items():
+            published = renamed(name, OUR_NAMES)
+            state[published] = received_by_rows(value) if published.startswith("edge_importance.") else value
+        return state
+
+
+def received_by_rows(matrices: Float[Tensor, "k w v"]) -> Float[Tensor, "k v w"]:
+    """An adjacency whose rows receive, from one whose columns do, as in published weights; and back."""
+    return matrices.mT.contiguous()
+
+
+def graph_settings(matrices: Float[Tensor, "k v w"]) -> dict[str, str | int | bool]:
+    """The settings that give this graph. Raises InputError where it is none of the published layouts'."""
+    graphs = [
+        ({"partition": partition, "hops": hops} | legacy, skeleton)
+        for skeleton in (NTU25, OPENPOSE18)
+        for partition in ("spatial", "distance", "uniform")
+        for hops in range(1, 4)
+        for legacy in (({"legacy": True}, {"legacy": False}) if partition == "spatial" else ({},))
+    ]
+    for settings, skeleton in graphs:
+        options = {key: value for key, value in settings.items() if key != "partition"}
+        expected = torch.from_numpy(partitions(skeleton, settings["partition"], **options)).to(matrices)
+        if expected.shape == matrices.shape and torch.allclose(expected, matrices, atol=1e-5):
+            return settings
+    k, joints, _ = matrices.shape
+    raise InputError(
+        f"A: {k} partitions of a graph of {joints} joints that is not one of openpose18 ({len(OPENPOSE18)} joints) or "
+        f"ntu25 ({len(NTU25)} joints) as published; weights for another graph mean nothing on these, so train anew"
+    )
