@@ -11,21 +11,20 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.clips import check_clip, write_clip
+from stgraph.figures.clips import film
+from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.skeleton import Skeleton
 
 # Told apart by the colour-blind, too.
 LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
-GHOST, FLOOR, NOTE = "#b9b9b9", "#dcdcdc", "#b35900"
+GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
 SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
-DPI, PANEL_HEIGHT = 100, 340  # the height at which text has its design size
+PANEL_HEIGHT = 340  # pixels, at which text has its design size
 
 
 @dataclass(frozen=True)
@@ -281,29 +280,19 @@ def frames(
     """
     check_panels(panels, skeleton, size)
     view, (width, height) = view or View(), size
-    scale = min(height / PANEL_HEIGHT, width / (320 * len(panels)))
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    canvas = FigureCanvasAgg(figure)
-    top, bottom = 52 * scale / height, 24 * scale / height
+    page = Page(size, min(height / PANEL_HEIGHT, width / (320 * len(panels))), title, caption, note)
+    scale, top, bottom = page.scale, 52 * page.scale / height, 24 * page.scale / height
     stages: list[_ImageStage | _PoseStage] = []
     for number, panel in enumerate(panels):
         box = ((number + 0.02) / len(panels), bottom, 0.96 / len(panels), 1 - top - bottom)
-        axes = figure.add_axes(box)
+        axes = page.figure.add_axes(box)
         if isinstance(panel, ImagePanel):
             stages.append(_ImageStage(axes, panel, skeleton, scale))
         else:
             stages.append(_PoseStage(axes, panel, skeleton, scale, view))
     share_limits([stage for stage in stages if isinstance(stage, _PoseStage)])
-
-    edge = 8 * scale / width
-    line = 1 - 15 * scale / height
-    figure.text(edge, line, title, fontsize=11 * scale, fontweight="bold", va="center")
-    figure.text(1 - edge, line, note, fontsize=11 * scale, fontweight="bold", va="center", ha="right", color=NOTE)
-    figure.text(edge, 12 * scale / height, caption, fontsize=8.5 * scale, va="center", color="0.3")
-    # Below the first panel, where no title of any length reaches it.
-    clock = figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3", animated=True)
     sides = [Line2D([], [], color=colour, linewidth=2.8 * scale) for colour in (LEFT, RIGHT)]
-    figure.legend(
+    page.figure.legend(
         sides,
         ["left", "right"],
         loc="lower right",
@@ -313,17 +302,9 @@ def frames(
         borderaxespad=0.1,
         handlelength=1.4,
     )
-    canvas.draw()
-    background = canvas.copy_from_bbox(figure.bbox)
-    for index in range(len(panels[0].pose)) if indices is None else indices:
-        canvas.restore_region(background)
-        for stage in stages:
-            stage.update(index)
-            for artist in stage.moving:
-                stage.axes.draw_artist(artist)
-        clock.set_text(f"{index / fps:.2f} s")
-        figure.draw_artist(clock)
-        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    # Below the first panel, where no title of any length reaches it.
+    clock = Clock(page.figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3"), fps)
+    yield from page.play([*stages, clock], range(len(panels[0].pose)) if indices is None else indices)
 
 
 def share_limits(stages: Sequence[_PoseStage]) -> None:
@@ -378,13 +359,10 @@ def animate(
     Raises:
         InputError: another ending than .gif or .mp4, a rate that the format cannot hold, or what `frames` raises.
     """
-    path = Path(path)
-    check_clip(path, rate, bitrate)
-    rate = min(rate, fps)
-    length = len(panels[0].pose)
-    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1)).tolist()
-    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
     text = {"title": title, "caption": caption, "note": note}
-    drawn = frames(panels, skeleton, view=view, size=even, fps=fps, indices=chosen, **text)
-    write_clip(drawn, path, rate, colours=(LEFT, RIGHT, NOTE), bitrate=bitrate)
-    return path
+
+    def draw(size: tuple[int, int], indices: Sequence[int]) -> Iterator[np.ndarray]:
+        return frames(panels, skeleton, view=view, size=size, fps=fps, indices=indices, **text)
+
+    colours, length = (LEFT, RIGHT, NOTE), len(panels[0].pose)
+    return film(draw, length, Path(path), fps=fps, rate=rate, size=size, colours=colours, bitrate=bitrate)

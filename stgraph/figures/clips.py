@@ -1,7 +1,7 @@
 """Moving pictures as files: frames into a GIF or an MP4."""
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -27,6 +27,33 @@ def check_clip(path: Path, rate: float | int, bitrate: int) -> None:
         raise InputError(f"{path}: {rate:g} frames a second; expected a rate {limit}")
     if bitrate <= 0:
         raise InputError(f"{path}: a bitrate of {bitrate} kbit/s; expected a positive number, such as 1500")
+
+
+def film(
+    draw: Callable[[tuple[int, int], Sequence[int]], Iterable[np.ndarray]],
+    length: int,
+    path: Path,
+    *,
+    fps: float | int,
+    rate: float | int,
+    size: tuple[int, int],
+    colours: Sequence[str],
+    bitrate: int,
+) -> Path:
+    """Draw frames, evenly chosen so that a clip keeps its length at another rate, into a .gif or .mp4.
+
+    Args:
+        draw: size and indices of the frames -> pictures.
+        length: frames that there are, `fps` a second.
+        rate: frames a second to draw, at most `fps`.
+        others, and what is raised: see `write_clip`.
+    """
+    check_clip(path, rate, bitrate)
+    rate = min(rate, fps)
+    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1)).tolist()
+    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
+    write_clip(draw(even, chosen), path, rate, colours=colours, bitrate=bitrate)
+    return path
 
 
 def write_clip(

@@ -1,0 +1,84 @@
+"""The page that a clip is drawn on: what stays is drawn once, and what moves over it, frame by frame."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+NOTE = "#b35900"
+DPI = 100
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """A part of the page that moves."""
+
+    moving: Sequence[Artist]
+
+    def update(self, frame: int) -> None:
+        """Set what moves to a frame."""
+
+
+class Clock:
+    """The time, written into the picture."""
+
+    def __init__(self, text: Text, fps: float | int, frames: int | None = None) -> None:
+        self.text, self.fps, self.moving = text, fps, [text]
+        self.end = "" if frames is None else f" of {frames / fps:.2f} s"
+
+    def update(self, frame: int) -> None:
+        """Set the time of a frame."""
+        self.text.set_text(f"{frame / self.fps:.2f} s{self.end}")
+
+
+class Page:
+    """A picture with a title and a caption, too long ones cut.
+
+    Args:
+        size: width and height, pixels.
+        scale: of all text and lines; at 1 a title has 11 points.
+        title, caption: above and below. note: stands out beside the title.
+    """
+
+    def __init__(self, size: tuple[int, int], scale: float, title: str, caption: str, note: str) -> None:
+        width, height = size
+        self.size, self.scale = size, scale
+        self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+        self.canvas = FigureCanvasAgg(self.figure)
+        edge, line = 8 * scale / width, 1 - 15 * scale / height
+        strong = {"fontsize": 11 * scale, "fontweight": "bold", "va": "center"}
+        noted = self.figure.text(1 - edge, line, note, ha="right", color=NOTE, **strong)
+        room = width - 16 * scale
+        shorten(self.figure.text(edge, line, title, **strong), room - noted.get_window_extent().width - 8 * scale)
+        style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}
+        shorten(self.figure.text(edge, 12 * scale / height, caption, **style), room)
+
+    def play(self, stages: Sequence[Stage], indices: Sequence[int]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """Draw the page at some frames."""
+        for stage in stages:
+            for artist in stage.moving:
+                artist.set_animated(True)
+        self.canvas.draw()
+        background = self.canvas.copy_from_bbox(self.figure.bbox)
+        for index in indices:
+            self.canvas.restore_region(background)
+            for stage in stages:
+                stage.update(index)
+                for artist in stage.moving:
+                    self.figure.draw_artist(artist)
+            yield np.asarray(self.canvas.buffer_rgba())[..., :3].copy()
+
+
+def shorten(text: Text, width: float) -> Text:
+    """Cut a text's end so that it is at most so many pixels wide."""
+    whole = text.get_text()
+    for letters in range(len(whole) - 1, -1, -1):
+        if text.get_window_extent().width <= width:
+            break
+        text.set_text(f"{whole[:letters].rstrip()}…")
+    return text
