@@ -56,7 +56,7 @@ def aggregate(x: Float[Tensor, "b c t j"], adjacency: Float[Tensor, "k v w"]) ->
 def combine(x: Float[Tensor, "b kc t j"], adjacency: Float[Tensor, "k v w"]) -> Motion:
     """What every node receives of a map for each partition: y[c, v] = sum_kw A[k, v, w] x[k c, w].
 
-    The other order of `aggregate` and its map, the cheaper one where the map does not widen. Channels are ordered (k c).
+    The other order of `aggregate` and its map, the cheaper one where the map does not widen. Channels are (k c).
     """
     rows = rearrange(x, "b (k c) t j -> (b t) (j k) c", k=len(adjacency))
     received = GraphProduct.apply(rearrange(adjacency, "k v w -> v (w k)").to(x.dtype), rows)
