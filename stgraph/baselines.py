@@ -18,7 +18,8 @@ from stgraph.models import Model
 from stgraph.params import load
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_report
-from stgraph.run import REPORTS, Engine, Run, data_file
+from stgraph.run import REPORTS, Run, data_file
+from stgraph.run.engine import Engine
 
 
 class FrameLinear(Model):

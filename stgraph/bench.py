@@ -20,7 +20,8 @@ from stgraph.io.recording import Recording, Track
 from stgraph.params import Settings, load
 from stgraph.protocols import find_protocol
 from stgraph.report import write_json
-from stgraph.run import DEVICES, Engine, Run
+from stgraph.run import Run
+from stgraph.run.engine import DEVICES, Engine
 from stgraph.skeleton import H36M17, Skeleton
 
 SIDE = 2048  # of the square matrices whose product is the yardstick

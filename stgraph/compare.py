@@ -11,7 +11,8 @@ from stgraph.options import engine_options
 from stgraph.progress import Terminal
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import write_json
-from stgraph.run import REPORTS, Engine
+from stgraph.run import REPORTS
+from stgraph.run.engine import Engine
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,7 +17,8 @@ from stgraph.io.dataset import Dataset
 from stgraph.io.tables import markdown_table
 from stgraph.params import Settings, load
 from stgraph.protocols import Protocol
-from stgraph.run import Engine, Run, data_file
+from stgraph.run import Run, data_file
+from stgraph.run.engine import Engine
 
 # key of a row -> (title, decimals); those that spread over seeds carry their standard deviation.
 COLUMNS = {

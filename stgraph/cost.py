@@ -26,8 +26,7 @@ def operations(run: Run, frames: int) -> int:
 def empty_window(run: Run, frames: int) -> torch.Tensor:
     """Zeros (1 c t j) where the model is."""
     place = next(run.model.parameters())
-    channels = run.task.in_channels(run.settings.data.confidence)
-    return torch.zeros(1, channels, frames, len(run.skeleton), dtype=place.dtype, device=place.device)
+    return torch.zeros(1, run.settings.data.channels, frames, len(run.skeleton), dtype=place.dtype, device=place.device)
 
 
 def mmac_per_frame(run: Run) -> float:

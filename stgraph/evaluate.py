@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from stgraph.command import run_command
+from stgraph.errors import InputError
 from stgraph.options import open_run, run_options
 from stgraph.protocols import PROTOCOLS, find_protocol
-from stgraph.report import report_markdown, write_json, write_report
+from stgraph.report import report_markdown, write_json
 from stgraph.run import REPORTS
 
 
@@ -14,22 +15,41 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.evaluate", description=__doc__)
     run_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
-    arguments.add_argument("--protocol", default="standard", help=f"{', '.join(PROTOCOLS)} (%(default)s)")
-    arguments.add_argument(
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
+    arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME)")
+    lifting = arguments.add_argument_group("lifters")
+    lifting.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
+    lifting.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,
         help="average with the prediction for the mirrored input (as the protocol says)",
     )
-    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
-    arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME)")
+    action = arguments.add_argument_group("recognisers")
+    action.add_argument("--views", type=int, help="samples of each clip, whose probabilities are averaged (1)")
+    action.add_argument("--scored", choices=("train", "validation", "test"), help="part of the split (test)")
     return arguments
+
+
+OPTIONS = {"lifting": ("protocol", "flip"), "action": ("views", "scored")}
+
+
+def options(args: argparse.Namespace, task: str) -> dict:
+    """What was asked for, as the run takes it. Raises InputError for an option of another task."""
+    given = {name: getattr(args, name) for names in OPTIONS.values() for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    if foreign := [f"--{name}" for name in given if name not in OPTIONS[task]]:
+        raise InputError(f"{', '.join(foreign)}: {args.exp} is an experiment of task {task!r}; leave it out")
+    if given.get("views", 1) < 1:
+        raise InputError(f"--views {given['views']}: expected 1 or more")
+    if "protocol" in given:
+        given["protocol"] = find_protocol(given["protocol"])
+    return given | {"subjects": args.subjects, "detector": args.detector}
 
 
 def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
-    options = {"subjects": args.subjects, "detector": args.detector, "flip": args.flip}
-    report = run.evaluate(dataset, find_protocol(args.protocol), **options)
-    paths = write_report(report, args.out or REPORTS / run.name)
+    folder = args.out or REPORTS / run.name
+    report, paths = run.write_evaluation(dataset, folder, **options(args, run.settings.task["name"]))
     paths += [write_json(report, args.json)] if args.json else []
     print(report_markdown(report))
     print(f"written: {', '.join(map(str, paths))}")

@@ -25,6 +25,7 @@ from stgraph.figures.training import plot_training
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
 from stgraph.schedule import by_epochs, learning_rate, norm_momentum
+from stgraph.sections import OptimSettings
 
 if TYPE_CHECKING:
     from stgraph.run import Run
@@ -106,7 +107,7 @@ class Fit:
         compile: torch.compile the model.
 
     Raises:
-        InputError: fewer windows in a batch than processes; last.pt of other settings or data; a folder that holds a
+        InputError: fewer samples in a batch than processes; last.pt of other settings or data; a folder that holds a
             run already, with neither resume nor restart.
     """
 
@@ -122,21 +123,18 @@ class Fit:
         save_minutes: float = 10.0,
         compile: bool = False,
     ) -> None:
-        data, optim, engine = run.settings.data, run.settings.optim, run.engine
+        optim, engine = run.settings.optim, run.engine
         self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
-        self.train = run.windows(dataset, data.train, stride=data.stride, mirror=data.flip).keep_valid()
-        self.valid = run.validation_windows(dataset) if data.validation else None
+        self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
         self.batches = -(-len(self.train) // optim.batch_size)
         if len(self.train) // self.batches < engine.world_size:
             raise InputError(
-                f"optim.batch_size: {len(self.train)} windows in batches of {optim.batch_size} leave some of "
+                f"optim.batch_size: {len(self.train)} samples in batches of {optim.batch_size} leave some of "
                 f"{engine.world_size} processes without work; raise it or use fewer processes"
             )
         run.model = engine.to_device(engine.synchronised(run.model))
         self.average = averaged(run.model, optim.ema) if optim.ema else None
-        optimizer = torch.optim.AdamW(
-            run.model.parameters(), optim.lr, weight_decay=optim.weight_decay, amsgrad=optim.amsgrad, fused=True
-        )
+        optimizer = optimizer_for(run.model, optim)
         self.progress, self.restart = Progress(), restart
         if resume and (run.folder / "last.pt").exists():
             self.restore(optimizer)
@@ -362,6 +360,14 @@ class Fit:
             writer.writeheader()
             writer.writerows(rows)
         plot_training(rows, self.run.folder / "curves.png", self.run.name)
+
+
+def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
+    """AdamW, or SGD with Nesterov's momentum."""
+    shared = {"params": model.parameters(), "lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
+    if optim.name == "sgd":
+        return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
+    return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:

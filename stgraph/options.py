@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from stgraph.io.dataset import Dataset
-from stgraph.run import DEVICES, PRECISIONS, Engine, Run, data_file
+from stgraph.run import Run, data_file
+from stgraph.run.engine import DEVICES, PRECISIONS, Engine
 
 
 def engine_options(arguments: argparse.ArgumentParser) -> None:

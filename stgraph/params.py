@@ -3,80 +3,26 @@
 import difflib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-)
+from pydantic import BaseModel, NonNegativeInt, ValidationError, create_model
 
 from stgraph.errors import InputError
 from stgraph.models import MODELS
 from stgraph.registry import Registry
-from stgraph.skeleton import SKELETONS
+from stgraph.sections import DataSettings, OptimSettings, Section
 from stgraph.tasks import TASKS
 
 FOLDER = Path("params")
 
 
-Subjects = list[str] | None
-Momentum = Annotated[float, Field(gt=0, le=1)]
-
-
-class Section(BaseModel):
-    """A section of params.json: no unknown keys, no converted types, no changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class DataSettings(Section):
-    """Which windows of which recordings."""
-
-    dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
-    detector: str = Field(description="2D detections that are the input; 'gt' is the exact projection")
-    skeleton: Literal[tuple(SKELETONS)] | None = Field(None, description="take these joints; null: all the file has")
-    frames: PositiveInt = Field(81, description="length of a window")
-    stride: PositiveInt = Field(5, description="frames between training windows")
-    frame_step: PositiveInt = Field(1, description="use every n-th frame of a recording")
-    flip: bool = Field(False, description="add the mirrored twin of every training window")
-    confidence: bool = Field(False, description="the detector's confidence is a third input channel")
-    actions: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these actions alone")
-    train: Subjects = Field(None, min_length=1, description="subjects; null: as the file's split says, or all others")
-    validation: Subjects = Field([], description="subjects that choose the best epoch; empty: the last epoch is it")
-    test: Subjects = Field(None, description="subjects that `evaluate` scores; null: as the file's split says")
-
-
-class OptimSettings(Section):
-    """AdamW and its learning rate."""
-
-    lr: PositiveFloat = 0.001
-    weight_decay: NonNegativeFloat = 1e-5
-    amsgrad: bool = True
-    schedule: Literal["decay", "cosine"] = Field(
-        "decay", description="of the learning rate: by `decay`, or to zero over the epochs or minutes there are"
-    )
-    decay: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate after every epoch")] = 0.99
-    decay_steps: PositiveInt | None = Field(None, description="decay after so many steps instead of every epoch")
-    epochs: PositiveInt = 20
-    batch_size: PositiveInt = 64
-    max_norm: PositiveFloat | None = Field(None, description="limit of the gradient's norm")
-    ema: Annotated[float, Field(ge=0, lt=1, description="decay of averaged weights; 0: off")] = 0.0
-    patience: NonNegativeInt = Field(0, description="stop after so many epochs without a better validation; 0: off")
-    norm_momentum: tuple[Momentum, Momentum] | None = Field(
-        None, description="momentum of batch norms in the first and last epoch, geometric between; null: as built"
-    )
-    freeze_norm: bool = Field(False, description="batch norms keep their running statistics, as in fine-tuning")
-
-
 class Settings(Section):
-    """One experiment. The task and model sections are the keyword arguments of the class they name."""
+    """One experiment. The task and model sections are the keyword arguments of the class they name.
+
+    The task says which settings its data have.
+    """
 
     task: dict[str, Any]
     data: DataSettings
@@ -135,42 +81,52 @@ def validate(values: object, where: str) -> Settings:
     problems: list[str] = []
     if not isinstance(values, dict):
         raise InputError(f"{where}: found {type(values).__name__}, expected an object of sections task, data, model")
-    settings = _section(Settings, values, (), problems)
+    settings = _section(_settings_of(_data_schema(values.get("task"))), values, (), problems)
     named = {
         "task": _named_section(TASKS, values.get("task"), problems),
         "model": _named_section(MODELS, values.get("model"), problems),
     }
-    data = settings.data if settings else _section(DataSettings, values.get("data"), None, problems)
-    for part in ("validation", "test") if data else ():
-        shared = sorted(set(data.train or ()) & set(getattr(data, part) or ()))
-        if shared:
-            problems.append(f"data.{part}: {', '.join(shared)} also in data.train; a subject is in one of them alone")
+    data = settings.data if settings else _section(_data_schema(values.get("task")), values.get("data"), None, problems)
+    for section in ("data", "optim") if settings else ("data",) if data else ():
+        found = data if section == "data" else settings.optim
+        problems += [f"{section}.{problem}" for problem in found.problems()]
     for name, registry in (("task", TASKS), ("model", MODELS)):
         if data and named[name]:
             section = named[name].model_dump()
             check = registry.get(section["name"]).check
             problems += [f"{name}.{problem}" for problem in check(section, data.frames)]
-    if named["task"] and named["model"] and not MODELS.get(named["model"].name).predicts_root:
-        problems += [
-            f"task.{key}: found {json.dumps(value)}; model {named['model'].name!r} gives the root no output"
-            for key, value in (("output", "global"), ("root", "learned"))
-            if getattr(named["task"], key, None) == value
-        ]
-    if settings:
-        problems += ignored(settings.optim)
+    if named["task"] and named["model"]:
+        problems += _misfits(named["task"], named["model"].name)
     if problems:
         raise InputError(f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}\n  " + "\n  ".join(problems))
     return settings.model_copy(update={name: section.model_dump() for name, section in named.items()})
 
 
-def ignored(optim: OptimSettings) -> list[str]:
-    """Settings of the optimizer that others would leave without effect."""
-    problems = []
-    if optim.schedule == "cosine" and optim.decay_steps:
-        problems.append('optim.decay_steps: schedule "cosine" has no steps; leave one of the two out')
-    if optim.freeze_norm and optim.norm_momentum:
-        problems.append("optim.norm_momentum: frozen norms have none; leave it or freeze_norm out")
-    return problems
+def _misfits(task: BaseModel, model: str) -> list[str]:
+    """What the task asks for and the model does not have."""
+    cls = MODELS.get(model)
+    if task.name not in cls.tasks:
+        fitting = [name for name in MODELS.names() if task.name in MODELS.get(name).tasks]
+        return [f'model.name: found "{model}"; task "{task.name}" is for {", ".join(fitting)}']
+    if cls.predicts_root:
+        return []
+    return [
+        f"task.{key}: found {json.dumps(value)}; model {model!r} gives the root no output"
+        for key, value in (("output", "global"), ("root", "learned"))
+        if getattr(task, key, None) == value
+    ]
+
+
+@lru_cache
+def _settings_of(data: type[DataSettings]) -> type[Settings]:
+    """Settings whose data section is of this class."""
+    return create_model("Settings", __base__=Settings, data=(data, ...))
+
+
+def _data_schema(task: Any) -> type[DataSettings]:
+    """The data section that a task section asks for; that of the first task where it names none that there is."""
+    name = task.get("name") if isinstance(task, dict) else None
+    return TASKS.get(name if name in TASKS.names() else "lifting").data
 
 
 def _section(schema: type[BaseModel], values: Any, path: tuple | None, problems: list[str]) -> Any:

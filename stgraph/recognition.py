@@ -60,20 +60,20 @@ class ActionScores:
         unknown = Counter(self.actions[number] for number in (seen & (self.labels < 0)).nonzero()[:, 0].tolist())
         return {
             "classes": self.classes,
-            "frames": _shares(by_frames),
-            "recordings": _shares(by_recordings),
+            "frames": shares(by_frames.numpy()),
+            "recordings": shares(by_recordings.numpy()),
             "unknown": dict(sorted(unknown.items())),
         }
 
 
-def _shares(confusion: Int[Tensor, "n n"]) -> dict:
-    """Counts and shares of a confusion matrix (true class, recognised class)."""
+def shares(confusion: Int[np.ndarray, "n n"]) -> dict:
+    """Counts and shares, in percent, of a confusion matrix (true class, recognised class). Shares of nothing: None."""
     total, of_class = int(confusion.sum()), confusion.sum(1)
     recall = 100 * confusion.diagonal()[of_class > 0] / of_class[of_class > 0]
     return {
         "count": total,
-        "accuracy": 100 * confusion.diagonal().sum().item() / total if total else None,
-        "class_accuracy": recall.mean().item() if total else None,
-        "largest_class": 100 * of_class.max().item() / total if total else None,
+        "accuracy": 100 * int(confusion.trace()) / total if total else None,
+        "class_accuracy": float(recall.mean()) if total else None,
+        "largest_class": 100 * int(of_class.max()) / total if total else None,
         "confusion": confusion.tolist(),
     }

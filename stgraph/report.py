@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stgraph.evaluation import METRICS
-from stgraph.figures.plots import PLOTS
+from stgraph.figures.plots import CLIP_PLOTS, PLOTS
 from stgraph.io.files import replaced
 from stgraph.io.tables import markdown_table
 
@@ -26,7 +26,7 @@ def write_report(report: Mapping, folder: Path | str) -> list[Path]:
     """Write report.json, report.md and a PNG per plot, each beside its place and renamed. Returns their paths."""
     folder = Path(folder)
     paths = [write_json(report, folder / "report.json")]
-    for name, plot in PLOTS.items():
+    for name, plot in (CLIP_PLOTS if is_of_clips(report) else PLOTS).items():
         if (figure := plot(report)) is not None:
             paths.append(folder / f"{name}.png")
             with replaced(paths[-1]) as temporary:
@@ -45,15 +45,69 @@ def write_json(report: Mapping, path: Path | str) -> Path:
     return Path(path)
 
 
+def is_of_clips(report: Mapping) -> bool:
+    """Whether clips were recognised; otherwise poses were lifted."""
+    return report.get("kind") == "clips"
+
+
 def report_markdown(report: Mapping) -> str:
     """The report as Markdown: what was scored and how, the scores, tables by group, and the plots."""
-    about, scored, by = report["about"], report["scored"], report["by"]
-    experiment, over = about.get("experiment"), f"{report['protocol']['mean_over']}s"
-    lines = [f"# Evaluation of {experiment}" if experiment else "# Evaluation", ""]
-    if about.get("synthetic"):
-        lines += [SYNTHETIC, ""]
+    return clips_markdown(report) if is_of_clips(report) else poses_markdown(report)
+
+
+def clips_markdown(report: Mapping) -> str:
+    """Of recognised clips."""
+    about, metrics, scored = report["about"], report["metrics"], report["scored"]
+    clips = report["recognition"]["clips"]
+    right = sum(clips["confusion"][number][number] for number in range(len(clips["confusion"])))
+    lines = [*_opening(about), f"- scored: {scored['clips']:,} clips of {scored['persons']:,} persons", ""]
+    rows = [("**top-1**", f"**{_number(metrics['top1'])}**", f"{right:,} of {clips['count']:,}")]
+    rows += [("top-5", _number(metrics["top5"]), "")] if metrics["top5"] is not None else []
+    rows += [
+        ("mean of the classes", _number(metrics["class_accuracy"]), ""),
+        ("naming the largest class alone", _number(metrics["largest_class"]), ""),
+        ("chance", _number(metrics["chance"]), ""),
+    ]
     lines += [
+        *markdown_table(("clips", "%", "right"), rows),
+        "",
+        "## Classes",
+        "",
+        *_recognition(report["recognition"]),
+    ]
+    for group, scores in report["by"].items():
+        rows = [
+            (name, f"{entry['right']:,}", f"{entry['clips']:,}", _number(entry["top1"]))
+            for name, entry in scores.items()
+        ]
+        lines += ["", f"## By {group}", "", *markdown_table((group, "right", "clips", "top-1, %"), rows)]
+    if report["confused"]:
+        lines += [
+            "",
+            "## Most frequent mistakes",
+            "",
+            *markdown_table(("true", "recognised as", "clips"), report["confused"], text=2),
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _opening(about: Mapping) -> list[str]:
+    """Title, warning and facts."""
+    experiment = about.get("experiment")
+    return [
+        f"# Evaluation of {experiment}" if experiment else "# Evaluation",
+        "",
+        *([SYNTHETIC, ""] if about.get("synthetic") else []),
         *(f"- {name}: {value}" for name, value in about.items() if name not in ("experiment", "synthetic") and value),
+    ]
+
+
+def poses_markdown(report: Mapping) -> str:
+    """Of lifted poses."""
+    about, scored, by = report["about"], report["scored"], report["by"]
+    over = f"{report['protocol']['mean_over']}s"
+    lines = [
+        *_opening(about),
         f"- protocol `{report['protocol']['name']}`: {report['protocol']['text']}",
         f"- scored: {scored['frames']:,} frames of {scored['recordings']:,} recordings in {scored['tracks']:,} tracks, "
         f"{len(scored['joints'])} joints"
@@ -88,8 +142,9 @@ def report_markdown(report: Mapping) -> str:
 
 
 def _recognition(scores: Mapping) -> list[str]:
-    """Accuracy over frames and over recordings, and the recall of every class with its counts."""
-    parts, lines = ("frames", "recordings"), []
+    """Accuracy over clips, frames ..., and the recall of every class with its counts."""
+    parts = [name for name, part in scores.items() if isinstance(part, Mapping) and part.get("count")]
+    lines = []
     if scores["unknown"]:
         left_out = ", ".join(f"{action} ({count})" for action, count in scores["unknown"].items())
         lines += [
@@ -97,7 +152,7 @@ def _recognition(scores: Mapping) -> list[str]:
             f"and are left out of this part: {left_out}.",
             "",
         ]
-    if not scores["frames"]["count"]:
+    if not parts:
         return [*lines, f"Nothing is left to score; the classes are {', '.join(scores['classes'])}."]
     columns = {"accuracy": "accuracy, %", "class_accuracy": "mean of the classes, %"}
     columns |= {"largest_class": "naming the largest class alone, %", "count": "count"}

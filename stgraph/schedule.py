@@ -2,15 +2,21 @@
 
 import math
 
-from stgraph.params import OptimSettings
+from stgraph.sections import OptimSettings
 
 
 def learning_rate(optim: OptimSettings, step: int, batches: int, spent: float) -> float:
-    """Of a step, counted over all epochs of so many batches; `spent` is the share of the minutes that is used up."""
+    """Of a step, counted over all epochs of so many batches; `spent` is the share of the minutes that is used up.
+
+    While it warms up it grows linearly to what it is afterwards; a cosine falls from there on.
+    """
+    epoch, warm_up = step / batches, optim.warm_up
+    lr = optim.lr * min(1, (step + 1) / (warm_up * batches)) if warm_up else optim.lr
     if optim.schedule == "cosine":
-        passed = min(max(step / (optim.epochs * batches), spent), 1.0)
-        return optim.lr * (1 + math.cos(math.pi * passed)) / 2
-    return optim.lr * optim.decay ** (step // (optim.decay_steps or batches))
+        passed = max((epoch - warm_up) / (optim.epochs - warm_up), spent if epoch > warm_up else 0)
+        return lr * (1 + math.cos(math.pi * min(max(passed, 0), 1))) / 2
+    decays = sum(epoch >= at for at in optim.decay_at) if optim.decay_at else step // (optim.decay_steps or batches)
+    return lr * optim.decay**decays
 
 
 def norm_momentum(optim: OptimSettings, epoch: int) -> float | None:

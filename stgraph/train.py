@@ -9,7 +9,8 @@ from stgraph.io.dataset import Dataset
 from stgraph.options import engine_options
 from stgraph.params import Settings, load, with_data
 from stgraph.progress import Terminal
-from stgraph.run import DATA, Engine, Run, data_file
+from stgraph.run import DATA, Run, data_file
+from stgraph.run.engine import Engine
 
 BUILT_IN = DATA / "synthetic.h5"
 

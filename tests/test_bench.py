@@ -7,7 +7,8 @@ import pytest
 from stgraph import bench, params
 from stgraph.checkpoint import Origin
 from stgraph.params import validate
-from stgraph.run import Engine, Run
+from stgraph.run import Run
+from stgraph.run.engine import Engine
 from stgraph.skeleton import H36M17
 
 PUBLISHED = {"name": "tgraphnet", "channels": [128, 128, 256, 256], "stages": [1, 2, 2, 2]}

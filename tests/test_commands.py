@@ -92,7 +92,8 @@ def test_evaluation_writes_its_report(trained, monkeypatch, capsys):
 def test_evaluation_measures_what_follow_predicts(trained, monkeypatch):
     """Two ways from windows to frames: the evaluator's and that of the render command."""
     from stgraph.io.dataset import Dataset
-    from stgraph.run import Engine, Run
+    from stgraph.run import Run
+    from stgraph.run.engine import Engine
 
     monkeypatch.chdir(trained)
     run, dataset = Run.load("small", Engine("cpu")), Dataset("small.h5")

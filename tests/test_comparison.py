@@ -12,7 +12,8 @@ from stgraph.comparison import check_budget, comparison_markdown, entries
 from stgraph.cost import mmac_per_frame, parameters
 from stgraph.errors import InputError
 from stgraph.params import validate
-from stgraph.run import Engine, Run
+from stgraph.run import Run
+from stgraph.run.engine import Engine
 from stgraph.skeleton import H36M17
 from tests.test_fitting import SETTINGS
 

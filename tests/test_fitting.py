@@ -22,7 +22,8 @@ from stgraph.errors import InputError
 from stgraph.fitting import Listener
 from stgraph.io.dataset import Dataset
 from stgraph.params import validate
-from stgraph.run import Engine, Run
+from stgraph.run import Run
+from stgraph.run.engine import Engine
 from tests.conftest import write
 
 SETTINGS = {
@@ -112,7 +113,8 @@ def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
         import time
         from stgraph.fitting import Listener
         from stgraph.io.dataset import Dataset
-        from stgraph.run import Engine, Run
+        from stgraph.run import Run
+        from stgraph.run.engine import Engine
         from tests.test_fitting import settings
 
         class Slow(Listener):
@@ -297,7 +299,8 @@ def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
         f"""
         from stgraph.fitting import Listener
         from stgraph.io.dataset import Dataset
-        from stgraph.run import Engine, Run
+        from stgraph.run import Run
+        from stgraph.run.engine import Engine
         from tests.test_fitting import GLOBAL, settings
 
         class Print(Listener):
@@ -452,7 +455,7 @@ def test_frames_that_are_not_valid_do_not_choose_the_best_epoch(dataset, tmp_pat
         pose[first + 3] = 1000
     monkeypatch.setattr(dataset, "rows", lambda name: {"valid": valid, "pose3d": pose}.get(name, rows(name)))
     run = Run.create("run", settings(), dataset, Engine("cpu"))
-    scores = run.validate(run.validation_windows(dataset), run.model.eval())
+    scores = run.validate(run.validation_samples(dataset), run.model.eval())
     assert scores["mpjpe_mm"] < 5000
 
 
@@ -462,7 +465,7 @@ def test_validation_predicts_every_frame_of_a_model_with_margins(dataset, tmp_pa
     model = {"name": "tcn", "channels": 8, "filter_widths": [3, 3], "causal": causal}
     values = SETTINGS | {"model": model, "task": {"name": "lifting", "losses": {"position": 1.0}}}
     run = Run.create("run", validate(values, "test"), dataset, Engine("cpu"))
-    windows = run.validation_windows(dataset)
+    windows = run.validation_samples(dataset)
     batch = windows.batch(torch.arange(len(windows)))
     seen = torch.stack(
         [batch["track"][:, None].expand_as(batch["frame"])[batch["inside"]], batch["frame"][batch["inside"]]]

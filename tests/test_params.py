@@ -35,7 +35,7 @@ def test_the_two_published_experiments_differ_by_their_task_alone():
 
 def test_all_problems_are_listed_at_once():
     wrong = values()
-    wrong["optim"] |= {"lr": "fast", "epochs": 0, "momentum": 0.9}
+    wrong["optim"] |= {"lr": "fast", "epochs": 0, "momentums": 0.9}
     wrong["data"] |= {"frames": 80}
     wrong["data"].pop("detector")
     wrong["model"] |= {"dropout": 2, "chanels": [1]}
@@ -47,7 +47,7 @@ def test_all_problems_are_listed_at_once():
         "params/x/params.json: ",
         'optim.lr: found "fast"',
         "optim.epochs: found 0; input should be greater than 0",
-        "optim.momentum: unknown key; did you mean norm_momentum? known: lr,",
+        "optim.momentums: unknown key; did you mean momentum? known: name, momentum, lr,",
         "data.detector: missing",
         "model.dropout: found 2; input should be less than 1",
         "model.chanels: unknown key; did you mean channels?",

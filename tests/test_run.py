@@ -10,7 +10,8 @@ from stgraph.io.dataset import Dataset, DatasetWriter
 from stgraph.params import validate
 from stgraph.protocols import find_protocol
 from stgraph.report import report_markdown, write_report
-from stgraph.run import Engine, Run
+from stgraph.run import Run
+from stgraph.run.engine import Engine
 from stgraph.skeleton import H36M16, H36M17
 from tests.conftest import CAMERAS, recording
 from tests.test_fitting import SETTINGS

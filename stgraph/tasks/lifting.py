@@ -3,7 +3,7 @@
 The target is `(b t j 3)` in metres: every joint relative to the root, and in the root's place its path in camera space.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from einops import rearrange
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from stgraph.errors import InputError
 from stgraph.geometry import project, screen_normalise
 from stgraph.metrics import joint_error, scale_error, velocity_error
+from stgraph.sections import DataSettings, WindowSettings
 from stgraph.skeleton import Skeleton
 from stgraph.tasks import TASKS
 
@@ -92,6 +93,7 @@ class Lifting:
         InputError: a weight for a joint that the skeleton lacks.
     """
 
+    data: ClassVar[type[DataSettings]] = WindowSettings
     validation_losses = ("position", "mse", "motion", "trajectory")
 
     def __init__(
@@ -115,11 +117,6 @@ class Lifting:
         for name, weight in joint_weights.items():
             self.joint_weights[skeleton.index(name)] = weight
         self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
-
-    @staticmethod
-    def in_channels(confidence: bool) -> int:
-        """Channels of the model's input: x, y and perhaps the detector's confidence."""
-        return 2 + confidence
 
     @staticmethod
     def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:

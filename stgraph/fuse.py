@@ -1,0 +1,89 @@
+"""python -m stgraph.fuse EXP:2 EXP:2 EXP:1 EXP:1: several runs' scores of the same clips as one, by the clips' ids."""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stgraph.command import run_command
+from stgraph.errors import InputError
+from stgraph.report import report_markdown, write_json, write_report
+from stgraph.run import REPORTS
+from stgraph.run.action import scores_file
+from stgraph.scores import ClipScores, fuse
+
+CHOICES = (0, 1, 2, 3)  # weights that are tried on the validation part
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser("python -m stgraph.fuse", description=__doc__)
+    arguments.add_argument("runs", nargs="+", metavar="EXP[:WEIGHT]", help="evaluated runs with their weights (1)")
+    arguments.add_argument("--choose", action="store_true", help="choose the weights on the validation part's scores")
+    arguments.add_argument("--out", type=Path, default=REPORTS / "fused", help="folder of the report (%(default)s)")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
+    return arguments
+
+
+def named(runs: Sequence[str]) -> dict[str, float]:
+    """Weights by run: ["a:2", "b"] -> {"a": 2, "b": 1}."""
+    weights = {}
+    for text in runs:
+        name, colon, weight = text.rpartition(":")
+        name, weight = (name, weight) if colon else (weight, "1")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = -1.0
+        if not name or not 0 <= value < float("inf"):
+            raise InputError(f"{text}: expected EXP or EXP:WEIGHT with a weight of 0 or more, such as action_small:2")
+        if name in weights:
+            raise InputError(f"{name}: named twice; give each run once, with its weight")
+        weights[name] = value
+    if not any(weights.values()):
+        raise InputError("all weights are 0; give at least one run a weight")
+    return weights
+
+
+def read(names: Sequence[str], scored: str) -> dict[str, ClipScores]:
+    """The scores that evaluations left."""
+    scores = {}
+    for name in names:
+        option = "" if scored == "test" else f" --scored {scored}"
+        remedy = f"make it with `python -m stgraph.evaluate --exp {name}{option}`"
+        scores[name] = ClipScores.load(scores_file(REPORTS / name, scored), remedy)
+    return scores
+
+
+def best_weights(scores: dict[str, ClipScores]) -> list[float]:
+    """The weights of 0 to 3 with the most clips right; of equals the most even ones, then the larger first."""
+
+    def rank(weights: tuple[int, ...]) -> tuple:
+        fused = fuse(scores, weights)
+        right = (fused.probabilities.argmax(1) == fused.label).sum()
+        even = max(weights) - min(weights)
+        return -right, even, sum(weights), [-weight for weight in weights]
+
+    return list(map(float, min((w for w in itertools.product(CHOICES, repeat=len(scores)) if any(w)), key=rank)))
+
+
+def main(args: argparse.Namespace) -> None:
+    weights = named(args.runs)
+    if args.choose:
+        if set(weights.values()) != {1.0}:
+            raise InputError("--choose: chooses the weights itself; leave them out")
+        weights = dict(zip(weights, best_weights(read(list(weights), "validation")), strict=True))
+    scores = read(list(weights), "test")
+    parts = ", ".join(f"{name} x {weight:g}" for name, weight in weights.items())
+    how = "chosen on the validation part" if args.choose else "as given"
+    about = {"experiment": "fused runs", "fused": parts, "weights": how, "of": "the mean of their probabilities"}
+    report = replace(fuse(scores, list(weights.values())), about=about).report()
+    report["alone"] = {name: each.report()["metrics"]["top1"] for name, each in scores.items()}
+    paths = write_report(report, args.out)
+    paths += [write_json(report, args.json)] if args.json else []
+    print(report_markdown(report))
+    print(f"written: {', '.join(map(str, paths))}")
+
+
+if __name__ == "__main__":
+    run_command(parser(), main)

@@ -1,0 +1,98 @@
+"""Recognition while it happens: a window that slides over a growing sequence, with a state of fixed size."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stgraph.clips import MIDDLE, Sample
+from stgraph.errors import InputError
+from stgraph.motion import Preparation
+from stgraph.run.action import ActionRun
+
+
+class Live:
+    """Tells the action of the last frames, frame by frame.
+
+    The networks look ahead inside their window, so each answer takes one forward of the whole window: the same as for
+    a clip of those frames. The state is the window's poses, whatever has gone by.
+
+        live = Live(run, window=100)
+        for pose in detector:                        # (m j 3): pixels and confidence, or metres
+            probabilities = live.update(pose)        # (n)
+
+    Args:
+        run: a trained recogniser.
+        window: frames that are remembered; by default as many as the model sees. More are sampled as a clip is.
+        size: width and height of the image in pixels; needed for 2D.
+        persons: most persons in a frame, at most the setting's; each keeps its place in every frame.
+
+    Raises:
+        InputError: a window of no frame, or 2D without the image's size.
+    """
+
+    def __init__(
+        self,
+        run: ActionRun,
+        *,
+        window: int | None = None,
+        size: tuple[int, int] | None = None,
+        persons: int | None = None,
+    ) -> None:
+        data = run.settings.data
+        self.run, self.window = run, data.frames if window is None else window
+        if self.window < 1:
+            raise InputError(f"window: found {window}; expected 1 frame or more")
+        if data.detector and size is None:
+            raise InputError("size: 2D poses are normalised by the image; give its width and height in pixels")
+        self.persons = min(persons or data.max_persons, data.max_persons)
+        self.size = torch.tensor([size or (1, 1)], dtype=torch.float32)
+        self.prepare = Preparation(run.skeleton, data, training=False)
+        self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
+        self.count = 0
+
+    def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
+        """Add a frame; returns the probability of every class. Who is not seen is zero, or left out at the end.
+
+        Raises:
+            InputError: another number of joints or more persons than agreed.
+        """
+        pose = torch.as_tensor(np.asarray(pose), dtype=torch.float32)
+        if pose.shape[1:] != self.poses.shape[2:] or len(pose) > self.persons:
+            raise InputError(
+                f"frame {self.count}: poses of shape {tuple(pose.shape)}; expected at most {self.persons} persons, "
+                f"{len(self.run.skeleton)} joints of {self.run.skeleton.name!r} and 3 numbers each"
+            )
+        place = self.count % self.window
+        self.poses[:, place] = 0
+        self.poses[: len(pose), place] = pose
+        self.count += 1
+        return self.probabilities()
+
+    @torch.no_grad()
+    def probabilities(self) -> Float[Tensor, " n"]:
+        """Of the frames that are remembered."""
+        run, engine = self.run, self.run.engine
+        batch = {"x": self.prepare(self.sample())}
+        batch |= {"clip": torch.zeros(len(batch["x"]), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
+        batch = engine.to_device(batch)
+        with engine.autocast():
+            outputs = run.model.eval()(**run.task.inputs(batch))
+        return run.task.scores(batch, outputs)[0].softmax(0).cpu()
+
+    def sample(self) -> Sample:
+        """The remembered frames, oldest first, sampled as a clip is."""
+        data, known = self.run.settings.data, min(self.count, self.window)
+        first = self.count - known
+        step = torch.arange(data.frames)
+        if data.sampling == "uniform":
+            frame = ((step + MIDDLE) * known / data.frames).long()
+        else:
+            frame = step + max(known - data.frames, 0) * (data.sampling == "crop")
+            frame = torch.where(frame < known, frame, -1)
+        poses = torch.where((frame >= 0)[:, None, None], self.poses[:, (first + frame) % self.window], 0)
+        seen = poses[..., 2] > 0 if data.detector else (poses != 0).any(-1)
+        there = seen.flatten(1).any(1) | self.run.task.padded
+        there[0] |= not there.any()  # nobody was seen: an empty person, rather than none
+        clip = torch.zeros(int(there.sum()), dtype=torch.int64)
+        return Sample(poses[there] * seen[there][..., None], seen[there], clip, clip, frame[None], self.size)

@@ -1,0 +1,221 @@
+"""Runs of recognisers: clips in, the probability of every class out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from stgraph.clips import Clips
+from stgraph.data import chosen
+from stgraph.errors import InputError
+from stgraph.io.dataset import Dataset
+from stgraph.params import Settings, with_task
+from stgraph.recognition import class_labels
+from stgraph.report import write_report
+from stgraph.run import RUNS, Run
+from stgraph.scores import ClipScores
+from stgraph.tasks.action import Action
+
+CLIPS_AT_ONCE = 64
+
+
+@RUNS.register("action")
+class ActionRun(Run):
+    """An experiment with a recogniser."""
+
+    @staticmethod
+    def settle(settings: Settings, dataset: Dataset) -> Settings:
+        """The settings with the classes and their weights that they leave to the dataset."""
+        actions = dataset.recordings["action"][part(settings, dataset, "train")]
+        section = Action.settle(settings.task, list(map(str, actions)), dataset.classes, str(dataset.path))
+        return with_task(settings, section)
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    def clips(
+        self,
+        dataset: Dataset,
+        kept: Bool[np.ndarray, " recording"],
+        *,
+        detector: str | None = None,
+        training: bool = False,
+        views: int = 1,
+    ) -> Clips:
+        """Clips of some recordings, with the run's settings.
+
+        Raises:
+            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+        """
+        self.check_joints(dataset)
+        data = self.settings.data
+        clips = Clips(
+            dataset,
+            data.model_copy(update={"detector": detector}) if detector else data,
+            kept,
+            labels=class_labels(dataset.recordings["action"], self.task.classes),
+            skeleton=self.skeleton,
+            training=training,
+            padded=self.task.padded,
+            views=views,
+        )
+        return self.engine.place(clips)
+
+    def training_samples(self, dataset: Dataset) -> Clips:
+        """Clips of the training part, sampled and augmented at random."""
+        return self.clips(dataset, part(self.settings, dataset, "train"), training=True)
+
+    def validation_samples(self, dataset: Dataset) -> Clips | None:
+        """Clips of the validation part."""
+        if self.settings.data.validation == []:
+            return None
+        return self.clips(dataset, part(self.settings, dataset, "validation"))
+
+    # Recognition -----------------------------------------------------------------------------------------------------
+
+    def predictions(self, clips: Clips) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        """Batches and outputs until all samples are predicted."""
+        model = self.model.eval()
+        for index in torch.arange(len(clips)).split(CLIPS_AT_ONCE):
+            yield self.outputs(clips, index, model)
+
+    def recognise(
+        self,
+        dataset: Dataset,
+        *,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+        scored: str = "test",
+        views: int = 1,
+    ) -> ClipScores:
+        """Score the clips of a part ("train", "validation", "test") or of some subjects.
+
+        Args:
+            subjects: score these, whatever the part.
+            detector: 2D detections to use in place of those that were trained on.
+            scored: the part.
+            views: samples of each clip, whose probabilities are averaged.
+
+        Raises:
+            InputError: nobody is in that part.
+        """
+        data = self.settings.data
+        subjects = subjects or getattr(data, scored)
+        kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
+        clips = self.clips(dataset, kept, detector=detector, views=views)
+        count, n = len(clips.recording), len(self.task.classes)
+        probabilities, frames = torch.zeros(count, n), torch.zeros(count, n, dtype=torch.int64)
+        persons: dict[tuple[int, int], Tensor] = {}
+        for batch, outputs in self.predictions(clips):
+            dense, number = outputs["action"].float(), batch["number"].cpu()
+            probabilities.index_add_(0, number, self.task.scores(batch, outputs).softmax(1).cpu() / views)
+            of_person = dense.mean(dim=(2, 3)).softmax(1).cpu() / views
+            owner = number[batch["clip"].cpu()]
+            for place, person in enumerate(zip(owner.tolist(), batch["person"].tolist(), strict=True)):
+                persons[person] = persons.get(person, 0) + of_person[place]
+            recognised = along_time(dense, batch["clip"], batch["frame"]).argmax(1).cpu()
+            counted = batch["frame"].cpu() >= 0
+            clip = number[:, None].expand_as(recognised)
+            ones = torch.ones(int(counted.sum()), dtype=torch.int64)
+            frames.index_put_((clip[counted], recognised[counted]), ones, accumulate=True)
+        table = {name: dataset.recordings[name][clips.recording] for name in ("id", "action", "subject", "camera")}
+        owner, person = np.array(sorted(persons), np.int64).T
+        return ClipScores(
+            list(self.task.classes),
+            *table.values(),
+            clips.labels.cpu().numpy(),
+            probabilities.numpy(),
+            owner,
+            person,
+            torch.stack([persons[key] for key in sorted(persons)]).numpy(),
+            frames.numpy(),
+            {
+                "experiment": self.name,
+                "synthetic": dataset.synthetic or self.origin.synthetic,
+                "data": str(dataset.path),
+                "source": dataset.source,
+                "terms": dataset.terms,
+                "trained_on": self.origin.source,
+                "epoch": self.epoch,
+                "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
+                "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored!r} of split {data.split!r}",
+                "views of a clip": views,
+                "persons": "absent ones as zeros" if self.task.padded else "those present",
+            },
+        )
+
+    def evaluate(self, dataset: Dataset, **options: object) -> dict:
+        """The report of what `recognise` gives."""
+        return self.recognise(dataset, **options).report()
+
+    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
+        """As `evaluate`, with the report's files and the scores that `stgraph.fuse` reads."""
+        scores = self.recognise(dataset, **options)
+        report = scores.report()
+        name = scores_file(folder, str(options.get("scored", "test")))
+        return report, [*write_report(report, folder), scores.save(name)]
+
+
+def scores_file(folder: Path, scored: str) -> Path:
+    """Where the scores of a part are kept."""
+    return folder / f"scores-{scored}.npz"
+
+
+def along_time(
+    dense: Float[Tensor, "p n s j"], clip: Int[Tensor, " p"], frame: Int[Tensor, "b t"]
+) -> Float[Tensor, "b n t"]:
+    """Scores of every frame fed: the mean over joints and persons; strides in time are undone by repetition."""
+    each = dense.mean(dim=3)
+    total = each.new_zeros(len(frame), *each.shape[1:]).index_add(0, clip, each)
+    place = torch.arange(frame.shape[1], device=dense.device) * dense.shape[2] // frame.shape[1]
+    return total[:, :, place]
+
+
+def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
+    """Which recordings are trained on, validate or test.
+
+    Subjects where the settings name them. Otherwise those of the file's split; what it does not have is, for "train",
+    everything that is in no other part, and for "test" the split's validation part where that chooses no epoch.
+
+    Raises:
+        InputError: unknown subjects, actions, cameras or split, or nothing is left.
+    """
+    data = settings.data
+    named = getattr(data, name)
+    if named is not None:
+        return of_subjects(settings, dataset, named)
+    parts = dataset.splits.get(data.split)
+    if parts is None and (dataset.splits and data.split != "standard"):
+        raise InputError(
+            f"data.split: {dataset.path} has no split {data.split!r}; it has {', '.join(dataset.splits)}; choose one "
+            "with --set data.split=NAME"
+        )
+    parts = np.full(len(dataset), "") if parts is None else parts
+    elsewhere = [getattr(data, other) for other in ("train", "validation", "test") if other != name]
+    others = np.isin(dataset.recordings["subject"], [subject for subjects in elsewhere for subject in subjects or ()])
+    found = (parts == name) & ~others
+    if name == "train" and not (parts == "train").any():
+        found = np.isin(parts, ["validation", "test"], invert=True) & ~others
+    if name == "test" and not (parts == "test").any() and data.validation == []:
+        found = (parts == "validation") & ~others
+    return narrowed(settings, dataset, found, f"part {name!r} of split {data.split!r}")
+
+
+def of_subjects(settings: Settings, dataset: Dataset, subjects: list[str]) -> Bool[np.ndarray, " recording"]:
+    """Recordings of some subjects."""
+    return narrowed(settings, dataset, chosen("subject", subjects, dataset), f"subjects {', '.join(subjects)}")
+
+
+def narrowed(settings: Settings, dataset: Dataset, found: Bool[np.ndarray, " recording"], what: str) -> np.ndarray:
+    """Those of the chosen actions and cameras."""
+    data = settings.data
+    found = found & chosen("action", data.actions, dataset) & chosen("camera", data.cameras, dataset)
+    if not found.any():
+        raise InputError(
+            f"{dataset.path}: no clip is in {what or 'no subject'}; name subjects with data.train, data.validation and "
+            f"data.test or --subjects ({', '.join(sorted(set(dataset.recordings['subject']))[:20])}), or prepare the "
+            "file with a split"
+        )
+    return found

@@ -1,0 +1,164 @@
+"""Scores of recognised clips: kept by the clips' ids, so that whatever was scored in whatever order goes together."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from stgraph.errors import InputError
+from stgraph.io.files import replaced
+from stgraph.recognition import shares
+
+GROUPS = ("subject", "camera")
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """Probabilities of every clip's classes, of its persons', and what its frames were recognised as.
+
+    Attributes:
+        classes: names, in the order of the probabilities.
+        id, action, subject, camera: of every clip. label: (clip) its class, -1 where it is none of them.
+        probabilities: (clip, class), the mean over the clip's views.
+        person_clip, person, person_probabilities: the clip, the number within it and the probabilities of every person.
+        frames: (clip, class) frames recognised as each class.
+        about: what the reader should know of the run: experiment, data, source, ...
+    """
+
+    classes: list[str]
+    id: np.ndarray
+    action: np.ndarray
+    subject: np.ndarray
+    camera: np.ndarray
+    label: Int[np.ndarray, " clip"]
+    probabilities: Float[np.ndarray, "clip n"]
+    person_clip: Int[np.ndarray, " person"]
+    person: Int[np.ndarray, " person"]
+    person_probabilities: Float[np.ndarray, "person n"]
+    frames: Int[np.ndarray, "clip n"]
+    about: dict
+
+    def report(self) -> dict:
+        """All results as a dictionary that JSON can hold; shares in percent.
+
+        Keys: `kind` ("clips"), `about`, `scored` (clips, persons, frames), `metrics` (top1, top5, class_accuracy,
+        largest_class, chance), `recognition` (as `stgraph.recognition.ActionScores.report`: of clips, frames, and of
+        persons where there are several), `by` (subject, camera -> name -> clips, right, top1) and `confused` (true
+        class, recognised class, clips; the most frequent first).
+
+        Raises:
+            InputError: no clip's action is one of the classes.
+        """
+        known = self.label >= 0
+        if not known.any():
+            raise InputError(
+                f"none of the {len(known)} clips has one of the classes {', '.join(self.classes)}; their actions are "
+                f"{', '.join(sorted(set(self.action)))}; score other data"
+            )
+        label, n = self.label[known], len(self.classes)
+        found = self.probabilities.argmax(1)
+        by_clips, by_persons, by_frames = (np.zeros((n, n), np.int64) for _ in range(3))
+        np.add.at(by_clips, (label, found[known]), 1)
+        np.add.at(by_frames, label, self.frames[known])
+        owner = self.label[self.person_clip]
+        np.add.at(by_persons, (owner[owner >= 0], self.person_probabilities.argmax(1)[owner >= 0]), 1)
+        parts = {"clips": shares(by_clips), "frames": shares(by_frames)}
+        if len(self.person) > len(self.id):  # otherwise the clips say it
+            parts["persons"] = shares(by_persons)
+        right = found == self.label
+        wrong = Counter((int(a), int(b)) for a, b in zip(self.label, found, strict=True) if 0 <= a != b)
+        unknown = Counter(map(str, self.action[~known]))
+        clips = parts["clips"]
+        return {
+            "kind": "clips",
+            "about": self.about,
+            "scored": {"clips": len(label), "persons": int((owner >= 0).sum()), "frames": int(by_frames.sum())},
+            "metrics": {
+                "top1": clips["accuracy"],
+                "top5": 100 * float(top(self.probabilities[known], label, 5).mean()) if n > 5 else None,
+                "class_accuracy": clips["class_accuracy"],
+                "largest_class": clips["largest_class"],
+                "chance": 100 / n,
+            },
+            "recognition": {"classes": self.classes, **parts, "unknown": dict(sorted(unknown.items()))},
+            "by": {
+                group: {
+                    str(name): _right(right[known & (getattr(self, group) == name)])
+                    for name in dict.fromkeys(getattr(self, group)[known])
+                }
+                for group in GROUPS
+            },
+            "confused": [[self.classes[a], self.classes[b], count] for (a, b), count in wrong.most_common(20)],
+        }
+
+    def save(self, path: Path) -> Path:
+        """Write what `load` reads."""
+        columns = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("classes", "about")}
+        columns = {name: values.astype(str) if values.dtype == object else values for name, values in columns.items()}
+        with replaced(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, classes=np.array(self.classes), **columns)
+        return path
+
+    @classmethod
+    def load(cls, path: Path, remedy: str) -> "ClipScores":
+        """Read what `save` wrote. Raises InputError with the remedy where there is none."""
+        try:
+            with np.load(path) as file:
+                values = {name: file[name] for name in file.files}
+            return cls(**values | {"classes": [str(name) for name in values["classes"]], "about": {}})
+        except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
+            raise InputError(f"{path}: no scores of clips can be read from it ({error}); {remedy}") from error
+
+
+def top(probabilities: Float[np.ndarray, "clip n"], label: Int[np.ndarray, " clip"], k: int) -> np.ndarray:
+    """Whether each clip's class is among its k most probable."""
+    return (np.argsort(-probabilities, axis=1, kind="stable")[:, :k] == label[:, None]).any(1)
+
+
+def _right(right: np.ndarray) -> dict:
+    return {"clips": len(right), "right": int(right.sum()), "top1": 100 * float(right.mean())}
+
+
+def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScores:
+    """Weighted mean of several runs' probabilities of the same clips, brought together by the clips' ids.
+
+    Raises:
+        InputError: other classes, or clips that one of them lacks.
+    """
+    names, all_scores = list(parts), list(parts.values())
+    first = all_scores[0]
+    for name, scores in zip(names[1:], all_scores[1:], strict=True):
+        if set(scores.classes) != set(first.classes):
+            differing = ", ".join(sorted(set(scores.classes) ^ set(first.classes))[:8])
+            raise InputError(f"{name} and {names[0]} have other classes ({differing}); fuse runs of the same classes")
+        missing = sorted(set(first.id) ^ set(scores.id))
+        if missing:
+            raise InputError(
+                f"{names[0]} has {len(first.id)} clips and {name} {len(scores.id)}; {len(missing)} are in one of them "
+                f"alone: {'; '.join(missing[:5])}; evaluate both on the same clips"
+            )
+    total = np.zeros_like(first.probabilities, dtype=np.float64)
+    for scores, weight in zip(all_scores, weights, strict=True):
+        place = {id: number for number, id in enumerate(scores.id)}
+        rows = np.array([place[id] for id in first.id])
+        columns = [scores.classes.index(name) for name in first.classes]
+        total += weight * scores.probabilities[rows][:, columns]
+    nobody = np.zeros(0, np.int64)
+    return ClipScores(
+        first.classes,
+        first.id,
+        first.action,
+        first.subject,
+        first.camera,
+        first.label,
+        (total / sum(weights)).astype(np.float32),
+        nobody,
+        nobody,
+        np.zeros((0, len(first.classes)), np.float32),
+        np.zeros_like(first.frames),
+        {},
+    )
