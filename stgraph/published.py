@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stgraph import params
 from stgraph.errors import InputError
-from stgraph.models import MODELS, Published
+from stgraph.models import MODELS, Model, Published
 from stgraph.params import Settings
 from stgraph.run import build
 from stgraph.tasks import TASKS
@@ -135,7 +135,12 @@ def flat_overrides(path: Path) -> list[str]:
 
 
 def convert(
-    model: str, state: dict[str, Tensor], overrides: list[str], where: str, like: str | None = None
+    model: str,
+    state: dict[str, Tensor],
+    overrides: list[str],
+    where: str,
+    like: str | None = None,
+    classes: list[str] | None = None,
 ) -> tuple[Settings, dict[str, Tensor]]:
     """Settings and weights of ours.
 
@@ -145,11 +150,12 @@ def convert(
         overrides: of the settings, "section.key=value"; what the shapes tell comes after them.
         where: names the checkpoint in messages.
         like: experiment that gives all other settings; by default the model's own.
+        classes: names of a recogniser's classes; by default those of `like`, or numbers where it has others.
 
     Raises:
         InputError: keys and shapes that do not fit, all listed, or settings that do not.
     """
-    published = MODELS.get(model).published
+    published = MODELS.get(model).published_for(state)
     if like and (other := params.load(like).model["name"]) != model:
         raise InputError(
             f"--like {like}: an experiment with the model {other}, and {where} holds a {model}; "
@@ -157,16 +163,23 @@ def convert(
         )
     try:
         told, weights = MODELS.get(model).from_published(state, len(published.skeleton))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{where}: weights of a shape that no published {model} has ({str(error).strip().splitlines()[0]}); "
             "expected a checkpoint as published, get it again"
         ) from error
+    if "task.classes" in told:
+        told["task.classes"] = class_names(told["task.classes"], classes, like or published.like, where)
+    elif classes is not None:
+        raise InputError(f"{where}: a {model} recognises no classes; leave --classes out")
     overrides = [*overrides, f"model.name={model}", f"data.skeleton={published.skeleton.name}"]
     overrides += [f"{key if '.' in key else f'model.{key}'}={json.dumps(value)}" for key, value in told.items()]
     settings = params.load(like or published.like, overrides)
     heads = build(TASKS, settings.task, published.skeleton).heads
-    ours = build(MODELS, settings.model, published.skeleton, in_channels=2, heads=heads).state_dict()
+    context = {"in_channels": settings.data.channels, "heads": heads}
+    ours = build(MODELS, settings.model, published.skeleton, **context).state_dict()
     # PyTorch before 0.4.1 did not count the batches that a norm has seen; nothing depends on their number.
     weights = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")} | weights
     shapes = {
@@ -186,3 +199,41 @@ def convert(
             "get the checkpoint again, or give --like an experiment with the settings that it was trained with"
         )
     return settings, weights
+
+
+def class_names(numbered: list[str], given: list[str] | None, like: str, where: str) -> list[str]:
+    """Names for so many classes: those given, or the experiment's if it has as many, or numbered ones.
+
+    Raises:
+        InputError: more or fewer were given.
+    """
+    if given is None:
+        of_like = params.load(like).task.get("classes") or []
+        return of_like if len(of_like) == len(numbered) else numbered
+    if len(given) != len(numbered):
+        raise InputError(
+            f"--classes: {len(given)} names, and {where} scores {len(numbered)} classes; give one name in each line, "
+            "in the order that it was trained with"
+        )
+    return given
+
+
+def read_names(path: Path) -> list[str]:
+    """Lines of a text that are not empty. Raises InputError if there is no such text."""
+    try:
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}; expected a text with one name in each line") from error
+
+
+def given_back(family: str, model: Model, where: str) -> dict[str, Tensor]:
+    """A model's weights as the family's implementation reads them. Raises InputError if it does not read such ones."""
+    if model.published is None or model.published.family != family or not hasattr(model, "to_published"):
+        ways = [
+            f"{known.family} ({name})" for name, known in convertible() if hasattr(MODELS.get(name), "to_published")
+        ]
+        raise InputError(
+            f"{where}: a {type(model).__name__} cannot be written as a checkpoint of {family}; what can is "
+            f"{', '.join(ways)}"
+        )
+    return model.to_published()

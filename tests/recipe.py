@@ -25,8 +25,10 @@ def recipe_state(
 def recipe_value(key: str, shape: list[int], seed: int) -> np.ndarray:
     """One entry; for an adjacency what is added to where training starts."""
     random = np.random.RandomState((zlib.crc32(key.encode()) + seed) & 0xFFFFFFFF)
-    if key.endswith("num_batches_tracked"):
+    if key.endswith("num_batches_tracked") or key == "A":
         return np.zeros(shape)
+    if key.startswith("edge_importance"):
+        return 0.5 + random.rand(*shape)
     if key.endswith("running_mean"):
         return 0.3 * random.randn(*shape)
     if key.endswith("running_var"):

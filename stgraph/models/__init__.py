@@ -50,7 +50,8 @@ class Model(nn.Module):
     A subclass makes `heads` and defines `features`; its constructor's keyword-only arguments are its settings. Where
     checkpoints of the published implementation exist, it sets `published` and has a static method
     `from_published(state, joints)` that gives the settings that the shapes tell and the weights under its own names;
-    where those fix the length of a window, "data.frames" is among the settings.
+    where those fix the length of a window, "data.frames" is among the settings. A model that can be given back to the
+    published implementation has a method `to_published()` that gives its weights under the published names.
 
     Attributes:
         tasks: which tasks it serves.
@@ -68,6 +69,11 @@ class Model(nn.Module):
     before: int = 0
     after: int = 0
     sliding: bool = False
+
+    @classmethod
+    def published_for(cls, state: dict[str, Tensor]) -> Published:
+        """What is known of a published checkpoint, where its weights tell more than its names do."""
+        return cls.published
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:

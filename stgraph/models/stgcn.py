@@ -1,6 +1,7 @@
 """ST-GCN: the spatial temporal graph convolutional network that recognises actions."""
 
 from dataclasses import replace
+from math import ceil
 from typing import Annotated, Literal
 
 import numpy as np
@@ -237,6 +238,21 @@ class STGCN(ClipModel):
             "task.classes": [f"class {number}" for number in range(len(weights["heads.action.weight"]))],
         }
         return settings, weights
+
+    def published_operations(self, frames: int) -> int:
+        """Operations of one person's frames in the published network, however they are computed here.
+
+        Maps of every joint, the product with the adjacency after them, temporal convolutions, matched residuals, and
+        the classes of the mean. A multiplication with its addition is two; norms and other elementwise work is none.
+        """
+        macs = sum(head.weight.numel() for head in self.heads.values())
+        for block in self.blocks:
+            adjacency, conv, match = block.adjacency.partitions, block.temporal_conv.conv, block.match
+            joints = adjacency.shape[-1]
+            macs += frames * (joints * block.graph_conv.conv.weight.numel() + adjacency.numel() * conv.in_channels)
+            frames = ceil(frames / conv.stride[0])
+            macs += frames * joints * (conv.weight.numel() + (match[0].weight.numel() if match else 0))
+        return 2 * macs
 
     def to_published(self) -> dict[str, Tensor]:
         """The `state_dict` that the published implementation reads."""
