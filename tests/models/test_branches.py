@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.nn import functional as F
+from clip_oracles import literal_branches, normed, with_random_norms
 
 from stgraph.models.branches import Block, Branches, Match, block_problems, branch_widths, chain, residual
 
@@ -13,51 +13,13 @@ def build(channels: int = 14, kernel: int = 3, dilations: tuple = (1, 2, 3, 4), 
     return with_random_norms(Branches(channels, kernel, dilations, stride).double())
 
 
-def with_random_norms(module: torch.nn.Module) -> torch.nn.Module:
-    for norm in (part for part in module.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)):
-        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
-        torch.nn.init.uniform_(norm.bias, -1, 1)
-        torch.nn.init.normal_(norm.running_mean)
-        torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
-    return module
-
-
-def normed(x: torch.Tensor, norm: torch.nn.BatchNorm2d, first: int = 0) -> torch.Tensor:
-    """Fixed statistics applied as they are defined, to channels from `first` on."""
-    part = slice(first, first + x.shape[1])
-    column = [value[part, None, None] for value in (norm.running_mean, norm.running_var, norm.weight, norm.bias)]
-    mean, variance, weight, bias = column
-    return (x - mean) / (variance + norm.eps).sqrt() * weight + bias
-
-
-def literal(module: Branches, x: torch.Tensor, dilations: tuple, kernel: int) -> torch.Tensor:
-    """Every branch by itself, frame by frame and tap by tap."""
-    frames, stride, results, begin = x.shape[2], module.stride, [], 0
-    for branch, width in enumerate(module.widths):
-        rows = module.lift.weight[begin : begin + width, :, 0, 0]
-        lifted = F.relu(normed(torch.einsum("dc,bctj->bdtj", rows, x), module.lift_norm, begin))
-        kept = []
-        for t in range(0, frames, stride):
-            if branch < len(dilations):
-                taps = [(tap, t + (tap - kernel // 2) * dilations[branch]) for tap in range(kernel)]
-                weight = module.convs[branch].weight[..., 0]
-                seen = [(weight[:, :, tap], lifted[:, :, at]) for tap, at in taps if 0 <= at < frames]
-                kept.append(sum(torch.einsum("dc,bcj->bdj", tap, frame) for tap, frame in seen))
-            else:
-                kept.append(lifted[:, :, max(t - 1, 0) : t + 2].amax(dim=2))
-        results.append(torch.stack(kept, dim=2))
-        begin += width
-    results.append(torch.einsum("dc,bctj->bdtj", module.plain.weight[..., 0, 0], x[:, :, ::stride]))
-    return normed(torch.cat(results, dim=1), module.norm)
-
-
 @pytest.mark.parametrize(("kernel", "dilations"), [(3, (1, 2, 3, 4)), (5, (1, 2))])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("frames", [1, 4, 9])
 def test_branches_are_their_equations(kernel, dilations, stride, frames):
     module = build(kernel=kernel, dilations=dilations, stride=stride).eval()
     x = torch.randn(2, 14, frames, 3, dtype=torch.float64)
-    torch.testing.assert_close(module(x), literal(module, x, dilations, kernel))
+    torch.testing.assert_close(module(x), literal_branches(module, x, dilations, kernel))
 
 
 def test_the_first_branch_takes_the_remainder():

@@ -1,0 +1,100 @@
+"""ST-GCN++: ST-GCN with learned graphs and temporal convolutions at several scales."""
+
+from typing import Annotated
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import nn
+
+from stgraph.models import MODELS
+from stgraph.models.blocks import Adjacency, Changed, Motion, Shorter, aggregate, conv_norm, dropout_add, relu_dropout
+from stgraph.models.branches import Branches, block_problems, chain, residual
+from stgraph.models.clips import ClipModel
+from stgraph.skeleton import Skeleton, partitions
+
+KERNEL, DILATIONS = 3, (1, 2, 3, 4)
+
+
+class LearnedGraphConv(nn.Module):
+    """ReLU(norm(sum_k W_k A_k x) + residual(x)); the matrices A_k are the layer's own.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        matrices: (k v w) where A_k starts.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"]) -> None:
+        super().__init__()
+        self.adjacency = Adjacency(matrices)
+        self.conv = nn.Conv2d(len(matrices) * in_channels, out_channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.residual = residual(in_channels, out_channels)
+
+    def forward(self, x: Motion) -> Changed:
+        """(b c t j) -> (b d t j)."""
+        received = aggregate(x, self.adjacency(x))
+        return relu_dropout(dropout_add(conv_norm(received, self.conv, self.norm), self.residual(x), 0.0), 0.0)
+
+
+class MixedBranches(nn.Module):
+    """norm(W ReLU(branches(x))): what the branches find at their scales, mixed.
+
+    Args:
+        channels: width before and after.
+        stride: frames that become one.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.branches = Branches(channels, KERNEL, DILATIONS, stride)
+        self.conv = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Motion) -> Shorter:
+        """(b c t j) -> (b c s j), s = ceil(t / stride)."""
+        return conv_norm(relu_dropout(self.branches(x), 0.0), self.conv, self.norm)
+
+
+@MODELS.register("stgcnpp")
+class STGCNpp(ClipModel):
+    """A graph convolution, then a temporal one T in every block: ReLU(T(ReLU(norm(sum_k W_k A_k x) + x)) + x).
+
+    Every block learns matrices A_k of its own, which start as ST-GCN's spatial partitions. T has six branches (kernel 3
+    with dilations 1 to 4, max-pooling over 3 frames, a map of each frame), side by side, norm, ReLU, map, norm. The
+    residuals x change width and length by a map and a norm; the first block's T has none. Clips may have any number of
+    frames.
+
+    The published network adds a bias to each W_k before it aggregates, where here norms follow without any.
+
+    Args:
+        skeleton: gives the graph, with its centre.
+        in_channels: of a joint: x and y and confidence, or x, y and z.
+        heads: name -> outputs, {"action": classes}. Each is a map of each node.
+        channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
+        strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
+        dropout: share of activations that training sets to zero after T; none in the first block.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        strides: list[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        matrices = partitions(skeleton, "spatial")
+
+        def space(before: int, after: int) -> LearnedGraphConv:
+            return LearnedGraphConv(before, after, matrices)
+
+        blocks = chain(in_channels, channels, strides, dropout, space, MixedBranches)
+        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section."""
+        return block_problems(settings, len(DILATIONS) + 2)
