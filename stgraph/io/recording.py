@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -61,6 +61,17 @@ class Recording:
     def id(self) -> str:
         """Subject, take and camera: "S9/Walking 1/54138969"."""
         return f"{self.subject}/{self.take}/{self.camera.name}"
+
+
+def unbroken(frame: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " m"]]:
+    """Indices of every stretch of consecutive frames, of a person's frames in ascending order.
+
+    >>> unbroken(np.array([3, 4, 7]))
+    [array([0, 1]), array([2])]
+    """
+    if not len(frame):
+        return []
+    return np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame) > 1) + 1)
 
 
 def check_recording(recording: Recording, skeleton: Skeleton) -> None:
