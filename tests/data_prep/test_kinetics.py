@@ -11,6 +11,7 @@ from data_prep.kinetics import read_clips
 from data_prep.kinetics_files import read_kinetics
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
+from stgraph.io.recording import Track
 from stgraph.skeleton import OPENPOSE18
 
 JOINTS = len(OPENPOSE18)
@@ -69,7 +70,8 @@ def test_the_published_feeding_comes_back(tmp_path, frames):
         [clip(0), clip(1, frames=[0, 2, 3, 5, 250, 251, 299, 300]), clip(2, frames=[5, 4, 3, 9, 2, 1, 7, 8])]
     ):
         tracks = read_kinetics(write(tmp_path / f"{seed}.json", content), frames)
-        np.testing.assert_allclose(as_fed(tracks), published(content, frames=300) * (np.arange(300) < frames)[:, None, None], atol=1e-6)  # fmt: skip  # noqa: E501
+        expected = published(content) * (np.arange(300) < frames)[:, None, None]
+        np.testing.assert_allclose(as_fed(tracks), expected, atol=1e-6)
         assert all((track.pose2d["openpose"][..., 2] > 0).any(1).all() for track in tracks)
 
 
@@ -126,10 +128,8 @@ def fewer_joints(data):
         (changed(fewer_joints), "17 joints; expected the 18 of openpose18"),
         (changed(lambda data: data[0]["skeleton"][0]["pose"].pop()), "a pose of 35 numbers with 18 scores; expected"),
         (changed(lambda data: data[3]["skeleton"][1]["pose"].__setitem__(3, float("nan"))), "not finite in frame 4"),
-        (
-            changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, None)),
-            "expected numbers in pose and score",
-        ),
+        (changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, None)), "not finite in frame 1"),
+        (changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, "sure")), "expected numbers in pose"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, text, message):
@@ -166,21 +166,23 @@ def convert(tmp_path, *words):
     return Dataset(tmp_path / "kinetics.h5"), text
 
 
+def tracks_of(data, recording):
+    """The tracks of a recording as the file has them."""
+    of = [data.tracks[name][data.tracks["recording"] == recording] for name in ("person", "first_row", "rows")]
+    for person, first, rows in zip(*of, strict=True):
+        pose = {"openpose": data.rows("pose2d/openpose")[first : first + rows]}
+        yield Track(pose, frame=int(data.rows("frame")[first]), person=int(person))
+
+
 def test_folders_become_a_dataset(tmp_path):
     raw = folder(tmp_path / "raw")
-    data, text = convert(tmp_path, raw)
+    data, _ = convert(tmp_path, raw)
     assert data.skeleton == OPENPOSE18 and data.detectors == ["openpose"] and not data.has("pose3d")
     assert list(data.recordings["id"]) == ["train/a/unknown", "train/b/unknown", "test/a/unknown"]
     assert list(data.recordings["action"]) == ["abseiling", "swimming", "swimming"]
     assert list(data.splits["standard"]) == ["train", "train", "test"]
     assert data.classes == ["abseiling", "swimming"] and (data.camera(0).width, data.camera(0).height) == (340, 256)
-    fed = np.zeros((3, 300, JOINTS, 2))
-    frame, rows = data.rows("frame"), data.rows("pose2d/openpose")
-    for track in np.flatnonzero(data.tracks["recording"] == 1):
-        of = slice(data.tracks["first_row"][track], data.tracks["first_row"][track] + data.tracks["rows"][track])
-        pose = rows[of] / [340, 256, 1] - [0.5, 0.5, 0]
-        fed[:, frame[of], :, data.tracks["person"][track]] = (pose * (rows[of, :, 2:] > 0)).transpose(2, 0, 1)
-    np.testing.assert_allclose(fed, published(clip(1)), atol=1e-6)
+    np.testing.assert_allclose(as_fed(tracks_of(data, 1)), published(clip(1)), atol=1e-6)
     assert any("who is person 0 may change from frame to frame" in note for note in data.notes)
     explicit, _ = convert(
         tmp_path,
