@@ -92,9 +92,12 @@ def gif_palette(colours: Sequence[str]) -> Image.Image:
     """White, black and these colours, with the mixtures with white that smooth edges are made of."""
     ramps = [("black", 31), *((name, 12) for name in colours)]
     white = np.ones(3)
-    colours = [white, *(white + (np.array(to_rgb(name)) - white) * (i + 1) / n for name, n in ramps for i in range(n))]
+    mixed = [white + (np.array(to_rgb(name)) - white) * (i + 1) / n for name, n in ramps for i in range(n)]
+    mixed = np.round(255 * np.array(mixed)).astype(np.uint8)
+    # Pillow rounds a colour down to fours before it looks for the nearest: nothing may be nearer to 252 than white is.
+    mixed = mixed[np.square(mixed - 252.0).sum(1) > 3 * 3**2]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(np.round(np.array(colours) * 255).astype(np.uint8).tobytes())
+    palette.putpalette(bytes([255] * 3) + mixed.tobytes())
     return palette
 
 

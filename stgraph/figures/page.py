@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -58,6 +59,14 @@ class Page:
         style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}
         shorten(self.figure.text(edge, 12 * scale / height, caption, **style), room)
 
+    def axes(self, left: float | int, bottom: float | int, right: float | int, top: float | int) -> Axes:
+        """Empty axes between edges in pixels at scale 1 from the lower left corner, or if negative the upper right."""
+        edges = zip((left, bottom, right, top), (*self.size, *self.size), strict=True)
+        left, bottom, right, top = (edge * self.scale / side + (edge < 0) for edge, side in edges)
+        axes = self.figure.add_axes((left, bottom, right - left, top - bottom))
+        axes.set_axis_off()
+        return axes
+
     def play(self, stages: Sequence[Stage], indices: Sequence[int]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Draw the page at some frames."""
         for stage in stages:
@@ -76,9 +85,14 @@ class Page:
 
 def shorten(text: Text, width: float) -> Text:
     """Cut a text's end so that it is at most so many pixels wide."""
-    whole = text.get_text()
-    for letters in range(len(whole) - 1, -1, -1):
+    if text.get_window_extent().width <= width:
+        return text
+    whole, kept, cut = text.get_text(), 0, len(text.get_text())
+    while cut - kept > 1:
+        text.set_text(f"{whole[: (kept + cut) // 2].rstrip()}…")
         if text.get_window_extent().width <= width:
-            break
-        text.set_text(f"{whole[:letters].rstrip()}…")
+            kept = (kept + cut) // 2
+        else:
+            cut = (kept + cut) // 2
+    text.set_text(f"{whole[:kept].rstrip()}…")
     return text
