@@ -9,8 +9,9 @@ from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.skeleton import Skeleton
 
-# Median bone of any human skeleton in use lies well inside; a factor of 1000 (millimetres) lies well outside.
-BONE_METRES = (0.01, 2.0)
+# The median bone of any skeleton in use lies well inside, that of a hand (0.03) too. Outside lie people in centimetres
+# (20) or millimetres (200) and hands in millimetres (30), or one divided by 1000.
+BONE_METRES = (0.01, 5.0)
 # Frames that the unit is told by: it holds for a whole track, and a hundred thousand tracks are to be written quickly.
 MEASURED = 16
 
