@@ -273,9 +273,12 @@ def kept(
             continue
         ids.add(recording.id)
         yield recording
-    counts = f"{kinds.total()} clips ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common())})"
-    if result.left_out and (strict or not ids):
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    if kinds and (strict or not ids):
         every = "".join(f"\n  {what}: {why}" for what, why in result.left_out)
-        raise InputError(f"{result.source}: {counts} cannot be used{'' if ids else ', and no other is there'}:{every}")
+        raise InputError(
+            f"{result.source}: {'some' if ids else 'none'} can be used, and {kinds.total()} cannot ({counts}); mend or "
+            f"remove them:{every}"
+        )
     if kinds:
-        result.notes.append(f"left out: {counts}")
+        result.notes.append(f"left out: {kinds.total()} ({counts})")

@@ -26,8 +26,9 @@ SAMPLED = 50  # clips by which all are told
 NOMINAL = (340, 256)  # pixels; the shape of Kinetics' videos
 THIRD = {"confidence": "xyc", "z": "xyz"}
 SURE = 1.1  # some detectors' confidences go a little beyond 1
-# Bones of a layout that fits are together little longer than the shortest tree over the joints.
-LONGEST = 2.0
+# Bones of a layout that fits are together 1.1 to 1.6 times as long as the shortest tree over the joints, the most where
+# hands hang beside the hips, and 2.0 from the side alone; of joints in another order, 2.5 to 7 times.
+MISFIT = 2.3
 
 
 def reading_arguments(parser: ArgumentParser) -> None:
@@ -134,7 +135,7 @@ def named_skeleton(name: str) -> Skeleton:
 
 
 def skeleton_told(samples: Sequence[Poses], axes: int, name: str | None, where: str) -> Skeleton:
-    """By the joints' names, else by their number: of several layouts that with the shortest bones.
+    """By the joints' names, else by their number: of several layouts, by their bones.
 
     Raises:
         InputError: no layout has these joints, or their bones are so long that the joints are in another order.
@@ -160,11 +161,11 @@ def skeleton_told(samples: Sequence[Poses], axes: int, name: str | None, where: 
             "names and parents of the joints"
         )
     poses = np.concatenate([whole(one, axes) for one in samples if one.values.shape[2] == count])
-    length = {one.name: bone_length(poses, one) for one in fitting}
-    best = min(length, key=length.__getitem__)
-    if length[best] > LONGEST:
+    fits = {one.name: misfit(poses, one) for one in fitting}
+    best = min(fits, key=fits.__getitem__)
+    if fits[best] > MISFIT:
         raise InputError(
-            f"{where}: {count} joints, and taken as {' or '.join(length)} their bones are {length[best]:.1f} times as "
+            f"{where}: {count} joints, and taken as {' or '.join(fits)} their bones are {fits[best]:.1f} times as "
             f"long as need be, so they are in another order; expected {', '.join(SKELETONS[best].names)}; give the "
             "layout by --skeleton FILE.json, or name this one if it is right"
         )
@@ -177,16 +178,20 @@ def whole(poses: Poses, axes: int) -> Float[np.ndarray, "n j a"]:
     return values[np.isfinite(values).all((1, 2)) & values.any(2).all(1), :, :axes]
 
 
-def bone_length(poses: Float[np.ndarray, "n j a"], skeleton: Skeleton) -> float:
-    """Length of all bones by that of the shortest tree over the joints; 1 where there is nothing to tell by."""
-    if not len(poses):
+def misfit(poses: Float[np.ndarray, "n j a"], skeleton: Skeleton) -> float:
+    """Length of all bones, and by how much left ones differ from right ones, of the length of the shortest tree.
+
+    1 where there is nothing to tell by.
+    """
+    if not len(poses) or not skeleton.bones:
         return 1.0
     few = poses[:: max(len(poses) // 200, 1)]
     distances = np.linalg.norm(few[:, :, None] - few[:, None], axis=-1).mean(axis=0)
-    joint, parent = np.array(skeleton.bones).T
     # Zeros would be no edges.
     shortest = minimum_spanning_tree(distances + 1e-12 * distances.max()).sum()
-    return float(distances[joint, parent].sum() / shortest) if shortest > 0 else 1.0
+    joint, parent = np.array(skeleton.bones).T
+    bones, others = distances[joint, parent], distances[skeleton.mirror[joint], skeleton.mirror[parent]]
+    return float((bones + np.abs(bones - others)).sum() / shortest) if shortest > 0 else 1.0
 
 
 def check_unit(samples: Sequence[Poses], skeleton: Skeleton, unit: float, where: str) -> None:
