@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from stgraph.clips import Sample
 
 Poses = Float[Tensor, "p t j d"]
+Confidence = Float[Tensor, "p t j _"]  # one channel, or none of 3D
 Seen = Bool[Tensor, "p t j"]
 # ST-GCN's move for Kinetics: between nodes along the clip, each with an angle, a scale and a shift of its own.
-MOVE_ANGLES, MOVE_SCALES, MOVE_SHIFTS = (-10, -5, 0, 5, 10), (0.9, 1.0, 1.1), (-0.2, -0.1, 0, 0.1, 0.2)
+MOVE_ANGLES, MOVE_SCALES = (-10.0, -5.0, 0.0, 5.0, 10.0), (0.9, 1.0, 1.1)  # degrees
+MOVE_SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)
 
 
 class Preparation:
@@ -101,7 +103,9 @@ class Preparation:
 
     # Augmentation -----------------------------------------------------------------------------------------------------
 
-    def augmented(self, place: Poses, confidence: Poses, seen: Seen, sample: "Sample") -> tuple[Poses, Poses, Seen]:
+    def augmented(
+        self, place: Poses, confidence: Confidence, seen: Seen, sample: "Sample"
+    ) -> tuple[Poses, Confidence, Seen]:
         """Every clip changed by draws of its own, all its persons alike."""
         settings, clips, clip, dims = self.settings, len(sample.size), sample.clip, place.shape[-1]
 

@@ -23,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
     arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
+    text = "start from a trained run's weights (a name or a .safetensors file); a head of other classes is new"
+    arguments.add_argument("--finetune", metavar="FILE", help=text)
     arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
     arguments.add_argument(
         "--save-minutes", type=float, default=10.0, help="checkpoint at least so often (%(default)s)"
@@ -74,6 +76,8 @@ def main(args: argparse.Namespace) -> None:
     engine.barrier()
     dataset = Dataset(path)
     run = Run.create(name, settings, dataset, engine)
+    if args.finetune:
+        engine.print(run.start_from(args.finetune), flush=True)
     options = {"resume": args.resume, "restart": args.restart, "compile": args.compile}
     progress = run.fit(dataset, Terminal(), minutes=args.minutes, save_minutes=args.save_minutes, **options)
     engine.print(

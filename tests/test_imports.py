@@ -25,8 +25,8 @@ LAYERS = [
     {"fitting"},
     {"run"},
     {"progress", "command", "options", "published", "cost", "live", "deployment"},
-    {"comparison"},
-    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export"},
+    {"comparison", "cross_validation"},
+    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds"},
 ]
 COMMANDS = LAYERS[-1]
 DATA_PREP = {"errors", "skeleton", "geometry", "metrics", "io", "figures", "command"}

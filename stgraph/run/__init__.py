@@ -62,13 +62,7 @@ class Run:
         Raises:
             InputError: no such checkpoint (those there are get listed), or weights that do not fit their settings.
         """
-        path = Path(name) if name.endswith(".safetensors") else FOLDER / name / "best.safetensors"
-        if not path.exists():
-            trained = sorted(found.parent.name for found in FOLDER.glob("*/best.safetensors"))
-            raise InputError(
-                f"{path}: no such checkpoint; train it with `python -m stgraph.train --exp {name}`, or choose a "
-                f"trained one with --exp: {', '.join(trained) or 'there is none yet'}"
-            )
+        path = weights_file(name)
         weights = load_weights(path)
         run = RUNS.get(weights.settings.task["name"])(
             path.parent.name, weights.settings, weights.skeleton, weights.origin, engine
@@ -83,6 +77,41 @@ class Run:
         run.epoch = weights.epoch
         run.model = engine.to_device(run.model).eval()
         return run
+
+    def start_from(self, name: str) -> str:
+        """Take another run's weights before training; heads of other outputs or classes stay as they are.
+
+        Returns:
+            What was taken, in words.
+
+        Raises:
+            InputError: no such checkpoint, or another body: joints, channels, or settings of the model that differ.
+        """
+        path = weights_file(name)
+        weights = load_weights(path)
+        others = {key: list(weights.settings.task.get(key) or ()) for key in ("classes", "actions")}
+        mine = {key: list(self.settings.task.get(key) or ()) for key in others}
+        own = self.model.state_dict()
+        new = [head for head in self.model.heads if head == "action" and others != mine]
+        heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
+        body = {key: value for key, value in weights.state.items() if key not in heads and key in own}
+        wrong = [key for key in own if key not in heads and (key not in body or body[key].shape != own[key].shape)]
+        if wrong:
+            first, there = wrong[0], weights.settings
+            found = tuple(weights.state[first].shape) if first in weights.state else "nothing"
+
+            def said(settings: Settings, skeleton: Skeleton) -> str:
+                return f"{settings.model}, {len(skeleton)} joints ({skeleton.name}), {settings.data.channels} channels"
+
+            raise InputError(
+                f"{path}: its body is another: {len(wrong)} of {len(own)} weights do not fit, such as {first} ({found} "
+                f"there, {tuple(own[first].shape)} here); there {said(there, weights.skeleton)}; here "
+                f"{said(self.settings, self.skeleton)}; use the same model, skeleton and input"
+            )
+        self.model.load_state_dict(own | body)
+        return f"{len(body)} of {len(own)} weights from {path}; " + (
+            f"new: the head {', '.join(new)}, for other classes" if new else "the heads too"
+        )
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -146,6 +175,18 @@ class Run:
     def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
         """Score the test part of a dataset and write the report's files; returns the report and their paths."""
         raise NotImplementedError
+
+
+def weights_file(name: str) -> Path:
+    """The checkpoint of a trained run, by its name or its own path. Raises InputError where there is none."""
+    path = Path(name) if name.endswith(".safetensors") else FOLDER / name / "best.safetensors"
+    if not path.exists():
+        trained = sorted(found.parent.name for found in FOLDER.glob("*/best.safetensors"))
+        raise InputError(
+            f"{path}: no such checkpoint; train it with `python -m stgraph.train --exp {name}`, or choose a "
+            f"trained one: {', '.join(trained) or 'there is none yet'}"
+        )
+    return path
 
 
 def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:

@@ -63,6 +63,10 @@ class ActionRun(Run):
         )
         return self.engine.place(clips)
 
+    def part_clips(self, dataset: Dataset, name: str) -> Clips:
+        """Clips of a part, as they are scored."""
+        return self.clips(dataset, part(self.settings, dataset, name))
+
     def training_samples(self, dataset: Dataset) -> Clips:
         """Clips of the training part, sampled and augmented at random."""
         return self.clips(dataset, part(self.settings, dataset, "train"), training=True)
@@ -71,7 +75,7 @@ class ActionRun(Run):
         """Clips of the validation part."""
         if self.settings.data.validation == []:
             return None
-        return self.clips(dataset, part(self.settings, dataset, "validation"))
+        return self.part_clips(dataset, "validation")
 
     # Recognition -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,68 @@
+"""python -m stgraph.folds EXP ... --data FILE: leave one subject out, for small sets; counts beside shares."""
+
+import argparse
+from pathlib import Path
+
+from stgraph.command import run_command
+from stgraph.comparison import entries
+from stgraph.cross_validation import Row, Trainer, baselines, folds_markdown, fused, subjects_of
+from stgraph.errors import InputError
+from stgraph.io.dataset import Dataset
+from stgraph.io.files import replaced
+from stgraph.options import engine_options
+from stgraph.progress import Terminal
+from stgraph.run import REPORTS, Run
+from stgraph.run.engine import Engine
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser("python -m stgraph.folds", description=__doc__)
+    text = "folder in params/, perhaps with overrides of its own (action_small:model.name=ctrgcn,data.stream=bone)"
+    arguments.add_argument("exps", nargs="+", metavar="EXP", help=text)
+    arguments.add_argument("--data", type=Path, required=True, help="dataset file")
+    arguments.add_argument("--detector", help="2D detections of the file to use")
+    arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in every one")
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[], help="train each so often (its own seed)")
+    arguments.add_argument("--subjects", nargs="+", help="leave these out in turn (all)")
+    arguments.add_argument("--fuse", type=float, nargs="+", metavar="WEIGHT", help="and fuse them, with these weights")
+    arguments.add_argument("--views", type=int, default=1, help="samples of each clip that is scored (%(default)s)")
+    arguments.add_argument("--out", type=Path, default=REPORTS / "folds", help="folder of the table (%(default)s)")
+    engine_options(arguments)
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.fuse and (len(args.fuse) != len(args.exps) or min(args.fuse) < 0 or not any(args.fuse)):
+        raise InputError(f"--fuse {args.fuse}: expected a weight of 0 or more for each of {len(args.exps)} experiments")
+    dataset = Dataset(args.data)
+    trainer = Trainer(Engine(args.device, precision=args.precision), Terminal(), args.views)
+    rows, bases = {asked: Row(asked) for asked in args.exps}, {}
+    folds = {}
+    for subject in subjects_of(dataset, args.subjects):  # before anything is trained
+        overrides = [f'data.test=["{subject}"]', *args.set]
+        folds[subject] = entries(args.exps, args.data, args.detector, overrides, args.seeds or [None])
+    for subject, fold in folds.items():
+        for asked, row in rows.items():
+            mine = [(entry.name, entry.settings) for entry in fold if entry.exp == asked]
+            trainer.leave_out(row, mine, subject, dataset)
+        first = Run.create(fold[0].name, fold[0].settings, dataset, trainer.engine)
+        baselines(first, subject, dataset, bases)
+    table = [*bases.values(), *rows.values()]
+    table += [fused(list(rows.values()), args.fuse)] if args.fuse else []
+    classes = first.task.classes
+    about = {
+        "data": dataset.path,
+        "source": dataset.source,
+        "clips": f"{table[0].right()[1]} of {len(classes)} classes; chance {100 / len(classes):.1f} %",
+        "seeds": f"{len(args.seeds) or 1}; mean ± standard deviation over them, each over all folds together",
+        "nearest neighbour": f"of what {rows[args.exps[0]].name} is fed",
+    }
+    text, path = folds_markdown(table, about), args.out / "folds.md"
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    run_command(parser(), main)
