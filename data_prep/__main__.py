@@ -18,6 +18,9 @@ from stgraph.command import debug_option, run_command
 from stgraph.errors import InputError
 from stgraph.io.dataset import DatasetWriter
 
+# Of what was left out, told after writing; the file has all of it.
+LISTED = 200
+
 
 class Parser(argparse.ArgumentParser):
     """Keeps the words that it parsed, for the file to say how it was made."""
@@ -114,10 +117,10 @@ def summary(writer: DatasetWriter) -> str:
         f"  cameras     {listed(table['camera'])}",
         f"  short       {short} tracks have fewer than {writer.windows[0]} frames (padded by repeating their ends)",
         *(f"  note        {note}" for note in writer.notes),
-        *(f"  left out    {what}: {why}" for what, why in writer.left_out[:20]),
+        *(f"  left out    {what}: {why}" for what, why in writer.left_out[:LISTED]),
     ]
-    if len(writer.left_out) > 20:
-        lines.append(f"  left out    and {len(writer.left_out) - 20} more, all listed in the file's `left_out`")
+    if len(writer.left_out) > LISTED:
+        lines.append(f"  left out    and {len(writer.left_out) - LISTED} more, all listed in the file's `left_out`")
     return "\n".join(lines)
 
 

@@ -17,13 +17,12 @@ from data_prep.clip_files import CSV_FORM, csv_poses, csv_tables
 from data_prep.clip_poses import ORDERS, Poses, Reading, Unusable, identity, kept, persons_first
 from data_prep.clip_reading import SAMPLED, reading_arguments, told
 from data_prep.labels import FORMS, Labels, actions, class_names, classes_argument, labels_of, read_labels
+from data_prep.pyskl import ntu_classes
 from data_prep.source import Source, source
 from data_prep.splitting import PARTS, SPLIT, asked, division, split_arguments, with_split
 from stgraph.errors import InputError
 from stgraph.io.recording import Recording
 from stgraph.io.safe_pickle import load_npy
-
-TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -139,14 +138,15 @@ def read_arrays(parts: Sequence[Part], args: Namespace) -> Source:
     labels = [label for part in parts for label in part.labels]
     if len({type(label) for label in labels}) > 1:
         raise InputError(f"{where}: labels are numbers in one part and names in another; expected the same in all")
-    by_name, classes = actions(labels, class_names(args.classes), ", ".join(str(part.paths[-1]) for part in parts))
+    classes = class_names(args.classes) or ntu_classes([sample for part in parts for sample in part.samples], labels)
+    by_name, classes = actions(labels, classes, ", ".join(str(part.paths[-1]) for part in parts))
     reading = told([poses for part in parts for poses in sampled(part)], args, where)
     result = Source(
         reading.skeleton,
         iter(()),
         len(labels),
         f"arrays {', '.join(path.name for path in inputs)}",
-        TERMS,
+        args.terms,
         inputs,
         notes=reading.notes(),
         classes=classes,

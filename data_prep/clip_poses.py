@@ -3,7 +3,6 @@
 All that is absent is zero in them. What the numbers are is found by `data_prep.clip_reading`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from data_prep.layouts import level_camera
+from data_prep.ntu import NAME as NTU_NAME
 from data_prep.source import Source
 from data_prep.viewpoints import runs
 from stgraph.errors import InputError
@@ -34,7 +34,6 @@ AXES = {
 ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
 
 SUBJECT, CAMERA = "clips", "unknown"  # where nothing is known of them
-NTU_NAME = re.compile(r"S\d{3}(?P<camera>C\d{3})(?P<subject>P\d{3})R\d{3}A\d{3}")
 
 
 class Unusable(InputError):

@@ -22,6 +22,7 @@ from stgraph.errors import InputError
 from stgraph.io.recording import BONE_METRES
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
 
+TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
 SAMPLED = 50  # clips by which all are told
 NOMINAL = (340, 256)  # pixels; the shape of Kinetics' videos
 THIRD = {"confidence": "xyc", "z": "xyz"}
@@ -42,6 +43,7 @@ def reading_arguments(parser: ArgumentParser) -> None:
     text = "; ".join(f"{name}: {what}" for name, (what, _) in AXES.items())
     add("--axes", choices=list(AXES), help=f"of 3D: {text} (kinect for ntu25, camera for others)")
     add("--detector", default="keypoints", metavar="NAME", help="what 2D is called in the dataset (%(default)s)")
+    add("--terms", default=TERMS, help="what may be done with the clips")
     add("--fps", type=float, default=30.0, help="frames per second (%(default)g)")
 
 

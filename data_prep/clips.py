@@ -16,16 +16,16 @@ from itertools import islice
 from pathlib import Path
 
 from data_prep.clip_files import FORMS, SUFFIXES, read_clip
-from data_prep.clip_poses import NTU_NAME, ORDERS, Poses, Reading, Unusable, identity, kept
+from data_prep.clip_poses import ORDERS, Poses, Reading, Unusable, identity, kept
 from data_prep.clip_reading import SAMPLED, reading_arguments, told
 from data_prep.labels import class_names, classes_argument
+from data_prep.ntu import NAME as NTU_NAME
 from data_prep.source import Source, source
 from data_prep.splitting import SPLIT, asked, division, split_arguments, with_split
 from stgraph.errors import InputError
 from stgraph.io.recording import Recording
 from stgraph.skeleton import SKELETONS
 
-TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
 PART_FOLDERS = {
     "train": "train",
     "val": "validation",
@@ -86,7 +86,7 @@ def read_clips(folder: Path, args: Namespace) -> Source:
         iter(()),
         len(files) + len(problems),
         f"clips of {folder.resolve().name}",
-        TERMS,
+        args.terms,
         [file.path for file in files],
         notes=reading.notes() if reading else [],
         classes=classes,

@@ -19,6 +19,7 @@ import numpy as np
 from data_prep.clip_poses import Poses, Reading, Unusable, identity, kept
 from data_prep.clip_reading import SAMPLED, reading_arguments, told
 from data_prep.labels import actions, class_names, classes_argument
+from data_prep.ntu import NAME, action_names, action_of
 from data_prep.source import Source, source
 from data_prep.splitting import asked, division, split_arguments, with_split
 from stgraph.errors import InputError
@@ -27,7 +28,6 @@ from stgraph.io.safe_pickle import load_pickle
 
 # "xsub_train", "train1": what is left of the name is the split's.
 PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNORECASE)
-TERMS = "those of the videos that the poses were found in; not stated in the file"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -64,7 +64,9 @@ def read_pyskl(paths: Sequence[Path], args: Namespace) -> Source:
             named.setdefault(name, []).extend(keys)
     where = ", ".join(map(str, paths))
     labels = [label(one) for one in annotations]
-    known, classes = actions([one for one in labels if one is not None], class_names(args.classes), where)
+    names = [str(one["frame_dir"]) for one in annotations]
+    classes = class_names(args.classes) or ntu_classes(names, labels)
+    known, classes = actions([one for one in labels if one is not None], classes, where)
     of_clip = iter(known)
     by_name = [None if one is None else next(of_clip) for one in labels]
     reading = told(sampled(annotations), args, where)
@@ -73,12 +75,11 @@ def read_pyskl(paths: Sequence[Path], args: Namespace) -> Source:
         iter(()),
         len(annotations),
         f"{', '.join(path.name for path in paths)}, annotations in pyskl's form",
-        TERMS,
+        args.terms,
         list(paths),
         notes=reading.notes(),
         classes=classes,
     )
-    names = [str(one["frame_dir"]) for one in annotations]
     result.recordings = kept(clips(annotations, by_name, reading, args.fps), result)
     if asked(args) or not named:
         return with_split(result, division(args))
@@ -114,6 +115,17 @@ def label(annotation: Mapping[str, Any]) -> int | None:
     value = annotation.get("label")
     value = value.item() if isinstance(value, np.generic | np.ndarray) and np.size(value) == 1 else value
     return value if isinstance(value, int) else None
+
+
+def ntu_classes(names: Sequence[str], labels: Sequence[int | str | None]) -> list[str]:
+    """NTU's actions, where the clips have NTU's names and each the label that its name tells; else nothing.
+
+    >>> len(ntu_classes(["S001C002P003R001A004"], [3])), ntu_classes(["S001C002P003R001A004"], [0])
+    (60, [])
+    """
+    if not all(map(NAME.fullmatch, names)) or [action_of(name) - 1 for name in names] != [*labels]:
+        return []
+    return action_names(max(map(action_of, names)), None)
 
 
 def sampled(annotations: Sequence[Mapping[str, Any]]) -> list[Poses]:

@@ -71,7 +71,7 @@ def test_parts_and_ntus_names(tmp_path):
     assert data.skeleton == NTU25
     assert list(data.recordings["id"]) == [f"{name[8:12]}/{name}/C002" for name in NTU]
     assert list(data.splits["standard"]) == 6 * ["train"] + 4 * ["test"]
-    assert data.classes == ["0", "1"]
+    assert len(data.classes) == 60 and list(data.recordings["action"][:2]) == ["drink water", "eat meal"]
     np.testing.assert_allclose(data.rows("pose3d")[:12], kinect(0)[0] * [-1, -1, 1], atol=1e-6)
     with pytest.raises(InputError, match="--part: test; one part has to be train"):
         convert(tmp_path, *words[4:])
@@ -171,10 +171,13 @@ def test_forms_of_labels(tmp_path, form):
     path = tmp_path / (form if "." in form else f"label.{form}")
     FORMS[form](path)
     data, _ = convert(tmp_path, tmp_path / "data.npy", "--labels", path)
-    named = form in ("names.npy", "txt")
-    assert data.classes == (NAMES if named else ["0", "1"])
-    assert list(data.recordings["action"]) == [NAMES[one] if named else str(one) for one in LABELS]
-    sampled = form in ("st-gcn.pkl", "both.json", "pairs.json", "dict.json", "head.csv")
+    named, sampled = (
+        form in ("names.npy", "txt"),
+        form in ("st-gcn.pkl", "both.json", "pairs.json", "dict.json", "head.csv"),
+    )
+    names = NAMES if named else ["drink water", "eat meal"] if sampled else ["0", "1"]
+    assert data.classes[:2] == names and len(data.classes) == (60 if sampled else 2)
+    assert list(data.recordings["action"]) == [names[one] for one in LABELS]
     assert list(data.recordings["take"]) == (NTU if sampled else [str(number) for number in range(COUNT)])
 
 

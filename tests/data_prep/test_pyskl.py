@@ -60,6 +60,7 @@ def test_3d_of_ntu_is_turned_and_keeps_every_split(tmp_path):
     assert list(data.splits["xsub"]) == 6 * ["train"] + 6 * ["test"]
     assert list(data.splits["xview"]) == 6 * ["train", "test"]
     assert "splits name 1 clips that have no annotation" in text
+    assert len(data.classes) == 60 and list(data.recordings["action"][:2]) == ["drink water", "eat meal"]
     expected = kinect(0)[0].astype(np.float16).astype(np.float32) * [-1, -1, 1]
     np.testing.assert_array_equal(data.rows("pose3d")[:12], expected)
 
