@@ -7,8 +7,35 @@ from torch import Tensor
 
 from stgraph.clips import MIDDLE, Sample
 from stgraph.errors import InputError
+from stgraph.io.dataset import Dataset
 from stgraph.motion import Preparation
 from stgraph.run.action import ActionRun
+
+
+def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None = None) -> dict[str, np.ndarray]:
+    """A clip as a recogniser sees it.
+
+    Returns:
+        `pose` (m t j 3) as in the file, `seen` (m t j), `contribution` (m s j) of the features before the head, 0 to 1,
+        s steps evenly over the clip, and `probabilities` (t n) of the clip up to each frame.
+    """
+    kept = np.arange(len(dataset)) == recording
+    clips = run.clips(dataset, kept, detector=detector)
+    batch = clips.batch(torch.tensor([0]))
+    uniform, frame = run.settings.data.sampling == "uniform", batch["frame"][0]
+    # All frames where steps stand for all of them; else those that are fed, which are consecutive.
+    fed = torch.arange(int(clips.lengths[0])) if uniform else frame[frame >= 0]
+    whole = clips.gather(torch.tensor([0]), fed[None])
+    live = Live(run, window=len(fed), size=tuple(map(int, whole.size[0])))
+    running = [live.update(whole.pose[:, frame]) for frame in range(len(fed))]
+    contribution = run.contributions(batch["x"])
+    steps = contribution.shape[1] if uniform else max(1, round(contribution.shape[1] * len(fed) / len(frame)))
+    return {
+        "pose": whole.pose.numpy(),
+        "seen": whole.seen.numpy(),
+        "contribution": contribution[:, :steps].numpy(),
+        "probabilities": torch.stack(running).numpy(),
+    }
 
 
 class Live:

@@ -150,6 +150,13 @@ class ActionRun(Run):
             },
         )
 
+    @torch.no_grad()
+    def contributions(self, x: Float[Tensor, "p c t j"]) -> Float[Tensor, "p s j"]:
+        """What decided: norm of the features before the head, of every person, frame and joint, over the largest."""
+        with self.engine.autocast():
+            norm = self.model.eval().features(self.engine.to_device(x)).float().norm(dim=1).cpu()
+        return norm / norm.max().clamp_min(1e-12)
+
     def evaluate(self, dataset: Dataset, **options: object) -> dict:
         """The report of what `recognise` gives."""
         return self.recognise(dataset, **options).report()
