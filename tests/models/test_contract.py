@@ -1,42 +1,68 @@
-"""What every model promises, whatever it computes: heads, margins, gradients, and no matter where a frame lies."""
+"""What every model promises, whatever it computes: heads, margins, gradients, and the same numbers in onnxruntime."""
 
 import pytest
 import torch
 from einops import rearrange
 
+from stgraph.deployment import FORMS, takes_any_length, write
 from stgraph.models import MODELS, Model
-from stgraph.skeleton import H36M16, H36M17, Skeleton
+from stgraph.skeleton import SKELETONS, Skeleton
+from stgraph.tasks.action import Action
 from stgraph.tasks.lifting import Lifting
 
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
+LAYOUTS = SKELETONS | {"arm": ARM}
 ACTIONS = ["Sitting", "Walking", "Waiting"]
 # Settings, as small as they can be, and the frames of a window.
 SMALL = {
+    "ctrgcn": ({"channels": [8, 12], "strides": [1, 2]}, 9),
     "linear": ({"channels": 16, "layers": 1, "dropout": 0.0}, 2),
     "posegcn": ({"channels": 16, "layers": 2}, 2),
     "semgcn": ({"channels": 8, "layers": 1, "non_local": True}, 2),
     "simple_gnn": ({"channels": 8}, 2),
     "simple_pose": ({"channels": 16, "layers": 1, "dropout": 0.0}, 2),
+    "stgcn": ({"channels": [8, 12], "strides": [1, 2], "dropout": 0.0}, 9),
+    "stgcnpp": ({"channels": [8, 12], "strides": [1, 2]}, 9),
     "tcn": ({"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True}, 12),
     "tgraphnet": ({"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9),
     "tgraphnet_single": ({"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9),
 }
 
 
-@pytest.fixture(params=[H36M16, H36M17, ARM], ids=lambda skeleton: skeleton.name)
+@pytest.fixture(params=LAYOUTS)
 def skeleton(request):
-    return request.param
+    return LAYOUTS[request.param]
 
 
 @pytest.fixture(params=MODELS.names())
 def model(request, skeleton) -> Model:
+    return small(request.param, skeleton)
+
+
+def small(name: str, skeleton: Skeleton) -> Model:
+    """The smallest model, with both heads if it lifts, that of the action alone if not."""
     torch.manual_seed(0)
-    settings, frames = SMALL[request.param]
-    task = Lifting(skeleton, losses={"position": 1.0, "action": 1.0}, actions=ACTIONS, root="learned")
-    assert MODELS.get(request.param).check(settings_of(request.param), frames) == []
-    model = MODELS.get(request.param)(skeleton, 2, task.heads, **settings)
+    settings, frames = SMALL[name]
+    kind = MODELS.get(name)
+    assert kind.check(settings_of(name), frames) == []
+    if "lifting" in kind.tasks:
+        task = Lifting(skeleton, losses={"position": 1.0, "action": 1.0}, actions=ACTIONS, root="learned")
+    else:
+        task = Action(skeleton, classes=ACTIONS)
+    model = kind(skeleton, channels_of(kind), task.heads, **settings)
     model.frames, model.task, model.settings = frames, task, settings
     return model
+
+
+def channels_of(kind: type[Model]) -> int:
+    """Of the input: 2D is lifted, 3D recognised."""
+    return 2 if "lifting" in kind.tasks else 3
+
+
+def random_input(model: Model, skeleton: Skeleton, batch: int, frames: int | None = None) -> torch.Tensor:
+    """(b c t j)."""
+    shape = (batch, channels_of(type(model)), frames or model.frames, len(skeleton))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
 def settings_of(name: str) -> dict:
@@ -45,22 +71,24 @@ def settings_of(name: str) -> dict:
 
 
 def test_every_head_answers_for_every_frame_but_the_margin(model, skeleton):
-    x = torch.randn(3, 2, model.frames, len(skeleton))
-    outputs = model.eval()(x)
+    outputs = model.eval()(random_input(model, skeleton, 3))
+    assert outputs.keys() == model.task.heads.keys()
     predicted = model.frames - model.before - model.after
     assert predicted > 0
-    assert outputs["pose"].shape == (3, 3, predicted, len(skeleton))
-    assert outputs["action"].shape[:3] == (3, len(ACTIONS), predicted)
-    assert outputs["action"].shape[3] in (1, len(skeleton))
+    if "pose" in outputs:
+        assert outputs["pose"].shape == (3, 3, predicted, len(skeleton))
+        assert outputs["action"].shape[2] == predicted
+    batch, classes, frames, joints = outputs["action"].shape
+    assert (batch, classes) == (3, len(ACTIONS)) and 0 < frames <= predicted and joints in (1, len(skeleton))
 
 
 def test_the_gradient_of_the_loss_reaches_every_parameter(model, skeleton):
     frames = model.frames
-    x = torch.randn(8, 2, frames, len(skeleton), generator=torch.Generator().manual_seed(1))
+    x = random_input(model, skeleton, 8)
     shown = slice(model.before, frames - model.after)
     pose = 0.3 * torch.randn(8, frames, len(skeleton), 3)[:, shown]
-    batch = {"pose3d": pose, "label": torch.arange(8) % 3}
-    # Twice, since some weights start at a zero that another's gradient has to leave first.
+    batch = {"pose3d": pose, "label": torch.arange(8) % 3, "clip": torch.arange(8)}
+    # More than once, since some weights start at a zero that another's gradient has to leave first.
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     for _ in range(2):
         optimizer.zero_grad()
@@ -72,20 +100,31 @@ def test_the_gradient_of_the_loss_reaches_every_parameter(model, skeleton):
 
 
 def test_a_saved_model_is_the_same_model(model, skeleton):
-    x = torch.randn(2, 2, model.frames, len(skeleton))
+    x = random_input(model, skeleton, 2)
     with torch.no_grad():
         model.train()(x)
-    again = type(model)(skeleton, 2, model.task.heads, **model.settings)
+    again = type(model)(skeleton, x.shape[1], model.task.heads, **model.settings)
     again.load_state_dict(model.state_dict())
     for name, output in model.eval()(x).items():
         torch.testing.assert_close(again.eval()(x)[name], output, rtol=0, atol=0)
+
+
+def test_every_model_has_an_action_head_alone_if_asked(model, skeleton):
+    """A recogniser, with any body: scores of frames that depend on the input, and whatever their number."""
+    alone = type(model)(skeleton, 3, {"action": 4}, **model.settings).eval()
+    x = torch.randn(2, 3, model.frames, len(skeleton))
+    (scores,) = alone(x).values()
+    assert scores.shape[:2] == (2, 4) and scores.std() > 0
+    if "lifting" not in model.tasks:
+        for frames in (1, model.frames + 3):
+            assert alone(torch.randn(2, 3, frames, len(skeleton)))["action"].shape[2] >= 1
 
 
 def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
     if not model.sliding:
         pytest.skip("predicts from windows")
     context = model.before + 1 + model.after
-    x = torch.randn(2, 2, context + 7, len(skeleton))
+    x = random_input(model, skeleton, 2, context + 7)
     with torch.no_grad():
         model.train()(x)
         model.eval()
@@ -95,13 +134,19 @@ def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
         torch.testing.assert_close(rearrange(pieces[name], "(b t) n 1 j -> b n t j", b=2), output, rtol=1e-5, atol=1e-5)
 
 
-def test_every_model_exports_with_a_batch_of_any_size(model, skeleton):
-    if skeleton is not ARM:
-        pytest.skip("slow, and one skeleton stands for all")
-    x = torch.randn(2, 2, model.frames, len(skeleton))
-    exported = torch.export.export(
-        model.eval(), (x,), dynamic_shapes=({0: torch.export.Dim("b")},), strict=False
-    ).module()
-    x = torch.randn(5, 2, model.frames, len(skeleton))
-    for name, output in model(x).items():
-        torch.testing.assert_close(exported(x)[name], output, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("layout", ["arm", "h36m17", "ntu25"])
+@pytest.mark.parametrize("name", MODELS.names())
+def test_every_model_is_the_same_in_onnxruntime(name, layout, tmp_path):
+    """Of any batch, persons and (unless tied to a length) frames; `write` compares other shapes than the traced one."""
+    skeleton = LAYOUTS[layout]
+    model = small(name, skeleton)
+    with torch.no_grad():
+        model.train()(random_input(model, skeleton, 8))  # statistics that no norm starts with
+    kind = FORMS["lifting" if "pose" in model.task.heads else "action"]
+    any_length = takes_any_length(settings_of(name), model.frames)
+    sizes = {"joints": len(skeleton), "channels": channels_of(type(model)), "frames": model.frames}
+    form = kind(model, model.task, any_length=any_length, **sizes)
+    found = write(form, tmp_path / "model.onnx", {})
+    assert any_length >= model.sliding and len({difference.shape[-2] for difference in found}) == 1 + 2 * any_length
+    assert {difference.output for difference in found} >= model.task.heads.keys()
+    assert all(difference.relative <= 1e-5 for difference in found)
