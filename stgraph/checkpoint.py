@@ -28,12 +28,14 @@ class Origin:
         source, terms: of the dataset, in words.
         data_hash: `Dataset.hash`.
         synthetic: whether the motion was made up.
+        fps: frames per second of its recordings; None where they differ or nobody knows.
     """
 
     source: str
     terms: str
     data_hash: str
     synthetic: bool
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,9 @@ class Weights:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights with everything that evaluating them needs in the file's metadata."""
-    skeleton = {name: getattr(weights.skeleton, name) for name in ("name", "names", "parents", "left", "right")}
     about = {
         "settings": weights.settings.model_dump(),
-        "skeleton": skeleton,
+        "skeleton": asdict(weights.skeleton),
         "origin": asdict(weights.origin),
         "epoch": weights.epoch,
         "scores": weights.scores,

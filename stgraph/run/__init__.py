@@ -47,7 +47,9 @@ class Run:
     def create(name: str, settings: Settings, dataset: Dataset, engine: Engine) -> "Run":
         """A new run for a dataset; what the settings leave to the dataset is settled."""
         kind = RUNS.get(settings.task["name"])
-        origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic)
+        rates = set(dataset.recordings["fps"].tolist())
+        fps = rates.pop() if len(rates) == 1 else None
+        origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic, fps)
         return kind(name, kind.settle(settings, dataset), chosen_skeleton(settings, dataset), origin, engine)
 
     @staticmethod
