@@ -1,5 +1,6 @@
 """ST-GCN: the spatial temporal graph convolutional network that recognises actions."""
 
+import re
 from dataclasses import replace
 from math import ceil
 from typing import Annotated, Literal
@@ -27,29 +28,19 @@ from stgraph.models.clips import ClipModel
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton, partitions
 
 TAPS = 9  # frames that a temporal convolution sees
-# Published names of weights -> ours, applied in turn, and back.
-PUBLISHED_NAMES = (
-    (r"^st_gcn_networks\.", "blocks."),
-    (r"\.gcn\.conv\.", ".graph_conv.conv."),
-    (r"\.tcn\.0\.", ".graph_conv.norm."),
-    (r"\.tcn\.2\.", ".temporal_conv.conv."),
-    (r"\.tcn\.3\.", ".temporal_conv.norm."),
-    (r"\.residual\.", ".match."),
-    (r"^data_bn\.", "data_norm.norm."),
-    (r"^fcn\.", "heads.action."),
-    (r"^edge_importance\.(\d+)$", r"blocks.\1.adjacency.importance"),
+# Parts of the published names of weights, and ours.
+NAMES = (
+    ("st_gcn_networks.", "blocks."),
+    (".gcn.conv.", ".graph_conv.conv."),
+    (".tcn.0.", ".graph_conv.norm."),
+    (".tcn.2.", ".temporal_conv.conv."),
+    (".tcn.3.", ".temporal_conv.norm."),
+    (".residual.", ".match."),
+    ("data_bn.", "data_norm.norm."),
+    ("fcn.", "heads.action."),
 )
-OUR_NAMES = (
-    (r"^blocks\.(\d+)\.adjacency\.importance$", r"edge_importance.\1"),
-    (r"^blocks\.", "st_gcn_networks."),
-    (r"\.graph_conv\.conv\.", ".gcn.conv."),
-    (r"\.graph_conv\.norm\.", ".tcn.0."),
-    (r"\.temporal_conv\.conv\.", ".tcn.2."),
-    (r"\.temporal_conv\.norm\.", ".tcn.3."),
-    (r"\.match\.", ".residual."),
-    (r"^data_norm\.norm\.", "data_bn."),
-    (r"^heads\.action\.", "fcn."),
-)
+TO_OURS = [(re.escape(published), ours) for published, ours in NAMES]
+TO_PUBLISHED = [(re.escape(ours), published) for published, ours in NAMES]
 
 
 class EdgeWeighted(nn.Module):
@@ -227,8 +218,10 @@ class STGCN(ClipModel):
         """
         weights = {}
         for published, value in state.items():
-            name = renamed(published, PUBLISHED_NAMES)
-            weights[name] = received_by_rows(value) if name.endswith(".importance") else value
+            if edges := re.fullmatch(r"edge_importance\.(\d+)", published):
+                weights[f"blocks.{edges[1]}.adjacency.importance"] = received_by_rows(value)
+            else:
+                weights[renamed(published, TO_OURS)] = value
         blocks = sum(name.endswith(".temporal_conv.conv.weight") for name in weights)
         settings = {
             "channels": [len(weights[f"blocks.{block}.temporal_conv.conv.weight"]) for block in range(blocks)],
@@ -258,8 +251,10 @@ class STGCN(ClipModel):
         """The `state_dict` that the published implementation reads."""
         state = {"A": received_by_rows(self.blocks[0].adjacency.partitions)}
         for name, value in self.state_dict().items():
-            published = renamed(name, OUR_NAMES)
-            state[published] = received_by_rows(value) if published.startswith("edge_importance.") else value
+            if edges := re.fullmatch(r"blocks\.(\d+)\.adjacency\.importance", name):
+                state[f"edge_importance.{edges[1]}"] = received_by_rows(value)
+            else:
+                state[renamed(name, TO_PUBLISHED)] = value
         return state
 
 

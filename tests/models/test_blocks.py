@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from stgraph.models import blocks
-from stgraph.models.blocks import GraphConv, Shrink, TemporalConv, add_stretched, aggregate, interpolation
+from stgraph.models.blocks import GraphConv, Shrink, TemporalConv, add_stretched, aggregate, combine, interpolation
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -34,6 +34,20 @@ def test_aggregate_is_the_sum_over_neighbours(frames):
 def test_aggregate_has_the_gradient_of_its_definition():
     x, adjacency = motion(2, 2, 4, 3).requires_grad_(), torch.randn(2, 6, 6, dtype=torch.float64, requires_grad=True)
     assert gradcheck(aggregate, (x, adjacency))
+
+
+def test_mapping_first_is_the_same_graph_convolution():
+    x, adjacency, weight = motion(2, 5, 6, 4), torch.randn(3, 4, 4).double(), torch.randn(7, 3, 5).double()
+    expected = torch.einsum("kvw,dkc,bctw->bdtv", adjacency, weight, x)
+    mapped = F.conv2d(x, rearrange(weight, "d k c -> (k d) c 1 1"))
+    torch.testing.assert_close(combine(mapped, adjacency), expected)
+    aggregated_first = F.conv2d(aggregate(x, adjacency), rearrange(weight, "d k c -> d (k c) 1 1"))
+    torch.testing.assert_close(aggregated_first, expected)
+
+
+def test_combine_has_the_gradient_of_its_definition():
+    x, adjacency = motion(2, 4, 3, 3).requires_grad_(), torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(combine, (x, adjacency))
 
 
 def test_graph_convolution_is_the_published_one():
