@@ -30,8 +30,8 @@ XSUB = {f"P{number:03d}" for number in (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27
 XVIEW = {"C002", "C003"}
 NOTES = (
     "3D: camera space of the depth camera, turned by 180 degrees about z from Kinect's own axes (x left, y up)",
-    "2D kinect: colour image, confidence 1 for tracked joints and 0.5 for inferred ones; intrinsics are not known and "
-    "written as 0",
+    "2D kinect: pixels of the colour images, which are mirrored (x grows to the camera's left); confidence 1 for "
+    "tracked joints and 0.5 for inferred ones; intrinsics are not known and written as 0",
     "persons: the two bodies whose coordinates vary most (standard deviations along x, y and z, summed), most first",
 )
 

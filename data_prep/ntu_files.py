@@ -30,9 +30,9 @@ SPELLED = {"1.#INF": "inf", "1.#IND": "nan", "1.#QNAN": "nan", "1.#SNAN": "nan"}
 def read_ntu(path: Path) -> list[Track]:
     """The two most active persons of a clip, the more active first; a gap makes two tracks of one person.
 
-    A person is one body id. 3D: metres, camera space. 2D `kinect`: pixels of the colour image (1920 x 1080) with
-    confidence 1 for a tracked joint and 0.5 for an inferred one, 0 where the place is not finite. A body all of whose
-    joints are at zero, or one of them not finite in 3D, is not there in that frame.
+    A person is one body id. 3D: metres, camera space. 2D `kinect`: pixels of the colour image (1920 x 1080, mirrored,
+    as Kinect's are) with confidence 1 for a tracked joint and 0.5 for an inferred one, 0 where the place is not finite.
+    A body all of whose joints are at zero, or one of them not finite in 3D, is not there in that frame.
 
     Raises:
         InputError: unreadable, empty, cut short or malformed, another number of joints, or nobody in it.
