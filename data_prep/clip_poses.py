@@ -16,7 +16,7 @@ from data_prep.source import Source
 from data_prep.viewpoints import runs
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.recording import Recording, Track
+from stgraph.io.recording import Recording, Track, check_recording
 from stgraph.skeleton import SKELETONS, Skeleton
 
 SCALES = {
@@ -170,7 +170,7 @@ class Reading:
             )
         if channels == "xyc":  # what was not seen may be anything
             values = np.where(values[..., 2:] == 0, 0, values)
-        values = np.asarray(values, np.float32)
+        values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
         if not np.isfinite(values).all():
             bad = ~np.isfinite(values)
             m, t, j, c = np.argwhere(bad)[0]
@@ -246,6 +246,14 @@ def identity(name: str) -> tuple[str, str, str]:
     return (found["subject"], name, found["camera"]) if found else (SUBJECT, name, CAMERA)
 
 
+def check(recording: Recording, skeleton: Skeleton, name: str) -> None:
+    """Raises Unusable for what the writer would stop at."""
+    try:
+        check_recording(recording, skeleton)
+    except InputError as error:
+        raise Unusable("implausible", f"{name}: {str(error).removeprefix(f'{recording.id}: ')}") from error
+
+
 def kept(
     clips: Iterable[tuple[str, Callable[[], Recording]]], result: Source, strict: bool = False
 ) -> Iterator[Recording]:
@@ -266,6 +274,7 @@ def kept(
             recording = make()
             if recording.id in ids:
                 raise Unusable("name", f"{name}: another clip is called so; give each a name of its own")
+            check(recording, result.skeleton, name)
         except Unusable as error:
             kinds[error.kind] += 1
             result.left_out.append((name, f"{error.kind}: {str(error).removeprefix(f'{name}: ')}"))

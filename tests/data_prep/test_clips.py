@@ -102,6 +102,15 @@ def test_axes_and_units(tmp_path, axes, turn):
     assert np.linalg.det(turn) == pytest.approx(1)
 
 
+def test_a_clip_in_another_unit_is_left_out(tmp_path):
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", kinect)
+    np.save(folder / "waving/clip 0.npy", 1000 * kinect(0))
+    data, _ = converted(folder)
+    assert len(data) == len(CLIPS) - 1
+    ((what, why),) = data.left_out
+    assert what == "waving/clip 0.npy" and why.startswith("implausible: the median bone is") and "millimetres" in why
+
+
 SCALES = {
     "fractions": lambda xy: xy / (340, 256),
     "centred": lambda xy: xy / (340, 256) - 0.5,
