@@ -17,17 +17,18 @@ from stgraph.fitting import Fit, Listener
 from stgraph.geometry import Camera
 from stgraph.io.dataset import Dataset, DatasetWriter
 from stgraph.io.recording import Recording, Track
+from stgraph.live import Live
 from stgraph.params import Settings, load
 from stgraph.protocols import find_protocol
 from stgraph.report import write_json
 from stgraph.run import Run
+from stgraph.run.action import ActionRun
 from stgraph.run.engine import DEVICES, Engine
-from stgraph.skeleton import H36M17, Skeleton
+from stgraph.skeleton import SKELETONS, skeleton_from
 
 SIDE = 2048  # of the square matrices whose product is the yardstick
 PRODUCTS = 10  # best of so many
-# Operations a frame of the published network, however they are computed: layers that share work count in full.
-PUBLISHED_WIDTHS, PUBLISHED_FLOP = ([128, 128, 256, 256], [1, 2, 2, 2]), 24.1e6
+LIVE_FRAMES = 50
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,24 +37,30 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
     arguments.add_argument("--rounds", type=int, default=5, help="best of so many, taken in turn (%(default)s)")
-    arguments.add_argument("--recordings", type=int, default=40, help="made-up ones of 2500 frames (%(default)s)")
+    arguments.add_argument("--recordings", type=int, default=40, help="made-up ones (%(default)s)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
     return arguments
 
 
-def random_dataset(path: Path, skeleton: Skeleton, settings: Settings, recordings: int, frames: int = 2500) -> Dataset:
-    """Noise in the toolkit's format: as many bytes to gather as real motion has."""
+def random_dataset(path: Path, settings: Settings, recordings: int, frames: int | None = None) -> Dataset:
+    """Noise in the toolkit's format, one person each: as many bytes to gather as real motion has.
+
+    Recordings of 2500 frames, or clips three times as long as the model sees.
+    """
+    data, chosen = settings.data, settings.data.skeleton
+    skeleton = skeleton_from(chosen, "data.skeleton") if isinstance(chosen, dict) else SKELETONS[chosen or "h36m17"]
+    frames = frames or (3 * data.frames if settings.task["name"] == "action" else 2500)
     random = np.random.default_rng(settings.seed)
     camera = Camera("none", 1000, 1000, np.array([1000, 1000, 500, 500, 0, 0, 0, 0, 0]), np.eye(4)[0], np.zeros(3))
     about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench"}
     with DatasetWriter(path, skeleton, **about) as writer:
-        data = settings.data
         subjects = [*(data.train or ["S1"]), *(data.validation or [])]
-        actions = data.actions or settings.task.get("actions") or ["Walking", "Sitting"]
+        named = settings.task.get("actions") or settings.task.get("classes")
+        actions = data.actions or named or ["Walking", "Sitting"]
         for take in range(max(recordings, len(subjects) * len(actions))):
             pose = random.normal([0, 0, 5], 0.2, (frames, len(skeleton), 3)).astype(np.float32)
             pose2d = random.uniform(0, 1000, pose.shape).astype(np.float32)
-            track = Track({data.detector: pose2d}, pose)
+            track = Track({data.detector: pose2d} if data.detector else {}, pose)
             subject, action = subjects[take % len(subjects)], actions[take // len(subjects) % len(actions)]
             writer.add(Recording(subject, action, f"take {take}", camera, 50.0, [track]))
     return Dataset(path)
@@ -84,14 +91,17 @@ def peak_gib(engine: Engine) -> float:
 
 
 def operations(run: Run) -> int:
-    """Operations of one window forward."""
-    model, frames = run.settings.model, run.settings.data.frames
-    published = (model.get("channels"), model.get("stages")) == PUBLISHED_WIDTHS
-    return round(PUBLISHED_FLOP * frames) if published else cost.operations(run, frames)
+    """Operations of one sample forward: the published network's, where it is one."""
+    frames = run.settings.data.frames
+    published = run.model.published_operations(frames)
+    return cost.operations(run, frames) if published is None else published
 
 
 def predict(run: Run, dataset: Dataset) -> int:
     """Predict recordings as an evaluation does, whole ones if the model slides over them; returns the frames."""
+    if isinstance(run, ActionRun):
+        samples = run.part_clips(dataset, "train")
+        return sum(int((batch["frame"] >= 0).sum()) for batch, _ in run.predictions(samples))
     windows = run.windows(dataset, None)
     plan, frames = run.plan(find_protocol("standard"), windows), 0
     for index, _, _ in run.predictions(windows, plan):
@@ -99,6 +109,17 @@ def predict(run: Run, dataset: Dataset) -> int:
         if not run.model.sliding:
             break
     return frames
+
+
+def live_milliseconds(run: ActionRun) -> list[float]:
+    """Time from a frame to its answer once the window is full, of each of some frames, in order of length."""
+    live, times = Live(run, size=(1000, 1000)), []
+    for count in range(live.window + LIVE_FRAMES):
+        pose = np.random.default_rng(count).uniform(1, 900, (1, len(run.skeleton), 3))
+        start = time.perf_counter()
+        live.update(pose)
+        times.append(1000 * (time.perf_counter() - start))
+    return sorted(times[live.window :])
 
 
 def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds: int) -> dict[str, float | int]:
@@ -135,6 +156,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
     seconds = watch.seconds
     rate = {precision: 2 * SIDE**3 / seconds[f"gemm_{precision}"] for precision in squares}
     flop = operations(fp32.run) * len(batch["x"])
+    live = live_milliseconds(fp32.run) if isinstance(fp32.run, ActionRun) else []
     return {
         "gemm_fp32_gflops": rate["fp32"] / 1e9,
         "gemm_bf16_gflops": rate["bf16"] / 1e9,
@@ -148,33 +170,36 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         "load_share_of_step": seconds["load"] / seconds["train_fp32"],
         "peak_gib": peak,
         "threads": torch.get_num_threads(),
+        **({"live_ms": live[len(live) // 2], "live_ms_95": live[int(0.95 * len(live))]} if live else {}),
     }
 
 
 def table(name: str, numbers: dict[str, float | int]) -> str:
     """The numbers as text."""
     ratio = numbers["gemm_bf16_gflops"] / numbers["gemm_fp32_gflops"]
-    return "\n".join(
-        [
-            f"{name}, {numbers['threads']} threads",
-            f"  matrix product  fp32 {numbers['gemm_fp32_gflops']:.0f} GFLOP/s, bf16 {numbers['gemm_bf16_gflops']:.0f} "
-            f"({ratio:.2f} times)",
-            f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "
-            f"{numbers['windows_per_s_forward']:.0f} windows/s",
-            f"  prediction      {numbers['frames_per_s_predicted']:.0f} frames/s of recordings, loading included",
-            f"  training step   {numbers['train_share_fp32']:.1%} of the fp32 product, "
-            f"{numbers['windows_per_s_trained']:.1f} windows/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
-            f"  loading         {numbers['load_share_of_step']:.2%} of a training step, "
-            f"{numbers['windows_per_s']:.0f} windows/s",
-            f"  peak memory     {numbers['peak_gib']:.2f} GiB",
-        ]
-    )
+    what = "clips" if "live_ms" in numbers else "windows"
+    lines = [
+        f"{name}, {numbers['threads']} threads",
+        f"  matrix product  fp32 {numbers['gemm_fp32_gflops']:.0f} GFLOP/s, bf16 {numbers['gemm_bf16_gflops']:.0f} "
+        f"({ratio:.2f} times)",
+        f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "
+        f"{numbers['windows_per_s_forward']:.0f} {what}/s",
+        f"  prediction      {numbers['frames_per_s_predicted']:.0f} frames/s of recordings, loading included",
+        f"  training step   {numbers['train_share_fp32']:.1%} of the fp32 product, "
+        f"{numbers['windows_per_s_trained']:.1f} {what}/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
+        f"  loading         {numbers['load_share_of_step']:.2%} of a training step, "
+        f"{numbers['windows_per_s']:.0f} {what}/s",
+    ]
+    if "live_ms" in numbers:
+        text = f"{numbers['live_ms']:.1f} ms from a frame to its answer, 95 % within {numbers['live_ms_95']:.1f} ms"
+        lines.append(f"  live            {text}")
+    return "\n".join([*lines, f"  peak memory     {numbers['peak_gib']:.2f} GiB"])
 
 
 def main(args: argparse.Namespace) -> None:
     settings = load(args.exp, args.set)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = random_dataset(Path(folder) / "random.h5", H36M17, settings, args.recordings)
+        dataset = random_dataset(Path(folder) / "random.h5", settings, args.recordings)
         numbers = measure(args.exp, settings, dataset, args.device, args.rounds)
     print(table(args.exp, numbers))
     if args.json:

@@ -80,6 +80,14 @@ class Model(nn.Module):
         """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
         return []
 
+    def published_operations(self, frames: int) -> int | None:
+        """Operations of one sample of so many frames in the published network, however they are computed here.
+
+        A multiplication with its addition is two. None where the model is no published one; what is computed counts
+        then.
+        """
+        return None
+
     def features(self, x: Motion) -> Float[Tensor, "b _ _ _"]:
         """Body without heads; a model whose features belong to no joint gives one node."""
         raise NotImplementedError

@@ -88,6 +88,8 @@ def stage_problems(settings: dict) -> list[str]:
 
 
 PUBLISHED_PARTITIONS = 4
+# Widths and units of the published network, and its operations a frame: layers that share work count in full.
+PUBLISHED_SIZE, PUBLISHED_OPERATIONS = ((128, 128, 256, 256), (1, 2, 2, 2)), 24.1e6
 # Published names of weights -> ours, applied in turn.
 PUBLISHED_NAMES = (
     (r"^adj_v$", "adjacency.weight"),
@@ -219,6 +221,11 @@ class TGraphNet(Model):
         return settings, {
             re.sub(r"^heads\.pose\.(?=weight|bias)", "heads.pose.joints_conv.", name): weights[name] for name in weights
         }
+
+    def published_operations(self, frames: int) -> int | None:
+        """Of a window of the published network; None in other sizes."""
+        size = (tuple(len(units[0].graph_conv.norm.weight) for units in self.down), tuple(map(len, self.down)))
+        return round(PUBLISHED_OPERATIONS * frames) if size == PUBLISHED_SIZE else None
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
