@@ -242,12 +242,12 @@ def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]
     Raises:
         InputError: onnxruntime is further from torch than `TOLERANCE`.
     """
-    program = traced(form)
-    program.model.producer_name, program.model.producer_version = "stgraph", __version__
-    program.model.metadata_props.update(about)
-    for node in program.model.graph.all_nodes():
-        node.metadata_props.clear()  # where in whose source files it comes from
     with replaced(path) as temporary:
+        program = traced(form)
+        program.model.producer_name, program.model.producer_version = "stgraph", __version__
+        program.model.metadata_props.update(about)
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()  # where in whose source files it comes from
         program.save(temporary, external_data=False)
         found = differences(form, temporary)
         if wrong := [difference for difference in found if not difference.relative <= TOLERANCE]:
