@@ -40,8 +40,8 @@ class Sample:
 class Clips:
     """The clips of some recordings of a dataset.
 
-    A clip begins with the first frame of one of its first `max_persons` persons and ends with their last. Every field
-    is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather.
+    A clip ends with the last frame of one of its first `max_persons` persons. It begins with their first one where it
+    is sampled evenly, and otherwise with the recording's frame 0, as published loaders count. Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather.
 
     Args:
         dataset: an opened file.
@@ -102,9 +102,8 @@ class Clips:
 
         self.recording, clip = np.unique(tracks["recording"], return_inverse=True)
         first = np.array(dataset.rows("frame")[tracks["first_row"]], dtype=np.int64)
-        begin = np.full(len(self.recording), np.iinfo(np.int64).max)
-        end = np.zeros(len(self.recording), np.int64)
-        np.minimum.at(begin, clip, first)
+        begin, end = np.full(len(self.recording), np.iinfo(np.int64).max), np.zeros(len(self.recording), np.int64)
+        np.minimum.at(begin, clip, first if self.settings.sampling == "uniform" else np.zeros_like(first))
         np.maximum.at(end, clip, first + tracks["rows"])
         self.first_frames, self.lengths = begin, end - begin
         owner = np.searchsorted(self.recording, persons[:, 0])

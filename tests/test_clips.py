@@ -55,14 +55,17 @@ def clips(dataset, training=False, padded=False, views=1, kept=None, **settings)
     return Clips(dataset, data, kept, labels=labels, skeleton=H36M17, training=training, padded=padded, views=views)
 
 
-def expected(dataset, recording, most):
-    """(m t j 3) of a recording, persons in order, absent ones zero: found track by track."""
+def expected(dataset, recording, most, uniform=False):
+    """(m t j 3) of a recording, persons in order, absent ones zero: found track by track.
+
+    Consecutive frames count from the recording's own start, evenly sampled ones from the first pose.
+    """
     table, rows = dataset.tracks, np.asarray(dataset.rows("pose3d"))
     mine = [number for number in range(len(table["recording"])) if table["recording"][number] == recording]
     persons = sorted({table["person"][number] for number in mine})[:most]
     mine = [number for number in mine if table["person"][number] in persons]
     first = {number: dataset.rows("frame")[table["first_row"][number]] for number in mine}
-    begin = min(first.values())
+    begin = min(first.values()) if uniform else 0
     length = max(first[number] + table["rows"][number] for number in mine) - begin
     pose = np.zeros((len(persons), length, len(H36M17), 3), np.float32)
     for number in mine:
@@ -116,19 +119,26 @@ def test_a_shorter_share_of_the_clip_is_a_run_of_it(dataset):
     assert frame.min() == 0 and frame.max() == 29 and (frame.diff(dim=1) >= 0).all()
 
 
+def test_evenly_sampled_clips_begin_with_the_first_pose(dataset):
+    view = clips(dataset, frames=25)  # as many as recording 1 has between its first and last pose
+    batch = view.batch(torch.tensor([1]))
+    pose = torch.from_numpy(expected(dataset, 1, 2, uniform=True))
+    torch.testing.assert_close(batch["x"].permute(0, 2, 3, 1), pose, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_crop_is_consecutive_and_anywhere_in_training(dataset, number):
     torch.manual_seed(0)
-    length = (30, 1)[number == 3]
+    length = (30, 8)[number == 3]  # the only pose of recording 3 is frame 7
     view = clips(dataset, training=True, frames=12, sampling="crop")
     frame = view.sampled(torch.full((300,), number), torch.zeros(300, dtype=torch.int64))
     for row in frame.tolist():
         inside = [value for value in row if value >= 0]
         assert len(inside) == min(length, 12) and inside == list(range(inside[0], inside[0] + len(inside)))
     starts = {row.index(max(row)) - max(row) for row in frame.tolist()}
-    assert starts == set(range(-18, 1)) if number == 0 else starts == set(range(12))
+    assert starts == (set(range(-18, 1)) if number == 0 else set(range(5)))
     calm = clips(dataset, frames=12, sampling="crop").batch(torch.tensor([number]))["frame"][0].tolist()
-    assert calm == (list(range(9, 21)) if number == 0 else [0, *[-1] * 11])
+    assert calm == (list(range(9, 21)) if number == 0 else [*range(8), *[-1] * 4])
 
 
 def test_views_of_a_clip_differ_and_cover_it(dataset):
