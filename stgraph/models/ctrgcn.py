@@ -68,7 +68,7 @@ class ChannelGraphConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(matrices) * out_channels, 1))
         self.norm = nn.BatchNorm2d(out_channels)
         self.residual = residual(in_channels, out_channels)
-        # The norm starts at 1 and not, as published, at 1e-6: from there a small set takes several times as many steps.
+        # The norm starts at 1 and not, as published, at 1e-6: from there a small set takes twice as many steps.
         nn.init.kaiming_normal_(self.weight)
 
     def forward(self, x: Motion) -> Changed:
@@ -89,10 +89,10 @@ class CTRGCN(ClipModel):
 
         A'_k[c, v, w] = A_k[v, w] + alpha (W_k tanh(mean_t psi_k(x)_v - mean_t phi_k(x)_w))[c]
 
-    Every channel aggregates over a graph of its own, which depends on the clip. A_k starts as ST-GCN's spatial
-    partitions, alpha at 0. T has four branches (kernel 5 with dilations 1 and 2, max-pooling over 3 frames, a map of
-    each frame), side by side, norm. The residuals x change width and length by a map and a norm; the first block's T
-    has none. Clips may have any number of frames.
+    Every channel aggregates over a graph of its own, which depends on the clip (Chen et al., ICCV 2021). A_k starts as
+    ST-GCN's spatial partitions, alpha at 0. T has four branches (kernel 5 with dilations 1 and 2, max-pooling over 3
+    frames, a map of each frame), side by side, norm. The residuals x change width and length by a map and a norm; the
+    first block's T has none. Clips may have any number of frames.
 
     Args:
         skeleton: gives the graph, with its centre.

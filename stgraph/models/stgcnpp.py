@@ -60,10 +60,10 @@ class MixedBranches(nn.Module):
 class STGCNpp(ClipModel):
     """A graph convolution, then a temporal one T in every block: ReLU(T(ReLU(norm(sum_k W_k A_k x) + x)) + x).
 
-    Every block learns matrices A_k of its own, which start as ST-GCN's spatial partitions. T has six branches (kernel 3
-    with dilations 1 to 4, max-pooling over 3 frames, a map of each frame), side by side, norm, ReLU, map, norm. The
-    residuals x change width and length by a map and a norm; the first block's T has none. Clips may have any number of
-    frames.
+    Every block learns matrices A_k of its own, which start as ST-GCN's spatial partitions (Duan et al., PYSKL, 2022).
+    T has six branches (kernel 3 with dilations 1 to 4, max-pooling over 3 frames, a map of each frame), side by side,
+    norm, ReLU, map, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
+    Clips may have any number of frames.
 
     The published network adds a bias to each W_k before it aggregates, where here norms follow without any.
 

@@ -143,8 +143,8 @@ def test_as_large_as_published():
     """1.46 M parameters with NTU RGB+D 120's classes."""
     model = CTRGCN(SKELETONS["ntu25"], 3, {"action": 120}, **PUBLISHED)
     ours = sum(weight.numel() for weight in model.parameters())
-    # What the published network has besides: a data norm for each of two persons, biases in front of norms, a second
-    # bias in each relation, and a norm of the maps that are pooled, on both sides of the pooling as here.
+    # What the published network has besides: a data norm for each of two persons, and biases: two in each relation,
+    # and one in front of every norm.
     besides = 2 * 3 * 25 + sum(
         block.space.adjacency.receiver.out_channels
         + width * (block.space.weight.shape[1] != width)

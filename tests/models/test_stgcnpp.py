@@ -87,7 +87,7 @@ def test_any_skeleton_and_any_number_of_frames(name, frames):
 
 
 def test_as_large_as_published():
-    """1.40 M parameters; 2.96 GMAC for two persons over 100 frames, with norms and activations counted."""
+    """1.40 M parameters; 2.96 GMAC for two persons over 100 frames."""
     model = STGCNpp(SKELETONS["ntu25"], 3, {"action": 60}, **PUBLISHED)
     ours = sum(weight.numel() for weight in model.parameters())
     # Biases of the published convolutions: in front of norms, and one for each partition.
@@ -101,7 +101,10 @@ def test_as_large_as_published():
     assert round((ours + biases) / 1e6, 2) == 1.40
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(torch.randn(2, 3, 100, 25))
-    assert counter.get_total_flops() / 2e9 == pytest.approx(2.96, rel=0.03)
+    # The published network maps before it aggregates, which costs more where a map widens.
+    widens = ((3, 64, 100), (64, 128, 100), (128, 256, 50))  # channels before and after, frames
+    later = sum(2 * frames * 3 * (after - before) * 25**2 for before, after, frames in widens)
+    assert (counter.get_total_flops() / 2 + later) / 1e9 == pytest.approx(2.96, rel=0.01)
 
 
 def test_settings_that_cannot_be_are_told():
