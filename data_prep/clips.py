@@ -38,7 +38,7 @@ PART_FOLDERS = {
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with a folder for each class; clips: {FORMS}")
     text = (
-        "regular expression for the files' paths below FOLDER; its group `subject`, or else what it finds, is who moves"
+        "regular expression for the files' paths below FOLDER; its first group, or all that it finds, is who moves"
     )
     parser.add_argument("--subject", default="", metavar="REGEX", help=text)
     text = "of an array's axes: m persons, t frames, j joints, c channels (told by the lengths)"
@@ -142,7 +142,7 @@ def find(folder: Path, subject: str) -> tuple[list[ClipFile], Clips]:
                 continue
             take = called.removesuffix(path.suffix) if stems[path.with_suffix("")] == 1 else called
             who, take, camera = identity(path.stem if NTU_NAME.fullmatch(path.stem) else take)
-            who = found.groupdict().get("subject") or found[0] or who
+            who = found.groupdict().get("subject") or found[min(found.re.groups, 1)] or who
             files.append(ClipFile(path, label.name, part, (who, take, camera)))
     return files, problems
 

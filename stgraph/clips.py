@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.motion import Preparation
 from stgraph.sections import ClipSettings
@@ -77,6 +78,11 @@ class Clips:
         self.frames = settings.frames if training else settings.test_frames or settings.frames
         self.prepare = Preparation(skeleton, settings, training)
         name = "pose3d" if settings.detector is None else f"pose2d/{settings.detector}"
+        if settings.detector is None and not dataset.has(name):
+            raise InputError(
+                f"{dataset.path}: has no 3D poses, which data.detector null asks for; feed its 2D with --set "
+                f"data.detector={dataset.detectors[0]} (there are {', '.join(dataset.detectors)})"
+            )
         self.fields = {"pose": torch.from_numpy(dataset.rows(name))}
         order = skeleton.select_from(dataset.skeleton)
         everything = np.array_equal(order, np.arange(len(dataset.skeleton)))
