@@ -24,8 +24,7 @@ from stgraph.errors import InputError
 from stgraph.figures.training import plot_training
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
-from stgraph.schedule import by_epochs, learning_rate, norm_momentum
-from stgraph.sections import OptimSettings
+from stgraph.schedule import by_epochs, learning_rate, norm_momentum, optimizer_for
 
 if TYPE_CHECKING:
     from stgraph.run import Run
@@ -360,14 +359,6 @@ class Fit:
             writer.writeheader()
             writer.writerows(rows)
         plot_training(rows, self.run.folder / "curves.png", self.run.name)
-
-
-def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
-    """AdamW, or SGD with Nesterov's momentum."""
-    shared = {"params": model.parameters(), "lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
-    if optim.name == "sgd":
-        return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
-    return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:

@@ -1,8 +1,19 @@
-"""What changes in the course of a training: the learning rate and the momentum of batch norms."""
+"""The optimizer, and what changes in the course of a training: the learning rate and the momentum of batch norms."""
 
 import math
 
+import torch
+from torch import nn
+
 from stgraph.sections import OptimSettings
+
+
+def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
+    """AdamW, or SGD with Nesterov's momentum."""
+    shared = {"params": model.parameters(), "lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
+    if optim.name == "sgd":
+        return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
+    return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
 
 
 def learning_rate(optim: OptimSettings, step: int, batches: int, spent: float) -> float:
