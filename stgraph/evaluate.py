@@ -27,17 +27,19 @@ def parser() -> argparse.ArgumentParser:
     action = arguments.add_argument_group("recognisers")
     action.add_argument("--views", type=int, help="samples of each clip, whose probabilities are averaged (1)")
     action.add_argument("--scored", choices=("train", "validation", "test"), help="part of the split (test)")
+    text = "write what each frame was taken for to frames.csv as well"
+    action.add_argument("--per-frame", action="store_true", default=None, help=text)
     return arguments
 
 
-OPTIONS = {"lifting": ("protocol", "flip"), "action": ("views", "scored")}
+OPTIONS = {"lifting": ("protocol", "flip"), "action": ("views", "scored", "per_frame")}
 
 
 def options(args: argparse.Namespace, task: str) -> dict:
     """What was asked for, as the run takes it. Raises InputError for an option of another task."""
     given = {name: getattr(args, name) for names in OPTIONS.values() for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    if foreign := [f"--{name}" for name in given if name not in OPTIONS[task]]:
+    if foreign := [f"--{name.replace('_', '-')}" for name in given if name not in OPTIONS[task]]:
         raise InputError(f"{', '.join(foreign)}: {args.exp} is an experiment of task {task!r}; leave it out")
     if given.get("views", 1) < 1:
         raise InputError(f"--views {given['views']}: expected 1 or more")

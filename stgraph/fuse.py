@@ -13,7 +13,7 @@ from stgraph.run import REPORTS
 from stgraph.run.action import scores_file
 from stgraph.scores import ClipScores, fuse
 
-CHOICES = (0, 1, 2, 3)  # weights that are tried on the validation part
+CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation part
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,13 +58,13 @@ def read(names: Sequence[str], scored: str) -> dict[str, ClipScores]:
 def best_weights(scores: dict[str, ClipScores]) -> list[float]:
     """The weights of 0 to 3 with the most clips right; of equals the most even ones, then the larger first."""
 
-    def rank(weights: tuple[int, ...]) -> tuple:
+    def rank(weights: tuple[float, ...]) -> tuple:
         fused = fuse(scores, weights)
         right = (fused.probabilities.argmax(1) == fused.label).sum()
         even = max(weights) - min(weights)
         return -right, even, sum(weights), [-weight for weight in weights]
 
-    return list(map(float, min((w for w in itertools.product(CHOICES, repeat=len(scores)) if any(w)), key=rank)))
+    return list(min((w for w in itertools.product(CHOICES, repeat=len(scores)) if any(w)), key=rank))
 
 
 def main(args: argparse.Namespace) -> None:
@@ -77,6 +77,8 @@ def main(args: argparse.Namespace) -> None:
     parts = ", ".join(f"{name} x {weight:g}" for name, weight in weights.items())
     how = "chosen on the validation part" if args.choose else "as given"
     about = {"experiment": "fused runs", "fused": parts, "weights": how, "of": "the mean of their probabilities"}
+    about["synthetic"] = any(each.about.get("synthetic") for each in scores.values())
+    about |= {name: next(iter(scores.values())).about.get(name) for name in ("data", "source", "terms", "scored")}
     report = replace(fuse(scores, list(weights.values())), about=about).report()
     report["alone"] = {name: each.report()["metrics"]["top1"] for name, each in scores.items()}
     paths = write_report(report, args.out)

@@ -1,5 +1,8 @@
 """Scores of recognised clips: kept by the clips' ids, so that whatever was scored in whatever order goes together."""
 
+import csv
+import json
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +103,24 @@ class ClipScores:
         columns = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("classes", "about")}
         columns = {name: values.astype(str) if values.dtype == object else values for name, values in columns.items()}
         with replaced(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, classes=np.array(self.classes), **columns)
+            np.savez_compressed(file, classes=np.array(self.classes), about=np.array(json.dumps(self.about)), **columns)
+        return path
+
+    def write_csv(self, path: Path) -> Path:
+        """A line for every clip, and for each of its persons where there are several, a spreadsheet's way."""
+        head = ("id", "person", "action", "recognised", "probability", "second", "probability of the second")
+        several = np.bincount(self.person_clip, minlength=len(self.id)) > 1
+        lines = [(clip, "all", self.probabilities[clip]) for clip in range(len(self.id))]
+        persons = zip(self.person_clip, self.person, self.person_probabilities, strict=True)
+        lines += [(clip, number, probabilities) for clip, number, probabilities in persons if several[clip]]
+        lines.sort(key=lambda line: line[0])  # stable: a clip before its persons
+        with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(head)
+            for clip, person, probabilities in lines:
+                best = np.argsort(-probabilities, kind="stable")[:2]
+                found = [text for k in best for text in (self.classes[k], f"{probabilities[k]:.4f}")]
+                writer.writerow([self.id[clip], person, self.action[clip], *found])
         return path
 
     @classmethod
@@ -109,8 +129,9 @@ class ClipScores:
         try:
             with np.load(path) as file:
                 values = {name: file[name] for name in file.files}
-            return cls(**values | {"classes": [str(name) for name in values["classes"]], "about": {}})
-        except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
+            lists = {"classes": [str(name) for name in values["classes"]], "about": json.loads(str(values["about"]))}
+            return cls(**values | lists)
+        except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile, zlib.error) as error:
             raise InputError(f"{path}: no scores of clips can be read from it ({error}); {remedy}") from error
 
 

@@ -1,5 +1,6 @@
 """Runs of recognisers: clips in, the probability of every class out."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stgraph.clips import Clips
 from stgraph.data import chosen
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
+from stgraph.io.files import replaced
 from stgraph.params import Settings, with_task
 from stgraph.recognition import class_labels
 from stgraph.report import write_report
@@ -20,6 +22,7 @@ from stgraph.scores import ClipScores
 from stgraph.tasks.action import Action
 
 CLIPS_AT_ONCE = 64
+FrameResult = tuple[int, int, int, float]  # clip, frame of its recording, class, probability
 
 
 @RUNS.register("action")
@@ -93,6 +96,7 @@ class ActionRun(Run):
         detector: str | None = None,
         scored: str = "test",
         views: int = 1,
+        frames: list[FrameResult] | None = None,
     ) -> ClipScores:
         """Score the clips of a part ("train", "validation", "test") or of some subjects.
 
@@ -101,6 +105,7 @@ class ActionRun(Run):
             detector: 2D detections to use in place of those that were trained on.
             scored: the part.
             views: samples of each clip, whose probabilities are averaged.
+            frames: where given, the result of every frame fed is added to it.
 
         Raises:
             InputError: nobody is in that part.
@@ -110,7 +115,7 @@ class ActionRun(Run):
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         clips = self.clips(dataset, kept, detector=detector, views=views)
         count, n = len(clips.recording), len(self.task.classes)
-        probabilities, frames = torch.zeros(count, n), torch.zeros(count, n, dtype=torch.int64)
+        probabilities, taken = torch.zeros(count, n), torch.zeros(count, n, dtype=torch.int64)
         persons: dict[tuple[int, int], Tensor] = {}
         for batch, outputs in self.predictions(clips):
             dense, number = outputs["action"].float(), batch["number"].cpu()
@@ -119,11 +124,14 @@ class ActionRun(Run):
             owner = number[batch["clip"].cpu()]
             for place, person in enumerate(zip(owner.tolist(), batch["person"].tolist(), strict=True)):
                 persons[person] = persons.get(person, 0) + of_person[place]
-            recognised = along_time(dense, batch["clip"], batch["frame"]).argmax(1).cpu()
-            counted = batch["frame"].cpu() >= 0
-            clip = number[:, None].expand_as(recognised)
+            certain, recognised = along_time(dense, batch["clip"], batch["frame"]).softmax(1).max(1)
+            frame, certain, recognised = batch["frame"].cpu(), certain.cpu(), recognised.cpu()
+            counted, clip = frame >= 0, number[:, None].expand_as(frame)
             ones = torch.ones(int(counted.sum()), dtype=torch.int64)
-            frames.index_put_((clip[counted], recognised[counted]), ones, accumulate=True)
+            taken.index_put_((clip[counted], recognised[counted]), ones, accumulate=True)
+            if frames is not None:
+                columns = (clip, frame + torch.from_numpy(clips.first_frames)[clip], recognised, certain)
+                frames += zip(*(column[counted].tolist() for column in columns), strict=True)
         table = {name: dataset.recordings[name][clips.recording] for name in ("id", "action", "subject", "camera")}
         owner, person = np.array(sorted(persons), np.int64).T
         return ClipScores(
@@ -134,7 +142,7 @@ class ActionRun(Run):
             owner,
             person,
             torch.stack([persons[key] for key in sorted(persons)]).numpy(),
-            frames.numpy(),
+            taken.numpy(),
             {
                 "experiment": self.name,
                 "synthetic": dataset.synthetic or self.origin.synthetic,
@@ -162,16 +170,35 @@ class ActionRun(Run):
         return self.recognise(dataset, **options).report()
 
     def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with the report's files and the scores that `stgraph.fuse` reads."""
-        scores = self.recognise(dataset, **options)
+        """As `evaluate`, with its files, the scores that `stgraph.fuse` reads, and what each clip was taken for.
+
+        Args:
+            per_frame: among `options`; also what each frame was taken for, in frames.csv.
+        """
+        per_frame = options.pop("per_frame", False)
+        frames: list[FrameResult] = []
+        scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
         report = scores.report()
         name = scores_file(folder, str(options.get("scored", "test")))
-        return report, [*write_report(report, folder), scores.save(name)]
+        paths = [*write_report(report, folder), scores.save(name), scores.write_csv(folder / "predictions.csv")]
+        if per_frame:
+            paths.append(write_frames(frames, scores, folder / "frames.csv"))
+        return report, paths
 
 
 def scores_file(folder: Path, scored: str) -> Path:
     """Where the scores of a part are kept."""
     return folder / f"scores-{scored}.npz"
+
+
+def write_frames(frames: list[FrameResult], scores: ClipScores, path: Path) -> Path:
+    """A line for every frame, in order."""
+    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "frame", "action", "recognised", "probability"))
+        for clip, frame, number, certain in sorted(frames):
+            writer.writerow([scores.id[clip], frame, scores.action[clip], scores.classes[number], f"{certain:.4f}"])
+    return path
 
 
 def along_time(
