@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from stgraph.command import run_command
 from stgraph.errors import InputError
 from stgraph.report import report_markdown, write_json, write_report
 from stgraph.run import REPORTS
 from stgraph.run.action import scores_file
-from stgraph.scores import ClipScores, fuse
+from stgraph.scores import ClipScores, aligned, fuse
 
 CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation part
 
@@ -58,9 +60,10 @@ def read(names: Sequence[str], scored: str) -> dict[str, ClipScores]:
 def best_weights(scores: dict[str, ClipScores]) -> list[float]:
     """The weights of 0 to 3 with the most clips right; of equals the most even ones, then the larger first."""
 
+    probabilities, label = aligned(scores), next(iter(scores.values())).label
+
     def rank(weights: tuple[float, ...]) -> tuple:
-        fused = fuse(scores, weights)
-        right = (fused.probabilities.argmax(1) == fused.label).sum()
+        right = (np.tensordot(weights, probabilities, 1).argmax(1) == label).sum()
         even = max(weights) - min(weights)
         return -right, even, sum(weights), [-weight for weight in weights]
 

@@ -29,6 +29,8 @@ class ClipScores:
         probabilities: (clip, class), the mean over the clip's views.
         person_clip, person, person_probabilities: the clip, the number within it and the probabilities of every person.
         frames: (clip, class) frames recognised as each class.
+        joints: names. contributions: (clip, joint) of the features before the head, 0 to 1, mean over frames and
+            persons; no joint where they belong to none.
         about: what the reader should know of the run: experiment, data, source, ...
     """
 
@@ -43,6 +45,8 @@ class ClipScores:
     person: Int[np.ndarray, " person"]
     person_probabilities: Float[np.ndarray, "person n"]
     frames: Int[np.ndarray, "clip n"]
+    joints: np.ndarray
+    contributions: Float[np.ndarray, "clip _"]
     about: dict
 
     def report(self) -> dict:
@@ -50,7 +54,8 @@ class ClipScores:
 
         Keys: `kind` ("clips"), `about`, `scored` (clips, persons, frames), `metrics` (top1, top5, class_accuracy,
         largest_class, chance), `recognition` (as `stgraph.recognition.ActionScores.report`: of clips, frames, and of
-        persons where there are several), `by` (subject, camera -> name -> clips, right, top1) and `confused` (true
+        persons where there are several), `by` (subject, camera -> name -> clips, right, top1), `contributions` (joints; class -> mean of
+        each joint, or None) and `confused` (true
         class, recognised class, clips; the most frequent first).
 
         Raises:
@@ -95,8 +100,20 @@ class ClipScores:
                 }
                 for group in GROUPS
             },
+            "contributions": self._by_class(),
             "confused": [[self.classes[a], self.classes[b], count] for (a, b), count in wrong.most_common(20)],
         }
+
+    def _by_class(self) -> dict | None:
+        """Names of joints, and what each contributes to the clips of every class; None where features have none."""
+        if not self.contributions.size:
+            return None
+        found = {
+            name: np.round(self.contributions[self.label == number].mean(0), 4).tolist()
+            for number, name in enumerate(self.classes)
+            if (self.label == number).any()
+        }
+        return {"joints": list(map(str, self.joints)), "classes": found}
 
     def save(self, path: Path) -> Path:
         """Write what `load` reads."""
@@ -144,15 +161,15 @@ def _right(right: np.ndarray) -> dict:
     return {"clips": len(right), "right": int(right.sum()), "top1": 100 * float(right.mean())}
 
 
-def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScores:
-    """Weighted mean of several runs' probabilities of the same clips, brought together by the clips' ids.
+def aligned(parts: Mapping[str, ClipScores]) -> Float[np.ndarray, "run clip n"]:
+    """Several runs' probabilities of the same clips, brought together by the ids and classes of the first.
 
     Raises:
         InputError: other classes, or clips that one of them lacks.
     """
     names, all_scores = list(parts), list(parts.values())
-    first = all_scores[0]
-    for name, scores in zip(names[1:], all_scores[1:], strict=True):
+    first, together = all_scores[0], []
+    for name, scores in zip(names, all_scores, strict=True):
         if set(scores.classes) != set(first.classes):
             differing = ", ".join(sorted(set(scores.classes) ^ set(first.classes))[:8])
             raise InputError(f"{name} and {names[0]} have other classes ({differing}); fuse runs of the same classes")
@@ -162,13 +179,16 @@ def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScore
                 f"{names[0]} has {len(first.id)} clips and {name} {len(scores.id)}; {len(missing)} are in one of them "
                 f"alone: {'; '.join(missing[:5])}; evaluate both on the same clips"
             )
-    total = np.zeros_like(first.probabilities, dtype=np.float64)
-    for scores, weight in zip(all_scores, weights, strict=True):
         place = {id: number for number, id in enumerate(scores.id)}
         rows = np.array([place[id] for id in first.id])
         columns = [scores.classes.index(name) for name in first.classes]
-        total += weight * scores.probabilities[rows][:, columns]
-    nobody = np.zeros(0, np.int64)
+        together.append(scores.probabilities[rows][:, columns].astype(np.float64))
+    return np.stack(together)
+
+
+def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScores:
+    """Weighted mean of several runs' probabilities of the same clips. Raises InputError as `aligned`."""
+    first, nobody = next(iter(parts.values())), np.zeros(0, np.int64)
     return ClipScores(
         first.classes,
         first.id,
@@ -176,10 +196,12 @@ def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScore
         first.subject,
         first.camera,
         first.label,
-        (total / sum(weights)).astype(np.float32),
+        np.average(aligned(parts), axis=0, weights=weights).astype(np.float32),
         nobody,
         nobody,
         np.zeros((0, len(first.classes)), np.float32),
         np.zeros_like(first.frames),
+        np.zeros(0, str),
+        np.zeros((len(first.id), 0), np.float32),
         {},
     )
