@@ -42,7 +42,8 @@ class Clips:
     """The clips of some recordings of a dataset.
 
     A clip ends with the last frame of one of its first `max_persons` persons. It begins with their first one where it
-    is sampled evenly, and otherwise with the recording's frame 0, as published loaders count. Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather.
+    is sampled evenly, and otherwise with the recording's frame 0, as published loaders count. Every field is one tensor
+    over all rows, memory-mapped unless `place` moves it; a batch is one gather.
 
     Args:
         dataset: an opened file.
