@@ -9,7 +9,7 @@ from stgraph.clips import MIDDLE, Sample
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.motion import Preparation
-from stgraph.run.action import ActionRun
+from stgraph.run.action import ActionRun, head_input
 
 
 def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None = None) -> dict[str, np.ndarray]:
@@ -17,7 +17,8 @@ def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None
 
     Returns:
         `pose` (m t j 3) as in the file, `seen` (m t j), `contribution` (m s j) of the features before the head, 0 to 1,
-        s steps evenly over the clip, and `probabilities` (t n) of the clip up to each frame.
+        s steps evenly over the clip (1 where they belong to no joint), and `probabilities` (t n) of the clip up to each
+        frame.
     """
     kept = np.arange(len(dataset)) == recording
     clips = run.clips(dataset, kept, detector=detector)
@@ -28,7 +29,11 @@ def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None
     whole = clips.gather(torch.tensor([0]), fed[None])
     live = Live(run, window=len(fed), size=tuple(map(int, whole.size[0])))
     running = [live.update(whole.pose[:, frame]) for frame in range(len(fed))]
-    contribution = run.contributions(batch["x"])
+    with head_input(run.model) as given:
+        run.outputs(clips, torch.tensor([0]), run.model.eval())
+    contribution = run.contributions_of(given[0], batch["clip"].cpu(), 1)
+    if contribution is None:
+        contribution = torch.ones(len(whole.pose), 1, len(run.skeleton))
     steps = contribution.shape[1] if uniform else max(1, round(contribution.shape[1] * len(fed) / len(frame)))
     return {
         "pose": whole.pose.numpy(),

@@ -54,9 +54,9 @@ class ClipScores:
 
         Keys: `kind` ("clips"), `about`, `scored` (clips, persons, frames), `metrics` (top1, top5, class_accuracy,
         largest_class, chance), `recognition` (as `stgraph.recognition.ActionScores.report`: of clips, frames, and of
-        persons where there are several), `by` (subject, camera -> name -> clips, right, top1), `contributions` (joints; class -> mean of
-        each joint, or None) and `confused` (true
-        class, recognised class, clips; the most frequent first).
+        persons where there are several), `by` (subject, camera -> name -> clips, right, top1), `contributions`
+        (joints; class -> mean of each joint; or None) and `confused` (true class, recognised class, clips; the most
+        frequent first).
 
         Raises:
             InputError: no clip's action is one of the classes.

@@ -110,7 +110,7 @@ def test_contributions_by_class_and_joint(count, layout):
     skeleton = SKELETONS[layout]
     values = np.random.default_rng(0).uniform(0, 0.7, (count, len(skeleton)))
     values[1] = np.nan
-    figure = plot_contributions(values, long_names(count), skeleton, "Title", "subtitle")
+    figure = plot_contributions(values, long_names(count), skeleton.names, "Title", "subtitle")
     assert cut_texts(figure) == []
     above, below, _ = figure.axes
     np.testing.assert_array_equal(above.images[0].get_array().filled(np.nan), values)

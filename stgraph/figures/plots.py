@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stgraph.figures.recognition import plot_confusion
+from stgraph.figures.recognition import plot_confusion, plot_contributions
 
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
@@ -81,13 +81,28 @@ def _facts(report: Mapping) -> str:
 
 def plot_clips(report: Mapping) -> Figure:
     """Recognised against true classes of clips."""
-    about, scores = report["about"], report["recognition"]
-    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    scores = report["recognition"]
     counts = {"clips": np.array(scores["clips"]["confusion"])}
-    return plot_confusion(counts, scores["classes"], "Recognised against true classes", ", ".join(filter(None, facts)))
+    return plot_confusion(counts, scores["classes"], "Recognised against true classes", _clip_facts(report))
 
 
-CLIP_PLOTS = {"recognition": plot_clips}
+def _clip_facts(report: Mapping) -> str:
+    """What was evaluated."""
+    about = report["about"]
+    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    return ", ".join(filter(None, facts))
+
+
+def plot_clip_contributions(report: Mapping) -> Figure | None:
+    """What every joint contributes to every class; None where the features belong to no joint."""
+    if not (found := report.get("contributions")):
+        return None
+    classes = report["recognition"]["classes"]
+    values = np.array([found["classes"].get(name) or [np.nan] * len(found["joints"]) for name in classes])
+    return plot_contributions(values, classes, found["joints"], "Contribution of the joints", _clip_facts(report))
+
+
+CLIP_PLOTS = {"recognition": plot_clips, "contributions": plot_clip_contributions}
 
 
 def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:

@@ -11,8 +11,6 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
-from stgraph.skeleton import Skeleton
-
 # Classes up to which there is room for counts in the cells, for two matrices on a page, and for names at the axes.
 MOST_COUNTS, MOST_SIDE_BY_SIDE, MOST_NAMES = 12, 25, 60
 LONGEST = 34  # letters of a class's name that are shown
@@ -186,20 +184,25 @@ def _pairs(axes: Axes, counts: Counts, names: Sequence[str], numbers: Int[np.nda
 
 
 def plot_contributions(
-    contributions: Float[np.ndarray, "n j"], classes: Sequence[str], skeleton: Skeleton, title: str, subtitle: str = ""
+    contributions: Float[np.ndarray, "n j"],
+    classes: Sequence[str],
+    joints: Sequence[str],
+    title: str,
+    subtitle: str = "",
 ) -> Figure:
     """What every joint contributes to every class, with the mean of the classes below.
 
     Args:
         contributions: means over the clips of each class, 0..1; NaN for a class without clips.
+        joints: their names.
     """
     known = np.isfinite(contributions).all(1)
-    mean = contributions[known].mean(0, keepdims=True) if known.any() else np.full((1, len(skeleton)), np.nan)
+    mean = contributions[known].mean(0, keepdims=True) if known.any() else np.full((1, len(joints)), np.nan)
     rows = len(classes)
     words = max(map(_width, classes)) if rows <= MOST_NAMES else 0.4
     side = WIDE if rows > MOST_NAMES else rows * (0.3 if rows <= MOST_SIDE_BY_SIDE else 0.21)
-    joints = max(map(_width, skeleton.names))
-    figure = _page(0.34 * len(skeleton) + words + 1.4, side + joints + 1.5, title, subtitle)
+    below_axes = max(map(_width, joints))
+    figure = _page(0.34 * len(joints) + words + 1.4, side + below_axes + 1.5, title, subtitle)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[side, 0.3])
     norm = Normalize(0, max(np.max(contributions[known], initial=0.0), 1e-9))
     for axes, values in ((above, contributions), (below, mean)):
@@ -209,7 +212,7 @@ def plot_contributions(
             _write(axes, image, texts, 7.5)
     _label(above.yaxis, classes, np.arange(rows))
     below.set_yticks([0], ["mean"], fontsize=8)
-    below.set_xticks(range(len(skeleton)), skeleton.names, fontsize=8, rotation=90)
+    below.set_xticks(range(len(joints)), joints, fontsize=8, rotation=90)
     above.tick_params(labelbottom=False)
     _scale(figure, image, [above, below], side, "mean contribution")
     return figure

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from stgraph.data import chosen
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
+from stgraph.models import Model
 from stgraph.params import Settings, with_task
 from stgraph.recognition import class_labels
 from stgraph.report import write_report
@@ -83,10 +85,12 @@ class ActionRun(Run):
     # Recognition -----------------------------------------------------------------------------------------------------
 
     def predictions(self, clips: Clips) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        """Batches and outputs until all samples are predicted."""
+        """Batches and outputs until all samples are predicted; "features" among these is what the head is given."""
         model = self.model.eval()
         for index in torch.arange(len(clips)).split(CLIPS_AT_ONCE):
-            yield self.outputs(clips, index, model)
+            with head_input(model) as given:
+                batch, outputs = self.outputs(clips, index, model)
+            yield batch, outputs | {"features": given[0]}
 
     def recognise(
         self,
@@ -117,6 +121,7 @@ class ActionRun(Run):
         count, n = len(clips.recording), len(self.task.classes)
         probabilities, taken = torch.zeros(count, n), torch.zeros(count, n, dtype=torch.int64)
         persons: dict[tuple[int, int], Tensor] = {}
+        contributions = torch.zeros(count, len(self.skeleton))
         for batch, outputs in self.predictions(clips):
             dense, number = outputs["action"].float(), batch["number"].cpu()
             probabilities.index_add_(0, number, self.task.scores(batch, outputs).softmax(1).cpu() / views)
@@ -124,6 +129,8 @@ class ActionRun(Run):
             owner = number[batch["clip"].cpu()]
             for place, person in enumerate(zip(owner.tolist(), batch["person"].tolist(), strict=True)):
                 persons[person] = persons.get(person, 0) + of_person[place]
+            if contributions is not None:
+                contributions = self.add_contributions(contributions, number, batch, outputs["features"], views)
             certain, recognised = along_time(dense, batch["clip"], batch["frame"]).softmax(1).max(1)
             frame, certain, recognised = batch["frame"].cpu(), certain.cpu(), recognised.cpu()
             counted, clip = frame >= 0, number[:, None].expand_as(frame)
@@ -143,6 +150,8 @@ class ActionRun(Run):
             person,
             torch.stack([persons[key] for key in sorted(persons)]).numpy(),
             taken.numpy(),
+            np.array(self.skeleton.names),
+            np.zeros((count, 0), np.float32) if contributions is None else contributions.numpy(),
             {
                 "experiment": self.name,
                 "synthetic": dataset.synthetic or self.origin.synthetic,
@@ -158,12 +167,31 @@ class ActionRun(Run):
             },
         )
 
-    @torch.no_grad()
-    def contributions(self, x: Float[Tensor, "p c t j"]) -> Float[Tensor, "p s j"]:
-        """What decided: norm of the features before the head, of every person, frame and joint, over the largest."""
-        with self.engine.autocast():
-            norm = self.model.eval().features(self.engine.to_device(x)).float().norm(dim=1).cpu()
-        return norm / norm.max().clamp_min(1e-12)
+    def contributions_of(
+        self, features: Float[Tensor, "q d s v"], clip: Int[Tensor, " p"], clips: int
+    ) -> Float[Tensor, "p s v"] | None:
+        """What decided: the features' norm at every person, step and joint, over the largest of its clip.
+
+        None where the model's features belong to no joint.
+        """
+        if len(features) != len(clip) or features.shape[-1] != len(self.skeleton):
+            return None
+        norm = features.float().norm(dim=1).cpu()
+        largest = torch.zeros(clips).scatter_reduce(0, clip, norm.flatten(1).amax(1), "amax")
+        return norm / largest.clamp_min(1e-12)[clip, None, None]
+
+    def add_contributions(
+        self, sums: Float[Tensor, "clip j"], number: Tensor, batch: dict[str, Tensor], features: Tensor, views: int
+    ) -> Float[Tensor, "clip j"] | None:
+        """The sums with those of a batch of clips; None where the features belong to no joint."""
+        owner = batch["clip"].cpu()
+        found = self.contributions_of(features, owner, len(number))
+        if found is None:
+            return None
+        share = found.mean(dim=1)
+        each = torch.zeros(len(number), len(self.skeleton)).index_add(0, owner, share)
+        persons = torch.bincount(owner, minlength=len(number))[:, None]
+        return sums.index_add(0, number, each / persons.clamp_min(1) / views)
 
     def evaluate(self, dataset: Dataset, **options: object) -> dict:
         """The report of what `recognise` gives."""
@@ -184,6 +212,17 @@ class ActionRun(Run):
         if per_frame:
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
+
+
+@contextmanager
+def head_input(model: Model) -> Iterator[list[Tensor]]:
+    """Collects what the model's action head is given."""
+    given: list[Tensor] = []
+    handle = model.heads["action"].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    try:
+        yield given
+    finally:
+        handle.remove()
 
 
 def scores_file(folder: Path, scored: str) -> Path:
