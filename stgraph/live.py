@@ -55,7 +55,8 @@ class Live:
 
     Args:
         run: a trained recogniser.
-        window: frames that are remembered; by default as many as the model sees. More are sampled as a clip is.
+        window: frames that are remembered; by default as many as the model sees. More are sampled as a clip is where
+            that is done evenly, and not remembered where consecutive frames are fed.
         size: width and height of the image in pixels; needed for 2D.
         persons: most persons in a frame, at most the setting's; each keeps its place in every frame.
 
@@ -72,9 +73,12 @@ class Live:
         persons: int | None = None,
     ) -> None:
         data = run.settings.data
-        self.run, self.window = run, data.frames if window is None else window
+        self.run, self.frames = run, data.test_frames or data.frames
+        self.window = self.frames if window is None else window
         if self.window < 1:
             raise InputError(f"window: found {window}; expected 1 frame or more")
+        if data.sampling != "uniform":
+            self.window = min(self.window, self.frames)
         if data.detector and size is None:
             raise InputError("size: 2D poses are normalised by the image; give its width and height in pixels")
         self.persons = min(persons or data.max_persons, data.max_persons)
@@ -115,16 +119,16 @@ class Live:
     def sample(self) -> Sample:
         """The remembered frames, oldest first, sampled as a clip is."""
         data, known = self.run.settings.data, min(self.count, self.window)
-        first = self.count - known
-        step = torch.arange(data.frames)
+        step = torch.arange(self.frames)
         if data.sampling == "uniform":
-            frame = ((step + MIDDLE) * known / data.frames).long()
+            frame = ((step.double() + MIDDLE) * known / self.frames).long()
         else:
-            frame = step + max(known - data.frames, 0) * (data.sampling == "crop")
-            frame = torch.where(frame < known, frame, -1)
-        poses = torch.where((frame >= 0)[:, None, None], self.poses[:, (first + frame) % self.window], 0)
+            frame = torch.where(step < known, step, -1)
+        place = (self.count - known + frame) % self.window
+        poses = torch.where((frame >= 0)[:, None, None], self.poses[:, place], 0)
         seen = poses[..., 2] > 0 if data.detector else (poses != 0).any(-1)
-        there = seen.flatten(1).any(1) | self.run.task.padded
+        # Whoever is in any of the frames counts, as in a clip, whether or not one with them is fed.
+        there = self.poses.flatten(1).any(1) | self.run.task.padded
         there[0] |= not there.any()  # nobody was seen: an empty person, rather than none
         clip = torch.zeros(int(there.sum()), dtype=torch.int64)
         return Sample(poses[there] * seen[there][..., None], seen[there], clip, clip, frame[None], self.size)

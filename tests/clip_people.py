@@ -94,14 +94,16 @@ def fitted(dataset: Dataset, name: str = "run", **sections: dict) -> Run:
     return Run.load(name, Engine("cpu"))
 
 
-def alive(run: Run, seed: int = 0) -> Run:
-    """Weights and statistics that let every input through to the scores, as training would leave them."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, values in run.model.state_dict().items():
-        if name.endswith(("bias", "running_mean")):
-            values.add_(0.1 * torch.randn(values.shape, generator=generator))
-        elif name.startswith("heads"):
-            values.copy_(torch.randn(values.shape, generator=generator))
+def alive(run: Run, dataset: Dataset) -> Run:
+    """Statistics of the training clips and a head of random numbers: what is fed decides what comes out."""
+    clips = run.part_clips(dataset, "train")
+    for norm in run.model.modules():
+        if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm):
+            norm.momentum = 1.0
+    with torch.no_grad():
+        run.model.train()(clips.batch(torch.arange(len(clips)))["x"])
+        for weight in run.model.heads.parameters():
+            weight.copy_(3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
     run.model.eval()
     return run
 

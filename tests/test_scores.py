@@ -41,6 +41,8 @@ def scores(clips=60, classes=CLASSES, seed=0, unknown=3, persons=2, sharp=1.0):
         np.arange(len(owner)) - np.searchsorted(owner, owner),
         probabilities(truth[owner]),
         random.integers(0, 9, (clips, len(classes))),
+        np.array(["Hip", "Knee"]),
+        random.random((clips, 2), np.float32),
         {"experiment": "x", "synthetic": False},
     )
 
@@ -61,6 +63,7 @@ def shuffled(found, seed=1, classes=None):
         person_clip=place[found.person_clip],
         person_probabilities=found.person_probabilities[:, columns],
         frames=found.frames[order][:, columns],
+        contributions=found.contributions[order],
     )
 
 
@@ -105,6 +108,10 @@ def test_every_number_of_the_report_is_a_plain_count():
             assert report["by"][group][name] == {"clips": count, "right": good, "top1": share}
         assert report["by"][group].keys() == entries.keys()
     assert {(a, b): count for a, b, count in report["confused"]} == dict(mistakes.most_common(20))
+    assert report["contributions"]["joints"] == ["Hip", "Knee"]
+    for number, name in enumerate(CLASSES):
+        mean = np.mean([found.contributions[clip] for clip in known if found.label[clip] == number], axis=0)
+        assert report["contributions"]["classes"][name] == pytest.approx(mean, abs=1e-4)
     assert [count for *_, count in report["confused"]] == sorted(mistakes.values(), reverse=True)[:20]
 
 
@@ -181,7 +188,7 @@ def test_what_cannot_be_fused_is_named():
     a = scores()
     with pytest.raises(InputError, match=r"second and first have other classes \(class g, class h\)"):
         fuse({"first": a, "second": replace(a, classes=[*CLASSES[:6], "class h"])}, [1.0, 1.0])
-    columns = ("id", "action", "subject", "camera", "label", "probabilities", "frames")
+    columns = ("id", "action", "subject", "camera", "label", "probabilities", "frames", "contributions")
     fewer = {name: getattr(a, name)[2:] for name in columns}
     message = "first has 60 clips and second 58; 2 are in one of them alone: S0/take 0/front; S1/take 1/front; evaluate"
     with pytest.raises(InputError, match=message):
