@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,20 @@ def validate(values: object, where: str) -> Settings:
         if data and named[name]:
             section = named[name].model_dump()
             check = registry.get(section["name"]).check
-            problems += [f"{name}.{problem}" for problem in check(section, data.frames)]
+            problems += [f"{name}.{problem}" for problem in _impossible(check, section, data)]
     if named["task"] and named["model"]:
         problems += _misfits(named["task"], named["model"].name)
     if problems:
         raise InputError(f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}\n  " + "\n  ".join(problems))
     return settings.model_copy(update={name: section.model_dump() for name, section in named.items()})
+
+
+def _impossible(check: Callable[[dict, int], list[str]], section: dict, data: DataSettings) -> list[str]:
+    """What a section cannot do with the frames of training, and with those of scoring where they are others."""
+    lengths = {"frames": data.frames, "test_frames": getattr(data, "test_frames", None)}
+    found = {key: check(section, frames) for key, frames in lengths.items() if frames}
+    named = (problem.replace("data.frames", f"data.{key}") for key, each in found.items() for problem in each)
+    return list(dict.fromkeys(named))
 
 
 def _misfits(task: BaseModel, model: str) -> list[str]:

@@ -45,7 +45,7 @@ def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Setti
         return settings, name, ""
     if settings.data.dataset == "synthetic":
         return settings, name, f"{path} does not exist: making the built-in synthetic set"
-    detector = "gt" if settings.data.detector == "gt" else "sim"
+    detector = settings.data.detector if settings.data.detector in ("gt", None) else "sim"
     message = (
         f"{path} does not exist: training {name}-synthetic on the built-in SYNTHETIC set instead "
         f"(prepare the real one with `python -m data_prep h36m FOLDER --out {path}`)"

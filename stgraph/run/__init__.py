@@ -98,16 +98,19 @@ class Run:
         heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
         body = {key: value for key, value in weights.state.items() if key not in heads and key in own}
         wrong = [key for key in own if key not in heads and (key not in body or body[key].shape != own[key].shape)]
-        if wrong:
-            first, there = wrong[0], weights.settings
-            found = tuple(weights.state[first].shape) if first in weights.state else "nothing"
+        here, there = ((each.names, each.parents, each.centre) for each in (self.skeleton, weights.skeleton))
+        if wrong or here != there:
+            what = "its joints, their parents or the centre are others"
+            if wrong:
+                found = tuple(weights.state[wrong[0]].shape) if wrong[0] in weights.state else "nothing"
+                what = f"{len(wrong)} of {len(own)} weights do not fit, such as {wrong[0]} ({found} there, "
+                what += f"{tuple(own[wrong[0]].shape)} here)"
 
             def said(settings: Settings, skeleton: Skeleton) -> str:
                 return f"{settings.model}, {len(skeleton)} joints ({skeleton.name}), {settings.data.channels} channels"
 
             raise InputError(
-                f"{path}: its body is another: {len(wrong)} of {len(own)} weights do not fit, such as {first} ({found} "
-                f"there, {tuple(own[first].shape)} here); there {said(there, weights.skeleton)}; here "
+                f"{path}: its body is another: {what}; there {said(weights.settings, weights.skeleton)}; here "
                 f"{said(self.settings, self.skeleton)}; use the same model, skeleton and input"
             )
         self.model.load_state_dict(own | body)

@@ -56,6 +56,11 @@ class ActionRun(Run):
         """
         self.check_joints(dataset)
         data = self.settings.data
+        if detector and data.detector is None:
+            raise InputError(
+                f"--detector {detector}: {self.name} is fed 3D poses; leave it out, or train with --set "
+                f"data.detector={detector}"
+            )
         clips = Clips(
             dataset,
             data.model_copy(update={"detector": detector}) if detector else data,
@@ -282,7 +287,8 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
 
 def of_subjects(settings: Settings, dataset: Dataset, subjects: list[str]) -> Bool[np.ndarray, " recording"]:
     """Recordings of some subjects."""
-    return narrowed(settings, dataset, chosen("subject", subjects, dataset), f"subjects {', '.join(subjects)}")
+    names = ", ".join(subjects) or "(none)"
+    return narrowed(settings, dataset, chosen("subject", subjects, dataset), f"subjects {names}")
 
 
 def narrowed(settings: Settings, dataset: Dataset, found: Bool[np.ndarray, " recording"], what: str) -> np.ndarray:
@@ -291,7 +297,7 @@ def narrowed(settings: Settings, dataset: Dataset, found: Bool[np.ndarray, " rec
     found = found & chosen("action", data.actions, dataset) & chosen("camera", data.cameras, dataset)
     if not found.any():
         raise InputError(
-            f"{dataset.path}: no clip is in {what or 'no subject'}; name subjects with data.train, data.validation and "
+            f"{dataset.path}: no clip is in {what}; name subjects with data.train, data.validation and "
             f"data.test or --subjects ({', '.join(sorted(set(dataset.recordings['subject']))[:20])}), or prepare the "
             "file with a split"
         )
