@@ -95,16 +95,18 @@ def fitted(dataset: Dataset, name: str = "run", **sections: dict) -> Run:
 
 
 def alive(run: Run, dataset: Dataset) -> Run:
-    """Statistics of the training clips and a head of random numbers: what is fed decides what comes out."""
+    """Statistics of the training clips and a random head without a favourite: what is fed decides what comes out."""
     clips = run.part_clips(dataset, "train")
+    x = clips.batch(torch.arange(len(clips)))["x"]
     for norm in run.model.modules():
         if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm):
             norm.momentum = 1.0
+    head = run.model.heads["action"]
     with torch.no_grad():
-        run.model.train()(clips.batch(torch.arange(len(clips)))["x"])
-        for weight in run.model.heads.parameters():
-            weight.copy_(3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
-    run.model.eval()
+        run.model.train()(x)
+        head.weight.copy_(3 * torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(0)))
+        head.bias.zero_()
+        head.bias.sub_(run.model.eval()(x)["action"].mean(dim=(0, 2, 3)))
     return run
 
 

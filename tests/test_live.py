@@ -88,6 +88,7 @@ def test_every_answer_is_that_for_a_clip_of_the_same_frames(dataset, poses, samp
         ({"max_persons": 1}, "present"),
         ({"max_persons": 4, "normalise": "kinect"}, "padded"),
         ({"test_frames": 21}, "present"),
+        ({"frames": 4}, "present"),
         ({"frames": 30, "test_frames": 9, "sampling": "crop"}, "present"),
     ],
     ids=str,
