@@ -26,7 +26,6 @@ class Sample:
         pose: (p t j 3) of every person of every clip, as in the file; frames in which they are not are zero.
         seen: (p t j) whether the joint is there.
         clip: (p) the clip of the batch that a person belongs to. person: (p) number within it.
-        frame: (b t) frame of the clip, counted from its first one; -1 for filled-up ones.
         size: (b 2) width and height of the image, pixels.
     """
 
@@ -34,7 +33,6 @@ class Sample:
     seen: Bool[Tensor, "p t j"]
     clip: Int[Tensor, " p"]
     person: Int[Tensor, " p"]
-    frame: Int[Tensor, "b t"]
     size: Float[Tensor, "b 2"]
 
 
@@ -90,8 +88,22 @@ class Clips:
         self.joints = None if everything else torch.from_numpy(order)
         self._find_persons(np.flatnonzero(kept))
         self.labels = torch.from_numpy(labels[self.recording])
+        self._check_views()
         size = np.stack([dataset.recordings["width"], dataset.recordings["height"]], axis=1)[self.recording]
         self.size = torch.from_numpy(size).float()
+        if settings.normalise in ("image", "screen") and (size <= 0).any():
+            id = dataset.recordings["id"][self.recording[int((size <= 0).any(1).argmax())]]
+            raise InputError(
+                f"{dataset.path}: {id} has no image size, which data.normalise {settings.normalise!r} divides by; "
+                'prepare it again with one, or use "body"'
+            )
+
+    def _check_views(self) -> None:
+        if self.views > 1 and self.settings.sampling == "start":
+            raise InputError(
+                f'{self.views} views of a clip: with data.sampling "start" all are the same; score one, or sample '
+                "otherwise"
+            )
 
     def _find_persons(self, recordings: Int[np.ndarray, " clip"]) -> None:
         """Tables of clips, of their persons, and of the row that shows a person in each frame of the clip."""
@@ -146,22 +158,25 @@ class Clips:
         """Gather samples of t frames; random ones in training, by torch's generator.
 
         Returns:
-            x: (p c t j) the model's input: all persons of all clips.
+            x: (p c t j) the model's input: all persons of all clips but those of whom it has nothing, unless padded.
             clip: (p) whose they are. person: (p) number within the clip.
             label: (b) class. recording: (b) row in the dataset's table. number: (b) of the clip among the kept ones.
             frame: (b t) frame of the clip, -1 for filled-up ones. inside: (b 1) true.
         """
         index = index.to(self.row.device)
         number = index % len(self.recording)
-        sample = self.gather(number, self.sampled(number, index // len(self.recording)))
+        frame = self.sampled(number, index // len(self.recording))
+        after = torch.where(frame < 0, -1, (frame + 1).minimum(self.length[number, None] - 1))
+        sample = self.gather(number, torch.cat([frame, after], dim=1) if self.settings.moves else frame)
+        x, kept = fed(self.prepare(sample), self.padded)
         return {
-            "x": self.prepare(sample),
-            "clip": sample.clip,
-            "person": sample.person,
+            "x": x,
+            "clip": sample.clip[kept],
+            "person": sample.person[kept],
             "label": self.labels[number],
             "recording": torch.from_numpy(self.recording[number.cpu().numpy()]),
             "number": number,
-            "frame": sample.frame,
+            "frame": frame,
             "inside": torch.ones(len(number), 1, dtype=torch.bool),
         }
 
@@ -201,6 +216,18 @@ class Clips:
         values = self.fields["pose"]
         pose = values.index_select(0, row.clamp_min(0).flatten()).view(*row.shape, *values.shape[1:])
         pose = pose if self.joints is None else pose[:, :, self.joints]
-        seen = (pose[..., 2] > 0) if self.settings.detector else (pose != 0).any(-1)
-        seen = seen & (row >= 0)[..., None]
-        return Sample(pose * seen[..., None], seen, owner, person, frame, self.size[clip])
+        seen = found(pose, self.settings) & (row >= 0)[..., None]
+        return Sample(pose * seen[..., None], seen, owner, person, self.size[clip])
+
+
+def found(pose: Float[Tensor, "p t j 3"], settings: ClipSettings) -> Bool[Tensor, "p t j"]:
+    """Which joints are there: in 2D those with a confidence, in 3D all of a person who is not all zeros."""
+    return pose[..., 2] > 0 if settings.detector else (pose != 0).flatten(2).any(2, keepdim=True).expand(pose.shape[:3])
+
+
+def fed(x: Float[Tensor, "p c t j"], padded: bool) -> tuple[Float[Tensor, "q c t j"], Int[Tensor, " q"]]:
+    """Persons who are fed, and which they are: whoever is not all zeros, or everybody; never nobody at all."""
+    kept = x.flatten(1).any(1) | padded
+    kept[0] |= not kept.any()
+    kept = kept.nonzero()[:, 0]
+    return x if len(kept) == len(x) else x[kept], kept

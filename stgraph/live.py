@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stgraph.clips import MIDDLE, Sample
+from stgraph.clips import MIDDLE, Sample, fed, found
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.motion import Preparation
@@ -25,20 +25,22 @@ def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None
     batch = clips.batch(torch.tensor([0]))
     uniform, frame = run.settings.data.sampling == "uniform", batch["frame"][0]
     # All frames where steps stand for all of them; else those that are fed, which are consecutive.
-    fed = torch.arange(int(clips.lengths[0])) if uniform else frame[frame >= 0]
-    whole = clips.gather(torch.tensor([0]), fed[None])
-    live = Live(run, window=len(fed), size=tuple(map(int, whole.size[0])))
-    running = [live.update(whole.pose[:, frame]) for frame in range(len(fed))]
+    times = torch.arange(int(clips.lengths[0])) if uniform else frame[frame >= 0].cpu()
+    whole = clips.gather(torch.tensor([0], device=frame.device), times.to(frame.device)[None])
+    pose, seen = whole.pose.cpu(), whole.seen.cpu()
+    live = Live(run, window=len(times), size=tuple(map(int, whole.size[0])))
+    running = [live.update(pose[:, place]) for place in range(len(times))]
     with head_input(run.model) as given:
         run.outputs(clips, torch.tensor([0]), run.model.eval())
-    contribution = run.contributions_of(given[0], batch["clip"].cpu(), 1)
-    if contribution is None:
-        contribution = torch.ones(len(whole.pose), 1, len(run.skeleton))
-    steps = contribution.shape[1] if uniform else max(1, round(contribution.shape[1] * len(fed) / len(frame)))
+    found = run.contributions_of(given[0], batch["clip"].cpu(), 1)
+    contribution = torch.ones(len(pose), 1, len(run.skeleton))
+    if found is not None:
+        contribution = torch.zeros(len(pose), *found.shape[1:]).index_copy(0, batch["person"].cpu(), found)
+    share = 1.0 if uniform else len(times) / len(frame)
     return {
-        "pose": whole.pose.numpy(),
-        "seen": whole.seen.numpy(),
-        "contribution": contribution[:, :steps].numpy(),
+        "pose": pose.numpy(),
+        "seen": seen.numpy(),
+        "contribution": contribution[:, : max(1, round(contribution.shape[1] * share))].numpy(),
         "probabilities": torch.stack(running).numpy(),
     }
 
@@ -81,7 +83,7 @@ class Live:
             self.window = min(self.window, self.frames)
         if data.detector and size is None:
             raise InputError("size: 2D poses are normalised by the image; give its width and height in pixels")
-        self.persons = min(persons or data.max_persons, data.max_persons)
+        self.persons = data.max_persons if run.task.padded else min(persons or data.max_persons, data.max_persons)
         self.size = torch.tensor([size or (1, 1)], dtype=torch.float32)
         self.prepare = Preparation(run.skeleton, data, training=False)
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
@@ -109,8 +111,9 @@ class Live:
     def probabilities(self) -> Float[Tensor, " n"]:
         """Of the frames that are remembered."""
         run, engine = self.run, self.run.engine
-        batch = {"x": self.prepare(self.sample())}
-        batch |= {"clip": torch.zeros(len(batch["x"]), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
+        x, _ = fed(self.prepare(self.sample()), run.task.padded)
+        x = x.to(next(run.model.parameters()).dtype)
+        batch = {"x": x, "clip": torch.zeros(len(x), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
         batch = engine.to_device(batch)
         with engine.autocast():
             outputs = run.model.eval()(**run.task.inputs(batch))
@@ -124,11 +127,10 @@ class Live:
             frame = ((step.double() + MIDDLE) * known / self.frames).long()
         else:
             frame = torch.where(step < known, step, -1)
+        if data.moves:
+            frame = torch.cat([frame, torch.where(frame < 0, -1, (frame + 1).clamp_max(known - 1))])
         place = (self.count - known + frame) % self.window
         poses = torch.where((frame >= 0)[:, None, None], self.poses[:, place], 0)
-        seen = poses[..., 2] > 0 if data.detector else (poses != 0).any(-1)
-        # Whoever is in any of the frames counts, as in a clip, whether or not one with them is fed.
-        there = self.poses.flatten(1).any(1) | self.run.task.padded
-        there[0] |= not there.any()  # nobody was seen: an empty person, rather than none
-        clip = torch.zeros(int(there.sum()), dtype=torch.int64)
-        return Sample(poses[there] * seen[there][..., None], seen[there], clip, clip, frame[None], self.size)
+        seen = found(poses, data)
+        clip = torch.zeros(len(poses), dtype=torch.int64)
+        return Sample(poses * seen[..., None], seen, clip, clip, self.size)

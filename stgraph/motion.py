@@ -40,6 +40,7 @@ class Preparation:
     def __init__(self, skeleton: Skeleton, settings: ClipSettings, training: bool) -> None:
         self.skeleton, self.settings, self.training = skeleton, settings, training
         self.flat = settings.detector is not None
+        self.halves = 1 + settings.moves
         if settings.normalise == "body" and not self.flat:
             self.girdles = [paired(skeleton, part) for part in ("shoulder", "hip")]
 
@@ -71,19 +72,25 @@ class Preparation:
         return self.centred(place, seen, sample)
 
     def centred(self, place: Poses, seen: Seen, sample: "Sample") -> Poses:
-        """Root of the clip's first person, where it is first seen, at the origin; then turned, or divided by a size."""
-        lead = first_of(sample.clip, len(sample.size))
-        root = self.skeleton.root
-        place0, seen0 = place[lead], seen[lead]
-        frame = seen0[:, :, root].int().argmax(dim=1)  # 0 where it is never seen
-        clip = torch.arange(len(lead), device=lead.device)
-        origin = torch.where(seen0[clip, frame, root, None], place0[clip, frame, root], 0)
+        """The clip's first person who is seen, when first seen, at the origin; then turned, or divided by a size.
+
+        The origin is the root; where that is never seen, the middle of the joints that are. In 2D the size is the
+        spread of that person's joints, or the image's, where there is none.
+        """
+        clips, root = len(sample.size), self.skeleton.root
+        lead = first_of(sample.clip, seen.flatten(1).any(1), clips)
+        place0, seen0, clip = place[lead], seen[lead], torch.arange(clips, device=lead.device)
+        frame = torch.where(seen0[:, :, root].any(1), first(seen0[:, :, root]), first(seen0.any(2)))
+        pose, there = place0[clip, frame], seen0[clip, frame]
+        origin = torch.where(there[:, root, None], pose[:, root], middle(pose, there))
         if not self.flat:
-            there = seen0.all(dim=2)
-            frame = there.int().argmax(dim=1)
-            turn = self.upright(place0[clip, frame], there[clip, frame])
+            whole = seen0.all(dim=2)
+            frame = first(whole)
+            turn = self.upright(place0[clip, frame], whole[clip, frame])
             return einsum(turn[sample.clip], place - origin[sample.clip, None, None], "p c d, p t j d -> p t j c")
-        scale = spread(place0, seen0).clamp_min(1e-6)
+        size = sample.size.amax(1).to(place).clamp_min(1)
+        spreads = spread(place0, seen0)
+        scale = torch.where(spreads > 1e-3 * size, spreads, size)
         return (place - origin[sample.clip, None, None]) / scale[sample.clip, None, None, None]
 
     def upright(self, pose: Float[Tensor, "b j 3"], whole: Bool[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
@@ -137,19 +144,19 @@ class Preparation:
 
     # Streams ----------------------------------------------------------------------------------------------------------
 
-    def stream(self, x: Poses, seen: Seen) -> Poses:
-        """Joints, bones (a joint less its parent), or what these change by until the next frame.
+    def stream(self, x: Poses, seen: Seen) -> Float[Tensor, "p s j d"]:
+        """Joints, bones (a joint less its parent; none of the root), or their change until the file's next frame.
 
-        A confidence becomes the mean of the two; where one of them was not seen, all is zero.
+        A confidence becomes the mean of the two; where one of them was not seen, all is zero. For a change, the frames
+        after all others lie behind them.
         """
-        kind = self.settings.stream
-        if kind.startswith("bone"):
-            parent = torch.tensor([max(joint, 0) for joint in self.skeleton.parents], device=x.device)
+        if self.settings.stream.startswith("bone"):
+            parents = self.skeleton.parents
+            parent = torch.tensor([own if up < 0 else up for own, up in enumerate(parents)], device=x.device)
             x, seen = self.difference(x, x[:, :, parent], seen & seen[:, :, parent])
-        if kind.endswith("motion"):
-            x, seen = self.difference(
-                torch.cat([x[:, 1:], x[:, -1:]], 1), x, seen & torch.cat([seen[:, 1:], seen[:, -1:]], 1)
-            )
+        if self.settings.moves:
+            (now, after), (seen_now, seen_after) = x.chunk(2, dim=1), seen.chunk(2, dim=1)
+            x, _ = self.difference(after, now, seen_now & seen_after)
         return x
 
     def difference(self, a: Poses, b: Poses, both: Seen) -> tuple[Poses, Seen]:
@@ -172,18 +179,28 @@ def paired(skeleton: Skeleton, part: str) -> tuple[list[int], list[int]]:
     return tuple(map(list, zip(*pairs, strict=True)))
 
 
-def first_of(clip: Int[Tensor, " p"], clips: int) -> Int[Tensor, " b"]:
-    """Where each clip's first person is."""
-    return torch.searchsorted(clip, torch.arange(clips, device=clip.device))
+def first(true: Bool[Tensor, "b t"]) -> Int[Tensor, " b"]:
+    """Where each row is first true; 0 where it never is."""
+    return true.int().argmax(dim=1)
+
+
+def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: int) -> Int[Tensor, " b"]:
+    """Each clip's first person who is seen, or else its first."""
+    place = torch.arange(len(clip), device=clip.device) + len(clip) * ~seen
+    return torch.full((clips,), 2 * len(clip), device=clip.device).scatter_reduce(0, clip, place, "amin") % len(clip)
+
+
+def middle(place: Float[Tensor, "... j d"], seen: Bool[Tensor, "... j"]) -> Float[Tensor, "... d"]:
+    """Of the joints that are seen; zero where none is."""
+    return (place * seen[..., None]).sum(-2) / seen.sum(-1).clamp_min(1)[..., None]
 
 
 def spread(place: Float[Tensor, "b t j d"], seen: Bool[Tensor, "b t j"]) -> Float[Tensor, " b"]:
-    """Size of a body: root mean square distance of its seen joints from their middle, mean over frames."""
-    count = seen.sum(2).clamp_min(1)[..., None]
-    middle = (place * seen[..., None]).sum(2) / count
-    square = ((place - middle[:, :, None]).square().sum(-1) * seen).sum(2) / count[..., 0]
-    there = seen.any(2)
-    return (square.sqrt() * there).sum(1) / there.sum(1).clamp_min(1)
+    """Size of a body: root mean square distance of its joints from their middle, mean over frames with two or more."""
+    count = seen.sum(2)
+    square = ((place - middle(place, seen)[:, :, None]).square().sum(-1) * seen).sum(2) / count.clamp_min(1)
+    told = count > 1
+    return (square.sqrt() * told).sum(1) / told.sum(1).clamp_min(1)
 
 
 def rotation(angle: Float[Tensor, "b a"]) -> Float[Tensor, "b d d"]:

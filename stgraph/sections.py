@@ -102,6 +102,11 @@ class ClipSettings(DataSettings):
         """Of the model's input: x, y and perhaps the confidence, or x, y, z."""
         return 2 + self.confidence if self.detector else 3
 
+    @property
+    def moves(self) -> bool:
+        """Whether a change between frames is fed, for which each frame needs the next one."""
+        return self.stream.endswith("motion")
+
     def problems(self) -> list[str]:
         """What does not go together."""
         problems = super().problems()

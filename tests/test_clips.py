@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from stgraph.clips import Clips
+from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.io.dataset import Dataset, DatasetWriter
 from stgraph.io.recording import Recording, Track
@@ -183,3 +184,31 @@ def test_only_chosen_recordings_are_clips(dataset):
     view = clips(dataset, kept=np.array([False, True, False, True]))
     assert view.recording.tolist() == [1, 3] and view.lengths.tolist() == [25, 1]
     assert view.ids(torch.tensor([3, 1, 3])) == ["S1/take 3/front", "S1/take 1/front"]
+
+
+def test_a_root_at_the_origin_is_there_and_who_is_nowhere_is_left_out(tmp_path):
+    pose = standing(20, 1)
+    relative = pose - pose[:, H36M17.root, None]
+    tracks = [Track({}, relative[:12]), Track({}, relative[12:14] + 1, frame=18, person=1)]
+    with DatasetWriter(tmp_path / "x.h5", H36M17, source="s", terms="t", created_by="c") as writer:
+        writer.add(Recording("S0", "wave", "take", CAMERA, 30.0, tracks))
+    data = Dataset(tmp_path / "x.h5")
+    view = clips(data, sampling="start", frames=15, stream="bone")  # ends before the second person comes
+    batch = view.batch(torch.tensor([0]))
+    assert batch["person"].tolist() == [0]
+    child, root = H36M17.index("RHip"), H36M17.root
+    bone = torch.from_numpy(relative[:12, child] - relative[:12, root])
+    torch.testing.assert_close(batch["x"][0, :, :12, child].T, bone)
+
+
+def test_a_change_is_taken_to_the_next_frame_of_the_file(dataset):
+    still, moving = (clips(dataset, frames=10, stream=stream) for stream in ("joint", "joint_motion"))
+    frame = still.batch(torch.tensor([0]))["frame"][0]
+    rows = torch.from_numpy(np.asarray(dataset.rows("pose3d"))[:30])
+    found = moving.batch(torch.tensor([0]))["x"][0].permute(1, 2, 0)
+    torch.testing.assert_close(found, rows[(frame + 1).clamp_max(29)] - rows[frame])
+
+
+def test_views_that_are_all_the_same_are_refused(dataset):
+    with pytest.raises(InputError, match="all are the same"):
+        clips(dataset, sampling="start", views=2)

@@ -24,9 +24,8 @@ def sample(pose, seen=None, clip=None, size=(640, 480)):
     clip = torch.arange(len(pose)) if clip is None else torch.tensor(clip)
     clips = int(clip.max()) + 1
     seen = torch.ones(pose.shape[:3], dtype=torch.bool) if seen is None else seen
-    frame = torch.arange(pose.shape[1]).expand(clips, -1)
     person = torch.zeros(len(pose), dtype=torch.int64)
-    return Sample(pose * seen[..., None], seen, clip, person, frame, torch.tensor([size] * clips).float())
+    return Sample(pose * seen[..., None], seen, clip, person, torch.tensor([size] * clips).float())
 
 
 def prepare(pose, training=False, skeleton=H36M17, seen=None, clip=None, **changes):
@@ -84,6 +83,22 @@ def test_body_in_2d_does_not_see_place_and_size():
     torch.testing.assert_close(a[0, 2], pose[0, ..., 2])
 
 
+def test_body_in_2d_needs_neither_the_root_nor_the_first_person():
+    pose = torch.from_numpy(flat()).float()
+    shifted = pose + torch.tensor([200.0, 30, 0])
+    seen = torch.ones(1, 6, len(H36M17), dtype=torch.bool)
+    seen[..., H36M17.root] = False
+    a, b = (prepare(p, detector="cpn", seen=seen) for p in (pose, shifted))
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    nobody = torch.cat([torch.zeros_like(seen), torch.ones_like(seen)])
+    second = prepare(pose.repeat(2, 1, 1, 1), detector="cpn", seen=nobody, clip=[0, 0])
+    torch.testing.assert_close(second[1:], prepare(pose, detector="cpn"), rtol=1e-4, atol=1e-4)
+    single = torch.zeros_like(seen)
+    single[..., 3] = True
+    for hidden in (torch.zeros_like(seen), single):
+        assert prepare(pose, detector="cpn", seen=hidden).abs().max() < 10
+
+
 @pytest.mark.parametrize(("normalise", "signs"), [("camera", (1, 1, 1)), ("kinect", (-1, -1, 1))])
 def test_metres_as_they_are_or_as_the_sensor_has_them(normalise, signs):
     pose = torch.from_numpy(standing(4, 3))[None]
@@ -98,30 +113,40 @@ def test_bodies_without_shoulders_are_refused_with_what_would_do():
         Preparation(HAND21, settings(), training=False)
 
 
-def streams(pose, seen=None, **changes):
-    kinds = ("joint", "bone", "joint_motion", "bone_motion")
-    return [prepare(pose, seen=seen, stream=kind, **changes)[0] for kind in kinds]
+def streams(pose, seen=None, after=None, **changes):
+    """Of every kind; for a change, the poses after these follow them."""
+    found = []
+    for kind in ("joint", "bone", "joint_motion", "bone_motion"):
+        both = kind.endswith("motion")
+        poses = torch.cat([pose, pose if after is None else after], 1) if both else pose
+        there = seen if seen is None or not both else torch.cat([seen, seen], 1)
+        found.append(prepare(poses, seen=there, stream=kind, **changes)[0])
+    return found
 
 
-def test_streams_are_what_their_names_say():
-    joint, bone, joint_motion, bone_motion = streams(torch.from_numpy(standing(7, 2))[None], normalise="camera")
-    for child, parent in enumerate(H36M17.parents):
-        torch.testing.assert_close(
-            bone[..., child], joint[..., child] - joint[..., parent] * (parent >= 0) - joint[..., child] * (parent < 0)
-        )
-    for still, moving in ((joint, joint_motion), (bone, bone_motion)):
-        torch.testing.assert_close(moving[:, :-1], still[:, 1:] - still[:, :-1])
-        assert not moving[:, -1].any()
+@pytest.mark.parametrize("skeleton", [H36M17, NTU25], ids=["root first", "root elsewhere"])
+def test_streams_are_what_their_names_say(skeleton):
+    pose, after = torch.randn(2, 1, 7, len(skeleton), 3, generator=torch.Generator().manual_seed(0))
+    joint, bone, joint_motion, bone_motion = streams(pose, after=after, normalise="camera", skeleton=skeleton)
+    next_joint, next_bone, *_ = streams(after, normalise="camera", skeleton=skeleton)
+    for child, parent in skeleton.bones:
+        torch.testing.assert_close(bone[..., child], joint[..., child] - joint[..., parent])
+    assert not bone[..., skeleton.root].any()
+    torch.testing.assert_close(joint_motion, next_joint - joint)
+    torch.testing.assert_close(bone_motion, next_bone - bone)
 
 
 def test_what_is_not_seen_is_zero_in_every_stream():
     pose, seen = torch.from_numpy(flat()), torch.ones(1, 6, len(H36M17), dtype=torch.bool)
+    after = torch.from_numpy(flat(seed=1))
     knee, foot = H36M17.index("RKnee"), H36M17.index("RFoot")
     seen[0, 2, knee] = False
-    joint, bone, joint_motion, _ = streams(pose, seen, detector="cpn", confidence=True, normalise="image")
+    options = {"detector": "cpn", "confidence": True, "normalise": "image"}
+    joint, bone, joint_motion, bone_motion = streams(pose, seen, after, **options)
     assert not joint[:, 2, knee].any() and joint[:, 2, foot].any()
     assert not bone[:, 2, knee].any() and not bone[:, 2, foot].any() and bone[:, 1, foot].any()
-    assert not joint_motion[:, 1, knee].any() and not joint_motion[:, 2, knee].any() and joint_motion[:, 3, knee].any()
+    assert not joint_motion[:, 2, knee].any() and joint_motion[:, 1, knee].any() and joint_motion[:, 2, foot].any()
+    assert not bone_motion[:, 2, foot].any()
     confidence = pose[0, ..., 2].float()
     parents = torch.tensor([max(parent, 0) for parent in H36M17.parents])
     both = (confidence + confidence[:, parents]) / 2
