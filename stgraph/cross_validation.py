@@ -1,20 +1,21 @@
 """Leave one subject out: every experiment trained once for each subject and seed, scored on the one left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from stgraph.comparison import Entry
 from stgraph.cost import parameters
 from stgraph.errors import InputError
 from stgraph.fitting import Listener
 from stgraph.io.dataset import Dataset
 from stgraph.io.tables import markdown_table
-from stgraph.params import Settings
+from stgraph.params import Settings, with_data
 from stgraph.run import Run
 from stgraph.run.action import ActionRun
 from stgraph.run.engine import Engine
@@ -45,27 +46,16 @@ class Row:
         return [sum(fold) for fold in zip(*each, strict=True)], sum(len(seeds[0].label) for seeds in parts)
 
     def class_accuracy(self) -> list[float]:
-        """Of each seed: the mean over classes of the share of clips recognised in all folds together, percent."""
+        """Of each seed: the mean over classes of the share of clips recognised in all folds together, percent.
+
+        Classes go by their names: one that only the left out subject shows is missing from that fold's.
+        """
         found = []
         for folds in zip(*self.scores.values(), strict=True):
-            label = np.concatenate([scores.label for scores in folds])
-            right = np.concatenate([scores.probabilities.argmax(1) for scores in folds]) == label
-            found.append(100 * float(np.mean([right[label == number].mean() for number in np.unique(label)])))
+            action = np.concatenate([scores.action for scores in folds])
+            right = np.concatenate([scores.probabilities.argmax(1) == scores.label for scores in folds])
+            found.append(100 * float(np.mean([right[action == name].mean() for name in np.unique(action)])))
         return found
-
-
-def leave_one_out(
-    row: Row, fold: Sequence[tuple[str, Settings]], subject: str, dataset: Dataset, to: "Trainer"
-) -> None:
-    """Train an experiment with each of some seeds without a subject, as runs of these names, and score it on them."""
-    for name, settings in fold:
-        run = Run.create(name, settings, dataset, to.engine)
-        if not isinstance(run, ActionRun):
-            raise InputError(f"{row.name}: is of task {settings.task['name']!r}; folds recognise actions")
-        spent = run.fit(dataset, to.listener, resume=True).seconds / 60
-        row.minutes, row.parameters = (row.minutes or 0) + spent, parameters(run)
-        run = Run.load(name, to.engine)
-        row.scores.setdefault(subject, []).append(run.recognise(dataset, views=to.views))
 
 
 @dataclass(frozen=True)
@@ -80,8 +70,6 @@ class Trainer:
         """Train a row's experiment without a subject, as runs of these names and seeds, and score it on the subject."""
         for name, settings in fold:
             run = Run.create(name, settings, dataset, self.engine)
-            if not isinstance(run, ActionRun):
-                raise InputError(f"{row.name}: is of task {settings.task['name']!r}; folds recognise actions")
             spent = run.fit(dataset, self.listener, resume=True).seconds / 60
             row.minutes, row.parameters = (row.minutes or 0) + spent, parameters(run)
             run = Run.load(name, self.engine)
@@ -98,26 +86,36 @@ def fused(rows: Sequence[Row], weights: Sequence[float]) -> Row:
     return row
 
 
-def nearest_neighbour(run: ActionRun, dataset: Dataset) -> ClipScores:
-    """Every test clip takes the class of the nearest training clip: Euclidean distance of what the model is fed.
+def everyone_else(settings: Settings, subject: str, dataset: Dataset) -> Settings:
+    """The settings with all but one subject trained on, also where the file's split keeps some of them from it."""
+    data = settings.data
+    if data.train is not None or data.split not in dataset.splits:
+        return settings
+    others = set(map(str, dataset.recordings["subject"])) - {subject, *(data.validation or ())}
+    return with_data(settings, train=sorted(others))
 
-    Persons beyond a clip's first do not count.
+
+def nearest_neighbour(run: ActionRun, dataset: Dataset, scores: ClipScores) -> ClipScores:
+    """The test clips of `scores`, each with the class of the nearest training clip.
+
+    Nearest by the Euclidean distance of what the model is fed. Persons beyond a clip's first do not count.
     """
-    data = run.settings.data.model_copy(update={"repeat": 1})
-    calm = ActionRun(run.name, run.settings.model_copy(update={"data": data}), run.skeleton, run.origin, run.engine)
-    train, label = fed(calm, dataset, "train")
-    scores = calm.recognise(dataset)
-    test, _ = fed(calm, dataset, "test")
+    (train, label), (test, _) = (first_persons(run, dataset, name) for name in ("train", "test"))
     nearest = torch.cat([torch.cdist(part, train).argmin(1) for part in test.split(NEIGHBOURS_AT_ONCE)])
     one_hot = torch.nn.functional.one_hot(label[nearest], len(scores.classes)).float()
-    return ClipScores(**{**vars(scores), "probabilities": one_hot.numpy()})
+    return replace(scores, probabilities=one_hot.cpu().numpy())
 
 
-def fed(run: ActionRun, dataset: Dataset, name: str) -> tuple[Float[Tensor, "clip d"], Tensor]:
-    """The model's input for the first person of every clip of a part, and their classes."""
+def first_persons(run: ActionRun, dataset: Dataset, name: str) -> tuple[Float[Tensor, "clip d"], Int[Tensor, " clip"]]:
+    """The model's input for the first person of every clip of a part, zero where there is none, and their classes."""
     clips = run.part_clips(dataset, name)
     batch = clips.batch(torch.arange(len(clips)))
-    return batch["x"][batch["person"] == 0].flatten(1), batch["label"]
+    x, clip = batch["x"], batch["clip"]
+    first = torch.ones_like(clip, dtype=torch.bool)
+    first[1:] = clip[1:] != clip[:-1]
+    whole = x.new_zeros(len(clips), *x.shape[1:])
+    whole[clip[first]] = x[first]
+    return whole.flatten(1), batch["label"]
 
 
 def folds_markdown(rows: Sequence[Row], about: dict[str, object]) -> str:
@@ -152,20 +150,35 @@ def percent(right: Sequence[int], count: int) -> str:
     return spread([100 * number / count for number in right])
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation; a single value alone."""
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+def chosen_runs(fold: Sequence[Entry], subject: str, dataset: Dataset) -> list[Entry]:
+    """The entries, to be trained on everyone else. Raises InputError for what is no experiment that tells actions."""
+    for entry in fold:
+        if entry.settings is None:
+            raise InputError(f"{entry.exp}: is a trained run; name the experiment in params/ that it was made from")
+        if entry.settings.task["name"] != "action":
+            raise InputError(f"{entry.exp}: is of task {entry.settings.task['name']!r}; folds recognise actions")
+    return [replace(entry, settings=everyone_else(entry.settings, subject, dataset)) for entry in fold]
 
 
-def baselines(run: ActionRun, subject: str, dataset: Dataset, rows: dict[str, Row]) -> None:
-    """Rows of what any recogniser must beat: naming the most frequent training class, and the nearest neighbour."""
-    scores = nearest_neighbour(run, dataset)
-    _, label = fed(run, dataset, "train")
+def spread(values: Sequence[int] | Sequence[float]) -> str:
+    """Mean and standard deviation; a single value alone, a count as it is."""
+    if len(values) > 1:
+        return f"{mean(values):.1f} ± {stdev(values):.1f}"
+    return f"{values[0]}" if isinstance(values[0], int) else f"{values[0]:.1f}"
+
+
+def baselines(run: ActionRun, subject: str, dataset: Dataset, scores: ClipScores, rows: dict[str, Row]) -> None:
+    """Adds what any recogniser must beat on the clips of `scores`, to the rows of these names.
+
+    The nearest neighbour, and naming the most frequent training class.
+    """
+    _, label = first_persons(run, dataset, "train")
     largest = np.zeros_like(scores.probabilities)
     largest[:, int(torch.bincount(label).argmax())] = 1
-    rows.setdefault("nearest neighbour", Row("nearest neighbour")).scores[subject] = [scores]
-    of_class = ClipScores(**{**vars(scores), "probabilities": largest})
-    rows.setdefault("largest class", Row("largest class")).scores[subject] = [of_class]
+    found = {"nearest neighbour": nearest_neighbour(run, dataset, scores)}
+    found["largest class"] = replace(scores, probabilities=largest)
+    for name, each in found.items():
+        rows.setdefault(name, Row(name)).scores[subject] = [each]
 
 
 def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:
@@ -175,4 +188,4 @@ def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:
         raise InputError(f"--subjects {', '.join(unknown)}: {dataset.path} has {', '.join(there)}")
     if len(there) < 2:
         raise InputError(f"{dataset.path}: has one subject ({there[0]}); somebody must be left to train on")
-    return list(wanted or there)
+    return list(dict.fromkeys(wanted or there))

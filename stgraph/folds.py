@@ -1,11 +1,13 @@
 """python -m stgraph.folds EXP ... --data FILE: leave one subject out, for small sets; counts beside shares."""
 
 import argparse
+import json
+import math
 from pathlib import Path
 
 from stgraph.command import run_command
 from stgraph.comparison import entries
-from stgraph.cross_validation import Row, Trainer, baselines, folds_markdown, fused, subjects_of
+from stgraph.cross_validation import Row, Trainer, baselines, chosen_runs, folds_markdown, fused, subjects_of
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
@@ -31,22 +33,34 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
+def check(args: argparse.Namespace) -> None:
+    """Raises InputError for options that cannot be meant."""
+    if doubled := sorted({exp for exp in args.exps if args.exps.count(exp) > 1}):
+        raise InputError(f"{', '.join(doubled)}: named twice; give each once, and --seeds to train it more often")
+    if args.views < 1:
+        raise InputError(f"--views {args.views}: expected 1 or more")
+    weights = args.fuse or [1.0] * len(args.exps)
+    if len(weights) != len(args.exps) or not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+        found = " ".join(f"{weight:g}" for weight in weights)
+        raise InputError(f"--fuse {found}: expected a weight of 0 or more for each of {len(args.exps)} experiments")
+
+
 def main(args: argparse.Namespace) -> None:
-    if args.fuse and (len(args.fuse) != len(args.exps) or min(args.fuse) < 0 or not any(args.fuse)):
-        raise InputError(f"--fuse {args.fuse}: expected a weight of 0 or more for each of {len(args.exps)} experiments")
+    check(args)
     dataset = Dataset(args.data)
     trainer = Trainer(Engine(args.device, precision=args.precision), Terminal(), args.views)
     rows, bases = {asked: Row(asked) for asked in args.exps}, {}
     folds = {}
     for subject in subjects_of(dataset, args.subjects):  # before anything is trained
-        overrides = [f'data.test=["{subject}"]', *args.set]
-        folds[subject] = entries(args.exps, args.data, args.detector, overrides, args.seeds or [None])
+        overrides = [f"data.test={json.dumps([subject])}", *args.set]
+        fold = entries(args.exps, args.data, args.detector, overrides, args.seeds)
+        folds[subject] = chosen_runs(fold, subject, dataset)
     for subject, fold in folds.items():
         for asked, row in rows.items():
             mine = [(entry.name, entry.settings) for entry in fold if entry.exp == asked]
             trainer.leave_out(row, mine, subject, dataset)
         first = Run.create(fold[0].name, fold[0].settings, dataset, trainer.engine)
-        baselines(first, subject, dataset, bases)
+        baselines(first, subject, dataset, rows[fold[0].exp].scores[subject][0], bases)
     table = [*bases.values(), *rows.values()]
     table += [fused(list(rows.values()), args.fuse)] if args.fuse else []
     classes = first.task.classes
