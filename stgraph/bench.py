@@ -52,9 +52,10 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
     frames = frames or (3 * data.frames if settings.task["name"] == "action" else 2500)
     random = np.random.default_rng(settings.seed)
     camera = Camera("none", 1000, 1000, np.array([1000, 1000, 500, 500, 0, 0, 0, 0, 0]), np.eye(4)[0], np.zeros(3))
-    about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench"}
+    subjects = [*(data.train or ["S1"]), *(data.validation or [])]
+    splits = {getattr(data, "split", "standard"): {"train": data.train or ["S1"]}}
+    about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench", "splits": splits}
     with DatasetWriter(path, skeleton, **about) as writer:
-        subjects = [*(data.train or ["S1"]), *(data.validation or [])]
         named = settings.task.get("actions") or settings.task.get("classes")
         actions = data.actions or named or ["Walking", "Sitting"]
         for take in range(max(recordings, len(subjects) * len(actions))):
@@ -155,6 +156,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
             watch.measure(f"train_{precision}", lambda fit=fit, index=index: fit.step(index))
     seconds = watch.seconds
     rate = {precision: 2 * SIDE**3 / seconds[f"gemm_{precision}"] for precision in squares}
+    samples = len(batch["label"])
     flop = operations(fp32.run) * len(batch["x"])
     live = live_milliseconds(fp32.run) if isinstance(fp32.run, ActionRun) else []
     return {
@@ -164,7 +166,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         "train_share_fp32": 3 * flop / seconds["train_fp32"] / rate["fp32"],
         "train_speedup_bf16": seconds["train_fp32"] / seconds["train_bf16"],
         "windows_per_s": len(batches[0]) / seconds["load"],
-        "windows_per_s_forward": len(batch["x"]) / seconds["forward"],
+        "windows_per_s_forward": samples / seconds["forward"],
         "frames_per_s_predicted": predicted[0] / seconds["predict"],
         "windows_per_s_trained": len(batches[0]) / seconds["train_fp32"],
         "load_share_of_step": seconds["load"] / seconds["train_fp32"],

@@ -161,6 +161,7 @@ class Clips:
             x: (p c t j) the model's input: all persons of all clips but those of whom it has nothing, unless padded.
             clip: (p) whose they are. person: (p) number within the clip.
             label: (b) class. recording: (b) row in the dataset's table. number: (b) of the clip among the kept ones.
+            view: (b) which sample of the clip it is.
             frame: (b t) frame of the clip, -1 for filled-up ones. inside: (b 1) true.
         """
         index = index.to(self.row.device)
@@ -176,6 +177,7 @@ class Clips:
             "label": self.labels[number],
             "recording": torch.from_numpy(self.recording[number.cpu().numpy()]),
             "number": number,
+            "view": index // len(self.recording),
             "frame": frame,
             "inside": torch.ones(len(number), 1, dtype=torch.bool),
         }

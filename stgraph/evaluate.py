@@ -8,7 +8,7 @@ from stgraph.errors import InputError
 from stgraph.options import open_run, run_options
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_json
-from stgraph.run import REPORTS
+from stgraph.run import evaluation_folder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     run_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
-    arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME)")
+    arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME, or reports/NAME/PART)")
     lifting = arguments.add_argument_group("lifters")
     lifting.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
     lifting.add_argument(
@@ -50,7 +50,7 @@ def options(args: argparse.Namespace, task: str) -> dict:
 
 def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
-    folder = args.out or REPORTS / run.name
+    folder = args.out or evaluation_folder(run.name, args.scored)
     report, paths = run.write_evaluation(dataset, folder, **options(args, run.settings.task["name"]))
     paths += [write_json(report, args.json)] if args.json else []
     print(report_markdown(report))

@@ -335,7 +335,7 @@ class Fit:
         path = self.run.folder / "last.pt"
         state = load_last(path)
         old, new = flat(state["settings"]), flat(self.run.settings.model_dump())
-        may_change = ["optim.patience", "data.dataset", "data.test"]
+        may_change = ["optim.patience", "data.dataset", *self.run.scored_alone]
         if not by_epochs(self.optim):
             may_change.append("optim.epochs")
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]

@@ -11,8 +11,8 @@ import numpy as np
 from stgraph.command import run_command
 from stgraph.errors import InputError
 from stgraph.report import report_markdown, write_json, write_report
-from stgraph.run import REPORTS
-from stgraph.run.action import scores_file
+from stgraph.run import REPORTS, evaluation_folder
+from stgraph.run.action import SCORES
 from stgraph.scores import ClipScores, aligned, fuse
 
 CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation part
@@ -48,12 +48,15 @@ def named(runs: Sequence[str]) -> dict[str, float]:
 
 
 def read(names: Sequence[str], scored: str) -> dict[str, ClipScores]:
-    """The scores that evaluations left."""
+    """The scores that evaluations left. Raises InputError where there are none, or those of other clips."""
     scores = {}
     for name in names:
         option = "" if scored == "test" else f" --scored {scored}"
         remedy = f"make it with `python -m stgraph.evaluate --exp {name}{option}`"
-        scores[name] = ClipScores.load(scores_file(REPORTS / name, scored), remedy)
+        path = evaluation_folder(name, scored) / SCORES
+        scores[name] = ClipScores.load(path, remedy)
+        if not (found := str(scores[name].about.get("scored"))).startswith(f"part {scored}"):
+            raise InputError(f"{path}: its last evaluation scored {found}, not the part {scored}; {remedy}")
     return scores
 
 

@@ -60,7 +60,8 @@ def clips_markdown(report: Mapping) -> str:
     about, metrics, scored = report["about"], report["metrics"], report["scored"]
     clips = report["recognition"]["clips"]
     right = sum(clips["confusion"][number][number] for number in range(len(clips["confusion"])))
-    lines = [*_opening(about), f"- scored: {scored['clips']:,} clips of {scored['persons']:,} persons", ""]
+    persons = f" of {scored['persons']:,} persons" if scored["persons"] else ""
+    lines = [*_opening(about), f"- clips: {scored['clips']:,}{persons}", ""]
     rows = [("**top-1**", f"**{_number(metrics['top1'])}**", f"{right:,} of {clips['count']:,}")]
     rows += [("top-5", _number(metrics["top5"]), "")] if metrics["top5"] is not None else []
     rows += [

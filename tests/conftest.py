@@ -11,6 +11,18 @@ from stgraph.io.dataset import Dataset, DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-exports", action="store_true", help="export every model with every skeleton (ten minutes)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all-exports"):
+        kept = [item for item in items if not item.get_closest_marker("all_exports")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
 GOLDEN = Path(__file__).parent / "golden"
 LENGTHS = {"S1": (100, 40), "S5": (163, 7), "S9": (81, 55)}
 UPRIGHT = np.array([1.0, 0, 0, 0])

@@ -16,7 +16,7 @@ LAYERS = [
     {"skeleton", "geometry"},
     {"metrics", "registry", "io", "sections"},
     {"protocols", "recognition", "figures"},
-    {"evaluation", "scores"},
+    {"evaluation", "scores", "tally"},
     {"report"},
     {"motion"},
     {"data", "clips", "models", "tasks"},

@@ -57,6 +57,7 @@ class Model(nn.Module):
         tasks: which tasks it serves.
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
+        stride: frames of the input that one step of the features stands for.
         before, after: frames at the ends of a window that the model sees but predicts nothing for.
         sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
             window of whatever length. Long recordings then go through in long pieces.
@@ -66,6 +67,7 @@ class Model(nn.Module):
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
     predicts_root: ClassVar[bool] = True
+    stride: int = 1
     before: int = 0
     after: int = 0
     sliding: bool = False

@@ -1,13 +1,20 @@
 """Temporal convolutions at several scales side by side, and the blocks of the networks that use them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
+from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.models.blocks import Motion, Shorter, conv_norm, dropout_add, relu_dropout
+from stgraph.models.clips import ClipModel
+from stgraph.skeleton import Skeleton, partitions
 
 Result = Float[Tensor, "b d s j"]  # in another width and at another length
 
@@ -136,12 +143,57 @@ def chain(
     ]
 
 
-def block_problems(settings: dict, branches: int) -> list[str]:
-    """What is wrong with widths and strides of blocks of that many branches."""
-    channels, strides = settings["channels"], settings["strides"]
-    problems = []
-    if len(strides) != len(channels):
-        problems.append(f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block")
-    if min(channels) < branches:
-        problems.append(f"channels: {min(channels)} are too few for {branches} temporal branches; give each at least 1")
-    return problems
+class BranchedModel(ClipModel):
+    """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
+
+    A subclass says which: `graph_conv`, `temporal_conv` and the number of its `branches`. Clips may have any number of
+    frames. The graphs start as ST-GCN's spatial partitions, normalised together; the published networks' start as self
+    links, links inwards and links outwards, each normalised by itself.
+
+    Args:
+        skeleton: gives the graph, with its centre.
+        in_channels: of a joint: x and y and confidence, or x, y and z.
+        heads: name -> outputs, {"action": classes}. Each is a map of each node.
+        channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
+        strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
+        dropout: share of activations that training sets to zero after each temporal convolution but the first.
+    """
+
+    branches: ClassVar[int]
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        strides: list[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        space = partial(self.graph_conv, matrices=partitions(skeleton, "spatial"))
+        blocks = chain(in_channels, channels, strides, dropout, space, self.temporal_conv)
+        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+        self.stride = prod(strides)
+
+    @staticmethod
+    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> nn.Module:
+        """Of a block, from one width to another, with these matrices where training starts."""
+        raise NotImplementedError
+
+    @staticmethod
+    def temporal_conv(width: int, stride: int) -> nn.Module:
+        """Of a block."""
+        raise NotImplementedError
+
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section."""
+        channels, strides = settings["channels"], settings["strides"]
+        problems = []
+        if len(strides) != len(channels):
+            problems.append(f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block")
+        if min(channels) < cls.branches:
+            text = f"{min(channels)} are too few for {cls.branches} temporal branches; give each at least 1"
+            problems.append(f"channels: {text}")
+        return problems

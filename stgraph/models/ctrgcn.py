@@ -1,19 +1,14 @@
 """CTR-GCN: every channel of every clip has a graph of its own, refined from one that is learned for all."""
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from stgraph.models import MODELS
 from stgraph.models.blocks import Changed, Motion, dropout_add, relu_dropout
-from stgraph.models.branches import Branches, block_problems, chain, residual
-from stgraph.models.clips import ClipModel
-from stgraph.skeleton import Skeleton, partitions
+from stgraph.models.branches import BranchedModel, Branches, residual
 
 KERNEL, DILATIONS = 5, (1, 2)
 
@@ -84,47 +79,20 @@ class ChannelGraphConv(nn.Module):
 
 
 @MODELS.register("ctrgcn")
-class CTRGCN(ClipModel):
+class CTRGCN(BranchedModel):
     """A graph convolution, then a temporal one T in every block: ReLU(T(ReLU(norm(sum_k A'_k V_k x) + x)) + x).
 
         A'_k[c, v, w] = A_k[v, w] + alpha (W_k tanh(mean_t psi_k(x)_v - mean_t phi_k(x)_w))[c]
 
-    Every channel aggregates over a graph of its own, which depends on the clip (Chen et al., ICCV 2021). A_k starts as
-    ST-GCN's spatial partitions, alpha at 0. T has four branches (kernel 5 with dilations 1 and 2, max-pooling over 3
-    frames, a map of each frame), side by side, norm. The residuals x change width and length by a map and a norm; the
-    first block's T has none. Clips may have any number of frames.
-
-    Args:
-        skeleton: gives the graph, with its centre.
-        in_channels: of a joint: x and y and confidence, or x, y and z.
-        heads: name -> outputs, {"action": classes}. Each is a map of each node.
-        channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
-        strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
-        dropout: share of activations that training sets to zero after T; none in the first block.
+    Every channel aggregates over a graph of its own, which depends on the clip (Chen et al., ICCV 2021); alpha starts
+    at 0. T has four branches (kernel 5 with dilations 1 and 2, max-pooling over 3 frames, a map of each frame), side by
+    side, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
     """
 
-    def __init__(
-        self,
-        skeleton: Skeleton,
-        in_channels: int,
-        heads: dict[str, int],
-        *,
-        channels: Annotated[list[PositiveInt], Field(min_length=1)],
-        strides: list[PositiveInt],
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-    ) -> None:
-        matrices = partitions(skeleton, "spatial")
-
-        def space(before: int, after: int) -> ChannelGraphConv:
-            return ChannelGraphConv(before, after, matrices)
-
-        def time(width: int, stride: int) -> Branches:
-            return Branches(width, KERNEL, DILATIONS, stride)
-
-        blocks = chain(in_channels, channels, strides, dropout, space, time)
-        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+    branches = len(DILATIONS) + 2
+    graph_conv = ChannelGraphConv
 
     @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
-        """What is impossible in the model's section."""
-        return block_problems(settings, len(DILATIONS) + 2)
+    def temporal_conv(width: int, stride: int) -> Branches:
+        """Of a block."""
+        return Branches(width, KERNEL, DILATIONS, stride)

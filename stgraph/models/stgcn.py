@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 from typing import Annotated, Literal
 
 import numpy as np
@@ -187,6 +187,7 @@ class STGCN(ClipModel):
             )
         ]
         super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+        self.stride = prod(strides)
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:

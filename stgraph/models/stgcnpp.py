@@ -1,17 +1,12 @@
 """ST-GCN++: ST-GCN with learned graphs and temporal convolutions at several scales."""
 
-from typing import Annotated
-
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
 from torch import nn
 
 from stgraph.models import MODELS
 from stgraph.models.blocks import Adjacency, Changed, Motion, Shorter, aggregate, conv_norm, dropout_add, relu_dropout
-from stgraph.models.branches import Branches, block_problems, chain, residual
-from stgraph.models.clips import ClipModel
-from stgraph.skeleton import Skeleton, partitions
+from stgraph.models.branches import BranchedModel, Branches, residual
 
 KERNEL, DILATIONS = 3, (1, 2, 3, 4)
 
@@ -57,44 +52,14 @@ class MixedBranches(nn.Module):
 
 
 @MODELS.register("stgcnpp")
-class STGCNpp(ClipModel):
+class STGCNpp(BranchedModel):
     """A graph convolution, then a temporal one T in every block: ReLU(T(ReLU(norm(sum_k W_k A_k x) + x)) + x).
 
-    Every block learns matrices A_k of its own, which start as ST-GCN's spatial partitions (Duan et al., PYSKL, 2022).
-    T has six branches (kernel 3 with dilations 1 to 4, max-pooling over 3 frames, a map of each frame), side by side,
-    norm, ReLU, map, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
-    Clips may have any number of frames.
-
-    The published network adds a bias to each W_k before it aggregates, where here norms follow without any.
-
-    Args:
-        skeleton: gives the graph, with its centre.
-        in_channels: of a joint: x and y and confidence, or x, y and z.
-        heads: name -> outputs, {"action": classes}. Each is a map of each node.
-        channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
-        strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
-        dropout: share of activations that training sets to zero after T; none in the first block.
+    Every block learns matrices A_k of its own (Duan et al., PYSKL, 2022). T has six branches (kernel 3 with dilations 1
+    to 4, max-pooling over 3 frames, a map of each frame), side by side, norm, ReLU, map, norm. The residuals x change
+    width and length by a map and a norm; the first block's T has none. The published network adds a bias to each W_k
+    before it aggregates, where here norms follow without any.
     """
 
-    def __init__(
-        self,
-        skeleton: Skeleton,
-        in_channels: int,
-        heads: dict[str, int],
-        *,
-        channels: Annotated[list[PositiveInt], Field(min_length=1)],
-        strides: list[PositiveInt],
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-    ) -> None:
-        matrices = partitions(skeleton, "spatial")
-
-        def space(before: int, after: int) -> LearnedGraphConv:
-            return LearnedGraphConv(before, after, matrices)
-
-        blocks = chain(in_channels, channels, strides, dropout, space, MixedBranches)
-        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
-
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
-        """What is impossible in the model's section."""
-        return block_problems(settings, len(DILATIONS) + 2)
+    branches = len(DILATIONS) + 2
+    graph_conv, temporal_conv = LearnedGraphConv, MixedBranches

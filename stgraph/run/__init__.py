@@ -33,6 +33,11 @@ class Run:
 
     epoch: float = 0.0
 
+    @property
+    def scored_alone(self) -> tuple[str, ...]:
+        """Settings that say what is scored and nothing of what is trained on: they may change on resuming."""
+        return ("data.test",)
+
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
         self.folder = FOLDER / name
@@ -98,9 +103,12 @@ class Run:
         heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
         body = {key: value for key, value in weights.state.items() if key not in heads and key in own}
         wrong = [key for key in own if key not in heads and (key not in body or body[key].shape != own[key].shape)]
-        here, there = ((each.names, each.parents, each.centre) for each in (self.skeleton, weights.skeleton))
+        here, there = (
+            body_of(*each) for each in ((self.settings, self.skeleton), (weights.settings, weights.skeleton))
+        )
         if wrong or here != there:
-            what = "its joints, their parents or the centre are others"
+            differing = ", ".join(key for key in sorted(here | there) if here.get(key) != there.get(key))
+            what = f"it differs in {differing}"
             if wrong:
                 found = tuple(weights.state[wrong[0]].shape) if wrong[0] in weights.state else "nothing"
                 what = f"{len(wrong)} of {len(own)} weights do not fit, such as {wrong[0]} ({found} there, "
@@ -114,9 +122,12 @@ class Run:
                 f"{said(self.settings, self.skeleton)}; use the same model, skeleton and input"
             )
         self.model.load_state_dict(own | body)
-        return f"{len(body)} of {len(own)} weights from {path}; " + (
-            f"new: the head {', '.join(new)}, for other classes" if new else "the heads too"
-        )
+        fed = ("detector", "confidence", "normalise", "stream", "frames", "sampling", "frame_step")
+        old, now = (settings.data.model_dump() for settings in (weights.settings, self.settings))
+        other = [f"{key} {old[key]!r} -> {now[key]!r}" for key in fed if key in old and old[key] != now.get(key)]
+        heads = f"new: the head {', '.join(new)}, for other classes" if new else "the heads too"
+        changed = f"; fed otherwise than then: {', '.join(other)}" if other else ""
+        return f"{len(body)} of {len(own)} weights from {path}; {heads}{changed}"
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -180,6 +191,17 @@ class Run:
     def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
         """Score the test part of a dataset and write the report's files; returns the report and their paths."""
         raise NotImplementedError
+
+
+def evaluation_folder(name: str, part: str | None) -> Path:
+    """Where the report of a run goes: every part of the data but the test part has a folder of its own."""
+    return REPORTS / name if part in (None, "test") else REPORTS / name / part
+
+
+def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:
+    """What weights stand for: the model's settings but for dropout, and the graph."""
+    model = {f"model.{key}": value for key, value in settings.model.items() if key != "dropout"}
+    return model | {"joints": skeleton.names, "parents": skeleton.parents, "centre": skeleton.centre}
 
 
 def weights_file(name: str) -> Path:

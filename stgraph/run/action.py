@@ -21,10 +21,11 @@ from stgraph.recognition import class_labels
 from stgraph.report import write_report
 from stgraph.run import RUNS, Run
 from stgraph.scores import ClipScores
+from stgraph.tally import FrameRows, Steps, Tally
 from stgraph.tasks.action import Action
 
 CLIPS_AT_ONCE = 64
-FrameResult = tuple[int, int, int, float]  # clip, frame of its recording, class, probability
+SCORES = "scores.npz"  # in the folder of an evaluation
 
 
 @RUNS.register("action")
@@ -35,8 +36,22 @@ class ActionRun(Run):
     def settle(settings: Settings, dataset: Dataset) -> Settings:
         """The settings with the classes and their weights that they leave to the dataset."""
         actions = dataset.recordings["action"][part(settings, dataset, "train")]
-        section = Action.settle(settings.task, list(map(str, actions)), dataset.classes, str(dataset.path))
+        listed = [name for name in dataset.classes if name in (settings.data.actions or dataset.classes)]
+        section = Action.settle(settings.task, list(map(str, actions)), listed, str(dataset.path))
         return with_task(settings, section)
+
+    @property
+    def scored_alone(self) -> tuple[str, ...]:
+        """Without named training subjects, everybody else is trained on: then the test part says that, too."""
+        return () if self.settings.data.train is None else super().scored_alone
+
+    def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
+        """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
+        if dataset.hash != self.origin.data_hash:
+            shared = set(dataset.recordings["subject"][kept]) & set(self.settings.data.train or ())
+            return f"subjects {', '.join(sorted(shared))}" if shared else ""
+        count = int((kept & part(self.settings, dataset, "train")).sum())
+        return f"{count:,} of the {kept.sum():,} clips" if count else ""
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -82,10 +97,14 @@ class ActionRun(Run):
         return self.clips(dataset, part(self.settings, dataset, "train"), training=True)
 
     def validation_samples(self, dataset: Dataset) -> Clips | None:
-        """Clips of the validation part."""
+        """Clips of the validation part; those of classes that are not trained on choose nothing."""
         if self.settings.data.validation == []:
             return None
-        return self.part_clips(dataset, "validation")
+        kept = part(self.settings, dataset, "validation")
+        known = np.isin(dataset.recordings["action"], self.task.classes)
+        if not (kept & known).any():
+            raise InputError(f"{dataset.path}: no clip of the validation part has a class that is trained on")
+        return self.clips(dataset, kept & known)
 
     # Recognition -----------------------------------------------------------------------------------------------------
 
@@ -105,7 +124,7 @@ class ActionRun(Run):
         detector: str | None = None,
         scored: str = "test",
         views: int = 1,
-        frames: list[FrameResult] | None = None,
+        frames: list[FrameRows] | None = None,
     ) -> ClipScores:
         """Score the clips of a part ("train", "validation", "test") or of some subjects.
 
@@ -114,49 +133,37 @@ class ActionRun(Run):
             detector: 2D detections to use in place of those that were trained on.
             scored: the part.
             views: samples of each clip, whose probabilities are averaged.
-            frames: where given, the result of every frame fed is added to it.
+            frames: where given, the result of every frame is added to it.
 
         Raises:
             InputError: nobody is in that part.
         """
         data = self.settings.data
-        subjects = subjects or getattr(data, scored)
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
+        named, split = getattr(data, scored), f"split {data.split!r} of the file"
+        of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
         clips = self.clips(dataset, kept, detector=detector, views=views)
-        count, n = len(clips.recording), len(self.task.classes)
-        probabilities, taken = torch.zeros(count, n), torch.zeros(count, n, dtype=torch.int64)
-        persons: dict[tuple[int, int], Tensor] = {}
-        contributions = torch.zeros(count, len(self.skeleton))
+        steps = Steps(data.sampling == "uniform", self.model.stride, self.model.before)
+        sizes = (len(self.task.classes), len(self.skeleton), clips.lengths, clips.first_frames)
+        tally = Tally(*sizes, clips.persons.cpu().numpy(), views, steps, per_frame=frames is not None)
         for batch, outputs in self.predictions(clips):
-            dense, number = outputs["action"].float(), batch["number"].cpu()
-            probabilities.index_add_(0, number, self.task.scores(batch, outputs).softmax(1).cpu() / views)
-            of_person = dense.mean(dim=(2, 3)).softmax(1).cpu() / views
-            owner = number[batch["clip"].cpu()]
-            for place, person in enumerate(zip(owner.tolist(), batch["person"].tolist(), strict=True)):
-                persons[person] = persons.get(person, 0) + of_person[place]
-            if contributions is not None:
-                contributions = self.add_contributions(contributions, number, batch, outputs["features"], views)
-            certain, recognised = along_time(dense, batch["clip"], batch["frame"]).softmax(1).max(1)
-            frame, certain, recognised = batch["frame"].cpu(), certain.cpu(), recognised.cpu()
-            counted, clip = frame >= 0, number[:, None].expand_as(frame)
-            ones = torch.ones(int(counted.sum()), dtype=torch.int64)
-            taken.index_put_((clip[counted], recognised[counted]), ones, accumulate=True)
-            if frames is not None:
-                columns = (clip, frame + torch.from_numpy(clips.first_frames)[clip], recognised, certain)
-                frames += zip(*(column[counted].tolist() for column in columns), strict=True)
+            found = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
+            tally.add(batch, self.task.scores(batch, outputs), outputs["action"], found)
+        if frames is not None:
+            frames += tally.frame_rows
         table = {name: dataset.recordings[name][clips.recording] for name in ("id", "action", "subject", "camera")}
-        owner, person = np.array(sorted(persons), np.int64).T
+        found = tally.contributions
         return ClipScores(
             list(self.task.classes),
             *table.values(),
             clips.labels.cpu().numpy(),
-            probabilities.numpy(),
-            owner,
-            person,
-            torch.stack([persons[key] for key in sorted(persons)]).numpy(),
-            taken.numpy(),
+            tally.probabilities.numpy(),
+            tally.person_clip,
+            tally.person,
+            tally.person_probabilities.numpy(),
+            tally.frames,
             np.array(self.skeleton.names),
-            np.zeros((count, 0), np.float32) if contributions is None else contributions.numpy(),
+            np.zeros((len(tally.frames), 0), np.float32) if found is None else found.numpy(),
             {
                 "experiment": self.name,
                 "synthetic": dataset.synthetic or self.origin.synthetic,
@@ -164,9 +171,10 @@ class ActionRun(Run):
                 "source": dataset.source,
                 "terms": dataset.terms,
                 "trained_on": self.origin.source,
+                "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
                 "epoch": self.epoch,
                 "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
-                "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored!r} of split {data.split!r}",
+                "scored": f"subjects {', '.join(subjects)}" if subjects else of_part,
                 "views of a clip": views,
                 "persons": "absent ones as zeros" if self.task.padded else "those present",
             },
@@ -185,19 +193,6 @@ class ActionRun(Run):
         largest = torch.zeros(clips).scatter_reduce(0, clip, norm.flatten(1).amax(1), "amax")
         return norm / largest.clamp_min(1e-12)[clip, None, None]
 
-    def add_contributions(
-        self, sums: Float[Tensor, "clip j"], number: Tensor, batch: dict[str, Tensor], features: Tensor, views: int
-    ) -> Float[Tensor, "clip j"] | None:
-        """The sums with those of a batch of clips; None where the features belong to no joint."""
-        owner = batch["clip"].cpu()
-        found = self.contributions_of(features, owner, len(number))
-        if found is None:
-            return None
-        share = found.mean(dim=1)
-        each = torch.zeros(len(number), len(self.skeleton)).index_add(0, owner, share)
-        persons = torch.bincount(owner, minlength=len(number))[:, None]
-        return sums.index_add(0, number, each / persons.clamp_min(1) / views)
-
     def evaluate(self, dataset: Dataset, **options: object) -> dict:
         """The report of what `recognise` gives."""
         return self.recognise(dataset, **options).report()
@@ -209,11 +204,14 @@ class ActionRun(Run):
             per_frame: among `options`; also what each frame was taken for, in frames.csv.
         """
         per_frame = options.pop("per_frame", False)
-        frames: list[FrameResult] = []
+        frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
         report = scores.report()
-        name = scores_file(folder, str(options.get("scored", "test")))
-        paths = [*write_report(report, folder), scores.save(name), scores.write_csv(folder / "predictions.csv")]
+        paths = [
+            *write_report(report, folder),
+            scores.save(folder / SCORES),
+            scores.write_csv(folder / "predictions.csv"),
+        ]
         if per_frame:
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
@@ -230,29 +228,15 @@ def head_input(model: Model) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def scores_file(folder: Path, scored: str) -> Path:
-    """Where the scores of a part are kept."""
-    return folder / f"scores-{scored}.npz"
-
-
-def write_frames(frames: list[FrameResult], scores: ClipScores, path: Path) -> Path:
-    """A line for every frame, in order."""
+def write_frames(frames: list[FrameRows], scores: ClipScores, path: Path) -> Path:
+    """A line for every frame that the model tells something of, in order."""
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("id", "frame", "action", "recognised", "probability"))
-        for clip, frame, number, certain in sorted(frames):
-            writer.writerow([scores.id[clip], frame, scores.action[clip], scores.classes[number], f"{certain:.4f}"])
+        for rows in sorted(frames, key=lambda rows: int(rows[0][0]) if len(rows[0]) else -1):
+            for clip, frame, number, certain in zip(*rows, strict=True):
+                writer.writerow([scores.id[clip], frame, scores.action[clip], scores.classes[number], f"{certain:.4f}"])
     return path
-
-
-def along_time(
-    dense: Float[Tensor, "p n s j"], clip: Int[Tensor, " p"], frame: Int[Tensor, "b t"]
-) -> Float[Tensor, "b n t"]:
-    """Scores of every frame fed: the mean over joints and persons; strides in time are undone by repetition."""
-    each = dense.mean(dim=3)
-    total = each.new_zeros(len(frame), *each.shape[1:]).index_add(0, clip, each)
-    place = torch.arange(frame.shape[1], device=dense.device) * dense.shape[2] // frame.shape[1]
-    return total[:, :, place]
 
 
 def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
@@ -269,10 +253,10 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
     if named is not None:
         return of_subjects(settings, dataset, named)
     parts = dataset.splits.get(data.split)
-    if parts is None and (dataset.splits and data.split != "standard"):
+    if parts is None and data.split != "standard":
         raise InputError(
-            f"data.split: {dataset.path} has no split {data.split!r}; it has {', '.join(dataset.splits)}; choose one "
-            "with --set data.split=NAME"
+            f"data.split: {dataset.path} has no split {data.split!r}; it has {', '.join(dataset.splits) or 'none'}; "
+            "choose one with --set data.split=NAME, or name subjects and leave it out (--set data.split=standard)"
         )
     parts = np.full(len(dataset), "") if parts is None else parts
     elsewhere = [getattr(data, other) for other in ("train", "validation", "test") if other != name]

@@ -4,7 +4,8 @@ import pytest
 import torch
 from clip_oracles import literal_branches, normed, with_random_norms
 
-from stgraph.models.branches import Block, Branches, Match, block_problems, branch_widths, chain, residual
+from stgraph.models import MODELS
+from stgraph.models.branches import Block, Branches, Match, branch_widths, chain, residual
 
 
 def build(channels: int = 14, kernel: int = 3, dilations: tuple = (1, 2, 3, 4), stride: int = 1) -> Branches:
@@ -86,8 +87,9 @@ def test_a_block_adds_what_goes_around_before_it_cuts_off():
 
 
 def test_impossible_widths_and_strides_are_told():
-    assert block_problems({"channels": [6, 12], "strides": [1, 2]}, 6) == []
-    assert block_problems({"channels": [5, 12], "strides": [1]}, 6) == [
+    check = MODELS.get("stgcnpp").check  # of six branches
+    assert check({"channels": [6, 12], "strides": [1, 2]}, 9) == []
+    assert check({"channels": [5, 12], "strides": [1]}, 9) == [
         "strides: 1 of them for 2 channels; give one for each block",
         "channels: 5 are too few for 6 temporal branches; give each at least 1",
     ]

@@ -1,6 +1,6 @@
 """What every model promises, whatever it computes: heads, margins, gradients, and the same numbers in onnxruntime."""
 
-from itertools import cycle
+from itertools import cycle, product
 
 import pytest
 import torch
@@ -136,15 +136,18 @@ def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
         torch.testing.assert_close(rearrange(pieces[name], "(b t) n 1 j -> b n t j", b=2), output, rtol=1e-5, atol=1e-5)
 
 
-def exported() -> list[tuple[str, str]]:
-    """Models with layouts: what differs between layouts are constants, and tracing takes seconds. So every model goes
-    with two of them, and every layout with some model."""
-    turns = zip(MODELS.names(), cycle(SKELETONS))
-    return [(name, layout) for name, other in turns for layout in ("arm", other)]
+def exports() -> list:
+    """Every model with every layout. What differs between layouts are constants, and tracing takes seconds: unless
+    `--all-exports` asks for all, a model goes with two of them, and every layout with some model."""
+    usual = {(name, layout) for name, other in zip(MODELS.names(), cycle(SKELETONS)) for layout in ("arm", other)}
+    return [
+        pytest.param(*pair, marks=[] if pair in usual else pytest.mark.all_exports)
+        for pair in product(MODELS.names(), LAYOUTS)
+    ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "layout"), exported())
+@pytest.mark.parametrize(("name", "layout"), exports())
 def test_every_model_is_the_same_in_onnxruntime(name, layout, tmp_path):
     """Of any batch, persons and (unless tied to a length) frames; `write` compares other shapes than the traced one."""
     skeleton = LAYOUTS[layout]
