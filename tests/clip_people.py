@@ -17,7 +17,9 @@ from stgraph.skeleton import H36M17
 from tests.conftest import standing
 
 ROOT = Path(__file__).parents[1]
-CAMERA = Camera("front", 640, 480, np.array([500, 500, 320, 240, 0, 0, 0, 0, 0]), np.array([1.0, 0, 0, 0]), np.zeros(3))
+# Level, at the origin: the world's z is up.
+UPRIGHT = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0, 0])
+CAMERA = Camera("front", 640, 480, np.array([500, 500, 320, 240, 0, 0, 0, 0, 0]), UPRIGHT, np.zeros(3))
 ACTIONS, SUBJECTS = ("jump", "sit", "wave"), ("S1", "S2", "S3", "S4")
 SPLITS = {"standard": {"train": ["S1", "S2"], "validation": ["S3"], "test": ["S4"]}}
 MODEL = {"name": "stgcn", "channels": [4, 8], "strides": [1, 2], "dropout": 0.0}

@@ -89,7 +89,7 @@ def test_evaluation_writes_what_it_found_in_every_form(place, capsys):
     call(evaluate, "--exp", "small", "--views", "3", "--per-frame", "--json", "numbers.json")
     said, report, data = capsys.readouterr().out, report_of("small"), Dataset("clips.h5")
     assert json.loads(Path("numbers.json").read_text()) == report
-    files = ("report.md", "recognition.png", "contributions.png", "scores-test.npz", "predictions.csv", "frames.csv")
+    files = ("report.md", "recognition.png", "contributions.png", "scores.npz", "predictions.csv", "frames.csv")
     for name in files:
         assert (place / "reports/small" / name).stat().st_size > 300 and f"reports/small/{name}" in said
     found = Run.load("small", Engine("cpu")).recognise(data, views=3)
@@ -115,7 +115,7 @@ def test_evaluation_writes_what_it_found_in_every_form(place, capsys):
 
 def test_another_part_or_other_subjects_are_scored(place):
     call(evaluate, "--exp", "small", "--scored", "validation", "--out", "reports/valid")
-    assert set(report_of("valid")["by"]["subject"]) == {"S3"} and Path("reports/valid/scores-validation.npz").exists()
+    assert set(report_of("valid")["by"]["subject"]) == {"S3"} and Path("reports/valid/scores.npz").exists()
     call(evaluate, "--exp", "flat", "--subjects", "S1", "S3", "--detector", "noisy", "--out", "reports/others")
     report = report_of("others")
     assert set(report["by"]["subject"]) == {"S1", "S3"} and report["about"]["input"].startswith("noisy")
@@ -124,7 +124,7 @@ def test_another_part_or_other_subjects_are_scored(place):
 def test_fusing_what_was_evaluated(place, capsys):
     for name in ("small", "flat"):
         for part in ("validation", "test"):
-            call(evaluate, "--exp", name, "--scored", part, "--out", f"reports/{name}")
+            call(evaluate, "--exp", name, "--scored", part)
     data = Dataset("clips.h5")
     small, flat = (Run.load(name, Engine("cpu")).recognise(data) for name in ("small", "flat"))
     capsys.readouterr()
@@ -185,10 +185,11 @@ MISTAKES = [
     (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5 has no subject S9", "S1, S2, S3, S4"]),
     (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: small is fed 3D poses", "leave it out"]),
     (evaluate, ["--exp", "small", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
-    (fuse, ["small", "never"], ["reports/never/scores-test.npz", "python -m stgraph.evaluate --exp never"]),
+    (fuse, ["small", "never"], ["reports/never/scores.npz", "python -m stgraph.evaluate --exp never"]),
     (fuse, ["small:two"], ["small:two: expected EXP or EXP:WEIGHT"]),
     (fuse, ["small:2", "flat", "--choose"], ["--choose: chooses the weights itself; leave them out"]),
     (fuse, ["small", "few"], ["small has 6 clips and few 2; 4 are in one of them alone: S4/", "the same clips"]),
+    (fuse, ["small", "named"], ["reports/named/scores.npz: its last evaluation scored subjects S4, not the part test"]),
     (render, ["--exp", "small", "--recording", "S4/wav 0/front"], ["no recording 'S4/wav 0/front'", "S4/wave 0/front"]),
     (render, ["--exp", "small", "--recording", "S4/wave 0/front", "--start", "9"], ["--start 9: ", "start earlier"]),
     (render, ["--exp", "small", "--recording", "S4/wave 0/front", "--flip"], ["--flip: is for lifters; leave it out"]),
@@ -198,11 +199,11 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("module", "words", "parts"), MISTAKES, ids=[" ".join(words)[:50] for _, words, _ in MISTAKES])
 def test_mistakes_end_in_one_message(place, monkeypatch, capsys, module, words, parts):
-    if module is fuse and not Path("reports/few/scores-test.npz").exists():
+    if module is fuse and not Path("reports/few/scores.npz").exists():
         few = [clip("S4", action, 0) for action in ("jump", "wave")]
-        write_clips(Path("few.h5"), few, splits={})
-        call(evaluate, "--exp", "small", "--device", "cpu")
-        call(evaluate, "--exp", "small", "--data", "few.h5", "--subjects", "S4", "--out", "reports/few")
+        write_clips(Path("few.h5"), few)
+        for name, asked in (("few", ["--data", "few.h5"]), ("named", ["--subjects", "S4"]), ("small", [])):
+            call(evaluate, "--exp", "small", *asked, "--out", f"reports/{name}")
         capsys.readouterr()
     files = sorted(Path("checkpoints").rglob("*"))
     monkeypatch.setattr(sys, "argv", [module.__name__, *words])
