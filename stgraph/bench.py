@@ -127,7 +127,8 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
     """The numbers that the command prints; steps are those of training, with loading."""
     engine = Engine(device)
     watch, batch_size = Stopwatch(engine), settings.optim.batch_size
-    fits = {"fp32": Fit(Run.create(name, settings, dataset, engine), dataset, Listener())}
+    # `restart`, so that a trained run is no obstacle; nothing is deleted unless a fit begins, and none does.
+    fits = {"fp32": Fit(Run.create(name, settings, dataset, engine), dataset, Listener(), restart=True)}
     fp32 = fits["fp32"]
     batches = [epoch_order(len(fp32.train), settings.seed, number)[:batch_size] for number in range(rounds)]
     batch = engine.to_device(fp32.train.batch(torch.from_numpy(batches[0])))
@@ -139,7 +140,9 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
     fp32.step(batches[0])
     fp32.step(batches[0])
     peak = peak_gib(engine)  # before the second precision doubles it
-    fits["bf16"] = Fit(Run.create(name, settings, dataset, Engine(device, precision="bf16")), dataset, Listener())
+    fits["bf16"] = Fit(
+        Run.create(name, settings, dataset, Engine(device, precision="bf16")), dataset, Listener(), restart=True
+    )
     fits["bf16"].step(batches[0])
     square = torch.randn(SIDE, SIDE, device=engine.device)
     squares = {"fp32": square, "bf16": square.bfloat16()}

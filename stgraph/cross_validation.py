@@ -157,7 +157,10 @@ def chosen_runs(fold: Sequence[Entry], subject: str, dataset: Dataset) -> list[E
             raise InputError(f"{entry.exp}: is a trained run; name the experiment in params/ that it was made from")
         if entry.settings.task["name"] != "action":
             raise InputError(f"{entry.exp}: is of task {entry.settings.task['name']!r}; folds recognise actions")
-    return [replace(entry, settings=everyone_else(entry.settings, subject, dataset)) for entry in fold]
+    return [
+        replace(entry, name=f"folds/{entry.name}", settings=everyone_else(entry.settings, subject, dataset))
+        for entry in fold
+    ]
 
 
 def spread(values: Sequence[int] | Sequence[float]) -> str:

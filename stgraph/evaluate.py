@@ -16,7 +16,11 @@ def parser() -> argparse.ArgumentParser:
     run_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
-    arguments.add_argument("--out", type=Path, help="folder of the report (reports/NAME, or reports/NAME/PART)")
+    arguments.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the report (reports/NAME, and reports/NAME/PART for what is not the test part)",
+    )
     lifting = arguments.add_argument_group("lifters")
     lifting.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
     lifting.add_argument(
@@ -32,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
+MOST_VIEWS = 100
 OPTIONS = {"lifting": ("protocol", "flip"), "action": ("views", "scored", "per_frame")}
 
 
@@ -41,8 +46,8 @@ def options(args: argparse.Namespace, task: str) -> dict:
     given = {name: value for name, value in given.items() if value is not None}
     if foreign := [f"--{name.replace('_', '-')}" for name in given if name not in OPTIONS[task]]:
         raise InputError(f"{', '.join(foreign)}: {args.exp} is an experiment of task {task!r}; leave it out")
-    if given.get("views", 1) < 1:
-        raise InputError(f"--views {given['views']}: expected 1 or more")
+    if not 1 <= given.get("views", 1) <= MOST_VIEWS:
+        raise InputError(f"--views {given['views']}: expected 1 to {MOST_VIEWS}")
     if "protocol" in given:
         given["protocol"] = find_protocol(given["protocol"])
     return given | {"subjects": args.subjects, "detector": args.detector}
@@ -50,8 +55,10 @@ def options(args: argparse.Namespace, task: str) -> dict:
 
 def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
-    folder = args.out or evaluation_folder(run.name, args.scored)
-    report, paths = run.write_evaluation(dataset, folder, **options(args, run.settings.task["name"]))
+    task = run.settings.task["name"]
+    part = "-".join(args.subjects)[:60] if task == "action" and args.subjects else args.scored
+    folder = args.out or evaluation_folder(run.name, part)
+    report, paths = run.write_evaluation(dataset, folder, **options(args, task))
     paths += [write_json(report, args.json)] if args.json else []
     print(report_markdown(report))
     print(f"written: {', '.join(map(str, paths))}")

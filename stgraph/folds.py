@@ -57,6 +57,7 @@ def main(args: argparse.Namespace) -> None:
         folds[subject] = chosen_runs(fold, subject, dataset)
     for subject, fold in folds.items():
         for asked, row in rows.items():
+            print(f"{asked} without {subject}", flush=True)
             mine = [(entry.name, entry.settings) for entry in fold if entry.exp == asked]
             trainer.leave_out(row, mine, subject, dataset)
         first = Run.create(fold[0].name, fold[0].settings, dataset, trainer.engine)

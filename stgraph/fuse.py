@@ -15,6 +15,7 @@ from stgraph.run import REPORTS, evaluation_folder
 from stgraph.run.action import SCORES
 from stgraph.scores import ClipScores, aligned, fuse
 
+MOST_CHOSEN = 6
 CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation part
 
 
@@ -78,6 +79,10 @@ def main(args: argparse.Namespace) -> None:
     if args.choose:
         if set(weights.values()) != {1.0}:
             raise InputError("--choose: chooses the weights itself; leave them out")
+        if len(weights) > MOST_CHOSEN:
+            raise InputError(
+                f"--choose: {len(weights)} runs; every weight is tried with every other, of {MOST_CHOSEN} at most"
+            )
         weights = dict(zip(weights, best_weights(read(list(weights), "validation")), strict=True))
     scores = read(list(weights), "test")
     parts = ", ".join(f"{name} x {weight:g}" for name, weight in weights.items())

@@ -34,13 +34,18 @@ class Preparation:
         training: augment, by torch's generator.
 
     Raises:
-        InputError: normalisation "body" of 3D needs shoulders and hips that the skeleton does not have.
+        InputError: normalisation "body" of 3D needs shoulders and hips, and flipping sides, that the skeleton lacks.
     """
 
     def __init__(self, skeleton: Skeleton, settings: ClipSettings, training: bool) -> None:
         self.skeleton, self.settings, self.training = skeleton, settings, training
         self.flat = settings.detector is not None
         self.halves = 1 + settings.moves
+        if training and settings.flip and not skeleton.left:
+            raise InputError(
+                f"data.flip: skeleton {skeleton.name!r} names no left and right joints to swap; name them (`left`, "
+                "`right`), or set data.flip=false"
+            )
         if settings.normalise == "body" and not self.flat:
             self.girdles = [paired(skeleton, part) for part in ("shoulder", "hip")]
 

@@ -163,15 +163,19 @@ def _recognition(scores: Mapping) -> list[str]:
     ]
     lines += [*markdown_table(("over", *columns.values()), rows), ""]
     head = ("action", *(f"{part}{what}" for part in parts for what in (" recognised", "", ", recall %")))
-    rows = []
+    rows, absent = [], 0
     for number, name in enumerate(scores["classes"]):
+        if not any(sum(scores[part]["confusion"][number]) for part in parts):
+            absent += 1
+            continue
         row = [name]
         for part in parts:
             confusion = scores[part]["confusion"][number]
             right, count = confusion[number], sum(confusion)
             row += [f"{right:,}", f"{count:,}", _number(100 * right / count if count else None)]
         rows.append(row)
-    return [*lines, *markdown_table(head, rows), "", "![Recognised against true actions](recognition.png)"]
+    note = [f"{absent} of {len(scores['classes'])} classes do not occur and are left out.", ""] if absent else []
+    return [*lines, *note, *markdown_table(head, rows), "", "![Recognised against true actions](recognition.png)"]
 
 
 def _number(value: float | None) -> str:

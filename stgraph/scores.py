@@ -149,7 +149,8 @@ class ClipScores:
             lists = {"classes": [str(name) for name in values["classes"]], "about": json.loads(str(values["about"]))}
             return cls(**values | lists)
         except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile, zlib.error) as error:
-            raise InputError(f"{path}: no scores of clips can be read from it ({error}); {remedy}") from error
+            why = getattr(error, "strerror", None) or error  # without the path again
+            raise InputError(f"{path}: no scores of clips can be read from it ({why}); {remedy}") from error
 
 
 def top(probabilities: Float[np.ndarray, "clip n"], label: Int[np.ndarray, " clip"], k: int) -> np.ndarray:

@@ -62,7 +62,7 @@ def data(place):
 def runs(name):
     """Trained runs of an experiment, by who was left out and the seed."""
     found = {}
-    for path in Path("checkpoints").glob(f"{name}-*/best.safetensors"):
+    for path in Path("checkpoints/folds").glob(f"{name}-*/best.safetensors"):
         run = Run.load(str(path), Engine("cpu"))
         found[run.settings.data.test[0], run.settings.seed] = run
     return found

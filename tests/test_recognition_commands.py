@@ -181,7 +181,7 @@ MISTAKES = [
     ),
     (evaluate, ["--exp", "small", "--protocol", "standard"], ["--protocol: small is", "task 'action'", "leave it out"]),
     (evaluate, ["--exp", "lifter", "--views", "2", "--per-frame"], ["--views, --per-frame: lifter", "task 'lifting'"]),
-    (evaluate, ["--exp", "small", "--views", "0"], ["--views 0: expected 1 or more"]),
+    (evaluate, ["--exp", "small", "--views", "0"], ["--views 0: expected 1 to 100"]),
     (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5 has no subject S9", "S1, S2, S3, S4"]),
     (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: small is fed 3D poses", "leave it out"]),
     (evaluate, ["--exp", "small", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),

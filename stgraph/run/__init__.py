@@ -211,7 +211,7 @@ def weights_file(name: str) -> Path:
         trained = sorted(found.parent.name for found in FOLDER.glob("*/best.safetensors"))
         raise InputError(
             f"{path}: no such checkpoint; train it with `python -m stgraph.train --exp {name}`, or choose a "
-            f"trained one: {', '.join(trained) or 'there is none yet'}"
+            f"trained one: {', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
         )
     return path
 

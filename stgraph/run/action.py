@@ -21,10 +21,12 @@ from stgraph.recognition import class_labels
 from stgraph.report import write_report
 from stgraph.run import RUNS, Run
 from stgraph.scores import ClipScores
+from stgraph.sections import ClipSettings
 from stgraph.tally import FrameRows, Steps, Tally
 from stgraph.tasks.action import Action
 
 CLIPS_AT_ONCE = 64
+MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
 SCORES = "scores.npz"  # in the folder of an evaluation
 
 
@@ -93,12 +95,27 @@ class ActionRun(Run):
         return self.clips(dataset, part(self.settings, dataset, name))
 
     def training_samples(self, dataset: Dataset) -> Clips:
-        """Clips of the training part, sampled and augmented at random."""
-        return self.clips(dataset, part(self.settings, dataset, "train"), training=True)
+        """Clips of the training part, sampled and augmented at random.
+
+        Raises:
+            InputError: windows many times as long as any clip.
+        """
+        clips, frames = (
+            self.clips(dataset, part(self.settings, dataset, "train"), training=True),
+            self.settings.data.frames,
+        )
+        longest = int(clips.lengths.max())
+        if frames > max(MOST_FRAMES, 10 * longest):
+            raise InputError(
+                f"data.frames: {frames}, but the longest clip of {dataset.path} has {longest}; "
+                f"take fewer, such as {min(64, longest)}"
+            )
+        return clips
 
     def validation_samples(self, dataset: Dataset) -> Clips | None:
         """Clips of the validation part; those of classes that are not trained on choose nothing."""
-        if self.settings.data.validation == []:
+        data = self.settings.data
+        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
             return None
         kept = part(self.settings, dataset, "validation")
         known = np.isin(dataset.recordings["action"], self.task.classes)
@@ -172,7 +189,7 @@ class ActionRun(Run):
                 "terms": dataset.terms,
                 "trained_on": self.origin.source,
                 "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
-                "epoch": self.epoch,
+                "epoch": f"{self.epoch:g}",
                 "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
                 "scored": f"subjects {', '.join(subjects)}" if subjects else of_part,
                 "views of a clip": views,
@@ -250,23 +267,27 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
     """
     data = settings.data
     named = getattr(data, name)
-    if named is not None:
+    if named:
         return of_subjects(settings, dataset, named)
+    elsewhere = [getattr(data, other) for other in ("train", "validation", "test") if other != name]
+    others = np.isin(dataset.recordings["subject"], [subject for subjects in elsewhere for subject in subjects or ()])
+    found = in_split(data, dataset, name) & ~others
+    if name == "train" and not in_split(data, dataset, "train").any():
+        found = ~in_split(data, dataset, "validation") & ~in_split(data, dataset, "test") & ~others
+    if name == "test" and not in_split(data, dataset, "test").any() and data.validation == []:
+        found = in_split(data, dataset, "validation") & ~others
+    return narrowed(settings, dataset, found, f"part {name!r} of split {data.split!r}")
+
+
+def in_split(data: ClipSettings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
+    """Which recordings the file's split has in a part. Raises InputError for a split that the file does not have."""
     parts = dataset.splits.get(data.split)
     if parts is None and data.split != "standard":
         raise InputError(
             f"data.split: {dataset.path} has no split {data.split!r}; it has {', '.join(dataset.splits) or 'none'}; "
             "choose one with --set data.split=NAME, or name subjects and leave it out (--set data.split=standard)"
         )
-    parts = np.full(len(dataset), "") if parts is None else parts
-    elsewhere = [getattr(data, other) for other in ("train", "validation", "test") if other != name]
-    others = np.isin(dataset.recordings["subject"], [subject for subjects in elsewhere for subject in subjects or ()])
-    found = (parts == name) & ~others
-    if name == "train" and not (parts == "train").any():
-        found = np.isin(parts, ["validation", "test"], invert=True) & ~others
-    if name == "test" and not (parts == "test").any() and data.validation == []:
-        found = (parts == "validation") & ~others
-    return narrowed(settings, dataset, found, f"part {name!r} of split {data.split!r}")
+    return np.full(len(dataset), False) if parts is None else parts == name
 
 
 def of_subjects(settings: Settings, dataset: Dataset, subjects: list[str]) -> Bool[np.ndarray, " recording"]:
