@@ -24,8 +24,9 @@ demo: setup
 	$(BIN)/python -m stgraph.render --exp demo --recording "S11/Walking 1/54138969" --out reports/demo/demo.gif
 	@echo "The report is reports/demo/report.md, the GIF reports/demo/demo.gif."
 
+# A process for each core, one thread each.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 lint: setup
 	$(BIN)/ruff check .
