@@ -1,5 +1,6 @@
 """Leave one subject out: every experiment trained once for each subject and seed, scored on the one left out."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
@@ -182,6 +183,13 @@ def baselines(run: ActionRun, subject: str, dataset: Dataset, scores: ClipScores
     found["largest class"] = replace(scores, probabilities=largest)
     for name, each in found.items():
         rows.setdefault(name, Row(name)).scores[subject] = [each]
+
+
+def seen_by(dataset: Dataset, row: Row) -> int:
+    """The most cameras of which clips of one take are scored."""
+    scored = np.isin(dataset.recordings["id"], np.concatenate([seeds[0].id for seeds in row.scores.values()]))
+    takes = zip(dataset.recordings["subject"][scored], dataset.recordings["take"][scored], strict=True)
+    return max(Counter(takes).values())
 
 
 def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stgraph.command import run_command
 from stgraph.comparison import entries
-from stgraph.cross_validation import Row, Trainer, baselines, chosen_runs, folds_markdown, fused, subjects_of
+from stgraph.cross_validation import Row, Trainer, baselines, chosen_runs, folds_markdown, fused, seen_by, subjects_of
 from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
 from stgraph.io.files import replaced
@@ -72,6 +72,8 @@ def main(args: argparse.Namespace) -> None:
         "seeds": f"{len(args.seeds) or 1}; mean ± standard deviation over them, each over all folds together",
         "nearest neighbour": f"of what {rows[args.exps[0]].name} is fed",
     }
+    if (cameras := seen_by(dataset, table[0])) > 1:
+        about["cameras"] = f"{cameras} saw the same takes, and each one's clip counts; data.cameras chooses one"
     text, path = folds_markdown(table, about), args.out / "folds.md"
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
