@@ -25,7 +25,8 @@ LAYERS = [
     {"fitting"},
     {"run"},
     {"progress", "command", "options", "published", "cost", "live", "deployment"},
-    {"comparison", "cross_validation"},
+    {"comparison"},
+    {"cross_validation"},
     {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds"},
 ]
 COMMANDS = LAYERS[-1]
