@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from people import squats
 from scipy.spatial.transform import Rotation
 
 from data_prep.anatomy import BACKWARDS, UNITS, check_bones, check_image, check_person, image, knee_flexion
@@ -15,6 +14,7 @@ from data_prep.viewpoints import common_look_at, see
 from stgraph.errors import InputError
 from stgraph.io.safe_pickle import load_npz
 from stgraph.skeleton import H36M17, H36M32
+from tests.data_prep.people import squats
 
 SHARED = Path(__file__).parents[2] / "../shared/data/motion"
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from people import squats
 
 from data_prep import dhp_files
 from data_prep.__main__ import prepare
@@ -21,6 +20,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
 from stgraph.io.dataset import Dataset
 from stgraph.skeleton import H36M17
+from tests.data_prep.people import squats
 
 FRAMES = 60
 TRAIN, TESTS = ("S1 Seq1", "S5 Seq2"), ("TS1", "TS5")

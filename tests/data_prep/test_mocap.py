@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from people import RATE, squats
 
 from data_prep.__main__ import prepare
 from data_prep.anatomy import knee_flexion
@@ -18,6 +17,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project
 from stgraph.io.recording import Recording
 from stgraph.skeleton import H36M17
+from tests.data_prep.people import RATE, squats
 
 SHARED = Path(__file__).parents[2] / "../shared/data/motion"
 # A rig's joint for each of ours; what is not listed stands in for nothing.

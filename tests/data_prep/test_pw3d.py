@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from people import squats
 from scipy.spatial.transform import Rotation
 
 from data_prep.__main__ import prepare
@@ -19,6 +18,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import normalise_intrinsics, project, screen_normalise
 from stgraph.io.dataset import Dataset
 from stgraph.skeleton import H36M17
+from tests.data_prep.people import squats
 
 FRAMES = 60
 SIZE = {"landscape": (1920, 1080), "portrait": (1080, 1920)}

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from people import squats
 
 from data_prep.rigs import array_mapping, check_mapped, find_mapping, known_mappings, read_mapping
 from data_prep.takes import find_takes, read_take
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
+from tests.data_prep.people import squats
 
 
 def test_every_table_that_comes_along_is_found_by_its_own_joints():

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from clip_oracles import literal_branches, normed, with_random_norms
 
 from stgraph.models import MODELS
 from stgraph.models.branches import Block, Branches, Match, branch_widths, chain, residual
+from tests.models.clip_oracles import literal_branches, normed, with_random_norms
 
 
 def build(channels: int = 14, kernel: int = 3, dilations: tuple = (1, 2, 3, 4), stride: int = 1) -> Branches:

@@ -2,7 +2,12 @@
 
 import pytest
 import torch
-from clip_oracles import (
+from torch.nn import functional as F
+
+from stgraph.models import MODELS
+from stgraph.models.ctrgcn import CTRGCN, DILATIONS, KERNEL, ChannelGraphConv
+from stgraph.skeleton import SKELETONS, Skeleton, partitions
+from tests.models.clip_oracles import (
     AGAIN,
     STAR,
     literal_branches,
@@ -13,11 +18,6 @@ from clip_oracles import (
     training_accuracy,
     with_random_norms,
 )
-from torch.nn import functional as F
-
-from stgraph.models import MODELS
-from stgraph.models.ctrgcn import CTRGCN, DILATIONS, KERNEL, ChannelGraphConv
-from stgraph.skeleton import SKELETONS, Skeleton, partitions
 
 SMALL = {"channels": [6, 8, 8], "strides": [1, 2, 1]}
 PUBLISHED = {"channels": [64] * 4 + [128] * 3 + [256] * 3, "strides": [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]}

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from clip_oracles import (
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from stgraph.models import MODELS
+from stgraph.models.stgcnpp import DILATIONS, KERNEL, LearnedGraphConv, STGCNpp
+from stgraph.skeleton import H36M17, SKELETONS, Skeleton, partitions
+from tests.models.clip_oracles import (
     AGAIN,
     STAR,
     literal_branches,
@@ -14,12 +20,6 @@ from clip_oracles import (
     training_accuracy,
     with_random_norms,
 )
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
-
-from stgraph.models import MODELS
-from stgraph.models.stgcnpp import DILATIONS, KERNEL, LearnedGraphConv, STGCNpp
-from stgraph.skeleton import H36M17, SKELETONS, Skeleton, partitions
 
 SMALL = {"channels": [6, 8, 8], "strides": [1, 2, 1]}
 PUBLISHED = {"channels": [64] * 4 + [128] * 3 + [256] * 3, "strides": [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]}
