@@ -7,19 +7,19 @@ import argparse
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
 
-from data_prep.source import Command, Converter, Source, converters, other_commands, two_numbers
+from data_prep.source import NAMED, Command, Converter, Source, converters, grouped, other_commands, two_numbers
 from stgraph.command import debug_option, run_command
 from stgraph.errors import InputError
 from stgraph.io.dataset import DatasetWriter
 
-# Of what was left out, told after writing; the file has all of it.
-LISTED = 200
+ENDINGS = (".h5", ".hdf5")
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,6 +58,11 @@ def conversion(name: str, converter: Converter) -> Command:
 
     def run(args: argparse.Namespace) -> str:
         windows = window_size(args.windows)
+        if args.out.suffix.lower() not in ENDINGS:
+            raise InputError(
+                f"--out {args.out}: found the ending {args.out.suffix!r}; expected {' or '.join(ENDINGS)}; give --out "
+                f"such as {args.out.with_suffix(ENDINGS[0])}"
+            )
         return prepare(converter.read(args), args.out, command_line(args.words), windows)
 
     return Command(converter.help, add_arguments, run)
@@ -98,8 +103,17 @@ def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = 
             for recording in source.recordings:
                 writer.add(recording)
                 progress.update(bar, total=source.total, advance=1)
-        writer.left_out, writer.notes = source.left_out, source.notes
+        writer.left_out, writer.notes = source.left_out, source.notes + untested(writer)
     return summary(writer)
+
+
+def untested(writer: DatasetWriter) -> list[str]:
+    """Notes on splits that test nothing."""
+    return [
+        f"split {name}: no test recordings; `evaluate` needs some: prepare more, or give it subjects by --subjects"
+        for name, parts in writer.parts().items()
+        if "test" not in parts
+    ]
 
 
 def summary(writer: DatasetWriter) -> str:
@@ -116,12 +130,25 @@ def summary(writer: DatasetWriter) -> str:
         f"  actions     {listed(table['action'])}",
         f"  cameras     {listed(table['camera'])}",
         f"  short       {short} tracks have fewer than {writer.windows[0]} frames (padded by repeating their ends)",
+        *(f"  split       {name}: {counted(parts)}" for name, parts in writer.parts().items()),
+        *(["  split       none"] if not writer.splits else []),
         *(f"  note        {note}" for note in writer.notes),
-        *(f"  left out    {what}: {why}" for what, why in writer.left_out[:LISTED]),
+        *(f"  left out    {line}" for line in grouped(writer.left_out)),
     ]
-    if len(writer.left_out) > LISTED:
-        lines.append(f"  left out    and {len(writer.left_out) - LISTED} more, all listed in the file's `left_out`")
+    if len(writer.left_out) > NAMED:
+        lines.append(f"  left out    in all {len(writer.left_out)}, each listed in the file's `left_out`")
     return "\n".join(lines)
+
+
+def counted(parts: Sequence[str]) -> str:
+    """Recordings of every part of a split.
+
+    >>> counted(["train", "train", "", "test"])
+    '2 train, 1 test, 1 in no part'
+    """
+    counts = Counter(parts)
+    order = ("train", "validation", "test", *sorted({*counts} - {"train", "validation", "test"}))
+    return ", ".join(f"{counts[part]} {part or 'in no part'}" for part in order if counts[part])
 
 
 def listed(names: list[str], most: int = 20) -> str:

@@ -155,7 +155,6 @@ def read_arrays(parts: Sequence[Part], args: Namespace) -> Source:
     if asked(args) or len(parts) == 1:
         return with_split(result, division(args))
     result.splits[SPLIT] = {part.name: ["/".join(identity(sample)) for sample in part.samples] for part in parts}
-    result.notes.append(f"split {SPLIT}: {', '.join(f'{len(part.samples)} {part.name}' for part in parts)}, as given")
     return result
 
 

@@ -222,7 +222,6 @@ def splits(
                 f"{where}: split {split}: {len(both)} clips are in two parts, such as {both[0]}; expected each in one, "
                 "or divide anew by --test-share"
             )
-        result.notes.append(f"split {split}: {', '.join(f'{len(ids)} {part}' for part, ids in parts.items())}")
     if missing:
         result.notes.append(f"splits name {missing} clips that have no annotation")
     return found

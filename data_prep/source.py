@@ -2,8 +2,9 @@
 
 import importlib
 import pkgutil
+import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import data_prep
 from stgraph.errors import InputError
 from stgraph.io.recording import Recording
 from stgraph.skeleton import Skeleton
+
+# Of what was left out: reasons that are told, and things that are named for each; the file lists all.
+REASONS, NAMED = 50, 4
 
 
 @dataclass
@@ -92,6 +96,23 @@ def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
         raise InputError(f"{option} {text}: expected {expected}")
     return int(parts[0]), int(parts[1])
+
+
+def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for every reason that something was left out for; reasons that differ in numbers alone are one.
+
+    >>> grouped([("a.npy", "empty"), ("b.npy", "frame 7 is doubled"), ("c.npy", "frame 12 is doubled")])
+    ['a.npy: empty', '2 (b.npy, c.npy), the first: frame 7 is doubled']
+    """
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for what, why in left_out:
+        alike.setdefault(re.sub(r"\d+", "#", why), []).append((what, why))
+    lines = []
+    for group in list(alike.values())[:REASONS]:
+        named = ", ".join(what for what, _ in group[:NAMED]) + (", ..." if len(group) > NAMED else "")
+        first = ", the first" if len({why for _, why in group}) > 1 else ""
+        lines.append(f"{len(group)} ({named}){first}: {group[0][1]}" if len(group) > 1 else ": ".join(group[0]))
+    return lines + ([f"and for {len(alike) - REASONS} other reasons"] if len(alike) > REASONS else [])
 
 
 def converters() -> dict[str, Converter]:

@@ -125,14 +125,13 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
 
 def notes(parts: dict[str, list[str]], left: dict[str, list[str]], known: set[str], rule: Division) -> list[str]:
     """What was decided, and what is weak about it. `left`: clips of every class that remained to train."""
-    counts = ", ".join(f"{len(ids)} {part}" for part, ids in parts.items() if ids)
     rules = [f"{part}: {', '.join(subjects)}" for part, subjects in rule.subjects.items() if subjects]
     rules += [
         f"{part}: {share:.0%} of every class, drawn with seed {rule.seed}"
         for part, share in rule.shares.items()
         if share
     ]
-    found = [f"split {SPLIT}: {counts} ({'; '.join(rules) or 'all clips train'})"]
+    found = [f"split {SPLIT}: {'; '.join(rules) or 'all clips train'}"]
     held_out = {*parts["validation"], *parts["test"]}
     if any(rule.shares.values()) and len(known) > 1:
         found.append(

@@ -25,11 +25,18 @@ UNNAMED = "unnamed"
 
 @dataclass(frozen=True)
 class Naming:
-    """A collection's file names: groups subject, action, take and rate of a regular expression on the name's stem."""
+    """A collection's file names.
+
+    Attributes:
+        pattern: groups subject, action, take and rate of a regular expression on the stem of a take's file.
+        dataset, terms: whose they are, and what may be done with them.
+        archive: what the name of an `.npz` of its takes begins with, in lower case.
+    """
 
     pattern: str
     dataset: str
     terms: str
+    archive: str = ""
 
 
 NAMINGS = (
@@ -38,11 +45,13 @@ NAMINGS = (
         "CMU Graphics Lab Motion Capture Database",
         "free for all uses, the data itself not to be resold; the data used was obtained from mocap.cs.cmu.edu, "
         "created with funding from NSF EIA-0196217",
+        "cmu",
     ),
     Naming(
         r"HDM_(?P<subject>[a-z]+)_(?P<action>.+)_(?P<take>\d+)_(?P<rate>\d+)",
         "HDM05",
         "CC BY-SA 3.0; the data used was obtained from HDM05",
+        "hdm05",
     ),
 )
 ANY_NAME = re.compile(r"(?P<action>.*?)[ _-]*(?P<take>\d*)")
@@ -88,10 +97,10 @@ def find_takes(
 ) -> list[Take]:
     """Takes in files and folders, sorted by file.
 
-    Subject, action and take of an `.npz` come from its keys, "S1/walk 02". Those of a file come from its name: by
-    `names` (a regular expression with groups subject, action, take and rate, each of which may be missing), else as the
-    CMU ("35_01") and HDM05 ("HDM_bd_clap_001_120") collections have it, else the folder is the subject and the name,
-    less a number at its end, the action.
+    Subject, action and take of an `.npz` come from its keys, "S1/walk 02", and whose they are from its name ("cmu...",
+    "hdm05..."). Those of a file come from its name: by `names` (a regular expression with groups subject, action, take
+    and rate, each of which may be missing), else as the CMU ("35_01") and HDM05 ("HDM_bd_clap_001_120") collections
+    have it, else the folder is the subject and the name, less a number at its end, the action.
 
     Args:
         rate: frames per second of AMC and `.npz` files; 0 = as the name says, else 120 and 50.
@@ -154,7 +163,9 @@ def _array_take(path: Path, key: str, rate: float) -> Take:
         raise InputError(f'{path}, key {key!r}: expected "SUBJECT/ACTION TAKE", such as "S1/walk 02"; rename the array')
     if not action or not number[:1].isdigit():
         action, number = rest, ""
-    return Take(path, subject, action, number, rate or 50.0, dataset=path.name, key=key)
+    known = [naming for naming in NAMINGS if naming.archive and path.stem.lower().startswith(naming.archive)]
+    naming = known[0] if known else Naming("", path.name, UNKNOWN_TERMS)
+    return Take(path, subject, action, number, rate or 50.0, naming.dataset, naming.terms, key)
 
 
 def _named_take(

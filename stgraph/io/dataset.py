@@ -182,6 +182,15 @@ class DatasetWriter:
         for name, value in values.items():
             self.recordings[name].append(value)
 
+    def parts(self) -> dict[str, list[str]]:
+        """Of every split the part of each recording so far, "" for none."""
+        ids, subjects = self.recordings["id"], self.recordings["subject"]
+        found = {}
+        for name, parts in self.splits.items():
+            part_of = {key: part for part, keys in parts.items() for key in keys}
+            found[name] = [part_of.get(id, part_of.get(who, "")) for id, who in zip(ids, subjects, strict=True)]
+        return found
+
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None:
@@ -228,11 +237,8 @@ class DatasetWriter:
             tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
             for name, values in tracks.items():
                 file.create_dataset(f"tracks/{name}", data=values)
-            for name, parts in self.splits.items():
-                part_of = {key: part for part, keys in parts.items() for key in keys}
-                keys = zip(self.recordings["id"], self.recordings["subject"], strict=True)
-                data = [part_of.get(id, part_of.get(subject, "")) for id, subject in keys]
-                write_text(file, f"splits/{name}", data)
+            for name, parts in self.parts().items():
+                write_text(file, f"splits/{name}", parts)
             frames, stride = self.windows
             table = window_table(tracks["rows"], frames, stride)
             file.create_dataset(f"windows/{frames}x{stride}", data=table.astype(np.int32))

@@ -11,9 +11,10 @@ import pytest
 
 from data_prep import __main__ as command
 from data_prep.__main__ import command_line, prepare, window_size
-from data_prep.source import Converter, Source
+from data_prep.source import REASONS, Converter, Source, grouped
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
+from stgraph.io.dataset import Dataset
 from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
@@ -74,6 +75,54 @@ def test_windows_that_cannot_be(text):
 
 def test_windows_that_can_be():
     assert window_size("81x5") == (81, 5) and window_size("1x1") == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["clips.txt", "clips", "clips.h5.gz"])
+def test_a_name_that_training_would_not_find_is_refused_before_anything_is_read(tmp_path, monkeypatch, name):
+    def unread(args):
+        raise AssertionError("was read")
+
+    monkeypatch.setattr(command, "converters", lambda: {"mine": Converter("", lambda parser: None, unread)})
+    args = command.parser().parse_args(["mine", "--out", str(tmp_path / "new" / name)])
+    with pytest.raises(InputError, match=rf"--out .*{name}: found the ending .*; expected \.h5 or \.hdf5"):
+        command.main(args)
+    assert not (tmp_path / "new").exists()
+
+
+def test_every_summary_tells_its_splits_and_those_that_test_nothing(tmp_path):
+    source = made(3)
+    source.splits = {
+        "apart": {"train": ["S1/Walking 0/c", "S1/Walking 1/c"], "test": ["S1/Walking 2/c"]},
+        "all": {"train": ["S1"], "test": ["S9"]},
+        "few": {"validation": ["S1/Walking 1/c"]},
+    }
+    text = prepare(source, tmp_path / "a.h5", "test")
+    lines = [line.split(None, 1)[1] for line in text.splitlines() if line.startswith("  split ")]
+    assert lines == ["apart: 2 train, 1 test", "all: 3 train", "few: 1 validation, 2 in no part"]
+    notes = Dataset(tmp_path / "a.h5").notes
+    assert [note.split(";")[0] for note in notes] == [f"split {name}: no test recordings" for name in ("all", "few")]
+    assert all(note in text for note in notes)
+    assert "  split       none" in prepare(made(1), tmp_path / "b.h5", "test")
+
+
+def test_what_was_left_out_is_told_once_for_each_reason(tmp_path):
+    source = made(1)
+    source.left_out = [(f"{number}.csv", "header: no column") for number in range(33)]
+    source.left_out += [("a.npy", "nobody in 7 frames"), ("b.npy", "nobody in 9 frames"), ("c.npy", "empty")]
+    text = prepare(source, tmp_path / "a.h5", "test")
+    assert [line for line in text.splitlines() if "left out" in line] == [
+        "  left out    33 (0.csv, 1.csv, 2.csv, 3.csv, ...): header: no column",
+        "  left out    2 (a.npy, b.npy), the first: nobody in 7 frames",
+        "  left out    c.npy: empty",
+        "  left out    in all 36, each listed in the file's `left_out`",
+    ]
+    assert Dataset(tmp_path / "a.h5").left_out == [list(pair) for pair in source.left_out]
+
+
+def test_many_different_reasons_are_not_all_told():
+    left_out = [(f"{number}.npy", "x" * number) for number in range(REASONS + 7)]
+    lines = grouped(left_out)
+    assert len(lines) == REASONS + 1 and lines[-1] == "and for 7 other reasons"
 
 
 @pytest.mark.parametrize("called", [False, True], ids=["typed", "called by another command"])

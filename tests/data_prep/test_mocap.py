@@ -424,6 +424,15 @@ def test_a_mapping_is_an_input(archive):
     assert set(source(path, "--mapping", mapping).inputs) == {path, mapping}
 
 
+@pytest.mark.parametrize(
+    ("name", "terms"),
+    [("cmu.npz", "free for all uses"), ("CMU_walks.npz", "free for all uses"), ("hdm05.npz", "CC BY-SA 3.0")],
+)
+def test_archives_of_known_collections_are_known_by_their_names(archive, tmp_path, name, terms):
+    text = prepare(source(archive("S1/squat 01", name=name)), tmp_path / "d.h5", "test")
+    assert f"terms       {terms}" in text and "UNKNOWN" not in text and "are unknown" not in text
+
+
 def test_unknown_terms_are_told_with_how_to_state_them(archive, tmp_path):
     path = archive("S1/squat 01")
     text = prepare(source(path), tmp_path / "d.h5", "test")
