@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.clip_poses import Poses, Unusable, persons_first
+from data_prep.clip_poses import Poses, Unusable, persons_first, spelling
 from data_prep.kinetics_files import SIZE as KINETICS_SIZE
 from data_prep.kinetics_files import read_kinetics
 from data_prep.ntu_files import read_ntu
@@ -19,7 +19,9 @@ from stgraph.io.recording import Track
 from stgraph.io.safe_pickle import load_npy, load_npz, load_pickle
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
-COLUMN = re.compile(r"(?P<joint>.+?)[ _.:-](?P<channel>x|y|z|c|confidence|score|likelihood|visibility)", re.IGNORECASE)
+COLUMN = re.compile(
+    r"(?P<joint>.+?)[ _.:-](?P<channel>x|y|z|c|conf|confidence|score|likelihood|visibility)", re.IGNORECASE
+)
 CSV_FORM = (
     "a header, and a row for every frame and person: clip, label, frame, person (left out: one person), and columns "
     "JOINT_x, JOINT_y and perhaps JOINT_z or JOINT_confidence for every joint; empty cells are unseen"
@@ -177,17 +179,23 @@ def csv_columns(header: Sequence[str], path: Path) -> Columns:
     keys = {
         cell.lower(): place for place, cell in enumerate(header) if cell.lower() in ("clip", "label", "frame", "person")
     }
+    names: dict[str, str] = {}
     joints: dict[str, dict[str, int]] = {}
     for place, cell in enumerate(header):
         if place not in keys.values() and (found := COLUMN.fullmatch(cell)):
-            channel = found["channel"].lower()
-            joints.setdefault(found["joint"], {})["c" if channel not in "xyz" else channel] = place
+            joint, channel = spelling(found["joint"]), found["channel"].lower()
+            names.setdefault(joint, found["joint"])
+            earlier = joints.setdefault(joint, {}).setdefault("c" if channel not in "xyz" else channel, place)
+            if earlier != place:
+                raise Unusable("header", f"{path}: columns {header[earlier]} and {cell} are one joint's; leave one out")
     channels = {"".join(sorted(places, key="xyzc".index)) for places in joints.values()}
     if "frame" not in keys or len(channels) != 1 or not channels <= {"xy", "xyc", "xyz", "xyzc"}:
         what = f"joints have {', '.join(sorted(channels)) or 'no columns'}" if "frame" in keys else "no column `frame`"
         raise Unusable("header", f"{path}: {what}, in the header {','.join(header)[:200]}; expected {CSV_FORM}")
     kept = channels.pop()[:3]
-    return Columns(keys, tuple(joints), kept, tuple(places[axis] for places in joints.values() for axis in kept))
+    return Columns(
+        keys, tuple(names.values()), kept, tuple(places[axis] for places in joints.values() for axis in kept)
+    )
 
 
 def add_row(tables: dict[str, Table], row: list[str], columns: Columns, where: str) -> None:

@@ -3,6 +3,7 @@
 All that is absent is zero in them. What the numbers are is found by `data_prep.clip_reading`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from jaxtyping import Float32
 
 from data_prep.layouts import level_camera
 from data_prep.ntu import NAME as NTU_NAME
-from data_prep.source import Source
+from data_prep.source import NAMED, Source, grouped
 from data_prep.viewpoints import runs
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -32,6 +33,8 @@ AXES = {
     "z-up": ("x right, y away, z up", ((1, 0, 0), (0, 0, -1), (0, 1, 0))),
 }
 ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
+SURE = 1.1  # some detectors' confidences go a little beyond 1
+PIXELS = 20  # beyond it, x and y beside a confidence are no fractions
 
 SUBJECT, CAMERA = "clips", "unknown"  # where nothing is known of them
 
@@ -61,6 +64,40 @@ class Poses:
     size: tuple[int, int] | None = None
     axes: str = ""
     joints: tuple[str, ...] = ()
+
+    @property
+    def third(self) -> tuple[float, float]:
+        """Least and greatest finite number of the third channel; 0 and 0 where there is none."""
+        values = self.values[..., 2]
+        values = values[np.isfinite(values)]
+        return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+
+    @property
+    def confident(self) -> bool:
+        """Whether the third channel can be a confidence."""
+        return self.third[0] >= 0 and self.third[1] <= SURE
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the channels can only be pixels and confidence."""
+        return self.confident and bool((np.abs(self.values[..., :2]) > PIXELS).any())
+
+
+def spelling(joint: str) -> str:
+    """A joint's name, however it is written.
+
+    >>> {spelling(name) for name in ("LEye", "left_eye", "Left Eye", "l-eye", "eye.L", "EyeLeft")}
+    {'leye'}
+    """
+    words = re.split(r"[\W_]+", joint.lower())
+    side = next((word for word in words if word in ("left", "right", "l", "r")), "")
+    if side and len(words) > 1:
+        words.remove(side)
+    else:
+        whole = "".join(words)
+        side = next((word for word in ("left", "right") if whole.startswith(word) or whole.endswith(word)), "")
+        words = [whole.removeprefix(side) if whole.startswith(side) else whole.removesuffix(side)]
+    return side[:1] + "".join(words)
 
 
 def layouts_of(joints: int) -> list[str]:
@@ -113,6 +150,8 @@ class Reading:
         scale: of x and y in 2D, a key of SCALES, and size: of the images; for clips that do not say theirs.
         unit: metres of one unit in 3D, and axes: of 3D, a key of AXES; for clips that do not say theirs.
         detector: name of the 2D in the dataset.
+        stated: whether an option says what a third channel is; else a clip whose numbers contradict is left out.
+        doubts: notes on what was stated against the numbers.
     """
 
     skeleton: Skeleton
@@ -122,6 +161,20 @@ class Reading:
     unit: float
     axes: str
     detector: str
+    stated: bool = False
+    doubts: tuple[str, ...] = ()
+
+    def contradicts(self, poses: Poses) -> str:
+        """Why a third channel that the file does not name cannot be what it is in the other clips; "" if it can."""
+        if self.stated or poses.channels or poses.values.shape[3] != 3 or len(self.channels) != 3:
+            return ""
+        if self.channels == "xyc" and not poses.confident:
+            return "a third channel of {:.3g} to {:.3g}, as 3D has and confidence has not".format(*poses.third)
+        if self.channels == "xyz" and poses.pixels:
+            return "x or y beyond {} and a third channel of {:.3g} to {:.3g}, as pixels with confidence are".format(
+                PIXELS, *poses.third
+            )
+        return ""
 
     def camera(self, poses: Poses, name: str) -> Camera:
         """A camera of which at most the size of the images is known."""
@@ -168,6 +221,12 @@ class Reading:
                 f"{where}: {values.shape[3]} channels{f' ({channels})' if poses.channels else ''}; expected "
                 f"{', '.join(self.channels)} as in the other clips ('c' is confidence)",
             )
+        if found := self.contradicts(poses):
+            raise Unusable(
+                "channels",
+                f"{where}: {found}; expected {', '.join(self.channels)} as in the other clips ('c' is confidence); "
+                "prepare it apart, or say what the third is by --third",
+            )
         if channels == "xyc":  # what was not seen may be anything
             values = np.where(values[..., 2:] == 0, 0, values)
         values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
@@ -188,14 +247,14 @@ class Reading:
         """The skeleton's joints by name where the file names them, else all. Raises Unusable for other joints."""
         names, values = self.skeleton.names, poses.values
         if poses.joints:
-            places = {joint.lower(): place for place, joint in enumerate(poses.joints)}
-            if missing := [name for name in names if name.lower() not in places]:
+            places = {spelling(joint): place for place, joint in enumerate(poses.joints)}
+            if missing := [name for name in names if spelling(name) not in places]:
                 raise Unusable(
                     "joints",
                     f"{where}: no {', '.join(missing)} among {', '.join(poses.joints)}; expected the joints of "
                     f"{self.skeleton.name}",
                 )
-            return values[:, :, [places[name.lower()] for name in names]]
+            return values[:, :, [places[spelling(name)] for name in names]]
         if values.shape[2] != len(names):
             there = ", ".join(layouts_of(values.shape[2])) or "no layout that is known"
             raise Unusable(
@@ -233,6 +292,7 @@ class Reading:
         return [
             f"joints: {len(self.skeleton)}, {self.skeleton.name}: {', '.join(self.skeleton.names)}",
             f"poses: {what}",
+            *self.doubts,
         ]
 
 
@@ -265,7 +325,7 @@ def kept(
         strict: whether one that cannot be used is too many.
 
     Raises:
-        InputError: when all are read, with every problem: none can be used, or, if strict, some cannot.
+        InputError: when all are read, with all that is wrong: none can be used, or, if strict, some cannot.
     """
     ids: set[str] = set()
     kinds: Counter[str] = Counter()
@@ -283,10 +343,11 @@ def kept(
         yield recording
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     if kinds and (strict or not ids):
-        every = "".join(f"\n  {what}: {why}" for what, why in result.left_out)
+        every = "".join(f"\n  {line}" for line in grouped(result.left_out))
+        listed = f" (without --strict, the file that is written lists all {kinds.total()})" if ids else ""
         raise InputError(
             f"{result.source}: {'some' if ids else 'none'} can be used, and {kinds.total()} cannot ({counts}); mend or "
-            f"remove them:{every}"
+            f"remove them{listed if kinds.total() > NAMED else ''}:{every}"
         )
     if kinds:
         result.notes.append(f"left out: {kinds.total()} ({counts})")

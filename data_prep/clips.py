@@ -37,9 +37,7 @@ PART_FOLDERS = {
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with a folder for each class; clips: {FORMS}")
-    text = (
-        "regular expression for the files' paths below FOLDER; its first group, or all that it finds, is who moves"
-    )
+    text = "regular expression for the files' paths below FOLDER; its first group, or all that it finds, is who moves"
     parser.add_argument("--subject", default="", metavar="REGEX", help=text)
     text = "of an array's axes: m persons, t frames, j joints, c channels (told by the lengths)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)

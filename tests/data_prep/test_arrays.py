@@ -140,7 +140,10 @@ def test_csv_frames_may_be_some_steps_apart(tmp_path):
         (["frame,clip,label,Nose_x,Nose_y", "0,c,a,5"], "line 2: 4 cells, fewer than the header"),
         (["frame,clip,label,Nose_x,Nose_y", "x,c,a,5,6"], "line 2: frame 'x', person '0'; expected whole numbers"),
         (["frame,label,Nose_x,Nose_y", "0,a,5,6"], "no column clip"),
-        (["frame,clip,label,Nose_x,Nose_y", "0,c,a,5,6"], "joints Nose; none of the layouts .* has them all"),
+        (
+            ["frame,clip,label,Nose_x,Nose_y", "0,c,a,5,6"],
+            "joints Nose; no layout has all .* the nearest is .*Nose.*missing: 16 of 17",
+        ),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused(tmp_path, rows, message):
@@ -199,7 +202,11 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     assert "labels 0 to 1, and 1 classes" in refusal(path, "--labels", labels, "--classes", tmp_path / "names.json")
     np.save(path, stgcn(kinect)[:, :, :, :23])
     found = refusal(path, "--labels", labels)
-    assert "23 joints; the known layouts are" in found and "ntu25 (25)" in found and "--skeleton" in found
+    assert (
+        "23 joints in 10 of 10 clips; the known layouts are" in found
+        and "ntu25 (25)" in found
+        and "--skeleton" in found
+    )
     assert "no clip can" not in found
     found = refusal(path, "--labels", labels, "--skeleton", "ntu25")
     assert "none can be used, and 10 cannot (10 joint count)" in found and "expected 25, ntu25" in found

@@ -1,6 +1,7 @@
 """One's own clips: the same clips in every form give the same dataset, and every problem is listed at once."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,133 @@ def test_csv_joints_are_found_by_name_in_any_order(tmp_path):
     np.testing.assert_allclose(data.rows("pose2d/keypoints")[:12], pixels(0)[0], atol=1e-4)
 
 
+SPELLINGS = {
+    "coco": lambda joint: ("left_" if joint[0] == "L" else "right_") + joint[1:].lower(),
+    "short": lambda joint: f"{joint[0].lower()}_{joint[1:].lower()}",
+    "behind": lambda joint: joint[1:] + ("Left" if joint[0] == "L" else "Right"),
+    "dotted": lambda joint: f"{joint[1:]}.{joint[0]}",
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_joints_are_known_however_their_names_are_written(tmp_path, spell):
+    def write(path, values):
+        names = tuple(name.lower() if name == "Nose" else spell(name) for name in COCO17.names)
+        write_csv(path, [("a", "", values)], ["x", "y", "confidence"], replace(COCO17, names=names))
+
+    folder = folder_of(tmp_path / "mine", write, ".csv", lambda seed: pixels(seed, COCO17))
+    data, _ = converted(folder, "--size", "340x256")
+    assert data.skeleton == COCO17
+    np.testing.assert_allclose(data.rows("pose2d/keypoints")[:12], pixels(0, COCO17)[0], atol=1e-4)
+
+
+def test_the_nearest_layout_is_shown(tmp_path):
+    def write(path, values):
+        write_csv(path, [("a", "", values)], ["x", "y", "score"], COCO17)
+        path.write_text(path.read_text().replace("LEar_", "Ohr_"))
+
+    folder = folder_of(tmp_path / "mine", write, ".csv", lambda seed: pixels(seed, COCO17))
+    with pytest.raises(InputError, match=f"the nearest is coco17: {', '.join(COCO17.names)}; missing: LEar;"):
+        converted(folder, "--size", "340x256")
+
+
+def test_columns_that_are_twice_the_same_are_refused(tmp_path):
+    def write(path, values):
+        write_csv(path, [("a", "", values)], ["x", "y", "score"], OPENPOSE18)
+        path.write_text(path.read_text().replace("LEar_x", "right_ear_x"))
+
+    folder = folder_of(tmp_path / "mine", write, ".csv", pixels)
+    with pytest.raises(InputError, match="header: columns REar_x and right_ear_x are one joint's"):
+        converted(folder, "--size", "340x256")
+
+
+ROOT = NTU25.index("SpineShoulder")
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("axes", ["z-up", "camera", "kinect"])
+def test_axes_that_are_not_upright_are_refused_with_those_that_are(tmp_path, axes, centred):
+    """Kinect's y is up, and is the layout's default; the files have their numbers in other axes."""
+    turn = {"camera": np.diag(TURN), "kinect": np.eye(3), "z-up": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])}[axes]
+
+    def make(seed):
+        pose = kinect(seed) @ turn.T.astype(np.float32)
+        return np.where(pose.any((2, 3), keepdims=True), pose - centred * pose[:, :, ROOT, None], 0)
+
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", make)
+    wrong = {"camera": "kinect", "kinect": "z-up", "z-up": "camera"}[axes]
+    if axes != "kinect":
+        with pytest.raises(InputError, match=rf"bodies are along .*mean direction .*; give --axes {axes} .* all lie"):
+            converted(folder)
+    else:
+        assert not any(note.startswith("axes") for note in converted(folder)[0].notes)
+    data, _ = converted(folder, "--axes", axes)
+    assert not any(note.startswith("axes") for note in data.notes)
+    head, foot = (data.rows("pose3d")[:, data.skeleton.index(name), 1] for name in ("Head", "LFoot"))
+    assert (head < foot).all()  # y is down
+    data, text = converted(folder, "--axes", wrong)
+    assert f"axes {wrong}: as --axes states, though bodies are along " in text
+
+
+def test_who_points_no_way_is_a_note(tmp_path):
+    """Half of the clips are upside down."""
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: kinect(seed) * (1, (-1) ** seed, 1))
+    data, _ = converted(folder)
+    assert any(note.startswith("axes kinect: not told by the numbers, mean direction") for note in data.notes)
+
+
+def test_clips_of_several_kinds_are_told_by_most_of_them(tmp_path):
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: pixels(seed, COCO17))
+    np.save(folder / "sitting/few.npy", pixels(1, COCO17)[:, :, :7])
+    np.save(folder / "sitting/solid.npy", kinect(1, COCO17))
+    data, text = converted(folder, "--size", "340x256")
+    assert data.skeleton == COCO17 and len(data) == len(CLIPS)
+    reasons = dict(data.left_out)
+    assert reasons.keys() == {"sitting/few.npy", "sitting/solid.npy"}
+    assert reasons["sitting/few.npy"].startswith("joint count: 7 joints")
+    assert reasons["sitting/solid.npy"].startswith("channels: a third channel of ") and "as 3D has" in text
+
+    folder = folder_of(tmp_path / "solid", np.save, ".npy", kinect)
+    np.save(folder / "sitting/flat.npy", pixels(1, NTU25))
+    data, text = converted(folder)
+    assert data.has("pose3d") and len(data) == len(CLIPS)
+    assert [what for what, _ in data.left_out] == ["sitting/flat.npy"] and "as pixels with confidence are" in text
+
+
+def test_confidences_beyond_1_can_be_stated(tmp_path):
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: pixels(seed) * (1, 1, 100))
+    with pytest.raises(InputError, match="median bone .*or give --third confidence, if the third channel is one"):
+        converted(folder, "--size", "340x256")
+    data, _ = converted(folder, "--size", "340x256", "--third", "confidence")
+    assert len(data) == len(CLIPS) and not data.left_out
+
+
+def test_one_reason_of_many_files_is_told_once(tmp_path):
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", pixels)
+    with pytest.raises(InputError) as error:
+        converted(folder, "--size", "340x256", "--subject", "nobody")
+    assert len(str(error.value).splitlines()) == 2
+    assert "  6 (sitting/clip 0.npy, " in str(error.value) and "...): subject: --subject nobody" in str(error.value)
+    for number in range(33):
+        (folder / f"waving/{number}.csv").write_text("frame,a,b\n0,1,2\n")
+    data, text = converted(folder, "--size", "340x256")
+    assert sum("header: joints have no columns" in line for line in text.splitlines()) == 1
+    assert len(data.left_out) == 33
+    with pytest.raises(InputError, match=r"without --strict, the file that is written lists all 33\):\n  33 \(waving"):
+        converted(folder, "--size", "340x256", "--strict")
+
+
+def test_classes_of_one_clip_leave_none_to_test(tmp_path):
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", pixels)
+    for name in CLASSES:
+        for number in (1, 2):
+            (folder / name / f"clip {number}.npy").unlink()
+    data, text = converted(folder, "--size", "340x256")
+    assert list(data.splits["standard"]) == ["train", "train"]
+    assert any("no test recordings" in note and "--subjects" in note for note in data.notes)
+    assert "  split       standard: 2 train\n" in text
+
+
 def broken(folder):
     """A folder with clips, and one of every problem."""
     folder_of(folder, np.save, ".npy", pixels)
@@ -250,7 +378,7 @@ def test_nothing_usable_lists_everything(tmp_path):
         (tmp_path / "mine" / name).mkdir(parents=True)
         (tmp_path / "mine" / name / "x.npy").write_bytes(b"")
     with pytest.raises(
-        InputError, match=r"none can be used, and 2 cannot \(2 empty\)(.|\n)*a/x.npy: empty(.|\n)*b/x.npy"
+        InputError, match=r"none can be used, and 2 cannot \(2 empty\)(.|\n)*  2 \(a/x.npy, b/x.npy\): empty: an empty"
     ):
         converted(tmp_path / "mine")
 
