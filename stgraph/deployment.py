@@ -8,179 +8,95 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
-from einops import rearrange
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from stgraph import __version__
 from stgraph.errors import InputError
+from stgraph.forms import Deployed, PoseRecogniser
 from stgraph.io.files import replaced
-from stgraph.models import MODELS, Model
-from stgraph.models.blocks import Motion
 from stgraph.run import Run
-from stgraph.sections import DataSettings
-from stgraph.tasks.action import Action
-from stgraph.tasks.lifting import Lifting
+from stgraph.sections import ClipSettings, DataSettings
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # what torch's exporter writes by itself, without a conversion that could fail
 TOLERANCE = 1e-5  # of onnxruntime's difference from torch, relative to the largest value of an output
 
 
-# What a file computes -------------------------------------------------------------------------------------------------
-
-
-class Deployed(nn.Module):
-    """A model with its task's input and outputs.
-
-    Args:
-        model: gets moved to evaluation mode.
-        task: that the model was trained for.
-        joints, channels: of the input.
-        frames: of a window or clip in training.
-        any_length: whether windows of other lengths go in as well; see `takes_any_length`.
-
-    Attributes:
-        axes: of the input `x`.
-        outputs: name -> axes, and what they mean.
-        least: the fewest frames that give an output.
-    """
-
-    axes: ClassVar[tuple[str, ...]]
-    outputs: dict[str, dict]
-
-    def __init__(
-        self, model: Model, task: Lifting | Action, *, joints: int, channels: int, frames: int, any_length: bool
-    ) -> None:
-        super().__init__()
-        self.model, self.task = model, task
-        self.joints, self.channels, self.frames, self.any_length = joints, channels, frames, any_length
-        self.least = 1 + model.before + model.after if any_length else frames
-        self.eval()
-
-    @property
-    def dynamic(self) -> list[str]:
-        """Axes of the input that may have any size (frames: from `least` on)."""
-        return [axis for axis in self.axes if axis in ("batch", "person") or (axis == "frame" and self.any_length)]
-
-    def shape(self, batch: int, persons: int, frames: int) -> tuple[int, ...]:
-        """Of an input."""
-        sizes = {"batch": batch, "person": persons, "channel": self.channels, "frame": frames, "joint": self.joints}
-        return tuple(sizes[axis] for axis in self.axes)
-
-
-class Lifter(Deployed):
-    """Windows of 2D poses in, 3D poses out, as the task scores them: a root that is zero by definition is zero."""
-
-    axes = ("batch", "channel", "frame", "joint")
-
-    @property
-    def outputs(self) -> dict[str, dict]:
-        """Axes and meaning of every head's output."""
-        shown = "frame" if not self.model.before + self.model.after else "predicted frame"
-        place = "every joint relative to the root"
-        if self.task.output == "global":
-            place += ", and in the root's place its path in camera space"
-        meanings = {
-            "pose": {"axes": ["batch", "coordinate", shown, "joint"], "unit": "metre", "meaning": f"x, y, z: {place}"},
-            "action": {
-                "axes": ["batch", "class", shown, "joint"],
-                "meaning": "scores; their mean over frames and joints (one node, or all) is the window's",
-            },
-        }
-        return {name: meanings[name] for name in self.model.heads}
-
-    def forward(self, x: Motion) -> dict[str, Float[Tensor, "b _ _ _"]]:
-        """(b c t j) -> name -> (b n s j)."""
-        outputs = self.model(x)
-        return outputs | {"pose": rearrange(self.task.prediction(outputs), "b t j c -> b c t j")}
-
-
-class Recogniser(Deployed):
-    """Clips of persons in, scores of the classes out. A person whose input is all zeros is absent."""
-
-    axes = ("batch", "person", "channel", "frame", "joint")
-    outputs: ClassVar[dict[str, dict]] = {
-        "action": {"axes": ["batch", "class"], "meaning": "the clip's scores; their softmax is the probability"},
-        "dense": {
-            "axes": ["batch", "person", "class", "step", "joint"],
-            "meaning": "scores of every person, step in time and joint, whose mean over what is present is the clip's",
-        },
-    }
-
-    def forward(self, x: Float[Tensor, "b m c t j"]) -> dict[str, Float[Tensor, "..."]]:
-        """(b m c t j) -> action (b n), dense (b m n s j); a clip without any person has the scores zero."""
-        dense = self.model(rearrange(x, "b m c t j -> (b m) c t j"))["action"]
-        dense = rearrange(dense, "(b m) n s j -> b m n s j", b=x.shape[0])
-        each = dense.mean(dim=(3, 4))
-        counted = torch.ones_like(each[..., :1])
-        if not self.task.padded:
-            counted = (x.abs().amax(dim=(2, 3, 4)) > 0).to(each)[..., None]
-        return {"action": (each * counted).sum(1) / counted.sum(1).clamp_min(1), "dense": dense}
-
-
-FORMS = {"lifting": Lifter, "action": Recogniser}
-
-
-def takes_any_length(model: dict, frames: int) -> bool:
-    """Whether a model with this section of the settings, trained on so many frames, takes other numbers of them."""
-    return not MODELS.get(model["name"]).check(model, frames + 1)
-
-
-def form_of(run: Run) -> Deployed:
-    """What the file of a run computes."""
-    data, model = run.settings.data, run.settings.model
-    any_length = takes_any_length(model, data.frames)
-    sizes = {"joints": len(run.skeleton), "channels": data.channels, "frames": data.frames}
-    return FORMS[run.settings.task["name"]](run.model, run.task, any_length=any_length, **sizes)
-
-
 # What it says of itself -----------------------------------------------------------------------------------------------
 
+CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
 NORMALISATIONS = {
     "screen": "pixels x, y to 2 x / width - 1, (2 y - height) / width",
     "image": "pixels x, y to x / width - 0.5, y / height - 0.5",
-    "camera": "metres in camera space: x right, y down, z forward",
+    "camera": CAMERA_SPACE,
     "kinect": "metres in the sensor's space: x left, y up, z forward",
-    "body2d": "root of the clip's first person, where it is first seen, at the origin; divided by that person's root "
-    "mean square distance of joints from their middle, mean over frames",
+    "body2d": "root of the clip's first person (never seen: the middle of the joints that are), where it is first "
+    "seen, at the origin; divided by that person's root mean square distance of joints from their middle, mean over "
+    "frames (the image's longer side where that is nothing)",
     "body3d": "metres; root of the clip's first person, where it is first seen, at the origin; then turned: hips to "
-    "shoulders of the first whole pose along z, left to right shoulder in the x-z plane",
+    "shoulders of the first whole pose along z, left to right shoulder in the x-z plane (without such a pose: "
+    "x, y, z become x, z, -y)",
 }
 STREAMS = {
     "joint": "positions",
-    "bone": "positions less the parent's",
-    "joint_motion": "positions of the next frame less this one's; zero in the last frame",
-    "bone_motion": "bones (positions less the parent's) of the next frame less this one's; zero in the last frame",
+    "bone": "positions less the parent's; zero at the root",
+    "joint_motion": "positions of the clip's next frame (whether that is taken or not) less this one's; zero in the "
+    "last frame",
+    "bone_motion": "bones (positions less the parent's; zero at the root) of the clip's next frame (whether that is "
+    "taken or not) less this one's; zero in the last frame",
+}
+SAMPLINGS = {
+    "uniform": "of each of {0} equal parts of the clip the middle frame, (2 i + 1) T // {1} of T frames, i from 0; "
+    "a clip begins with the first frame in which somebody is",
+    "crop": "{0} consecutive frames, the middle ones; a shorter clip is filled up with zeros at its end",
+    "start": "the first {0} frames; a shorter clip is filled up with zeros at its end",
 }
 
 
 def input_of(form: Deployed, data: DataSettings, fps: float | None) -> dict:
-    """What to feed: axes, channels, normalisation, frames."""
-    flat = data.detector is not None
-    normalise = getattr(data, "normalise", "screen")
-    normalise = normalise if normalise in NORMALISATIONS else f"{normalise}{2 if flat else 3}d"
-    frames = {"trained": form.frames, "any": form.any_length, "least": form.least}
-    margin = {"before": form.model.before, "after": form.model.after}
-    channels = ("x", "y", "confidence") if flat else ("x", "y", "z")
-    about = {
-        "axes": form.axes,
-        "dynamic": form.dynamic,
-        "channels": channels[: form.channels],
-        "normalisation": NORMALISATIONS[normalise],
-        "stream": STREAMS[getattr(data, "stream", "joint")],
-        "unseen": "joints that were not seen are zero",
-        "frames": frames | {f"not predicted {end}": count for end, count in margin.items()},
-    }
+    """What to feed: axes, values, frames, persons; and how it is prepared, by the file or by whoever feeds it."""
+    about = {"axes": form.axes, "dynamic": form.dynamic}
+    if isinstance(form, PoseRecogniser):
+        flat = data.detector is not None
+        about |= {
+            "values": ["x", "y", "confidence" if flat else "z"],
+            "unit": "pixels; a joint is seen where its confidence is above 0" if flat else CAMERA_SPACE,
+            "unseen": "joints that are not seen, and persons in frames where they are not, are zero",
+            "frames": {"which": "all of a clip, in order", "any": True, "least": form.least, "taken": form.frames},
+            "done by the file": preparation_of(form, data),
+        }
+        about |= {"size": "(batch, 2): width and height of the image, pixels"} if flat else {}
+    else:
+        margin = {"not predicted before": form.model.before, "not predicted after": form.model.after}
+        frames = {"trained": form.frames, "any": form.any_length, "least": form.least}
+        about |= preparation_of(form, data) | {"frames": frames | margin}
     if "person" in form.axes:
         fate = "count in the mean" if form.task.padded else "are left out"
         about |= {"persons": f"trained with up to {data.max_persons}; absent ones are all zeros and {fate}"}
-        return about | {"sampling": data.sampling}
-    return about | {"frames per second": fps / data.frame_step if fps else "as in the training data"}
+    return about | {"frames per second": fps / getattr(data, "frame_step", 1) if fps else "as in the training data"}
+
+
+def preparation_of(form: Deployed, data: DataSettings) -> dict:
+    """From poses to the model's own input."""
+    flat = data.detector is not None
+    normalise, stream = getattr(data, "normalise", "screen"), getattr(data, "stream", "joint")
+    normalise = normalise if normalise in NORMALISATIONS else f"{normalise}{2 if flat else 3}d"
+    channels = ("x", "y", "confidence") if flat else ("x", "y", "z")
+    about = {
+        "channels": channels[: form.sizes["channel"]],
+        "normalisation": NORMALISATIONS[normalise],
+        "stream": STREAMS[stream],
+        "unseen": "joints that were not seen are zero" + (", and what is taken from them" if stream != "joint" else ""),
+    }
+    if data.confidence and stream != "joint":
+        about |= {"confidence": "mean of those that a difference is taken of"}
+    if isinstance(data, ClipSettings):
+        frames = data.test_frames or data.frames
+        about |= {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames)}
+    return about
 
 
 def describe(run: Run, form: Deployed) -> dict[str, str]:
@@ -263,15 +179,15 @@ def traced(form: Deployed) -> "torch.onnx.ONNXProgram":
     """The form as an ONNX program, with every axis dynamic that may be."""
     # One more frame than in training: no length for which a model takes a way of its own.
     frames = form.frames + form.any_length
-    least = {"frame": form.least}
-    dims = {axis: torch.export.Dim(axis, min=least.get(axis, 1)) for axis in form.dynamic}
+    dims = {axis: torch.export.Dim(axis, min=form.least if axis == "frame" else 1) for axis in form.dynamic}
+    named = [{place: dims[axis] for place, axis in enumerate(axes) if axis in dims} for axes in form.inputs.values()]
     with quiet():
         return torch.onnx.export(
             form,
-            (torch.zeros(form.shape(2, 2, frames)),),
-            input_names=["x"],
+            form.example(2, 2, frames, torch.Generator().manual_seed(0)),
+            input_names=list(form.inputs),
             output_names=list(form.outputs),
-            dynamic_shapes=({form.axes.index(axis): dim for axis, dim in dims.items()},),
+            dynamic_shapes=tuple(named),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -298,12 +214,11 @@ def differences(form: Deployed, path: Path) -> list[Difference]:
     lengths = {form.least, form.frames, form.frames + 7} if form.any_length else {form.frames}
     for frames in sorted(lengths):
         for batch, persons in ((1, 1), (3, 3)):
-            x = torch.randn(form.shape(batch, persons, frames), generator=generator)
-            if "person" in form.axes and persons > 1:
-                x[0, -1] = 0
-            expected, actual = form(x), session.run(list(form.outputs), {"x": x.numpy()})
+            given = form.example(batch, persons, frames, generator)
+            fed = {name: values.numpy() for name, values in zip(form.inputs, given, strict=True)}
+            expected, actual = form(*given), session.run(list(form.outputs), fed)
             found += [
-                compared(name, x, expected[name].numpy(), output)
+                compared(name, given[0], expected[name].numpy(), output)
                 for name, output in zip(form.outputs, actual, strict=True)
             ]
     return found
@@ -312,7 +227,7 @@ def differences(form: Deployed, path: Path) -> list[Difference]:
 def compared(name: str, x: Tensor, expected: np.ndarray, actual: np.ndarray) -> Difference:
     """The difference of two outputs; infinite where their shapes differ."""
     absolute = float(np.abs(actual - expected).max()) if actual.shape == expected.shape else float("inf")
-    scale = max(float(np.abs(expected).max()), np.finfo(np.float32).tiny)
+    scale = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
     return Difference(name, tuple(x.shape), absolute, absolute / scale)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Poses = Float[Tensor, "p t j d"]
 Confidence = Float[Tensor, "p t j _"]  # one channel, or none of 3D
 Seen = Bool[Tensor, "p t j"]
+Size = int | torch.SymInt  # the latter while a file is exported
 # ST-GCN's move for Kinetics: between nodes along the clip, each with an angle, a scale and a shift of its own.
 MOVE_ANGLES, MOVE_SCALES = (-10.0, -5.0, 0.0, 5.0, 10.0), (0.9, 1.0, 1.1)  # degrees
 MOVE_SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)
@@ -82,7 +83,7 @@ class Preparation:
         The origin is the root; where that is never seen, the middle of the joints that are. In 2D the size is the
         spread of that person's joints, or the image's, where there is none.
         """
-        clips, root = len(sample.size), self.skeleton.root
+        clips, root = sample.size.shape[0], self.skeleton.root
         lead = first_of(sample.clip, seen.flatten(1).any(1), clips)
         place0, seen0, clip = place[lead], seen[lead], torch.arange(clips, device=lead.device)
         frame = torch.where(seen0[:, :, root].any(1), first(seen0[:, :, root]), first(seen0.any(2)))
@@ -189,10 +190,14 @@ def first(true: Bool[Tensor, "b t"]) -> Int[Tensor, " b"]:
     return true.int().argmax(dim=1)
 
 
-def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: int) -> Int[Tensor, " b"]:
+def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: Size) -> Int[Tensor, " b"]:
     """Each clip's first person who is seen, or else its first."""
-    place = torch.arange(len(clip), device=clip.device) + len(clip) * ~seen
-    return torch.full((clips,), 2 * len(clip), device=clip.device).scatter_reduce(0, clip, place, "amin") % len(clip)
+    # An exported file counts its persons when it runs: no len(), which would keep those of today.
+    persons = clip.shape[0]
+    order = torch.arange(persons, device=clip.device)
+    place = torch.where(seen, order, order + persons)
+    least = torch.full((clips,), 2 * persons - 1, device=clip.device).scatter_reduce(0, clip, place, "amin")
+    return order.repeat(2)[least]
 
 
 def middle(place: Float[Tensor, "... j d"], seen: Bool[Tensor, "... j"]) -> Float[Tensor, "... d"]:

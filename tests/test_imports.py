@@ -24,6 +24,7 @@ LAYERS = [
     {"checkpoint", "schedule"},
     {"fitting"},
     {"run"},
+    {"forms"},
     {"progress", "command", "options", "published", "cost", "live", "deployment"},
     {"comparison"},
     {"cross_validation"},

@@ -6,7 +6,8 @@ import pytest
 import torch
 from einops import rearrange
 
-from stgraph.deployment import FORMS, takes_any_length, write
+from stgraph.deployment import write
+from stgraph.forms import FORMS, takes_any_length
 from stgraph.models import MODELS, Model
 from stgraph.skeleton import SKELETONS, Skeleton
 from stgraph.tasks.action import Action
