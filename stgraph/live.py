@@ -112,6 +112,8 @@ class Live:
         """Of the frames that are remembered."""
         run, engine = self.run, self.run.engine
         x, _ = fed(self.prepare(self.sample()), run.task.padded)
+        if not run.task.padded and not x.any():  # nobody is there, of whom the network could say anything
+            return torch.full((len(run.task.classes),), 1 / len(run.task.classes))
         x = x.to(next(run.model.parameters()).dtype)
         batch = {"x": x, "clip": torch.zeros(len(x), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
         batch = engine.to_device(batch)

@@ -133,6 +133,13 @@ def state(live):
     return sum(value.numel() for value in held if isinstance(value, torch.Tensor)), sorted(vars(live))
 
 
+def test_of_nobody_it_says_that_all_classes_are_alike(dataset):
+    run = alive(new_run(dataset), dataset)
+    nobody = np.zeros((1, len(run.skeleton), 3), np.float32)
+    found = Live(run).update(nobody)
+    np.testing.assert_allclose(found, 1 / len(run.task.classes))
+
+
 def test_the_state_does_not_grow(dataset, poses, monkeypatch):
     live = Live(alive(new_run(dataset), dataset), window=20)
     monkeypatch.setattr(live, "probabilities", lambda: torch.ones(3))

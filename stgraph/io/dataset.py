@@ -363,7 +363,7 @@ class Dataset:
             raise InputError(
                 f"{self.path} has no {name} (source: {self.source}); its detectors are "
                 f"{', '.join(self.detectors) or 'none, it is 3D alone'}"
-                + (f", not {detector!r}; choose one with `--detector` or `data.detector`" if detector != name else "")
+                + (f", not {detector!r}; choose one with `--set data.detector=NAME`" if detector != name else "")
             )
         if name not in self._mapped:
             offset, shape, dtype = self._places[name]
