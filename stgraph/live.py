@@ -32,10 +32,10 @@ def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None
     running = [live.update(pose[:, place]) for place in range(len(times))]
     with head_input(run.model) as given:
         run.outputs(clips, torch.tensor([0]), run.model.eval())
-    found = run.contributions_of(given[0], batch["clip"].cpu(), 1)
+    present = run.contributions_of(given[0], batch["clip"].cpu(), 1)
     contribution = torch.ones(len(pose), 1, len(run.skeleton))
-    if found is not None:
-        contribution = torch.zeros(len(pose), *found.shape[1:]).index_copy(0, batch["person"].cpu(), found)
+    if present is not None:
+        contribution = torch.zeros(len(pose), *present.shape[1:]).index_copy(0, batch["person"].cpu(), present)
     share = 1.0 if uniform else len(times) / len(frame)
     return {
         "pose": pose.numpy(),

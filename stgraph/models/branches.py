@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.models.blocks import Motion, Shorter, conv_norm, dropout_add, relu_dropout
-from stgraph.models.clips import ClipModel
+from stgraph.models.clips import ClipModel, stride_problems
 from stgraph.skeleton import Skeleton, partitions
 
 Result = Float[Tensor, "b d s j"]  # in another width and at another length
@@ -189,11 +189,8 @@ class BranchedModel(ClipModel):
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section."""
-        channels, strides = settings["channels"], settings["strides"]
-        problems = []
-        if len(strides) != len(channels):
-            problems.append(f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block")
-        if min(channels) < cls.branches:
-            text = f"{min(channels)} are too few for {cls.branches} temporal branches; give each at least 1"
+        problems, narrowest = stride_problems(settings), min(settings["channels"])
+        if narrowest < cls.branches:
+            text = f"{narrowest} are too few for {cls.branches} temporal branches; give each at least 1"
             problems.append(f"channels: {text}")
         return problems

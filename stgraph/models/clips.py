@@ -62,3 +62,11 @@ class ClipModel(Model):
         for block in self.blocks:
             x = block(x)
         return x
+
+
+def stride_problems(settings: dict) -> list[str]:
+    """Whether the blocks have a width and a stride each."""
+    channels, strides = settings["channels"], settings["strides"]
+    if len(strides) == len(channels):
+        return []
+    return [f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block"]

@@ -24,7 +24,7 @@ from stgraph.models.blocks import (
     combine,
     conv_norm,
 )
-from stgraph.models.clips import ClipModel
+from stgraph.models.clips import ClipModel, stride_problems
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton, partitions
 
 TAPS = 9  # frames that a temporal convolution sees
@@ -192,12 +192,7 @@ class STGCN(ClipModel):
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section."""
-        problems = []
-        if len(settings["strides"]) != len(settings["channels"]):
-            problems.append(
-                f"strides: {len(settings['strides'])} of them for {len(settings['channels'])} channels; give one for "
-                "each block"
-            )
+        problems = stride_problems(settings)
         if settings["legacy"] and settings["partition"] != "spatial":
             problems.append(f'legacy: tells how distances are cut in "spatial", not in {settings["partition"]!r}')
         return problems

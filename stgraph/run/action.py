@@ -100,11 +100,8 @@ class ActionRun(Run):
         Raises:
             InputError: windows many times as long as any clip.
         """
-        clips, frames = (
-            self.clips(dataset, part(self.settings, dataset, "train"), training=True),
-            self.settings.data.frames,
-        )
-        longest = int(clips.lengths.max())
+        clips = self.clips(dataset, part(self.settings, dataset, "train"), training=True)
+        frames, longest = self.settings.data.frames, int(clips.lengths.max())
         if frames > max(MOST_FRAMES, 10 * longest):
             raise InputError(
                 f"data.frames: {frames}, but the longest clip of {dataset.path} has {longest}; "
