@@ -110,7 +110,8 @@ def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = 
 def untested(writer: DatasetWriter) -> list[str]:
     """Notes on splits that test nothing."""
     return [
-        f"split {name}: no test recordings; `evaluate` needs some: prepare more, or give it subjects by --subjects"
+        f"split {name}: no test recordings; `evaluate` scores the validation part unless that chooses the epoch, or "
+        "subjects by --subjects"
         for name, parts in writer.parts().items()
         if "test" not in parts
     ]

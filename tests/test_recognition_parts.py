@@ -27,7 +27,6 @@ UNSET = {"train": None, "validation": None, "test": None}
         ({"test": ["S4"]}, {"validation": ["S2"]}, "train", "S1 S3"),
         ({"validation": ["S3"]}, {"validation": []}, "test", "S3"),
         ({"validation": ["S3"]}, {"validation": []}, "train", "S1 S2 S4"),
-        ({"validation": ["S3"]}, {"validation": None}, "test", None),
         ({"train": ["S1"]}, {}, "validation", None),
         ({"train": ["S1"]}, {}, "test", None),
         # No split at all.
@@ -48,6 +47,12 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, tmp_
     kept = part(chosen, found, name)
     assert " ".join(sorted(set(found.recordings["subject"][kept]))) == expected
     assert kept.sum() == 6 * len(expected.split())
+
+
+def test_what_chose_the_epoch_is_no_test(tmp_path):
+    found = write_clips(tmp_path / "x.h5", splits={"standard": {"validation": ["S3"]}})
+    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no part test, .*--scored validation"):
+        part(settings(data=UNSET | {"validation": None}), found, "test")
 
 
 def test_other_splits_single_clips_actions_and_cameras(tmp_path):

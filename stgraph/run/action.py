@@ -260,7 +260,7 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
     everything that is in no other part, and for "test" the split's validation part where that chooses no epoch.
 
     Raises:
-        InputError: unknown subjects, actions, cameras or split, or nothing is left.
+        InputError: unknown subjects, actions, cameras or split, nothing is left, or what is left chose the epoch.
     """
     data = settings.data
     named = getattr(data, name)
@@ -271,8 +271,14 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
     found = in_split(data, dataset, name) & ~others
     if name == "train" and not in_split(data, dataset, "train").any():
         found = ~in_split(data, dataset, "validation") & ~in_split(data, dataset, "test") & ~others
-    if name == "test" and not in_split(data, dataset, "test").any() and data.validation == []:
-        found = in_split(data, dataset, "validation") & ~others
+    if name == "test" and not in_split(data, dataset, "test").any():
+        validation = in_split(data, dataset, "validation") & ~others
+        if data.validation is None and validation.any():
+            raise InputError(
+                f"{dataset.path}: its split {data.split!r} has no part test, and its validation part chose the epoch; "
+                "score that with --scored validation, others with --subjects, or train with --set data.validation=[]"
+            )
+        found = validation if data.validation == [] else found
     return narrowed(settings, dataset, found, f"part {name!r} of split {data.split!r}")
 
 
