@@ -7,7 +7,7 @@ before the cameras and projected; `gt` holds the exact 2D joints, `sim` those of
 import json
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,25 +36,55 @@ UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collec
 
 def arguments(parser: ArgumentParser) -> None:
     """Options of `python -m data_prep mocap`."""
+    motion_arguments(parser)
     add = parser.add_argument
-    add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders: .asf with .amc, .bvh, .npz")
     add("--cameras", choices=("h36m", "random"), default="h36m", help="Human3.6M's four, or drawn for every take")
     add("--camera-subject", default="S1", help=f"whose cameras: {', '.join(h36m_subjects())} (%(default)s)")
     add("--views", type=int, default=4, help="random cameras a take (%(default)s)")
     add("--seed", type=int, default=0, help="of random cameras and of the simulated detector (%(default)s)")
     add("--fps", type=float, default=50.0, help="frames per second of the dataset (%(default)g)")
-    add("--rate", type=float, default=0.0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
-    add("--mapping", type=Path, help="JSON: joint names of the rig (an unknown rig shows what to write)")
-    add("--unit", help=f"of lengths: {', '.join(UNITS)} or the metres of one unit (by default as the mapping says)")
-    add("--up", choices=("y", "z"), help="axis that points up in the files (by default as the mapping says)")
-    add("--names", default="", help="regular expression for file names, with groups subject, action, take, rate")
     add("--actions", type=Path, help='JSON: file name without ending -> action, {"35_01": "walk"}')
     add("--validation", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
     add("--test", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
     add("--margin", type=float, default=0.05, help="how far outside a joint may be, of the longer side (%(default)g)")
     add("--min-depth", type=float, default=1.0, help="metres of a joint from the camera (%(default)g)")
     add("--min-frames", type=int, default=20, help="shortest run of frames that is kept (%(default)s)")
+
+
+def motion_arguments(parser: ArgumentParser) -> None:
+    """Which files of motion there are, and how they are read."""
+    add = parser.add_argument
+    add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders: .asf with .amc, .bvh, .npz")
+    add("--rate", type=float, default=0.0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
+    add("--mapping", type=Path, help="JSON: joint names of the rig (an unknown rig shows what to write)")
+    add("--unit", help=f"of lengths: {', '.join(UNITS)} or the metres of one unit (by default as the mapping says)")
+    add("--up", choices=("y", "z"), help="axis that points up in the files (by default as the mapping says)")
+    add("--names", default="", help="regular expression for file names, with groups subject, action, take, rate")
     add("--terms", help="what may be done with the motion (CMU and HDM05 files are known by their names)")
+
+
+def take_reader(args: Namespace) -> Callable[[Take], Motion]:
+    """What reads a take as the options of `motion_arguments` say. Raises InputError for a mapping or unit."""
+    mapping = read_mapping(args.mapping) if args.mapping else None
+    unit = metres(args.unit, "--unit") if args.unit else None
+    return lambda take: read_take(take, mapping, unit, args.up)
+
+
+def inputs_of(takes: Sequence[Take], *more: Path | None) -> list[Path]:
+    """Files that takes come from, and further ones, where given."""
+    return sorted({path for take in takes for path in (take.path, take.asf) if path} | {*filter(None, more)})
+
+
+def datasets_of(takes: Sequence[Take]) -> str:
+    """Names of the collections that takes belong to, for the sentence on a file's source."""
+    return ", ".join(sorted({take.dataset for take in takes} - {""})) or "files"
+
+
+def terms_of(takes: Sequence[Take], stated: str | None) -> tuple[str, list[str]]:
+    """What may be done with takes and the noise on them, and a note where that is not known."""
+    terms = stated or "; ".join(sorted({take.terms for take in takes}))
+    note = "terms of the motion are unknown: ask whose it is before you pass anything on, and state them"
+    return f"{terms}. Detector noise: {noise_model()['source']}", [note] if UNKNOWN_TERMS in terms else []
 
 
 @source("mocap", help="motion-capture files (ASF/AMC, BVH, .npz) seen through cameras", arguments=arguments)
@@ -64,27 +94,21 @@ def read(args: Namespace) -> Source:
     actions = _actions(args.actions)
     takes = find_takes(args.paths, args.names, args.rate, actions)
     notes = _unused_actions(args.actions, actions, takes)
-    mapping = read_mapping(args.mapping) if args.mapping else None
-    unit = metres(args.unit, "--unit") if args.unit else None
+    reader = take_reader(args)
     studio = Studio(args)
-    terms = args.terms or "; ".join(sorted({take.terms for take in takes}))
-    datasets = ", ".join(sorted({take.dataset for take in takes} - {""})) or "files"
+    terms, unknown = terms_of(takes, args.terms)
     result = Source(
         skeleton=H36M17,
         recordings=iter(()),
         total=len(takes) * studio.views,
-        source=f"motion capture ({datasets}) through {studio.description}; detector noise with seed {args.seed}",
-        terms=f"{terms}. Detector noise: {noise_model()['source']}",
-        inputs=sorted(
-            {path for take in takes for path in (take.path, take.asf) if path}
-            | {*filter(None, (args.mapping, args.actions))}
-        ),
-        notes=notes,
-        splits=_splits(args, {take.subject for take in takes}),
+        source=f"motion capture ({datasets_of(takes)}) through {studio.description}; "
+        f"detector noise with seed {args.seed}",
+        terms=terms,
+        inputs=inputs_of(takes, args.mapping, args.actions),
+        notes=notes + unknown,
+        splits=subject_splits(args, {take.subject for take in takes}),
     )
-    if UNKNOWN_TERMS in terms:
-        notes.append("terms of the motion are unknown: ask whose it is before you pass anything on, and state them")
-    result.recordings = _recordings(takes, lambda take: read_take(take, mapping, unit, args.up), studio, args, result)
+    result.recordings = _recordings(takes, reader, studio, args, result)
     return result
 
 
@@ -126,7 +150,8 @@ def _unused_actions(path: Path | None, actions: dict[str, str], takes: Sequence[
     return [f"{path.name}: no file is called {text}"] if unused else []
 
 
-def _splits(args: Namespace, subjects: set[str]) -> dict[str, dict[str, list[str]]]:
+def subject_splits(args: Namespace, subjects: set[str]) -> dict[str, dict[str, list[str]]]:
+    """The split `standard` that --validation and --test ask for. Raises InputError for a subject unknown or in both."""
     named = [*args.validation, *args.test]
     if unknown := [subject for subject in named if subject not in subjects]:
         known = ", ".join(sorted(subjects))
@@ -176,10 +201,7 @@ class Studio:
     def place(self, pose: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t j 3"]:
         """Move a motion so that the middle of its path is on the spot and its floor, if it is far off, at 0."""
         path = pose[:, H36M17.root, :2]
-        offset = np.append(self.spot - (path.min(axis=0) + path.max(axis=0)) / 2, 0)
-        if abs(lowest := pose[..., 2].min()) > FLOOR_OFF:
-            offset[2] = FLOOR - lowest
-        return pose + offset
+        return pose + np.append(self.spot - (path.min(axis=0) + path.max(axis=0)) / 2, floor_shift(pose))
 
     def cameras(self, pose: Float[np.ndarray, "t j 3"], take: str) -> Sequence[Camera]:
         """The cameras of a placed take; random ones depend on the seed, the take and their number alone."""
@@ -189,6 +211,29 @@ class Studio:
             random_camera(seeded(self.seed, f"{take}/random{number}"), pose, f"random{number}")
             for number in range(self.views)
         ]
+
+
+def check_upright(upright: Mapping[str, float], up: str | None) -> list[str]:
+    """Notes on rigs in which nobody ever stands, by the metres of the highest head above the feet of each.
+
+    Raises:
+        InputError: there is one and the axis was not stated.
+    """
+    lying = [
+        f"{rig}: the head is never more than {height:.2f} m above the feet"
+        for rig, height in upright.items()
+        if height < UPRIGHT
+    ]
+    if lying and up is None:
+        raise InputError(
+            f"{lying[0]}; if up is another axis, give `--up z` or `--up y`; if they all lie, state the present axis"
+        )
+    return [f"{found}; taken as they are because of --up {up}" for found in lying]
+
+
+def floor_shift(pose: Float[np.ndarray, "t j 3"]) -> float:
+    """Metres by which a motion is to be raised: none, unless its floor is far off."""
+    return FLOOR - lowest if abs(lowest := pose[..., 2].min()) > FLOOR_OFF else 0.0
 
 
 @dataclass
@@ -264,14 +309,7 @@ def _tracks(recording: Recording, placed: Float[np.ndarray, "t j 3"], args: Name
 
 def _summarise(tally: Tally, args: Namespace, result: Source) -> None:
     """Notes and what was left out; refuses collections in which nobody ever stands, unless their axis was stated."""
-    for rig, height in tally.upright.items():
-        found = f"{rig}: the head is never more than {height:.2f} m above the feet"
-        if height < UPRIGHT and args.up is None:
-            raise InputError(
-                f"{found}; if up is another axis, give `--up z` or `--up y`; if they all lie, state the present axis"
-            )
-        if height < UPRIGHT:
-            result.notes.append(f"{found}; taken as they are because of --up {args.up}")
+    result.notes += check_upright(tally.upright, args.up)
     result.notes += [f"{count} takes: {rig}" for rig, count in tally.takes.items()]
     result.notes.append(
         f"takes are centred before the cameras, cut where a joint accelerates beyond {MOST_ACCELERATION:g} m/s2, "

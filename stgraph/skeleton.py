@@ -216,7 +216,22 @@ HAND21 = Skeleton(
     (-1, *(0 if joint % 4 == 1 else joint - 1 for joint in range(1, 21))),
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (H36M32, H36M17, H36M16, OPENPOSE18, NTU25, COCO17, HAND21)}
+# PoseTrack18's keypoints in the order of its files, rooted at the base of the head; one tree, so that no joint is cut off
+# from the others. Its ears are never annotated, and no score counts them.
+POSETRACK17 = Skeleton(
+    "posetrack17",
+    (
+        *("Nose", "HeadBottom", "HeadTop", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow"),
+        *("LWrist", "RWrist", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle"),
+    ),
+    (1, -1, 1, 0, 0, 1, 1, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
+    (3, 5, 7, 9, 11, 13, 15),
+    (4, 6, 8, 10, 12, 14, 16),
+)
+POSETRACK15 = POSETRACK17.without("LEar", "REar", name="posetrack15")
+
+LAYOUTS = (H36M32, H36M17, H36M16, OPENPOSE18, NTU25, COCO17, HAND21, POSETRACK15)
+SKELETONS = {skeleton.name: skeleton for skeleton in LAYOUTS}
 
 
 def skeleton_from(tree: Any, where: str) -> Skeleton:

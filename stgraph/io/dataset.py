@@ -10,6 +10,10 @@
     /rows/pose3d          (row, joint, 3) float32, metres, camera space, root not removed          optional
     /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
     /rows/valid           (row) uint8, 0 where the ground truth is not to be scored; absent = all are valid
+    /rows/box, head_box   (row, 4) float32, left, top, right, bottom in pixels; zeros where not known    optional
+    /rows/features/<name> (row, joint, width) float32, what a backbone says of the joints                optional
+    /detections/<name>    poses without identity: recording, frame, pose (as a row's pose2d), score, and optional box
+                          and features/<name>, in order of recordings and frames
     /splits/<name>        (recording) name of the part each recording belongs to: train, validation, test or nothing
     /windows/<frames>x<stride>  (window, 2): track, start; a start may be negative, edges are clamped
 
@@ -37,7 +41,7 @@ from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.io.files import hashes, make_folder_of, replaced, unharmed
-from stgraph.io.recording import Recording, check_recording
+from stgraph.io.recording import Detections, Recording, check_recording
 from stgraph.skeleton import Skeleton
 
 FORMAT, VERSION = "stgraph", 1
@@ -114,6 +118,7 @@ class DatasetWriter:
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         # Arrays, since a source of single frames has millions of tracks.
         self.tracks: dict[str, list[np.ndarray]] = {name: [] for name in TRACK_COLUMNS}
+        self.detections: dict[str, list[tuple[int, Detections]]] = {}
         self.rows = 0
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
@@ -121,6 +126,7 @@ class DatasetWriter:
         self._all_valid = True
         # Rows wait in files without a name, which vanish with the process however it ends.
         self._files: dict[str, BinaryIO] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._digests: dict[str, object] = {}
         return self
 
@@ -163,6 +169,12 @@ class DatasetWriter:
                     with unharmed(self.path):
                         self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
                     self._digests[name] = hashlib.sha256()
+                shape = values.shape[1:]
+                if self._shapes.setdefault(name, shape) != shape:
+                    raise InputError(
+                        f"{recording.id}, {name}: {shape} numbers a row, the recordings before it have "
+                        f"{self._shapes[name]}; give every recording as many"
+                    )
                 data = np.ascontiguousarray(values, dtype=ROW_NUMBERS.get(name, np.float32)).tobytes()
                 self._digests[name].update(data)
                 with unharmed(self.path):
@@ -172,6 +184,8 @@ class DatasetWriter:
             for name, values in zip(TRACK_COLUMNS, (number, track.person, first, rows), strict=True):
                 self.tracks[name].append(np.broadcast_to(values, rows.shape))
             self.rows += len(track)
+        for name, found in recording.detections.items():
+            self.detections.setdefault(name, []).append((number, found))
         camera = recording.camera
         values = {
             **{name: getattr(recording, name) for name in ("id", "subject", "action", "take", "label", "fps")},
@@ -209,6 +223,10 @@ class DatasetWriter:
         if self._all_valid:
             self._files.pop("valid").close()
             self._digests.pop("valid")
+        detections = {name: joined(parts) for name, parts in self.detections.items()}
+        for name, fields in detections.items():
+            digests = {f"detections/{name}/{key}": hashlib.sha256(values.tobytes()) for key, values in fields.items()}
+            self._digests.update(digests)
         with h5py.File(path, "w", libver="latest") as file:
             file.attrs.update(
                 format=FORMAT,
@@ -244,15 +262,28 @@ class DatasetWriter:
             file.create_dataset(f"windows/{frames}x{stride}", data=table.astype(np.int32))
             for name in self._files:
                 self._copy_rows(file, name)
+            for name, fields in detections.items():
+                for key, values in fields.items():
+                    file.create_dataset(f"detections/{name}/{key}", data=values)
 
     def _copy_rows(self, file: h5py.File, name: str) -> None:
         """From the spilled file into a contiguous array, a piece at a time."""
-        shape, dtype = ((), ROW_NUMBERS[name]) if name in ROW_NUMBERS else ((len(self.skeleton), 3), np.float32)
+        shape, dtype = self._shapes[name], ROW_NUMBERS.get(name, np.float32)
         target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
         self._files[name].flush()
         spilled = np.memmap(self._files[name], dtype, "r", shape=(self.rows, *shape))
         for first in range(0, self.rows, COPIED_AT_ONCE):
             target[first : first + COPIED_AT_ONCE] = spilled[first : first + COPIED_AT_ONCE]
+
+
+def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
+    """Detections of several recordings, given with their numbers, as the columns of one table."""
+    fields = [detections.fields() for _, detections in parts]
+    number = np.repeat([number for number, _ in parts], [len(detections) for _, detections in parts])
+    table = {"recording": number.astype(np.int64)}
+    for name in set.intersection(*map(set, fields)):
+        table[name] = np.concatenate([each[name] for each in fields]).astype(ROW_NUMBERS.get(name, np.float32))
+    return dict(sorted(table.items()))
 
 
 def write_text(group: h5py.Group, name: str, values: Sequence[str]) -> None:
@@ -277,7 +308,7 @@ class Dataset:
     Attributes:
         recordings: column name -> array, one entry per recording.
         tracks: column name -> array, one entry per track.
-        detectors: names of the 2D detections.
+        detectors: names of the 2D detections of known persons. detected: names of those without identity.
         splits: name -> part of every recording.
         source, terms, notes, classes: as written.
         hash: sha256 over tables, rows (as written) and provenance: what a checkpoint remembers of its data.
@@ -326,8 +357,11 @@ class Dataset:
         self.tracks = {name: file[f"tracks/{name}"][:] for name in TRACK_COLUMNS}
         self.splits = {name: parts.asstr()[:] for name, parts in file.get("splits", {}).items()}
         self.detectors = sorted(file["rows"].get("pose2d", {}))
+        self.detected = sorted(file.get("detections", {}))
         self._places, self._mapped = {}, {}
-        for name in (*ROW_NUMBERS, "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)):
+        features = [f"features/{name}" for name in file["rows"].get("features", {})]
+        poses = [f"pose2d/{detector}" for detector in self.detectors]
+        for name in (*ROW_NUMBERS, "box", "head_box", "pose3d", *poses, *features):
             if name in file["rows"]:
                 rows = file["rows"][name]
                 if rows.id.get_offset() is None:
@@ -369,6 +403,18 @@ class Dataset:
             offset, shape, dtype = self._places[name]
             self._mapped[name] = np.memmap(self.path, dtype, "c", offset, shape)
         return np.asarray(self._mapped[name], bool) if name == "valid" else self._mapped[name]
+
+    def detections(self, name: str) -> dict[str, np.ndarray]:
+        """The columns of a table of detections without identity. Raises InputError with the tables there are."""
+        if name not in self.detected:
+            raise InputError(
+                f"{self.path} has no detections {name!r} without identity; it has "
+                f"{', '.join(self.detected) or 'none'}; prepare it with `python -m data_prep scenes` or `posetrack`"
+            )
+        with h5py.File(self.path, "r") as file:
+            group, columns = file[f"detections/{name}"], {}
+            group.visititems(lambda key, node: columns.update({key: node}) if isinstance(node, h5py.Dataset) else None)
+            return {key: values[:] for key, values in columns.items()}
 
     def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""

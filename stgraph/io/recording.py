@@ -1,6 +1,8 @@
 """Recordings: what a source hands over and a dataset is written from, and what in them cannot be right."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +14,7 @@ from stgraph.skeleton import Skeleton
 # The median bone of any skeleton in use lies well inside, that of a hand (0.03) too. Outside lie people in centimetres
 # (20) or millimetres (200) and hands in millimetres (30), or one divided by 1000.
 BONE_METRES = (0.01, 5.0)
+NUMBERS = {"frame": (), "score": (), "box": (4,), "head_box": (4,)}  # of a row; other fields have them for every joint
 # Frames that the unit is told by: it holds for a whole track, and a hundred thousand tracks are to be written quickly.
 MEASURED = 16
 
@@ -27,6 +30,8 @@ class Track:
         person: number of the person within the recording.
         apart: the frames have no order in time: each is written as a track of one frame.
         valid: (t) bool, False where the source says that its ground truth is not to be scored; None = all are valid.
+        box, head_box: (t 4) left, top, right, bottom in pixels, zeros where not known; or None.
+        features: name -> (t j w) what a backbone says of the joints, of any width.
     """
 
     # Shapes are checked when a recording is written, with a message that names it.
@@ -36,19 +41,52 @@ class Track:
     person: int = 0
     apart: bool = False
     valid: np.ndarray | None = None
+    box: np.ndarray | None = None
+    head_box: np.ndarray | None = None
+    features: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.fields().values()), ()))
 
     def fields(self) -> dict[str, np.ndarray]:
-        """Row arrays of poses by their place under /rows."""
-        fields = {f"pose2d/{detector}": pose for detector, pose in self.pose2d.items()}
-        return fields if self.pose3d is None else {"pose3d": self.pose3d, **fields}
+        """Row arrays by their place under /rows."""
+        poses = {"pose3d": self.pose3d} | {f"pose2d/{detector}": pose for detector, pose in self.pose2d.items()}
+        others = {"box": self.box, "head_box": self.head_box}
+        others |= {f"features/{name}": values for name, values in self.features.items()}
+        return {name: values for name, values in (poses | others).items() if values is not None}
+
+
+@dataclass
+class Detections:
+    """What a detector found in the frames of a recording, without identities: n poses in order of their frames.
+
+    Attributes:
+        frame: (n) number of the frame within the recording, ascending.
+        pose: (n j 3) pixels x, y and confidence; confidence 0 = not seen.
+        score: (n) of the pose as a whole.
+        box: (n 4) left, top, right, bottom in pixels, zeros where not known; or None.
+        features: name -> (n j w) what a backbone says of the joints.
+    """
+
+    frame: np.ndarray
+    pose: np.ndarray
+    score: np.ndarray
+    box: np.ndarray | None = None
+    features: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def fields(self) -> dict[str, np.ndarray]:
+        """Arrays by their place under /detections/NAME."""
+        fields = {"frame": self.frame, "pose": self.pose, "score": self.score, "box": self.box}
+        fields |= {f"features/{name}": values for name, values in self.features.items()}
+        return {name: values for name, values in fields.items() if values is not None}
 
 
 @dataclass
 class Recording:
-    """One take as one camera saw it, with its tracks."""
+    """One take as one camera saw it, with its tracks, and detector -> its detections without identity."""
 
     subject: str
     action: str
@@ -57,6 +95,7 @@ class Recording:
     fps: float
     tracks: list[Track]
     label: str = ""
+    detections: dict[str, Detections] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -81,26 +120,9 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
         raise InputError(f"{recording.id}: no frames; leave the recording out")
     check_tracks(recording)
     for track in recording.tracks:
-        for detector in track.pose2d:
-            # The name of an array in a file, in which "/" makes folders and "." is the folder itself.
-            if not detector or "/" in detector or detector == ".":
-                raise InputError(
-                    f"{recording.id}: 2D poses called {detector!r}; expected a name without '/', such as 'cpn', "
-                    "call the detector so"
-                )
+        check_names(recording.id, track.pose2d, track.features)
         for name, values in track.fields().items():
-            where = f"{recording.id}, {name}"
-            if values.shape != (len(track), len(skeleton), 3):
-                raise InputError(
-                    f"{where}: shape {values.shape}, expected ({len(track)} frames, {len(skeleton)} joints of skeleton "
-                    f"{skeleton.name!r}, 3); map the joints by name first"
-                )
-            if not np.isfinite(values).all():
-                t, j, _ = np.argwhere(~np.isfinite(values))[0]
-                raise InputError(
-                    f"{where}: {values[t, j]} at frame {track.frame + t}, joint {skeleton.names[j]}; "
-                    "give finite numbers, and confidence 0 for what was not seen"
-                )
+            check_rows(f"{recording.id}, {name}", name, values, track.frame + np.arange(len(track)), skeleton)
         if track.valid is not None and (track.valid.shape != (len(track),) or track.valid.dtype != bool):
             raise InputError(
                 f"{recording.id}, valid: {track.valid.dtype} of shape {track.valid.shape}; expected ({len(track)} "
@@ -108,6 +130,45 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
             )
         if track.pose3d is not None:
             check_metres(track.pose3d, skeleton, recording.id)
+    check_names(recording.id, recording.detections)
+    for detector, found in recording.detections.items():
+        where, frame = f"{recording.id}, detections {detector}", np.asarray(found.frame)
+        check_names(where, found.features)
+        if frame.ndim != 1 or frame.dtype.kind != "i" or (np.diff(frame) < 0).any() or (frame < 0).any():
+            raise InputError(
+                f"{where}: frames {frame[:10]}, expected whole numbers from 0 in ascending order; sort them"
+            )
+        for name, values in found.fields().items():
+            check_rows(f"{where}, {name}", name, values, frame, skeleton)
+
+
+def check_names(where: str, *named: Iterable[str]) -> None:
+    """Raises InputError for a name that cannot be that of an array in a file."""
+    for name in chain(*named):
+        # In a file "/" makes folders and "." is the folder itself.
+        if not name or "/" in name or name == ".":
+            raise InputError(
+                f"{where}: an array called {name!r}; expected a name without '/', such as 'cpn', call it so"
+            )
+
+
+def check_rows(where: str, name: str, values: np.ndarray, frame: Int[np.ndarray, " n"], skeleton: Skeleton) -> None:
+    """Raises InputError for a row array of the wrong shape, or numbers that are not finite."""
+    if name in NUMBERS:
+        shape, expected = (len(frame), *NUMBERS[name]), f"({', '.join(map(str, (len(frame), *NUMBERS[name])))})"
+    else:
+        width = values.shape[-1] if name.startswith("features/") and values.ndim == 3 and values.shape[-1] else 3
+        shape = (len(frame), len(skeleton), width)
+        expected = f"({len(frame)} frames, {len(skeleton)} joints of skeleton {skeleton.name!r}, {width})"
+    if values.shape != shape:
+        raise InputError(f"{where}: shape {values.shape}, expected {expected}; map the joints by name first")
+    if not np.isfinite(values).all():
+        place = np.argwhere(~np.isfinite(values))[0]
+        joint = f", joint {skeleton.names[place[1]]}" if values.ndim == 3 else ""
+        raise InputError(
+            f"{where}: {values[tuple(place[:-1])]} at frame {frame[place[0]]}{joint}; "
+            "give finite numbers, and confidence 0 for what was not seen"
+        )
 
 
 def check_tracks(recording: Recording) -> None:
