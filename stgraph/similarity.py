@@ -1,0 +1,197 @@
+"""How alike two poses are: object keypoint similarity (OKS), and what is suppressed by it. NumPy, float64.
+
+Poses are in any unit, pixels in 2D and metres in 3D; areas and spreads are in the same. Coordinates of unseen joints
+are never looked at, so they may be anything.
+"""
+
+import re
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from stgraph.errors import InputError
+from stgraph.skeleton import Skeleton
+
+# Spread of annotators' clicks over the square root of a person's area, by joint without its side and in letters alone:
+# COCO's, PoseTrack's for the head, and the most alike of them for joints that neither has.
+SIGMAS = {
+    **{"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062},
+    **{"hip": 0.107, "knee": 0.087, "ankle": 0.089, "headbottom": 0.08, "headtop": 0.06},
+    # The head as a whole, and where the neck bears it; Human3.6M's Neck/Nose lies within the head and not at its front.
+    **{"head": 0.06, "neck": 0.08, "necknose": 0.08},
+    # The trunk, at the height of the shoulders and below.
+    **dict.fromkeys(("thorax", "spineshoulder", "shoulderbase"), 0.079),
+    **dict.fromkeys(("spine", "spinemid", "spinebase", "pelvis"), 0.107),
+    # Human3.6M's foot is the ankle, and Kinect's is near; so is its hand to the wrist.
+    **{"foot": 0.089, "hand": 0.062},
+}
+# Of any other joint: the mean of COCO's.
+OTHER_SIGMA = 0.067
+
+# Side of the smallest person by whose size poses are compared: pixels in 2D, metres in 3D.
+SMALLEST = {2: 16.0, 3: 0.1}
+# Share of the squared diagonal that a person's area is at least in 2D (a box 8 times as long as wide), and is in 3D (in
+# 2D that would be a box 4 times as long as wide: someone who stands).
+THINNEST = 1 / 8
+STANDING = 1 / 4
+
+
+def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
+    """Each joint's sigma of OKS, told by its name without the side ("LKnee", "left_knee", "Knee Right").
+
+    COCO's and PoseTrack's joints have the published ones, other joints of the body those most like them (`SIGMAS`), and
+    joints of which nothing is known `OTHER_SIGMA`.
+
+    >>> from stgraph.skeleton import POSETRACK15
+    >>> sigmas(POSETRACK15)[:5]
+    array([0.026, 0.08 , 0.06 , 0.079, 0.079])
+    """
+
+    def sigma(name: str) -> float:
+        letters = re.sub("[^a-z]", "", name.lower())
+        return SIGMAS.get(letters) or SIGMAS.get(re.sub("^(left|right|l|r)|(left|right)$", "", letters), OTHER_SIGMA)
+
+    return np.array([sigma(name) for name in skeleton.names])
+
+
+def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> Float[np.ndarray, "..."]:
+    """A person's area by which OKS measures distances, pixels^2 in 2D and metres^2 in 3D.
+
+    2D: width x height of the box around the seen joints, at least an eighth of its squared diagonal and (16 pixels)^2.
+    Without the first bound the area of someone who turns sideways, or of whom a limb alone is seen, falls to nothing,
+    and with it any OKS, though the person is as large as before; a box as slim as that is about what COCO takes, the
+    area of the silhouette. The second bound stands in where a joint or two say nothing of the size.
+
+    3D: a quarter of the squared diagonal of the box, at least (0.1 m)^2. Width x height would depend on how the axes
+    lie; the diagonal hardly does, and a quarter of its square is width x height of someone who stands.
+
+    Of a person cut off by the image or half hidden only the seen part counts. OKS takes the mean of two areas, so it is
+    enough that one of the two poses is whole.
+    """
+    known = seen[..., None]
+    lowest = np.where(known, pose, np.inf).min(-2, initial=np.inf)
+    highest = np.where(known, pose, -np.inf).max(-2, initial=-np.inf)
+    sides = np.maximum(highest - lowest, 0, dtype=np.float64)  # without a joint it is -inf
+    dimensions = sides.shape[-1]
+    diagonal = np.square(sides).sum(-1)
+    box = np.maximum(sides.prod(-1), THINNEST * diagonal) if dimensions == 2 else STANDING * diagonal
+    return np.asarray(np.maximum(box, SMALLEST[dimensions] ** 2))
+
+
+def oks(
+    one: Float[np.ndarray, "p j d"],
+    other: Float[np.ndarray, "m j d"],
+    one_seen: Bool[np.ndarray, "p j"],
+    other_seen: Bool[np.ndarray, "m j"],
+    sigmas: Float[np.ndarray, " j"],
+    one_area: Float[np.ndarray, " p"],
+    other_area: Float[np.ndarray, " m"],
+    spread: Float[np.ndarray, "p j"] | None = None,
+) -> Float[np.ndarray, "p m"]:
+    """Object keypoint similarity of every pair of poses, in [0, 1].
+
+    Mean of exp(-d^2 / (2 (s^2 (2 sigma)^2 + spread^2))) over the joints seen in both, at distance d; s^2 is the mean of
+    the two areas. 0 where there is no such joint. Without a spread it is COCO's, with both areas instead of the true
+    pose's alone, so that neither comes first.
+
+    Args:
+        one, other: coordinates, 2D or 3D.
+        one_seen, other_seen: which joints count.
+        sigmas: of `sigmas`.
+        one_area, other_area: above 0, as `area` gives them.
+        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit: what a
+            prediction is unsure of adds to what annotators are, so that it is matched further away.
+    """
+    # An unseen joint is infinitely far from any, which makes it as good as absent from the sum.
+    one = np.where(one_seen[..., None], one.astype(np.float64), np.inf)
+    other = np.where(other_seen[..., None], other.astype(np.float64), -np.inf)
+    # Axis by axis: pairs by joints is the one large array there is, and axes are two or three.
+    squared = np.square(one[:, None, :, 0] - other[:, :, 0])
+    for axis in range(1, one.shape[-1]):
+        step = one[:, None, :, axis] - other[:, :, axis]
+        squared += np.multiply(step, step, out=step)
+    # -2 s^2 (2 sigma)^2; the two areas together are 2 s^2.
+    divisor = (one_area[:, None] + other_area)[..., None] * (-4 * np.square(sigmas, dtype=np.float64))
+    if spread is not None:
+        divisor -= 2 * np.square(np.where(one_seen, spread, 0))[:, None]
+    squared /= divisor
+    shared = one_seen.astype(np.float64) @ other_seen.T
+    return np.exp(squared, out=squared).sum(-1) / np.maximum(shared, 1)
+
+
+def nms(
+    poses: Float[np.ndarray, "p j d"],
+    seen: Bool[np.ndarray, "p j"],
+    score: Float[np.ndarray, " p"],
+    threshold: float,
+    sigmas: Float[np.ndarray, " j"],
+) -> Int[np.ndarray, " m"]:
+    """Indices of the poses that stay, best score first: the best stays, those with an OKS above the threshold to it go.
+
+    Poses of equal score come in their own order.
+
+    Raises:
+        InputError: a score that is negative or no number.
+    """
+    compared = _Compared(poses, seen, score, sigmas)
+    waiting, kept = np.argsort(-score, kind="stable"), []
+    while len(waiting):
+        kept.append(waiting[0])
+        best, rest = waiting[:1], waiting[1:]
+        waiting = rest[compared.oks(best, rest) <= threshold]
+    return np.array(kept, dtype=np.int64)
+
+
+def soft_nms(
+    poses: Float[np.ndarray, "p j d"],
+    seen: Bool[np.ndarray, "p j"],
+    score: Float[np.ndarray, " p"],
+    sigmas: Float[np.ndarray, " j"],
+    decay: float = 0.5,
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+    """All poses, best first, and their scores once better poses have lowered them (Bodla et al. 2017, Gaussian).
+
+    Again and again the best of those that are left is taken, and the scores of the others are multiplied by
+    exp(-OKS^2 / decay). Nobody goes; who scores too little to count is for the caller to say.
+
+    Returns:
+        Indices in descending order of the lowered scores, and these, in that order.
+
+    Raises:
+        InputError: a score that is negative or no number.
+    """
+    compared = _Compared(poses, seen, score, sigmas)
+    waiting, left = np.arange(len(poses)), np.array(score, dtype=np.float64)
+    order = []
+    while len(waiting):
+        place = left[waiting].argmax()
+        order.append(waiting[place])
+        best, waiting = waiting[[place]], np.delete(waiting, place)
+        left[waiting] *= np.exp(-np.square(compared.oks(best, waiting)) / decay)
+    indices = np.array(order, dtype=np.int64)
+    return indices, left[indices]
+
+
+class _Compared:
+    """Poses to be compared with one of them at a time: a thousand pairwise at once would take hundreds of megabytes."""
+
+    def __init__(self, poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np.ndarray) -> None:
+        wrong = np.flatnonzero(~(score >= 0))
+        if len(wrong):
+            raise InputError(
+                f"score of pose {wrong[0]}: found {score[wrong[0]]}; expected a number of at least 0, higher where the "
+                "pose is surer; exponentiate scores that are logarithms"
+            )
+        self.poses, self.seen, self.sigmas, self.areas = poses, seen, sigmas, area(poses, seen)
+
+    def oks(self, one: Int[np.ndarray, "1"], others: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """OKS of a pose to others, all by index."""
+        return oks(
+            self.poses[one],
+            self.poses[others],
+            self.seen[one],
+            self.seen[others],
+            self.sigmas,
+            self.areas[one],
+            self.areas[others],
+        )[0]
