@@ -15,6 +15,7 @@ from stgraph.command import run_command
 from stgraph.data import Windows
 from stgraph.io.dataset import Dataset
 from stgraph.models import Model
+from stgraph.options import check_task
 from stgraph.params import load
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_report
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     settings = load(args.exp, args.set)
+    check_task(args.exp, settings, "lifting")
     dataset = Dataset(args.data or data_file(settings))
     run = Run.create(args.exp, settings, dataset, Engine("cpu"))
     train = run.windows(dataset, run.settings.data.train, margin=(0, 0), stride=settings.data.frames).keep_valid()

@@ -23,12 +23,16 @@ from stgraph.protocols import find_protocol
 from stgraph.report import write_json
 from stgraph.run import Run
 from stgraph.run.action import ActionRun
+from stgraph.run.dynamics import DynamicsRun
 from stgraph.run.engine import DEVICES, Engine
 from stgraph.skeleton import SKELETONS, skeleton_from
+from stgraph.tracking import Tracker
 
 SIDE = 2048  # of the square matrices whose product is the yardstick
 PRODUCTS = 10  # best of so many
+SLOW = 2.0  # seconds for a product of that size
 LIVE_FRAMES = 50
+PEOPLE, TRACKED_FRAMES = 6, 100  # of the tracked scene
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,7 +65,8 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
         for take in range(max(recordings, len(subjects) * len(actions))):
             pose = random.normal([0, 0, 5], 0.2, (frames, len(skeleton), 3)).astype(np.float32)
             pose2d = random.uniform(0, 1000, pose.shape).astype(np.float32)
-            track = Track({data.detector: pose2d} if data.detector else {}, pose)
+            detectors = {data.detector, getattr(data, "truth", data.detector)} if data.detector else ()
+            track = Track(dict.fromkeys(detectors, pose2d), pose)
             subject, action = subjects[take % len(subjects)], actions[take // len(subjects) % len(actions)]
             writer.add(Recording(subject, action, f"take {take}", camera, 50.0, [track]))
     return Dataset(path)
@@ -103,6 +108,11 @@ def predict(run: Run, dataset: Dataset) -> int:
     if isinstance(run, ActionRun):
         samples = run.part_clips(dataset, "train")
         return sum(int((batch["frame"] >= 0).sum()) for batch, _ in run.predictions(samples))
+    if isinstance(run, DynamicsRun):
+        samples = run.sequences(dataset, np.full(len(dataset), True))
+        index = torch.arange(min(len(samples), run.settings.optim.batch_size))
+        batch, _ = run.outputs(samples, index, run.model.eval())
+        return batch["inside"].numel()
     windows = run.windows(dataset, None)
     plan, frames = run.plan(find_protocol("standard"), windows), 0
     for index, _, _ in run.predictions(windows, plan):
@@ -121,6 +131,35 @@ def live_milliseconds(run: ActionRun) -> list[float]:
         live.update(pose)
         times.append(1000 * (time.perf_counter() - start))
     return sorted(times[live.window :])
+
+
+def yardstick(engine: Engine, dtype: torch.dtype) -> torch.Tensor:
+    """The square matrix whose product is timed; a small one where this machine has the precision in name alone."""
+    small = torch.randn(SIDE // 8, SIDE // 8, device=engine.device).to(dtype)
+    watch = Stopwatch(engine)
+    watch.measure("small", lambda: small @ small, times=2)
+    if watch.seconds["small"] * 8**3 > SLOW:
+        return small
+    return torch.randn(SIDE, SIDE, device=engine.device).to(dtype)
+
+
+def tracked_frames_per_second(run: DynamicsRun) -> float:
+    """Frames of people who walk past one another that are tracked in a second, by the median frame, all of it counted.
+
+    The scene has the run's skeleton and six people, whom a detector finds in every frame with noise.
+    """
+    random = np.random.default_rng(run.settings.seed)
+    joints, unit = len(run.skeleton), 1.0 if run.settings.data.detector else 0.002
+    body = random.uniform([-60, -180, -60], [60, 180, 60], (PEOPLE, joints, 3))[..., : run.settings.data.channels]
+    tracker, times = Tracker(run.predictor(), run.skeleton), []
+    for frame in range(TRACKED_FRAMES):
+        path = np.zeros((PEOPLE, 1, body.shape[2]))
+        path[:, 0, 0] = 250 * np.arange(PEOPLE) + 4 * frame * (-1) ** np.arange(PEOPLE)
+        pose = unit * (body + path + 500 + random.normal(0, 3, body.shape))
+        start = time.perf_counter()
+        tracker.update(pose, np.full(pose.shape[:2], 0.9), frame / 25)
+        times.append(time.perf_counter() - start)
+    return 1 / float(np.median(times))
 
 
 def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds: int) -> dict[str, float | int]:
@@ -144,8 +183,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         Run.create(name, settings, dataset, Engine(device, precision="bf16")), dataset, Listener(), restart=True
     )
     fits["bf16"].step(batches[0])
-    square = torch.randn(SIDE, SIDE, device=engine.device)
-    squares = {"fp32": square, "bf16": square.bfloat16()}
+    squares = {"fp32": yardstick(engine, torch.float32), "bf16": yardstick(engine, torch.bfloat16)}
     predicted: list[int] = []
     for index in batches:
         for precision, matrix in squares.items():
@@ -158,10 +196,11 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
             fit.training_mode()
             watch.measure(f"train_{precision}", lambda fit=fit, index=index: fit.step(index))
     seconds = watch.seconds
-    rate = {precision: 2 * SIDE**3 / seconds[f"gemm_{precision}"] for precision in squares}
+    rate = {name: 2 * len(matrix) ** 3 / seconds[f"gemm_{name}"] for name, matrix in squares.items()}
     samples = len(batch["label"])
     flop = operations(fp32.run) * len(batch["x"])
     live = live_milliseconds(fp32.run) if isinstance(fp32.run, ActionRun) else []
+    tracked = {"tracked_fps": tracked_frames_per_second(fp32.run)} if isinstance(fp32.run, DynamicsRun) else {}
     return {
         "gemm_fp32_gflops": rate["fp32"] / 1e9,
         "gemm_bf16_gflops": rate["bf16"] / 1e9,
@@ -176,6 +215,7 @@ def measure(name: str, settings: Settings, dataset: Dataset, device: str, rounds
         "peak_gib": peak,
         "threads": torch.get_num_threads(),
         **({"live_ms": live[len(live) // 2], "live_ms_95": live[int(0.95 * len(live))]} if live else {}),
+        **tracked,
     }
 
 
@@ -198,6 +238,9 @@ def table(name: str, numbers: dict[str, float | int]) -> str:
     if "live_ms" in numbers:
         text = f"{numbers['live_ms']:.1f} ms from a frame to its answer, 95 % within {numbers['live_ms_95']:.1f} ms"
         lines.append(f"  live            {text}")
+    if "tracked_fps" in numbers:
+        text = f"{numbers['tracked_fps']:.0f} frames/s of {PEOPLE} people, from detections to identities"
+        lines.append(f"  tracking        {text}")
     return "\n".join([*lines, f"  peak memory     {numbers['peak_gib']:.2f} GiB"])
 
 

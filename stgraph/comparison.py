@@ -15,6 +15,7 @@ from stgraph.errors import InputError
 from stgraph.fitting import Listener
 from stgraph.io.dataset import Dataset
 from stgraph.io.tables import markdown_table
+from stgraph.options import check_task
 from stgraph.params import Settings, load
 from stgraph.protocols import Protocol
 from stgraph.run import Run, data_file
@@ -123,11 +124,11 @@ def compare(
 
     joints: dict[tuple[str, ...], str] = {}
     for entry in chosen:
-        if entry.settings:
+        run = None if entry.settings else Run.load(entry.name, engine)
+        check_task(entry.exp, entry.settings or run.settings, "lifting")
+        if run is None:
             run = Run.create(entry.name, entry.settings, opened(entry.settings), engine)
             run.windows(opened(entry.settings), run.settings.data.train)
-        else:
-            run = Run.load(entry.name, engine)
         joints.setdefault(tuple(name for name in run.skeleton.names if name not in protocol.without_joints), entry.exp)
     if len(joints) > 1:
         each = "; ".join(f"{exp}: {len(names)} joints" for names, exp in joints.items())

@@ -16,6 +16,7 @@ from stgraph.errors import InputError
 from stgraph.fitting import Listener
 from stgraph.io.dataset import Dataset
 from stgraph.io.tables import markdown_table
+from stgraph.options import check_task
 from stgraph.params import Settings, with_data
 from stgraph.run import Run
 from stgraph.run.action import ActionRun
@@ -156,8 +157,7 @@ def chosen_runs(fold: Sequence[Entry], subject: str, dataset: Dataset) -> list[E
     for entry in fold:
         if entry.settings is None:
             raise InputError(f"{entry.exp}: is a trained run; name the experiment in params/ that it was made from")
-        if entry.settings.task["name"] != "action":
-            raise InputError(f"{entry.exp}: is of task {entry.settings.task['name']!r}; folds recognise actions")
+        check_task(entry.exp, entry.settings, "action")
     return [
         replace(entry, name=f"folds/{entry.name}", settings=everyone_else(entry.settings, subject, dataset))
         for entry in fold

@@ -9,6 +9,7 @@ from stgraph.options import open_run, run_options
 from stgraph.protocols import PROTOCOLS, find_protocol
 from stgraph.report import report_markdown, write_json
 from stgraph.run import evaluation_folder
+from stgraph.tracking_scores import MODES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +22,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="folder of the report (reports/NAME, and reports/NAME/PART for what is not the test part)",
     )
+    text = "part of the split, of recognisers and pose dynamics (test)"
+    arguments.add_argument("--scored", choices=("train", "validation", "test"), help=text)
     lifting = arguments.add_argument_group("lifters")
     lifting.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
     lifting.add_argument(
@@ -30,14 +33,19 @@ def parser() -> argparse.ArgumentParser:
     )
     action = arguments.add_argument_group("recognisers")
     action.add_argument("--views", type=int, help="samples of each clip, whose probabilities are averaged (1)")
-    action.add_argument("--scored", choices=("train", "validation", "test"), help="part of the split (test)")
     text = "write what each frame was taken for to frames.csv as well"
     action.add_argument("--per-frame", action="store_true", default=None, help=text)
+    dynamics = arguments.add_argument_group("pose dynamics")
+    dynamics.add_argument("--mode", choices=MODES, help="how tracking is scored (strict)")
     return arguments
 
 
 MOST_VIEWS = 100
-OPTIONS = {"lifting": ("protocol", "flip"), "action": ("views", "scored", "per_frame")}
+OPTIONS = {
+    "lifting": ("protocol", "flip"),
+    "action": ("views", "scored", "per_frame"),
+    "dynamics": ("scored", "mode"),
+}
 
 
 def options(args: argparse.Namespace, task: str) -> dict:
@@ -56,7 +64,7 @@ def options(args: argparse.Namespace, task: str) -> dict:
 def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
     task = run.settings.task["name"]
-    part = "-".join(args.subjects)[:60] if task == "action" and args.subjects else args.scored
+    part = "-".join(args.subjects)[:60] if task != "lifting" and args.subjects else args.scored
     folder = args.out or evaluation_folder(run.name, part)
     report, paths = run.write_evaluation(dataset, folder, **options(args, task))
     paths += [write_json(report, args.json)] if args.json else []

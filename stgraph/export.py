@@ -45,7 +45,8 @@ from pathlib import Path
 
 from stgraph.command import run_command
 from stgraph.deployment import OPSET, check_target, describe, write
-from stgraph.forms import INPUTS, Deployed, PoseRecogniser, form_of
+from stgraph.forms import FORMS, INPUTS, Deployed, PoseRecogniser, form_of
+from stgraph.options import check_task
 from stgraph.run import Run
 from stgraph.run.engine import Engine
 
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     check_target(args.out)
     run = Run.load(args.exp, Engine("cpu"))
+    check_task(args.exp, run.settings, *FORMS)
     form = form_of(run, args.input)
     found = write(form, args.out, describe(run, form))
     print(f"{args.out}: {run.name} (epoch {run.epoch:g}), opset {OPSET}, {args.out.stat().st_size / 1e6:.1f} MB")

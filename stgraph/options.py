@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
+from stgraph.errors import InputError
 from stgraph.io.dataset import Dataset
+from stgraph.params import Settings
 from stgraph.run import Run, data_file
 from stgraph.run.engine import DEVICES, PRECISIONS, Engine
 
@@ -26,3 +28,28 @@ def open_run(args: argparse.Namespace) -> tuple[Run, Dataset]:
     """The run and the dataset that `run_options` asked for."""
     run = Run.load(args.exp, Engine(args.device, precision=args.precision))
     return run, Dataset(args.data or data_file(run.settings))
+
+
+# What shows the results of an experiment of each task.
+INSTEAD = {
+    "lifting": "score and draw lifters with `python -m stgraph.evaluate` and `python -m stgraph.render`",
+    "action": "score and draw recognisers with `python -m stgraph.evaluate` and `python -m stgraph.render`",
+    "dynamics": "follow people with `python -m stgraph.track`, and score it with `python -m stgraph.evaluate`",
+}
+
+
+def check_task(exp: str, settings: Settings, *served: str) -> None:
+    """Raises InputError for an experiment of a task that a command does not serve."""
+    if (task := settings.task["name"]) not in served:
+        raise InputError(
+            f"{exp}: is an experiment of task {task!r}; this command takes those of {' and '.join(map(repr, served))}; "
+            f"{INSTEAD[task]}"
+        )
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """ "960x340" -> (960, 340)."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(f"--size {text}: expected WIDTHxHEIGHT in pixels, such as 960x340")
+    return int(parts[0]), int(parts[1])

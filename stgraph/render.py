@@ -16,7 +16,7 @@ from stgraph.figures.animation import ImagePanel, PosePanel, View, animate
 from stgraph.figures.contributions import RecognisedClip, animate_clip
 from stgraph.io.dataset import Dataset
 from stgraph.live import watch
-from stgraph.options import open_run, run_options
+from stgraph.options import check_task, open_run, picture_size, run_options
 from stgraph.protocols import find_protocol
 from stgraph.run import REPORTS, Run
 from stgraph.run.action import ActionRun
@@ -47,14 +47,6 @@ def typical(run: Run, dataset: Dataset, detector: str | None) -> list[str]:
         ids = sorted((id for id in scores if actions[id] == action), key=lambda id: scores[id]["P1"])
         chosen.append(ids[len(ids) // 2])
     return chosen
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """ "960x340" -> (960, 340)."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"--size {text}: expected WIDTHxHEIGHT in pixels, such as 960x340")
-    return int(parts[0]), int(parts[1])
 
 
 def cut(tracks: list[dict[str, np.ndarray]], start: float, frames: int, id: str) -> dict[str, np.ndarray]:
@@ -158,6 +150,7 @@ def main(args: argparse.Namespace) -> None:
         if not least <= value < math.inf or (option == "seconds" and not value):
             raise InputError(f"--{option} {value:g}: expected a finite number of {least} or more")
     run, dataset = open_run(args)
+    check_task(args.exp, run.settings, "lifting", "action")
     recognises = isinstance(run, ActionRun)
     draw, choose = (render_clip, typical_clips) if recognises else (render, typical)
     if args.recording:

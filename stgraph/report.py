@@ -6,8 +6,10 @@ from pathlib import Path
 
 from stgraph.evaluation import METRICS
 from stgraph.figures.plots import CLIP_PLOTS, PLOTS
+from stgraph.figures.tracks import TRACK_PLOTS
 from stgraph.io.files import replaced
 from stgraph.io.tables import markdown_table
+from stgraph.tracking_scores import recovery_markdown
 
 SYNTHETIC = (
     "> **Synthetic data.** The motion was made by a program. These numbers show that everything works; they say "
@@ -26,7 +28,7 @@ def write_report(report: Mapping, folder: Path | str) -> list[Path]:
     """Write report.json, report.md and a PNG per plot, each beside its place and renamed. Returns their paths."""
     folder = Path(folder)
     paths = [write_json(report, folder / "report.json")]
-    for name, plot in (CLIP_PLOTS if is_of_clips(report) else PLOTS).items():
+    for name, plot in KINDS[report.get("kind", "poses")][1].items():
         if (figure := plot(report)) is not None:
             paths.append(folder / f"{name}.png")
             with replaced(paths[-1]) as temporary:
@@ -45,14 +47,9 @@ def write_json(report: Mapping, path: Path | str) -> Path:
     return Path(path)
 
 
-def is_of_clips(report: Mapping) -> bool:
-    """Whether clips were recognised; otherwise poses were lifted."""
-    return report.get("kind") == "clips"
-
-
 def report_markdown(report: Mapping) -> str:
     """The report as Markdown: what was scored and how, the scores, tables by group, and the plots."""
-    return clips_markdown(report) if is_of_clips(report) else poses_markdown(report)
+    return KINDS[report.get("kind", "poses")][0](report)
 
 
 def clips_markdown(report: Mapping) -> str:
@@ -142,6 +139,43 @@ def poses_markdown(report: Mapping) -> str:
     return "\n".join(lines)
 
 
+def tracks_markdown(report: Mapping) -> str:
+    """Of people who were followed: errors of predictions, and scores of tracking, for every predictor."""
+    forecast = report["forecast"]
+    horizons = list(next(iter(forecast["error"].values())))
+    lines = [*_opening(report["about"]), "", "## Predictions", "", forecast["text"], ""]
+    rows = [(name, *map(_number, errors.values())) for name, errors in forecast["error"].items()]
+    rows.append(("joints", *(f"{count:,}" for count in forecast["joints"].values())))
+    lines += markdown_table((f"frames ahead ({forecast['unit']})", *horizons), rows)
+    lines += ["", "![Error by frames ahead](forecast.png)"]
+    if "tracking" not in report:
+        return "\n".join([*lines, "", f"Tracking is not scored: {report['not_tracked']}.", ""])
+    first = next(iter(report["tracking"].values()))
+    lines += ["", "## Tracking", "", f"- mode `{first['mode']}`: {first['what_it_does']}", ""]
+    names = [name for name in ("AP", "MOTA", "MOTP", "IDF1", "HOTA") if name in first["overall"]]
+    recovered = {
+        "recall": "recovered, %",
+        "recovering": "recovered",
+        "false": "false",
+        "kept_share": "identity kept, %",
+    }
+    rows = []
+    for name, scores in report["tracking"].items():
+        overall, again = scores["overall"], scores["recovery"]["overall"]
+        row = [_number(overall[key]) for key in names] + [f"{overall['switches']:,}"]
+        row += [f"{again[key]:,}" if isinstance(again[key], int) else _number(again[key]) for key in recovered]
+        rows.append((name, *row))
+    lines += markdown_table(("", *names, "switches", *recovered.values()), rows)
+    lines += [
+        "",
+        "Recovered, %: of the joints that the detector missed in a gap. Recovered and false: of the joints that the "
+        "tracker added. Identity kept: across gaps in which nothing of a person was detected.",
+        "",
+        "![Recovered joints by length of the gap](recovered.png)",
+    ]
+    return "\n".join([*lines, *recovery_markdown(first["recovery"]), ""])
+
+
 def _recognition(scores: Mapping) -> list[str]:
     """Accuracy over clips, frames ..., and the recall of every class with its counts."""
     parts = [name for name, part in scores.items() if isinstance(part, Mapping) and part.get("count")]
@@ -180,3 +214,11 @@ def _recognition(scores: Mapping) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+# Kind of report -> how it is told, and its plots.
+KINDS = {
+    "poses": (poses_markdown, PLOTS),
+    "clips": (clips_markdown, CLIP_PLOTS),
+    "tracks": (tracks_markdown, TRACK_PLOTS),
+}

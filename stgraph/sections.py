@@ -123,6 +123,36 @@ class ClipSettings(DataSettings):
         return problems
 
 
+class TrackSettings(DataSettings):
+    """Sequences of single people, with what a detector missed of them."""
+
+    detector: str | None = Field(description="2D detections that are the input; null: the 3D poses")
+    truth: str = Field("gt", description="2D poses that are to be predicted; in 3D the input's own poses are")
+    features: str | None = Field(None, description="visual features of the joints in the file that are fed as well")
+    cameras: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these cameras alone")
+    split: str = Field("standard", description="the file's split that says what is trained and tested on")
+    frames: Annotated[int, Field(ge=2)] = Field(24, description="length of a sequence")
+    stride: PositiveInt = Field(8, description="frames between training sequences of a track")
+    frame_steps: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
+        [1], description="frames from one of the sequence to the next: one of these for each training sequence"
+    )
+    still: Share = Field(1, description="share of the training sequences without motion that are kept")
+    flip: bool = Field(False, description="mirror half of the training sequences")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(0, description="degrees in the image, either way")
+    missed_joints: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0, description="share of the detected joints that are taken away as well, in runs of a few frames"
+    )
+    missed_people: Annotated[float, Field(ge=0, le=1)] = Field(
+        0, description="share of the sequences in which the person is taken away for a run of frames"
+    )
+    noise: NonNegativeFloat = Field(0, description="standard deviation of what is added to the input, in its unit")
+
+    @property
+    def channels(self) -> int:
+        """Of the model's input: x, y, or x, y, z."""
+        return 2 if self.detector else 3
+
+
 class OptimSettings(Section):
     """The optimizer and its learning rate."""
 

@@ -216,8 +216,8 @@ HAND21 = Skeleton(
     (-1, *(0 if joint % 4 == 1 else joint - 1 for joint in range(1, 21))),
 )
 
-# PoseTrack18's keypoints in the order of its files, rooted at the base of the head; one tree, so that no joint is cut off
-# from the others. Its ears are never annotated, and no score counts them.
+# PoseTrack18's keypoints in the order of its files, rooted at the base of the head; one tree, so that no joint is cut
+# off from the others. Its ears are never annotated, and no score counts them.
 POSETRACK17 = Skeleton(
     "posetrack17",
     (

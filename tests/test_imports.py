@@ -14,12 +14,13 @@ FILES = sorted([*ROOT.glob("stgraph/**/*.py"), *ROOT.glob("data_prep/**/*.py")])
 LAYERS = [
     {"errors", "allocator"},
     {"skeleton", "geometry"},
-    {"metrics", "registry", "io", "sections"},
-    {"protocols", "recognition", "figures"},
-    {"evaluation", "scores", "tally"},
+    {"metrics", "registry", "io", "sections", "similarity", "heatmaps"},
+    {"protocols", "recognition", "figures", "predictors"},
+    {"evaluation", "scores", "tally", "tracking_scores", "tracking", "forecasting"},
+    {"videos"},
     {"report"},
     {"motion"},
-    {"data", "clips", "models", "tasks"},
+    {"data", "clips", "sequences", "models", "tasks"},
     {"params"},
     {"checkpoint", "schedule"},
     {"fitting"},
@@ -28,7 +29,7 @@ LAYERS = [
     {"progress", "command", "options", "published", "cost", "live", "deployment"},
     {"comparison"},
     {"cross_validation"},
-    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds"},
+    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds", "track", "score"},
 ]
 COMMANDS = LAYERS[-1]
 DATA_PREP = {"errors", "skeleton", "geometry", "metrics", "io", "figures", "command"}

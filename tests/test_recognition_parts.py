@@ -3,7 +3,7 @@
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.run.action import part
+from stgraph.run.parts import part
 from tests.clip_people import settings, write_clips
 
 WHOLE = {"train": ["S1", "S2"], "validation": ["S3"], "test": ["S4"]}
@@ -41,7 +41,7 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, tmp_
     found = write_clips(tmp_path / "x.h5", splits={"standard": split} if split else {})
     chosen = settings(data=UNSET | data)
     if expected is None:
-        with pytest.raises(InputError, match=r"x.h5: no clip is in (part|subjects) .*--subjects \(S1, S2, S3, S4\)"):
+        with pytest.raises(InputError, match=r"x.h5: nothing is in (part|subjects) .*--subjects \(S1, S2, S3, S4\)"):
             part(chosen, found, name)
         return
     kept = part(chosen, found, name)

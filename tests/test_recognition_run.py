@@ -108,7 +108,7 @@ def test_an_action_that_was_not_trained_is_left_out_in_plain_sight(dataset, tmp_
     assert report["recognition"]["unknown"] == {"hop": 1} and report["scored"]["clips"] == 2
     text = report_markdown(report)
     assert "hop (1)" in text and "clips: 2 of 2 persons" in text
-    with pytest.raises(InputError, match="other.h5: no clip is in part 'test' of split 'standard'"):
+    with pytest.raises(InputError, match="other.h5: nothing is in part 'test' of split 'standard'"):
         run.evaluate(other)
 
 

@@ -1,0 +1,424 @@
+"""Pose dynamics: from a person's joints in the last frames to those of the current one (Yang et al., CVPR 2021).
+
+Nodes are the joints of the last n frames and of the current one; layers of separate spatial and temporal attention join
+them. The model is a filter: it predicts a frame, merges the prediction with what was detected there, each by its
+variance, and remembers the result. Of someone who is seen in part, the missed joints are remembered as they were
+predicted. While nothing of a person is seen there is nothing to remember: each frame is then predicted from the last
+ones that were, over a time that grows, which is an input.
+"""
+
+from typing import Annotated, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgraph.models import MODELS, Model
+from stgraph.models.blocks import in_full_precision
+from stgraph.skeleton import Skeleton
+
+Joints = Float[Tensor, "p j d"]
+Nodes = Float[Tensor, "p f j c"]
+FRAME = 0.04  # seconds between frames where nobody says when they were
+TIGHTEST, LOOSEST = -5.0, 3.0  # logarithms between which a standard deviation is learned, in body scales or shares
+WALK, UNKNOWN = (
+    1.0,
+    0.5,
+)  # body scales that a joint moves in a second, and that one may be off of which nothing is known
+AHEAD = 0.2  # seconds that velocities are shown to the network for
+FASTEST = 20.0  # body scales a second that a joint moves along an axis
+USUAL = 16.0  # squared deviation, in variances, beyond which a detection is an outlier
+GUESSED = 0.05  # confidence of a joint that was never seen, or not for long
+MASKED = -1e4  # added to the attention of what is not there; finite, so that where nothing is there nothing breaks
+
+
+class Memory(NamedTuple):
+    """What is remembered of p people: n frames in which they were seen, the latest last, and what is believed now.
+
+    Attributes:
+        pose: in the input's unit. spread: standard deviation of each joint along an axis, in that unit.
+        confidence: the detector's, falling while a joint is predicted; 0 where nothing is known of it yet.
+        time: seconds; -inf before the person's first frame.
+        features: visual ones, as they were last given; of width 0 without.
+        now_pose, now_spread, now_confidence: of the current frame, in which the person may be predicted alone.
+    """
+
+    pose: Float[Tensor, "p n j d"]
+    spread: Float[Tensor, "p n j"]
+    confidence: Float[Tensor, "p n j"]
+    time: Float[Tensor, "p n"]
+    features: Float[Tensor, "p n j w"]
+    now_pose: Joints
+    now_spread: Float[Tensor, "p j"]
+    now_confidence: Float[Tensor, "p j"]
+
+
+class Prediction(NamedTuple):
+    """Of the current frame: the joints, their standard deviation along an axis, and the displacement in `pose`."""
+
+    pose: Joints
+    spread: Float[Tensor, "p j"]
+    displacement: Joints
+
+
+class Attention(nn.Module):
+    """J + MLP([J || M_spatial || M_temporal]), each M = sum softmax(q . k) v over the nodes that are there.
+
+    Spatial edges join all joints of a frame, so that no joint is an island; temporal ones a joint with itself in the
+    frames up to its own.
+
+    Args:
+        channels: width.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.spatial, self.temporal = nn.Linear(channels, 3 * channels), nn.Linear(channels, 3 * channels)
+        self.mlp = nn.Sequential(nn.Linear(3 * channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+
+    def forward(self, nodes: Nodes, there: Bool[Tensor, "p f j"], first: int = 0) -> Float[Tensor, "p _ j c"]:
+        """Nodes from frame `first` on, changed by what they attend to."""
+        x = self.norm(nodes)
+        absent = torch.where(there, 0.0, MASKED).to(x.dtype)
+        q, k, v = self.spatial(x[:, first:]).chunk(3, dim=-1)
+        spatial = F.scaled_dot_product_attention(q, k, v, absent[:, first:, None])
+        q, k, v = (part.transpose(1, 2) for part in self.temporal(x).chunk(3, dim=-1))
+        frames = x.shape[1]
+        later = torch.full((frames, frames), MASKED, dtype=x.dtype, device=x.device).triu(1)[first:]
+        temporal = F.scaled_dot_product_attention(q[:, :, first:], k, v, absent.mT[:, :, None] + later).transpose(1, 2)
+        return nodes[:, first:] + self.mlp(torch.cat([x[:, first:], spatial, temporal], dim=-1))
+
+    def of_candidates(
+        self, candidates: Float[Tensor, "p q c"], nodes: Nodes, there: Bool[Tensor, "p q"], known: Bool[Tensor, "p j"]
+    ) -> Float[Tensor, "p q c"]:
+        """As `forward` for candidate joints of the current frame, whose type nobody knows yet.
+
+        Their spatial edges lead to the nodes of the current frame and to one another, their temporal ones to all joints
+        of the last frame.
+        """
+        x, others = self.norm(candidates), self.norm(nodes[:, -2:])
+        mask = torch.where(torch.cat([torch.ones_like(known), there], dim=1), 0.0, MASKED).to(x.dtype)
+        q, k, v = self.spatial(torch.cat([others[:, -1], x], dim=1)).chunk(3, dim=-1)
+        spatial = F.scaled_dot_product_attention(q[:, -x.shape[1] :], k, v, mask[:, None])
+        q = self.temporal(x).chunk(3, dim=-1)[0]
+        _, k, v = self.temporal(others[:, 0]).chunk(3, dim=-1)
+        temporal = F.scaled_dot_product_attention(q, k, v, torch.where(known, 0.0, MASKED).to(x.dtype)[:, None])
+        return candidates + self.mlp(torch.cat([x, spatial, temporal], dim=-1))
+
+
+class Head(nn.Linear):
+    """An affine map of the channels. A convolution of one tap is the same, and takes a millisecond to begin."""
+
+    def forward(self, x: Float[Tensor, "b c t j"]) -> Float[Tensor, "b n t j"]:
+        """Of every node."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+@MODELS.register("pose_dynamics")
+class PoseDynamics(Model):
+    """The pose-dynamics graph network as a filter.
+
+    Args:
+        skeleton: any.
+        in_channels: coordinates of a joint, 2 or 3.
+        heads: "displacement", and perhaps "candidate" with the number of its outputs.
+        history: frames that are remembered of a person.
+        channels: width. layers: of attention.
+        features: width of the visual features of a joint; 0 without.
+        spacing: seconds between remembered frames, at least: of a velocity's noise, twice the time leaves half.
+        fade: seconds in which the confidence of a joint that is not detected halves.
+    """
+
+    tasks = ("dynamics",)
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        history: PositiveInt = 3,
+        channels: PositiveInt = 64,
+        layers: PositiveInt = 2,
+        features: NonNegativeInt = 0,
+        spacing: Annotated[float, Field(ge=0)] = 0.1,
+        fade: Annotated[float, Field(gt=0)] = 0.5,
+    ) -> None:
+        super().__init__()
+        self.history, self.dimensions, self.width = history, in_channels, features
+        self.spacing, self.fade = spacing, fade
+        joints = len(skeleton)
+        numbers = 3 * in_channels + 6  # of a node: see `nodes`
+        self.place = nn.Sequential(nn.Linear(numbers, channels), nn.ReLU(), nn.Linear(channels, channels))
+        self.sight = None
+        if features:
+            self.sight = nn.Sequential(nn.Linear(features, channels), nn.ReLU(), nn.Linear(channels, channels))
+        self.kind = nn.Parameter(torch.randn(joints, channels))
+        self.layers = nn.ModuleList(Attention(channels) for _ in range(layers))
+        # Displacement along each axis, shares of the joint's and of the body's velocity, the logarithm of the spread.
+        outputs = heads | {"displacement": in_channels * heads["displacement"] + 3}
+        self.heads = nn.ModuleDict({name: Head(channels, count) for name, count in outputs.items()})
+        # Training starts from shares of constant velocities and the spread of a random walk.
+        nn.init.zeros_(self.heads["displacement"].weight)
+        with torch.no_grad():
+            self.heads["displacement"].bias.copy_(torch.tensor([0.0] * in_channels + [0.2, 0.3, 0.0]))
+        # Logarithm of a detected joint's standard deviation at confidence 1, in body scales, and what doubt adds to it.
+        self.noise = nn.Parameter(torch.full((joints,), -4.0))
+        self.doubt = nn.Parameter(torch.tensor(1.0))
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section for sequences of this length."""
+        if settings["history"] >= frames:
+            return [f"history: {settings['history']} frames leave none of data.frames, {frames}, to predict"]
+        return []
+
+    # One frame --------------------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        pose: Joints,
+        confidence: Float[Tensor, "p j"],
+        time: Float[Tensor, " p"],
+        features: Float[Tensor, "p j w"] | None = None,
+    ) -> Memory:
+        """The memory of people who are seen for the first time; their unseen joints have confidence 0."""
+        _, scale = centre_and_scale(pose, confidence > 0)
+        spread = self.detected_spread(confidence, scale)
+        sight = pose.new_zeros(*pose.shape[:2], self.width) if features is None else features
+        frame = (pose, spread, confidence, time, sight)
+        empty = [
+            values.new_zeros(values[:, None].shape).expand(-1, self.history - 1, *values.shape[1:]) for values in frame
+        ]
+        empty[3] = empty[3] - torch.inf
+        return Memory(*map(with_frame, empty, frame), pose, spread, confidence)
+
+    def detected_spread(self, confidence: Float[Tensor, "p j"], scale: Float[Tensor, " p"]) -> Float[Tensor, "p j"]:
+        """Standard deviation along an axis that a detected joint of this confidence has, learned."""
+        logarithm = self.noise + self.doubt * (1 - confidence)
+        return scale[:, None] * logarithm.clamp(TIGHTEST, LOOSEST).exp()
+
+    def predict(self, memory: Memory, time: Float[Tensor, " p"]) -> Prediction:
+        """The joints at a later time, seconds; those that were never seen are told from the others."""
+        return self.look_ahead(memory, time)[0]
+
+    def look_ahead(self, memory: Memory, time: Float[Tensor, " p"]) -> tuple[Prediction, list[Nodes]]:
+        """The prediction, and the nodes that each layer was given, of which candidates are told."""
+        nodes, there, scale, last, own, body = self.nodes(memory, time)
+        given = []
+        for layer in self.layers:
+            given.append(nodes)
+            nodes = layer(nodes, there, self.history if layer is self.layers[-1] else 0)
+        out = in_full_precision(self.heads["displacement"], nodes.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
+        elapsed = (time - memory.time[:, -1]).to(out.dtype)[:, None, None]
+        displacement, mine, ours, logarithm = out.split([self.dimensions, 1, 1, 1], dim=-1)
+        displacement = scale[:, None, None] * displacement + (mine * own + ours * body) * elapsed
+        # As a random walk's, times what the network says.
+        before = torch.where(memory.confidence[:, -1] > 0, memory.spread[:, -1], UNKNOWN * scale[:, None])
+        spread = torch.hypot(before, WALK * scale[:, None] * elapsed[..., 0])
+        spread = spread * logarithm[..., 0].clamp(-LOOSEST, LOOSEST).exp()
+        return Prediction(last + displacement, spread, displacement), given
+
+    def nodes(
+        self, memory: Memory, time: Float[Tensor, " p"]
+    ) -> tuple[Nodes, Bool[Tensor, "p f j"], Float[Tensor, " p"], Joints, Joints, Float[Tensor, "p 1 d"]]:
+        """What the layers begin with; whether each node is there; scale, last pose, and velocities of joints and body.
+
+        The current frame's nodes stand at the last pose, those of a joint that nobody knows yet at its centre. A
+        velocity is taken from the first of the remembered frames in which the joint is known.
+        """
+        known = memory.confidence > 0
+        centre, scale = centre_and_scale(memory.pose[:, -1], known[:, -1])
+        unit = scale[:, None, None]
+        last = torch.where(known[:, -1, :, None], memory.pose[:, -1], centre[:, None])
+        age = memory.time[:, -1:] - memory.time  # of each frame when the last one was new
+        first = known.int().argmax(dim=1)
+        seconds = age.gather(1, first).to(last.dtype)
+        moving = (known[:, -1] & (seconds > 0))[..., None]
+        since = last - memory.pose.gather(1, first[:, None, :, None].expand(-1, -1, -1, self.dimensions))[:, 0]
+        own = torch.where(moving, since / seconds.clamp_min(1e-3)[..., None], torch.nan)
+        # The median, of which joints that jump to another place do not move much.
+        body = own.nanmedian(dim=1, keepdim=True).values.nan_to_num(0)
+        fastest = FASTEST * unit
+        own = own.nan_to_num(0).maximum(-fastest).minimum(fastest)
+        elapsed = (time[:, None] - memory.time).to(last.dtype)
+        elapsed = torch.where(torch.isfinite(elapsed), elapsed, 0)
+        # Of all frames, then of the current one: it knows how long ago its pose was, and how it moved before. Changes
+        # are small beside places; some times as large they weigh as much.
+        place, change = memory.pose - centre[:, None, None], 5 * (memory.pose - last[:, None])
+        moves = [torch.where(known[..., None], values / unit[:, None], 0) for values in (place, change)]
+        still = torch.zeros_like(moves[0])
+        current = [(last - centre[:, None]) / unit, AHEAD * body.expand_as(own) / unit, AHEAD * own / unit]
+        places = torch.cat([torch.cat([*moves, still], -1), torch.cat(current, -1)[:, None]], dim=1)
+
+        def with_last(values: Shaped[Tensor, "p n j"]) -> Shaped[Tensor, "p f j"]:
+            return torch.cat([values, values[:, -1:]], dim=1)
+
+        known = with_last(known)
+        spread = torch.where(known, with_last(memory.spread) / unit, 1).clamp_min(1e-4).log()
+        elapsed = torch.cat([elapsed, elapsed[:, -1:]], dim=1)[..., None].expand_as(spread)
+        now = torch.zeros_like(spread)
+        now[:, -1] = 1
+        numbers = [with_last(memory.confidence), known.to(spread.dtype), spread, elapsed, (elapsed + 0.01).log(), now]
+        x = self.place(torch.cat([places, torch.stack(numbers, dim=-1)], dim=-1))
+        total, parts = x + self.kind, 2
+        if self.sight is not None:
+            total, parts = total + F.pad(self.sight(memory.features), (0, 0, 0, 0, 0, 1)), 3
+        return total / parts, known | (now > 0), scale, last, own, body
+
+    def merge(
+        self,
+        memory: Memory,
+        predicted: Joints,
+        spread: Float[Tensor, "p j"],
+        pose: Joints,
+        confidence: Float[Tensor, "p j"],
+        time: Float[Tensor, " p"],
+        features: Float[Tensor, "p j w"] | None = None,
+    ) -> Memory:
+        """The memory after a frame: predicted and detected joints weighed by their variances.
+
+        A detection that is further off than both variances make likely has a larger one. A joint that was not detected
+        (confidence 0) is as predicted, and its confidence falls.
+        """
+        seen, ever = confidence > 0, (memory.confidence[:, -1] > 0).any(dim=1, keepdim=True)
+        _, scale = centre_and_scale(torch.where(seen[..., None], pose, predicted), seen | ever)
+        noise = self.detected_spread(confidence, scale).square()
+        variance = spread.square()
+        off = (pose - predicted).square().mean(dim=-1) / (variance + noise)
+        noise = noise * (1 + (off - USUAL).clamp_min(0))
+        gain = torch.where(ever, torch.where(seen, variance / (variance + noise), 0), 1)
+        merged = predicted + gain[..., None] * (pose - predicted)
+        spread = torch.where(ever, variance * (1 - gain).clamp_min(1e-6), noise).sqrt()
+        # Times are doubles where the caller's are: seconds since long ago.
+        passed = (time - memory.time[:, -1]).to(confidence.dtype)
+        faded = memory.confidence[:, -1] * torch.exp2(-passed / self.fade)[:, None]
+        certain = torch.where(seen, torch.maximum(confidence, faded), faded)
+        sight = memory.features[:, -1] if features is None else features
+        frame = (merged, spread, certain, time, sight)
+        # The last frame gives way to this one if it followed the one before it too soon.
+        later = (memory.time[:, -1] - memory.time[:, -2] >= self.spacing) if self.history > 1 else seen.any(dim=1)
+        there, kept = seen.any(dim=1), []
+        for old, new in zip(memory, frame, strict=False):
+            over = (slice(None), *[None] * (old.ndim - 1))
+            before = torch.where(later[over], old[:, 1:], old[:, :-1])
+            kept.append(torch.where(there[over], with_frame(before, new), old))
+        # Where a joint is that was never seen the others tell: of each frame anew, and not for sure.
+        return Memory(*kept, merged, spread, torch.where(ever, certain.clamp_min(GUESSED), certain))
+
+    def candidates(
+        self,
+        memory: Memory,
+        given: list[Nodes],
+        pose: Float[Tensor, "p q d"],
+        confidence: Float[Tensor, "p q"],
+        features: Float[Tensor, "p q w"] | None = None,
+    ) -> Float[Tensor, "p n q"]:
+        """Logits of what each candidate joint of the current frame is: a joint of the skeleton, in order, or none.
+
+        Args:
+            given: of `look_ahead`.
+            confidence: 0 where there is no candidate.
+        """
+        known = memory.confidence[:, -1] > 0
+        centre, scale = centre_and_scale(memory.pose[:, -1], known)
+        place = (pose - centre[:, None]) / scale[:, None, None]
+        # It has not moved from anywhere, and is neither known nor of another time.
+        still, others = torch.zeros_like(place), torch.zeros_like(confidence)[..., None].expand(-1, -1, 5)
+        x = self.place(torch.cat([place, still, still, confidence[..., None], others], dim=-1))
+        parts = [x] if self.sight is None or features is None else [x, self.sight(features)]
+        x = torch.stack(parts).mean(0)
+        for layer, nodes in zip(self.layers, given, strict=True):
+            x = layer.of_candidates(x, nodes, confidence > 0, known)
+        return in_full_precision(self.heads["candidate"], x.mT[:, :, None])[:, :, 0]
+
+    # A sequence -------------------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        x: Float[Tensor, "b d t j"],
+        *,
+        confidence: Float[Tensor, "b t j"] | None = None,
+        time: Float[Tensor, "b t"] | None = None,
+        features: Float[Tensor, "b w t j"] | None = None,
+        candidates: Float[Tensor, "b d 1 q"] | None = None,
+        candidate_confidence: Float[Tensor, "b 1 q"] | None = None,
+        candidate_features: Float[Tensor, "b w 1 q"] | None = None,
+    ) -> dict[str, Tensor]:
+        """Every frame as it was predicted from those before, and as it is believed once its joints are known.
+
+        Args:
+            confidence: 0 where a joint was not detected; by default all are.
+            time: seconds, ascending.
+            candidates: joints of the last frame, for the head "candidate".
+
+        Returns:
+            displacement: (b d t j) of the last pose, as learned. pose: (b d t j) predicted. spread: (b 1 t j)
+            of the prediction, standard deviation along an axis. merged: (b d t j). candidate: (b n 1 q) logits. All in
+            the unit of x; the first frame, which nothing predicts, is as it was detected.
+        """
+        pose = x.permute(0, 2, 3, 1)
+        confidence = torch.ones_like(pose[..., 0]) if confidence is None else confidence
+        if time is None:
+            time = (FRAME * torch.arange(pose.shape[1], device=x.device, dtype=x.dtype)).expand(len(pose), -1)
+        sight = [None] * pose.shape[1] if features is None else features.permute(0, 2, 3, 1).unbind(1)
+        # What is remembered before each frame comes first, without gradients: through all frames they cost as much
+        # again and are noise. All frames are then one batch.
+        memories = []
+        with torch.no_grad():
+            memory = self.start(pose[:, 0], confidence[:, 0], time[:, 0], sight[0])
+            for frame in range(1, pose.shape[1]):
+                memories.append(memory)
+                found = self.predict(memory, time[:, frame])
+                seen = pose[:, frame], confidence[:, frame], time[:, frame], sight[frame]
+                memory = self.merge(memory, found.pose, found.spread, *seen)
+        before = Memory(*(torch.stack(values, dim=1).flatten(0, 1) for values in zip(*memories, strict=True)))
+        prediction, given = self.look_ahead(before, time[:, 1:].flatten())
+        new = (pose, confidence, time) if features is None else (pose, confidence, time, features.permute(0, 2, 3, 1))
+        merged = self.merge(
+            before, prediction.pose, prediction.spread, *(values[:, 1:].flatten(0, 1) for values in new)
+        )
+        first = self.detected_spread(confidence[:, 0], centre_and_scale(pose[:, 0], confidence[:, 0] > 0)[1])
+        each = {
+            "displacement": (torch.zeros_like(pose[:, 0]), prediction.displacement),
+            "pose": (pose[:, 0], prediction.pose),
+            "merged": (pose[:, 0], merged.now_pose),
+            "spread": (first[..., None], prediction.spread[..., None]),
+        }
+        outputs = {}
+        for name, (start, later) in each.items():
+            later = later.unflatten(0, (len(pose), -1))
+            outputs[name] = torch.cat([start[:, None], later], dim=1).movedim(-1, 1)
+        if candidates is not None:
+            last = torch.arange(len(pose), device=x.device) * (pose.shape[1] - 1) + pose.shape[1] - 2
+            sight = None if candidate_features is None else candidate_features[:, :, 0].mT
+            logits = self.candidates(
+                Memory(*(values[last] for values in before)),
+                [nodes[last] for nodes in given],
+                candidates[:, :, 0].mT,
+                candidate_confidence[:, 0],
+                sight,
+            )
+            outputs["candidate"] = logits[:, :, None]
+        return outputs
+
+
+def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:
+    """Mean of the known joints, and the root of their mean squared distance from it; constants to the gradient.
+
+    Where all known joints coincide, the scale is that of the last digits of the coordinates: positive.
+    """
+    pose, weight = pose.detach(), known[..., None].to(pose.dtype)
+    count = weight.sum(1).clamp_min(1)
+    centre = (pose * weight).sum(1) / count
+    squares = ((pose - centre[:, None]) * weight).square().sum(dim=(1, 2)) / count[:, 0]
+    least = 1e-3 * (1 + centre.abs().amax(dim=1))
+    return centre, torch.maximum(squares.sqrt(), least)
+
+
+def with_frame(frames: Float[Tensor, "p m ..."], frame: Float[Tensor, "p ..."]) -> Float[Tensor, "p n ..."]:
+    """Frames with one more behind them."""
+    return torch.cat([frames, frame[:, None].to(frames.dtype)], dim=1)
