@@ -19,10 +19,11 @@ State = TypeVar("State", bound=tuple)
 FADE = 0.5  # seconds in which the confidence of a joint that is not detected halves
 # Standard deviations, in body scales (see `body_scale`), tuned once on training scenes of `data_prep
 # scenes` for the least error five frames ahead (Kalman) and for spreads that are as large as the errors are (all).
-DETECTION = 0.05  # of a detected joint
-HOLD = 1.0  # of where a held joint has gone to after a second
-TURN = 4.0  # of where a joint of constant velocity has gone to after a second, squared time
+DETECTION = 0.07  # of a detected joint
+HOLD = 0.18  # of where a held joint has gone to after a second; it grows with the root of the time
+TURN = 0.9  # of where a joint of constant velocity has gone to after a second; it grows with the time
 ACCELERATION = 1.2  # of the white acceleration that the Kalman filter expects, per second^1.5
+FILTERED = 0.45  # of the filter's standard deviation: what its errors are, which are not normally distributed
 NOISE = 0.15  # of a detected joint as the Kalman filter expects it
 
 
@@ -112,7 +113,7 @@ class Hold:
     def spread(self, state: Held, elapsed: Numbers) -> Numbers:
         """The standard deviation of joints that were detected so long ago."""
         size = body_scale(state.pose[:, -1], state.confidence > 0)[:, None]
-        return size * np.hypot(DETECTION, HOLD * elapsed)
+        return size * np.hypot(DETECTION, HOLD * np.sqrt(elapsed))
 
     def merge(self, state: Held, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Held:
         """See `Predictor`; what was detected counts as it is."""
@@ -148,12 +149,9 @@ class Velocity(Hold):
         return Forecast(state.pose[:, 1] + velocity * elapsed[..., None], self.spread(state, elapsed))
 
     def spread(self, state: Held, elapsed: Numbers) -> Numbers:
-        """The standard deviation of joints that were detected so long ago: both ends of the velocity are noisy."""
-        before, last = state.seen[:, 0], state.seen[:, 1]
-        between = np.where(np.isfinite(before), last - np.where(np.isfinite(before), before, 0), np.inf)
-        share = elapsed / between
+        """The standard deviation of joints that were detected so long ago."""
         size = body_scale(state.pose[:, -1], state.confidence > 0)[:, None]
-        return size * np.hypot(DETECTION * np.hypot(1 + share, share), TURN * elapsed**2)
+        return size * np.hypot(DETECTION, TURN * elapsed)
 
 
 class Filtered(NamedTuple):
@@ -196,7 +194,7 @@ class Kalman:
     def predict(self, state: Filtered, time: float) -> Forecast:
         """See `Predictor`."""
         pose, covariance = self.ahead(state, time)
-        return Forecast(pose, np.sqrt(covariance[..., 0, 0]))
+        return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0, 0]))
 
     def merge(self, state: Filtered, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         """See `Predictor`."""
@@ -227,7 +225,7 @@ class Kalman:
 
     def believed(self, state: Filtered) -> Believed:
         """See `Predictor`."""
-        return Believed(state.pose, np.sqrt(state.covariance[..., 0, 0]), state.confidence)
+        return Believed(state.pose, FILTERED * np.sqrt(state.covariance[..., 0, 0]), state.confidence)
 
 
 PREDICTORS: dict[str, type] = {"hold": Hold, "velocity": Velocity, "kalman": Kalman}

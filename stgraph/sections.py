@@ -139,7 +139,7 @@ class TrackSettings(DataSettings):
     still: Share = Field(1, description="share of the training sequences without motion that are kept")
     flip: bool = Field(False, description="mirror half of the training sequences")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(0, description="degrees in the image, either way")
-    missed_joints: Annotated[float, Field(ge=0, lt=1)] = Field(
+    missed_joints: Annotated[float, Field(ge=0, le=0.8)] = Field(
         0, description="share of the detected joints that are taken away as well, in runs of a few frames"
     )
     missed_people: Annotated[float, Field(ge=0, le=1)] = Field(

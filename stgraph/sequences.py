@@ -77,7 +77,8 @@ class Sequences:
         start = np.minimum(stride * number, last[track])
         self.table = torch.from_numpy(np.stack([track, start], axis=1))
         if training and settings.still < 1:
-            self.table = self.table[self.moving() | (torch.rand(len(self), generator=seeded()) < settings.still)]
+            kept = self.moving() | (torch.rand(len(self), generator=seeded()) < settings.still)
+            self.table = self.table[kept] if kept.any() else self.table
 
     def moving(self) -> Bool[Tensor, " n"]:
         """In which sequences the person moves: joints by `MOVING` body scales in a quarter of the time, on average."""
@@ -231,7 +232,8 @@ class Sequences:
         # What is detected where nothing is annotated may be right: it is no candidate to learn from.
         kind = torch.where(annotated, kind, -1)
         label = torch.cat([kind, torch.full_like(kind, joints)], dim=2)
-        others = confidence.roll(1, 0) if len(pose) > 1 else torch.zeros_like(confidence)
+        # Of someone who is missed nobody knows where others would be beside.
+        others = confidence.roll(1, 0) * seen.any(2, keepdim=True) * (len(pose) > 1)
         confidence = torch.cat([confidence, others], dim=2)
         found = {
             "candidates": rearrange(torch.cat([pose, other], dim=2), "b t q d -> b d t q"),

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.optimize import linear_sum_assignment
+from scipy.special import gammainc
 
 from stgraph.errors import InputError
 from stgraph.io.posetrack import Video
@@ -280,9 +281,9 @@ class Tracker:
         seen, moved = detected > 0, np.zeros(believed.shape, bool)
         moved[found] = (np.abs(pose[found] - given[match[found]]) > SAME * (1 + np.abs(pose[found]))).any(axis=2)
         mark = np.where(seen, np.where(moved, MERGED, DETECTED), np.where(believed > 0, PREDICTED, ABSENT))
-        # How likely an error of the predicted spread is below half a head's size: Rayleigh's distribution.
-        size = body_scale(pose, believed > 0)[:, None]
-        right = 1 - np.exp(-0.5 * np.square(NEAR * size / np.maximum(spread, 1e-9)))
+        # How likely the error is below half a head's size, where its density falls as exp(-error / s) in d dimensions.
+        size, dimensions = body_scale(pose, believed > 0)[:, None], pose.shape[2]
+        right = gammainc(dimensions, np.sqrt(dimensions + 1) * NEAR * size / np.maximum(spread, 1e-9))
         certain = np.where(seen, detected, believed.clip(0.05) * right)
         mark = np.where((mark == PREDICTED) & (right < 0.5), ABSENT, mark)
         if self.size is not None:

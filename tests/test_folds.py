@@ -162,7 +162,7 @@ def test_classes_that_one_subject_alone_shows_count_as_not_recognised(tmp_path):
         (["tiny", "--subjects", "S7"], "--subjects S7: clips.h5 has S1, S2, S3, S4"),
         (["tini"], "params/tini/params.json: no such experiment .did you mean tiny"),
         (["tiny", "--detector", "cpn"], "has no pose2d/cpn .*its detectors are noisy, openpose"),
-        (["lifter"], "lifter: is of task 'lifting'; folds recognise actions"),
+        (["lifter"], "lifter: is an experiment of task 'lifting'; this command takes those of 'action'"),
         (["trained"], "trained: is a trained run; name the experiment in params/ that it was made from"),
     ],
 )

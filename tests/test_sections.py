@@ -3,7 +3,9 @@
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.sections import ClipSettings
+from stgraph.params import validate
+from stgraph.sections import ClipSettings, TrackSettings
+from tests import track_people
 from tests.clip_people import settings
 
 FLAT = {"detector": "openpose", "normalise": "image"}
@@ -80,3 +82,53 @@ def test_everything_is_told_at_once():
 def test_values_that_are_impossible_are_refused_with_what_is_allowed(section, values, message):
     with pytest.raises(InputError, match=message):
         settings(**{section: values})
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"train": ["S1", "S2"], "test": ["S2"]}, "test: S2 also in data.train; a subject is in one of them alone"),
+        ({"train": ["S1"], "validation": ["S1"]}, "validation: S1 also in data.train"),
+        ({"skeleton": {"names": ["a", "b"]}}, "skeleton: parents missing; expected names, parents, and perhaps"),
+    ],
+)
+def test_tracks_whose_parts_or_joints_do_not_go_together_are_named(changes, problem):
+    [found] = TrackSettings(dataset="x", detector=None, **changes).problems()
+    assert problem in found
+    with pytest.raises(InputError, match="here: 1 problem\n  data.") as caught:
+        track_people.settings(data=changes)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("data", {"frames": 1}, "data.frames: found 1"),
+        ("data", {"frame_steps": []}, "data.frame_steps: found"),
+        ("data", {"frame_steps": [0]}, "data.frame_steps.0: found 0"),
+        ("data", {"missed_joints": 1.0}, "data.missed_joints: found 1.0"),
+        ("data", {"missed_people": 1.5}, "data.missed_people: found 1.5"),
+        ("data", {"still": 0.0}, "data.still: found 0.0"),
+        ("data", {"noise": -1.0}, "data.noise: found -1.0"),
+        ("data", {"sampling": "crop"}, "data.sampling: unknown key"),
+        ("data", {"frames": 2}, "model.history: 2 frames leave none of data.frames, 2, to predict"),
+        ("task", {"losses": {"merged": 1.0}}, "task.losses: position has no weight"),
+        ("task", {"losses": {}}, "task.losses"),
+        ("task", {"losses": {"positon": 1.0}}, "task.losses.positon"),
+        ("model", {"spacing": -0.1}, "model.spacing: found -0.1"),
+    ],
+)
+def test_impossible_settings_of_tracks_are_refused(section, values, message):
+    with pytest.raises(InputError, match=message):
+        track_people.settings(**{section: values})
+
+
+def test_models_and_tasks_that_do_not_go_together_are_named():
+    with pytest.raises(InputError, match='model.name: found "pose_dynamics"; task "action" is for ctrgcn, linear'):
+        settings(model={"name": "pose_dynamics"})
+    with pytest.raises(InputError, match='task "dynamics" is for pose_dynamics'):
+        validate(track_people.settings().model_dump() | {"model": {"name": "linear"}}, "here")
+
+
+def test_the_dimensions_of_the_input_are_those_of_what_is_detected():
+    assert [TrackSettings(dataset="x", detector=name).channels for name in ("sim", None)] == [2, 3]

@@ -158,6 +158,8 @@ class DatasetWriter:
                 f"{recording.id} has {', '.join(sorted(fields))}, the recordings before it "
                 f"{', '.join(sorted(earlier))}; every recording needs the same fields"
             )
+        for name, found in recording.detections.items():
+            self._check_alike(recording.id, name, found)
         self._ids.add(recording.id)
         number = len(self.recordings["id"])
         for track in recording.tracks:
@@ -195,6 +197,19 @@ class DatasetWriter:
         }
         for name, value in values.items():
             self.recordings[name].append(value)
+
+    def _check_alike(self, id: str, name: str, found: Detections) -> None:
+        """Raises InputError where detections have other fields than those of the recordings before, or other widths."""
+        if name not in self.detections:
+            return
+        _, earlier = self.detections[name][0]
+        here, there = ({key: values.shape[1:] for key, values in each.fields().items()} for each in (found, earlier))
+        if differing := sorted(key for key in here | there if here.get(key) != there.get(key)):
+            raise InputError(
+                f"{id}, detections {name}: {', '.join(differing)} of shape "
+                f"{', '.join(str(here.get(key, 'none')) for key in differing)}, the recordings before it have "
+                f"{', '.join(str(there.get(key, 'none')) for key in differing)}; give every recording the same"
+            )
 
     def parts(self) -> dict[str, list[str]]:
         """Of every split the part of each recording so far, "" for none."""
@@ -281,7 +296,7 @@ def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
     fields = [detections.fields() for _, detections in parts]
     number = np.repeat([number for number, _ in parts], [len(detections) for _, detections in parts])
     table = {"recording": number.astype(np.int64)}
-    for name in set.intersection(*map(set, fields)):
+    for name in fields[0]:
         table[name] = np.concatenate([each[name] for each in fields]).astype(ROW_NUMBERS.get(name, np.float32))
     return dict(sorted(table.items()))
 

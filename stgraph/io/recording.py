@@ -166,7 +166,7 @@ def check_rows(where: str, name: str, values: np.ndarray, frame: Int[np.ndarray,
         place = np.argwhere(~np.isfinite(values))[0]
         joint = f", joint {skeleton.names[place[1]]}" if values.ndim == 3 else ""
         raise InputError(
-            f"{where}: {values[tuple(place[:-1])]} at frame {frame[place[0]]}{joint}; "
+            f"{where}: {values[tuple(place[:-1]) or place[0]]} at frame {frame[place[0]]}{joint}; "
             "give finite numbers, and confidence 0 for what was not seen"
         )
 

@@ -27,6 +27,7 @@ WALK, UNKNOWN = (
     1.0,
     0.5,
 )  # body scales that a joint moves in a second, and that one may be off of which nothing is known
+SHARE = 0.6  # of a constant velocity that training starts from
 AHEAD = 0.2  # seconds that velocities are shown to the network for
 FASTEST = 20.0  # body scales a second that a joint moves along an axis
 USUAL = 16.0  # squared deviation, in variances, beyond which a detection is an outlier
@@ -151,20 +152,20 @@ class PoseDynamics(Model):
         self.history, self.dimensions, self.width = history, in_channels, features
         self.spacing, self.fade = spacing, fade
         joints = len(skeleton)
-        numbers = 3 * in_channels + 6  # of a node: see `nodes`
+        numbers = 2 * in_channels + 6 + (history - 1) * (2 * in_channels + 2)  # of a node: see `nodes`
         self.place = nn.Sequential(nn.Linear(numbers, channels), nn.ReLU(), nn.Linear(channels, channels))
         self.sight = None
         if features:
             self.sight = nn.Sequential(nn.Linear(features, channels), nn.ReLU(), nn.Linear(channels, channels))
-        self.kind = nn.Parameter(torch.randn(joints, channels))
+        self.kind = nn.Parameter(0.1 * torch.randn(joints, channels))
         self.layers = nn.ModuleList(Attention(channels) for _ in range(layers))
-        # Displacement along each axis, shares of the joint's and of the body's velocity, the logarithm of the spread.
-        outputs = heads | {"displacement": in_channels * heads["displacement"] + 3}
+        # Displacement along each axis, shares of the velocities of joint and body, the logarithm of the spread.
+        outputs = heads | {"displacement": in_channels * heads["displacement"] + 2 * (history - 1) + 1}
         self.heads = nn.ModuleDict({name: Head(channels, count) for name, count in outputs.items()})
         # Training starts from shares of constant velocities and the spread of a random walk.
         nn.init.zeros_(self.heads["displacement"].weight)
-        with torch.no_grad():
-            self.heads["displacement"].bias.copy_(torch.tensor([0.0] * in_channels + [0.2, 0.3, 0.0]))
+        nn.init.zeros_(self.heads["displacement"].bias)
+        nn.init.constant_(self.heads["displacement"].bias[in_channels:-1], SHARE / max(1, 2 * (history - 1)))
         # Logarithm of a detected joint's standard deviation at confidence 1, in body scales, and what doubt adds to it.
         self.noise = nn.Parameter(torch.full((joints,), -4.0))
         self.doubt = nn.Parameter(torch.tensor(1.0))
@@ -207,15 +208,16 @@ class PoseDynamics(Model):
 
     def look_ahead(self, memory: Memory, time: Float[Tensor, " p"]) -> tuple[Prediction, list[Nodes]]:
         """The prediction, and the nodes that each layer was given, of which candidates are told."""
-        nodes, there, scale, last, own, body = self.nodes(memory, time)
+        nodes, there, scale, last, velocities = self.nodes(memory, time)
         given = []
         for layer in self.layers:
             given.append(nodes)
             nodes = layer(nodes, there, self.history if layer is self.layers[-1] else 0)
         out = in_full_precision(self.heads["displacement"], nodes.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
         elapsed = (time - memory.time[:, -1]).to(out.dtype)[:, None, None]
-        displacement, mine, ours, logarithm = out.split([self.dimensions, 1, 1, 1], dim=-1)
-        displacement = scale[:, None, None] * displacement + (mine * own + ours * body) * elapsed
+        displacement, shares, logarithm = out.split([self.dimensions, velocities.shape[1], 1], dim=-1)
+        moved = (shares.permute(0, 2, 1)[..., None] * velocities).sum(dim=1) * elapsed
+        displacement = scale[:, None, None] * displacement + moved
         # As a random walk's, times what the network says.
         before = torch.where(memory.confidence[:, -1] > 0, memory.spread[:, -1], UNKNOWN * scale[:, None])
         spread = torch.hypot(before, WALK * scale[:, None] * elapsed[..., 0])
@@ -224,35 +226,30 @@ class PoseDynamics(Model):
 
     def nodes(
         self, memory: Memory, time: Float[Tensor, " p"]
-    ) -> tuple[Nodes, Bool[Tensor, "p f j"], Float[Tensor, " p"], Joints, Joints, Float[Tensor, "p 1 d"]]:
+    ) -> tuple[Nodes, Bool[Tensor, "p f j"], Float[Tensor, " p"], Joints, Float[Tensor, "p k j d"]]:
         """What the layers begin with; whether each node is there; scale, last pose, and velocities of joints and body.
 
-        The current frame's nodes stand at the last pose, those of a joint that nobody knows yet at its centre. A
-        velocity is taken from the first of the remembered frames in which the joint is known.
+        The current frame's nodes stand at the last pose, those of a joint that nobody knows yet at its centre. The
+        velocities are those from each older frame to the last: of each joint, and their median for all joints, of which
+        joints that jump to another place do not move much.
         """
         known = memory.confidence > 0
         centre, scale = centre_and_scale(memory.pose[:, -1], known[:, -1])
         unit = scale[:, None, None]
         last = torch.where(known[:, -1, :, None], memory.pose[:, -1], centre[:, None])
-        age = memory.time[:, -1:] - memory.time  # of each frame when the last one was new
-        first = known.int().argmax(dim=1)
-        seconds = age.gather(1, first).to(last.dtype)
-        moving = (known[:, -1] & (seconds > 0))[..., None]
-        since = last - memory.pose.gather(1, first[:, None, :, None].expand(-1, -1, -1, self.dimensions))[:, 0]
-        own = torch.where(moving, since / seconds.clamp_min(1e-3)[..., None], torch.nan)
-        # The median, of which joints that jump to another place do not move much.
-        body = own.nanmedian(dim=1, keepdim=True).values.nan_to_num(0)
-        fastest = FASTEST * unit
+        age = (memory.time[:, -1:] - memory.time[:, :-1])[..., None, None].to(last.dtype)
+        both = (known[:, -1:] & known[:, :-1])[..., None]
+        own = torch.where(both, (last[:, None] - memory.pose[:, :-1]) / age.clamp_min(1e-3), torch.nan)
+        body = own.nanmedian(dim=2, keepdim=True).values.nan_to_num(0).expand_as(own)
+        fastest = FASTEST * unit[:, None]
         own = own.nan_to_num(0).maximum(-fastest).minimum(fastest)
         elapsed = (time[:, None] - memory.time).to(last.dtype)
         elapsed = torch.where(torch.isfinite(elapsed), elapsed, 0)
-        # Of all frames, then of the current one: it knows how long ago its pose was, and how it moved before. Changes
-        # are small beside places; some times as large they weigh as much.
+        # Changes are small beside places; some times as large they weigh as much.
         place, change = memory.pose - centre[:, None, None], 5 * (memory.pose - last[:, None])
         moves = [torch.where(known[..., None], values / unit[:, None], 0) for values in (place, change)]
-        still = torch.zeros_like(moves[0])
-        current = [(last - centre[:, None]) / unit, AHEAD * body.expand_as(own) / unit, AHEAD * own / unit]
-        places = torch.cat([torch.cat([*moves, still], -1), torch.cat(current, -1)[:, None]], dim=1)
+        current = torch.cat([(last - centre[:, None]) / unit, torch.zeros_like(last)], dim=-1)
+        places = torch.cat([torch.cat(moves, dim=-1), current[:, None]], dim=1)
 
         def with_last(values: Shaped[Tensor, "p n j"]) -> Shaped[Tensor, "p f j"]:
             return torch.cat([values, values[:, -1:]], dim=1)
@@ -263,11 +260,16 @@ class PoseDynamics(Model):
         now = torch.zeros_like(spread)
         now[:, -1] = 1
         numbers = [with_last(memory.confidence), known.to(spread.dtype), spread, elapsed, (elapsed + 0.01).log(), now]
-        x = self.place(torch.cat([places, torch.stack(numbers, dim=-1)], dim=-1))
+        # The current frame's nodes know how everything moved before: of older frames' nodes an attention gives a mean,
+        # and a mean tells a velocity, but no acceleration.
+        age = torch.where(both, age.clamp(max=1e3), 0)
+        way = torch.cat([AHEAD * own / unit[:, None], AHEAD * body / unit[:, None], age, both.to(age.dtype)], dim=-1)
+        way = F.pad(way.permute(0, 2, 1, 3).flatten(2)[:, None], (0, 0, 0, 0, self.history, 0))
+        x = self.place(torch.cat([places, torch.stack(numbers, dim=-1), way], dim=-1))
         total, parts = x + self.kind, 2
         if self.sight is not None:
             total, parts = total + F.pad(self.sight(memory.features), (0, 0, 0, 0, 0, 1)), 3
-        return total / parts, known | (now > 0), scale, last, own, body
+        return total / parts, known | (now > 0), scale, last, torch.cat([own, body], dim=1)
 
     def merge(
         self,
@@ -289,7 +291,7 @@ class PoseDynamics(Model):
         noise = self.detected_spread(confidence, scale).square()
         variance = spread.square()
         off = (pose - predicted).square().mean(dim=-1) / (variance + noise)
-        noise = noise * (1 + (off - USUAL).clamp_min(0))
+        noise = noise * torch.where(ever, 1 + (off - USUAL).clamp_min(0), 1)
         gain = torch.where(ever, torch.where(seen, variance / (variance + noise), 0), 1)
         merged = predicted + gain[..., None] * (pose - predicted)
         spread = torch.where(ever, variance * (1 - gain).clamp_min(1e-6), noise).sqrt()
@@ -327,8 +329,9 @@ class PoseDynamics(Model):
         centre, scale = centre_and_scale(memory.pose[:, -1], known)
         place = (pose - centre[:, None]) / scale[:, None, None]
         # It has not moved from anywhere, and is neither known nor of another time.
-        still, others = torch.zeros_like(place), torch.zeros_like(confidence)[..., None].expand(-1, -1, 5)
-        x = self.place(torch.cat([place, still, still, confidence[..., None], others], dim=-1))
+        rest = self.place[0].in_features - 2 * self.dimensions - 1
+        numbers = torch.cat([place, torch.zeros_like(place), confidence[..., None]], dim=-1)
+        x = self.place(F.pad(numbers, (0, rest)))
         parts = [x] if self.sight is None or features is None else [x, self.sight(features)]
         x = torch.stack(parts).mean(0)
         for layer, nodes in zip(self.layers, given, strict=True):

@@ -135,6 +135,8 @@ class Dynamics:
             label = self.labels(batch)
             right, counted = outputs["candidate"].argmax(1) == label, label >= 0
             share = (right & counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp_min(1)
-            share = torch.where(counted.any(-1, keepdim=True), share, 1)
+            # A sequence without candidates says nothing: it counts as the others of its batch do.
+            some = counted.any(-1, keepdim=True)
+            share = torch.where(some, share, (share * some).sum() / some.sum().clamp_min(1))
             errors["candidate_percent"] = 100 * share.to(percent).expand_as(errors["merged_percent"])
         return errors

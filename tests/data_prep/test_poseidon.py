@@ -223,7 +223,7 @@ def test_image_sizes_that_cannot_be(tmp_path, text):
 
 def test_detectors_are_never_exact(tmp_path):
     assert "--detector gt: the name of exact 2D" in refusal(write(tmp_path / "in"), detector="gt")
-    with pytest.raises(InputError, match="2D poses called 'a/b'"):
+    with pytest.raises(InputError, match="an array called 'a/b'"):
         converted(tmp_path / "in", detector="a/b")
 
 

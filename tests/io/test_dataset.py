@@ -13,7 +13,7 @@ import pytest
 
 from stgraph.errors import InputError
 from stgraph.io.dataset import RECORDING_TEXT, Dataset, DatasetWriter, window_table
-from stgraph.io.recording import Recording, Track, check_metres
+from stgraph.io.recording import Detections, Recording, Track, check_metres
 from stgraph.skeleton import H36M17, HAND21, Skeleton
 from tests.conftest import CAMERAS, LENGTHS, recording, standing, write
 
@@ -266,7 +266,7 @@ def test_what_is_no_dataset_is_not_overwritten(tmp_path, content):
 @pytest.mark.parametrize("name", ["", ".", "a/b", "/"])
 def test_detectors_that_no_file_can_hold_are_refused(tmp_path, name):
     track = recording("S1", 0, CAMERAS[0], 20).tracks[0]
-    with pytest.raises(InputError, match=f"S1/take 0/left: 2D poses called '{name}'; expected a name without '/'"):
+    with pytest.raises(InputError, match=f"S1/take 0/left: an array called '{name}'; expected a name without '/'"):
         with DatasetWriter(tmp_path / "new.h5", H36M17, "", "", "") as writer:
             writer.add(broken(pose2d={name: track.pose2d["gt"]}))
 
@@ -399,3 +399,93 @@ def test_opening_many_clips_is_quick(tmp_path):
     data = Dataset(tmp_path / "new.h5")
     assert time.process_time() - started < 0.08  # 50,000 in 2 s
     assert data.find("S1/take 1999/left") == 1999
+
+
+def scene(number, width=3, **changes):
+    """A recording with boxes, visual features, and detections without identity, of which the first have no box."""
+    random = np.random.default_rng(number)
+
+    def floats(*shape):
+        return random.uniform(1, 9, shape).astype(np.float32)
+
+    good, count = recording(f"S{number}", 0, CAMERAS[0], 20), 30
+    rows = {"box": floats(20, 4), "head_box": floats(20, 4), "features": {"net": floats(20, len(H36M17), width)}}
+    found = {
+        "frame": np.sort(random.integers(0, 20, count)),
+        "pose": floats(count, len(H36M17), 3),
+        "score": floats(count),
+        "box": floats(count, 4),
+        "features": {"net": floats(count, len(H36M17), width)},
+    }
+    detections = {"boxes": Detections(**found | changes)}
+    return replace(good, tracks=[replace(good.tracks[0], **rows)], detections=detections)
+
+
+def test_boxes_features_and_detections_are_kept(tmp_path):
+    entries = [scene(1), scene(2), clip(3)]
+    entries[2] = replace(entries[2], tracks=[replace(entries[0].tracks[0])])  # nothing was detected in it
+    data = clips(tmp_path / "new.h5", *entries)
+    assert data.detected == ["boxes"] and data.detectors == ["gt", "noisy"]
+    for number in (0, 1):
+        rows = slice(20 * number, 20 * number + 20)
+        for name, values in entries[number].tracks[0].fields().items():
+            assert data.has(name)
+            np.testing.assert_array_equal(data.rows(name)[rows], values)
+    table = data.detections("boxes")
+    assert sorted(table) == ["box", "features/net", "frame", "pose", "recording", "score"]
+    assert table["recording"].tolist() == [0] * 30 + [1] * 30
+    for name in sorted(set(table) - {"recording"}):
+        both = [entry.detections["boxes"].fields()[name] for entry in entries[:2]]
+        np.testing.assert_array_equal(table[name], np.concatenate(both))
+    assert not Dataset(write(tmp_path / "small.h5")).has("box")
+    with pytest.raises(InputError, match="has no detections 'hrnet' without identity; it has boxes; prepare it"):
+        data.detections("hrnet")
+
+
+def test_the_hash_follows_the_detections(tmp_path):
+    hashes = [clips(tmp_path / "new.h5", scene(1, score=np.full(30, score))).hash for score in (0.5, 0.5, 0.6)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_recordings_with_other_fields_or_widths_are_refused(tmp_path):
+    wide = scene(2, width=4)
+    with pytest.raises(InputError, match=r"S2/take 0/left, detections boxes: features/net of shape \(17, 4\)"):
+        clips(tmp_path / "new.h5", scene(1), wide)
+    with pytest.raises(InputError, match=r"S2/take 0/left, features/net: \(17, 4\) numbers a row"):
+        clips(tmp_path / "new.h5", scene(1), replace(wide, detections={}))
+    with pytest.raises(InputError, match="detections boxes: box of shape none, the recordings before it have"):
+        clips(tmp_path / "new.h5", scene(1), scene(2, box=None))
+    with pytest.raises(InputError, match="every recording needs the same fields"):
+        clips(tmp_path / "new.h5", scene(1), recording("S2", 0, CAMERAS[0], 20))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frame": np.arange(30)[::-1]}, "detections boxes: frames .* in ascending order; sort them"),
+        ({"frame": np.arange(30) - 1}, "detections boxes: frames .*whole numbers from 0"),
+        ({"frame": np.arange(30) / 2}, "detections boxes: frames .*whole numbers"),
+        ({"score": np.ones(29)}, r"boxes, score: shape \(29,\), expected \(30\)"),
+        ({"box": np.ones((30, 3))}, r"boxes, box: shape \(30, 3\), expected \(30, 4\)"),
+        ({"pose": np.ones((30, 16, 3))}, r"boxes, pose: shape \(30, 16, 3\), expected \(30 frames, 17 joints"),
+        ({"features": {"a/b": np.ones((30, 17, 2))}}, "detections boxes: an array called 'a/b'"),
+        ({"features": {"net": np.ones((30, 17))}}, "boxes, features/net: shape"),
+    ],
+)
+def test_detections_that_cannot_be_right_are_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=f"S1/take 0/left.*{message}"):
+        clips(tmp_path / "new.h5", scene(1, **changes))
+
+
+def test_detections_that_are_not_finite_are_named(tmp_path):
+    frame = np.repeat(np.arange(10), 3)
+    pose, score, box = np.ones((30, 17, 3)), np.ones(30), np.ones((30, 4))
+    pose[13, 2, 0], score[20], box[5, 1] = np.nan, np.inf, np.nan
+    for changes, message in (
+        ({"pose": pose}, r"boxes, pose: \[nan +1. +1.\] at frame 4, joint RKnee; give finite numbers"),
+        ({"score": score}, "boxes, score: inf at frame 6; give"),
+        ({"box": box}, r"boxes, box: \[ *1. +nan +1. +1.\] at frame 1; give"),
+    ):
+        with pytest.raises(InputError, match=message):
+            clips(tmp_path / "new.h5", scene(1, frame=frame, **changes))

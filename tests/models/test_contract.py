@@ -11,6 +11,7 @@ from stgraph.forms import FORMS, takes_any_length
 from stgraph.models import MODELS, Model
 from stgraph.skeleton import SKELETONS, Skeleton
 from stgraph.tasks.action import Action
+from stgraph.tasks.dynamics import Dynamics
 from stgraph.tasks.lifting import Lifting
 
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
@@ -20,6 +21,7 @@ ACTIONS = ["Sitting", "Walking", "Waiting"]
 SMALL = {
     "ctrgcn": ({"channels": [8, 12], "strides": [1, 2]}, 9),
     "linear": ({"channels": 16, "layers": 1, "dropout": 0.0}, 2),
+    "pose_dynamics": ({"history": 2, "channels": 8, "layers": 2, "features": 3}, 5),
     "posegcn": ({"channels": 16, "layers": 2}, 2),
     "semgcn": ({"channels": 8, "layers": 1, "non_local": True}, 2),
     "simple_gnn": ({"channels": 8}, 2),
@@ -31,13 +33,19 @@ SMALL = {
     "tgraphnet_single": ({"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9),
 }
 
+# Models that tell a clip's frames or its class, and those that predict a frame from the ones before.
+READERS, PREDICTORS = (
+    [name for name in MODELS.names() if ("dynamics" in MODELS.get(name).tasks) == predicts]
+    for predicts in (False, True)
+)
+
 
 @pytest.fixture(params=LAYOUTS)
 def skeleton(request):
     return LAYOUTS[request.param]
 
 
-@pytest.fixture(params=MODELS.names())
+@pytest.fixture(params=READERS)
 def model(request, skeleton) -> Model:
     return small(request.param, skeleton)
 
@@ -137,13 +145,76 @@ def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
         torch.testing.assert_close(rearrange(pieces[name], "(b t) n 1 j -> b n t j", b=2), output, rtol=1e-5, atol=1e-5)
 
 
+def predicting(name: str, skeleton: Skeleton) -> tuple[Model, dict[str, torch.Tensor]]:
+    """The smallest model that predicts frames, with all heads, and a batch of moving people, some joints of whom are
+    not detected."""
+    settings, frames = SMALL[name]
+    kind, joints = MODELS.get(name), len(skeleton)
+    assert kind.check(settings_of(name), frames) == []
+    task = Dynamics(skeleton, losses={"position": 1.0, "likelihood": 1.0, "merged": 1.0, "candidate": 1.0})
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    target = (random(8, 1, joints, 2) + 0.1 * random(8, frames, joints, 2)).mul(100) + 300
+    seen = random(8, frames, joints) > -1
+    batch = {
+        "x": rearrange(target + 3 * random(*target.shape), "b t j d -> b d t j"),
+        "confidence": seen * random(8, frames, joints).sigmoid(),
+        "time": 0.1 * torch.arange(frames).expand(8, -1),
+        "features": random(8, settings["features"], frames, joints),
+        "target": target,
+        "annotated": torch.ones_like(seen),
+        "scale": torch.full((8, frames), 100.0),
+        "inside": torch.arange(frames).expand(8, -1) > 0,
+        "candidates": rearrange(target[:, -1:], "b t j d -> b d t j"),
+        "candidate_confidence": torch.ones(8, 1, joints),
+        "candidate_features": random(8, settings["features"], 1, joints),
+        "candidate_label": torch.arange(joints).expand(8, 1, -1),
+    }
+    torch.manual_seed(0)
+    model = kind(skeleton, 2, task.heads, **settings)
+    model.task, model.settings = task, settings
+    return model, batch
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_gradient_of_a_predictors_losses_reaches_every_parameter(name, skeleton):
+    model, batch = predicting(name, skeleton)
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    for _ in range(2):
+        optimizer.zero_grad()
+        terms = model.task.terms(batch, model.train()(**model.task.inputs(batch)))
+        assert terms.keys() == model.task.losses.keys()
+        model.task.loss(terms).backward()
+        optimizer.step()
+    silent = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_a_saved_predictor_is_the_same_model(name, skeleton):
+    model, batch = predicting(name, skeleton)
+    inputs = model.task.inputs(batch)
+    with torch.no_grad():
+        for weight in model.parameters():  # zeros, too, that every model starts with
+            weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    again = type(model)(skeleton, 2, model.task.heads, **model.settings)
+    again.load_state_dict(model.state_dict())
+    expected, found = model.eval()(**inputs), again.eval()(**inputs)
+    assert found.keys() >= {"pose", "spread", "merged", "candidate"}
+    for output in expected:
+        torch.testing.assert_close(found[output], expected[output], rtol=0, atol=0)
+
+
 def exports() -> list:
     """Every model with every layout. What differs between layouts are constants, and tracing takes seconds: unless
     `--all-exports` asks for all, a model goes with two of them, and every layout with some model."""
-    usual = {(name, layout) for name, other in zip(MODELS.names(), cycle(SKELETONS)) for layout in ("arm", other)}
+    usual = {(name, layout) for name, other in zip(READERS, cycle(SKELETONS)) for layout in ("arm", other)}
     return [
         pytest.param(*pair, marks=[] if pair in usual else pytest.mark.all_exports)
-        for pair in product(MODELS.names(), LAYOUTS)
+        for pair in product(READERS, LAYOUTS)
     ]
 
 
