@@ -60,7 +60,9 @@ OPTIONS = {
     "confirm": (int, "frames in which a person has to be detected to be reported"),
     "sure": (float, "score of a detection that is reported at once"),
     "least": (float, "score below which a detection begins no person"),
-    "max_age": (float, "seconds that a person lives on without being detected"),
+    "proven": (int, "frames in which a person has to be detected to be reported while it is not"),
+    "linger": (float, "seconds that a person is reported without being detected"),
+    "max_age": (float, "seconds that a person is remembered without being detected"),
     "duplicate": (float, "OKS from which two detections are one person"),
 }
 

@@ -95,7 +95,9 @@ class Tracker:
         confirm: frames in which a person has to be detected to be reported.
         sure: score of a detection that is reported at once.
         least: score below which a detection begins no person.
-        max_age: seconds that a person lives on without being detected.
+        proven: frames in which a person has to be detected to be reported while it is not.
+        linger: seconds that a person is reported without being detected.
+        max_age: seconds that a person is remembered without being detected, and keeps its identity.
         duplicate: OKS from which two detections are one person, of whom the better one counts.
 
     Raises:
@@ -109,9 +111,11 @@ class Tracker:
         *,
         size: tuple[int, int] | None = None,
         gate: float = 0.2,
-        confirm: int = 3,
-        sure: float = 0.65,
+        confirm: int = 4,
+        sure: float = 0.7,
         least: float = 0.3,
+        proven: int = 8,
+        linger: float = 0.4,
         max_age: float = 1.3,
         duplicate: float = 0.7,
     ) -> None:
@@ -122,7 +126,7 @@ class Tracker:
             raise InputError(f"confirm {confirm}, max_age {max_age}: expected 1 frame or more, and 0 seconds or more")
         self.predictor, self.skeleton, self.size = predictor, skeleton, size
         self.gate, self.confirm, self.sure, self.least = gate, confirm, sure, least
-        self.max_age, self.duplicate = max_age, duplicate
+        self.proven, self.linger, self.max_age, self.duplicate = proven, linger, max_age, duplicate
         self.sigmas = sigmas(skeleton)
         self.people = Known(*(np.zeros(0, kind) for kind in (int, int, int, float)))
         self.memory: tuple | None = None
@@ -253,7 +257,8 @@ class Tracker:
 
     def keep(self, mask: Bool[np.ndarray, " p"]) -> None:
         """Forget all others."""
-        self.people, self.memory = self.people.keep(mask), chosen(self.memory, mask)
+        if not mask.all():
+            self.people, self.memory = self.people.keep(mask), chosen(self.memory, mask)
 
     def begin(self, pose: np.ndarray, confidence: np.ndarray) -> None:
         """Follow people who were not known."""
@@ -289,8 +294,9 @@ class Tracker:
         if self.size is not None:
             inside = ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
             mark = np.where((mark == PREDICTED) & ~inside, ABSENT, mark)
-        # Who was seen too rarely is somebody only while seen.
-        shown = (people.state == State.CONFIRMED) | (people.state == State.LOST) & (people.hits >= self.confirm)
+        # Who was seen too rarely is somebody only while seen, and nobody for long.
+        recent = self.time - people.seen <= self.linger
+        shown = (people.state == State.CONFIRMED) | (people.state == State.LOST) & (people.hits >= self.proven) & recent
         shown &= (mark != ABSENT).any(axis=1)
         detection = np.where(found, index[match] if len(index) else -1, -1)
         order = np.flatnonzero(shown)

@@ -29,7 +29,8 @@ LAYERS = [
     {"progress", "command", "options", "published", "cost", "live", "deployment"},
     {"comparison"},
     {"cross_validation"},
-    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds", "track", "score"},
+    {"train", "evaluate", "render", "bench", "convert", "baselines", "compare", "fuse", "export", "folds"}
+    | {"track", "score"},
 ]
 COMMANDS = LAYERS[-1]
 DATA_PREP = {"errors", "skeleton", "geometry", "metrics", "io", "figures", "command"}

@@ -8,6 +8,7 @@ from stgraph.predictors import (
     ACCELERATION,
     DETECTION,
     FADE,
+    FILTERED,
     HOLD,
     NOISE,
     PREDICTORS,
@@ -94,7 +95,7 @@ def test_kalman_is_the_textbooks(dimensions):
             known = np.isfinite(variance)
             assert (known == (found[number].confidence[who] > 0)).all()
             np.testing.assert_allclose(found[number].pose[who][known], places[known], rtol=1e-9)
-            np.testing.assert_allclose(found[number].spread[who][known] ** 2, variance[known], rtol=1e-9)
+            np.testing.assert_allclose((found[number].spread[who][known] / FILTERED) ** 2, variance[known], rtol=1e-9)
 
 
 def test_kalman_predicts_by_the_velocity_it_believes_and_is_less_sure_later():
@@ -135,7 +136,7 @@ def test_spread_of_hold_grows_with_the_time_since_the_detection():
     pose = np.array([[[0.0, 0.0], [0.0, 200.0]]])
     state = predictor.start(pose, np.ones((1, 2)), 0.0)
     np.testing.assert_allclose(predictor.believed(state).spread, 100 * DETECTION)
-    expected = 100 * np.hypot(DETECTION, HOLD * 0.5)
+    expected = 100 * np.hypot(DETECTION, HOLD * np.sqrt(0.5))
     np.testing.assert_allclose(predictor.predict(state, 0.5).spread, expected)
 
 

@@ -51,7 +51,8 @@ def test_removing_a_joint_hangs_its_children_on_its_parent():
 def test_distances_are_told_from_the_centre_which_is_the_root_unless_given():
     assert {name: skeleton.names[skeleton.centre] for name, skeleton in SKELETONS.items()} == {
         **dict.fromkeys(("h36m32", "h36m17", "h36m16"), "Hip"),
-        **{"openpose18": "Neck", "ntu25": "SpineShoulder", "coco17": "Nose", "hand21": "Wrist", "posetrack15": "HeadBottom"},
+        **{"openpose18": "Neck", "ntu25": "SpineShoulder", "coco17": "Nose", "hand21": "Wrist"},
+        "posetrack15": "HeadBottom",
     }
     other = Skeleton(H36M17.name, H36M17.names, H36M17.parents, H36M17.left, H36M17.right, 8)
     assert other != H36M17
