@@ -62,6 +62,7 @@ OPTIONS = {
     "least": (float, "score below which a detection begins no person"),
     "proven": (int, "frames in which a person has to be detected to be reported while it is not"),
     "linger": (float, "seconds that a person is reported without being detected"),
+    "likely": (float, "chance of being right from which a predicted joint is reported"),
     "max_age": (float, "seconds that a person is remembered without being detected"),
     "duplicate": (float, "OKS from which two detections are one person"),
 }

@@ -97,6 +97,7 @@ class Tracker:
         least: score below which a detection begins no person.
         proven: frames in which a person has to be detected to be reported while it is not.
         linger: seconds that a person is reported without being detected.
+        likely: chance of being within half a head's size from which a predicted joint is reported.
         max_age: seconds that a person is remembered without being detected, and keeps its identity.
         duplicate: OKS from which two detections are one person, of whom the better one counts.
 
@@ -116,6 +117,7 @@ class Tracker:
         least: float = 0.3,
         proven: int = 8,
         linger: float = 0.4,
+        likely: float = 0.25,
         max_age: float = 1.3,
         duplicate: float = 0.7,
     ) -> None:
@@ -126,7 +128,8 @@ class Tracker:
             raise InputError(f"confirm {confirm}, max_age {max_age}: expected 1 frame or more, and 0 seconds or more")
         self.predictor, self.skeleton, self.size = predictor, skeleton, size
         self.gate, self.confirm, self.sure, self.least = gate, confirm, sure, least
-        self.proven, self.linger, self.max_age, self.duplicate = proven, linger, max_age, duplicate
+        self.proven, self.linger, self.likely = proven, linger, likely
+        self.max_age, self.duplicate = max_age, duplicate
         self.sigmas = sigmas(skeleton)
         self.people = Known(*(np.zeros(0, kind) for kind in (int, int, int, float)))
         self.memory: tuple | None = None
@@ -290,7 +293,7 @@ class Tracker:
         size, dimensions = body_scale(pose, believed > 0)[:, None], pose.shape[2]
         right = gammainc(dimensions, np.sqrt(dimensions + 1) * NEAR * size / np.maximum(spread, 1e-9))
         certain = np.where(seen, detected, believed.clip(0.05) * right)
-        mark = np.where((mark == PREDICTED) & (right < 0.5), ABSENT, mark)
+        mark = np.where((mark == PREDICTED) & (right < self.likely), ABSENT, mark)
         if self.size is not None:
             inside = ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
             mark = np.where((mark == PREDICTED) & ~inside, ABSENT, mark)

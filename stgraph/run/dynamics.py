@@ -1,10 +1,13 @@
 """Runs of pose dynamics: people's tracks in, the joints of the next frame out."""
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool
+from torch import nn
 
 from stgraph.forecasting import EVERY, HORIZONS, Course, forecast_errors
 from stgraph.io.dataset import Dataset
@@ -155,6 +158,7 @@ class ModelPredictor:
     def __init__(self, run: DynamicsRun) -> None:
         self.model: PoseDynamics = run.model.eval()
         self.engine = run.engine
+        self.look: Callable[..., tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[torch.Tensor]:
         """Arrays where the model is, as its numbers."""
@@ -173,8 +177,10 @@ class ModelPredictor:
     @torch.inference_mode()
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`."""
-        found = self.model.predict(state, self.times(time, len(state.pose)))
-        return Forecast(found.pose.double().cpu().numpy(), found.spread.double().cpu().numpy())
+        times = self.times(time, len(state.pose))
+        self.look = self.look or traced(self.model, times, state)
+        pose, spread = self.look(times, *state)
+        return Forecast(pose.double().cpu().numpy(), spread.double().cpu().numpy())
 
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
@@ -185,3 +191,26 @@ class ModelPredictor:
     def believed(self, state: Memory) -> Believed:
         """See `Predictor`."""
         return Believed(*(values.double().cpu().numpy() for values in state[-3:]))
+
+
+class Look(nn.Module):
+    """A model's prediction, with all that it takes and gives as tensors."""
+
+    def __init__(self, model: PoseDynamics) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, time: torch.Tensor, *memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pose and spread."""
+        found = self.model.predict(Memory(*memory), time)
+        return found.pose, found.spread
+
+
+def traced(model: PoseDynamics, time: torch.Tensor, state: Memory) -> torch.jit.ScriptModule:
+    """`Look` without Python between its operations, which is half of the time that a few people take; for any number.
+
+    torch calls tracing deprecated in favour of compilers, which a tracker's users would need a toolchain for.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.freeze(torch.jit.trace(Look(model).eval(), (time, *state), check_trace=False))
