@@ -17,7 +17,7 @@ Joints = Float[np.ndarray, "p j d"]
 Numbers = Float[np.ndarray, "p j"]
 State = TypeVar("State", bound=tuple)
 FADE = 0.5  # seconds in which the confidence of a joint that is not detected halves
-# Standard deviations, in body scales (see `body_scale`), tuned once on training scenes of `data_prep
+# Standard deviations, in body scales (see `body_scale`), tuned once on validation scenes of `data_prep
 # scenes` for the least error five frames ahead (Kalman) and for spreads that are as large as the errors are (all).
 DETECTION = 0.07  # of a detected joint
 HOLD = 0.18  # of where a held joint has gone to after a second; it grows with the root of the time
