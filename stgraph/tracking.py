@@ -163,10 +163,10 @@ class Tracker:
         if len(match):
             forecast = self.predictor.predict(self.memory, self.time)
             match = self.match(forecast, pose, confidence)
-            self.follow(forecast, match, pose, confidence)
+            match = match[self.follow(forecast, match, pose, confidence)]
         free = np.setdiff1d(np.arange(len(pose)), match)
         begun = free[score_of(confidence[free]) >= self.least][: max(0, CROWD - len(self.people.id))]
-        match = np.concatenate([match[self.kept] if len(match) else match, begun]).astype(int)
+        match = np.concatenate([match, begun]).astype(int)
         if len(begun):
             self.begin(pose[begun], confidence[begun])
         return self.report(match, index, pose, confidence)
@@ -237,8 +237,8 @@ class Tracker:
         found[person] = np.where(detection < len(pose), detection, -1)
         return found
 
-    def follow(self, forecast: Forecast, match: np.ndarray, pose: np.ndarray, confidence: np.ndarray) -> None:
-        """Merge what was matched, and predict the others."""
+    def follow(self, forecast: Forecast, match: np.ndarray, pose: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Merge what was matched, and predict the others; returns who of them is followed further."""
         people, found = self.people, match >= 0
         detected = np.zeros_like(forecast.pose)
         certain = np.zeros(forecast.pose.shape[:2])
@@ -255,8 +255,9 @@ class Tracker:
             np.where(people.state == State.TENTATIVE, State.TENTATIVE, State.LOST),
         )
         # Whoever was seen once and then not at all was nobody.
-        self.kept = found | (people.state != State.TENTATIVE)
-        self.keep(self.kept)
+        kept = found | (people.state != State.TENTATIVE)
+        self.keep(kept)
+        return kept
 
     def keep(self, mask: Bool[np.ndarray, " p"]) -> None:
         """Forget all others."""
