@@ -15,7 +15,8 @@ from stgraph.command import run_command
 from stgraph.data import epoch_order
 from stgraph.fitting import Fit, Listener
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.live import Live
 from stgraph.params import Settings, load

@@ -8,7 +8,8 @@ import torch
 
 from stgraph.fitting import Listener
 from stgraph.geometry import Camera, project
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.params import Settings, validate
 from stgraph.run import Run

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stgraph.geometry import Camera, project
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 

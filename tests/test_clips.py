@@ -7,7 +7,8 @@ import torch
 from stgraph.clips import Clips
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.sections import ClipSettings
 from stgraph.skeleton import H36M17

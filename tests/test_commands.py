@@ -17,7 +17,7 @@ import data_prep.__main__
 from stgraph import baselines, evaluate, render, train
 from stgraph.checkpoint import load_weights, save_weights
 from stgraph.errors import InputError
-from stgraph.io.dataset import DatasetWriter
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Track
 from stgraph.skeleton import H36M16, H36M17
 from tests.conftest import CAMERAS, recording, write

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from stgraph.clips import Clips
 from stgraph.errors import InputError
 from stgraph.fitting import Listener
-from stgraph.io.dataset import DatasetWriter
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.report import report_markdown
 from stgraph.run import Run
 from stgraph.run.engine import Engine

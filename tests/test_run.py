@@ -6,7 +6,8 @@ import torch
 
 from stgraph.errors import InputError
 from stgraph.fitting import Listener
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.params import validate
 from stgraph.protocols import find_protocol
 from stgraph.report import report_markdown, write_report

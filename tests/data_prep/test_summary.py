@@ -18,7 +18,8 @@ from data_prep.plausibility import problems
 from data_prep.summary import markdown, summarise
 from data_prep.viewpoints import look_at
 from stgraph.geometry import Camera, matrix_to_quaternion, project, world_to_camera
-from stgraph.io.dataset import Dataset, DatasetWriter
+from stgraph.io.dataset import Dataset
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M16, H36M17
 from tests.data_prep.people import squats

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.dataset import RECORDING_TEXT, Dataset, DatasetWriter, window_table
+from stgraph.io.dataset import RECORDING_TEXT, Dataset, window_table
+from stgraph.io.dataset_writer import DatasetWriter
 from stgraph.io.recording import Detections, Recording, Track, check_metres
 from stgraph.skeleton import H36M17, HAND21, Skeleton
 from tests.conftest import CAMERAS, LENGTHS, recording, standing, write
@@ -233,7 +234,7 @@ def test_a_folder_without_permission_names_the_file(tmp_path, monkeypatch):
     def refuse(**_):
         raise PermissionError(13, "Permission denied", "/some/temporary")
 
-    monkeypatch.setattr("stgraph.io.dataset.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("stgraph.io.dataset_writer.tempfile.TemporaryFile", refuse)
     with pytest.raises(PermissionError) as error:
         write(tmp_path / "a.h5")
     assert error.value.filename == str(tmp_path / "a.h5")
