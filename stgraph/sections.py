@@ -143,7 +143,10 @@ class TrackSettings(DataSettings):
         0, description="share of the detected joints that are taken away as well, in runs of a few frames"
     )
     missed_people: Annotated[float, Field(ge=0, le=1)] = Field(
-        0, description="share of the sequences in which the person is taken away for a run of frames"
+        0, description="share of the predictions that go on alone from a frame further back"
+    )
+    predicted: Annotated[float, Field(gt=0, le=1)] = Field(
+        1, description="share of a training sequence's frames that are predicted; the others are remembered alone"
     )
     noise: NonNegativeFloat = Field(0, description="standard deviation of what is added to the input, in its unit")
 

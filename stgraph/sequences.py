@@ -111,7 +111,8 @@ class Sequences:
         Returns:
             x: (b d t j) the input, pixels or metres. confidence: (b t j), 0 = not detected. time: (b t) seconds.
             target: (b t j d). annotated: (b t j) whether it is to be scored. scale: (b t) of the annotated joints.
-            inside: (b t) whether the person was detected in a frame of the sequence before this one.
+            ahead: (b t) frames from the last one that a frame's prediction knows.
+            inside: (b t) whether the person was detected in a frame of the sequence by then.
             features: (b w t j) with visual features. recording: (b) row in the dataset's table.
             candidates, candidate_confidence, candidate_label: (b d 1 q), (b 1 q), (b 1 q) of the last frame, if asked
             for; the label is the joint, or their number for none, or -1 where there is no candidate.
@@ -144,11 +145,14 @@ class Sequences:
         numbers = fields["frame"] + (frame - first - (rows - rows[:, :1]))  # behind the track's end time goes on
         time = (numbers - numbers[:, :1]) / self.fps[recording, None]
         scale = body_scale(target, annotated)
-        before = torch.cat([torch.zeros_like(seen[:, :1, 0]), seen.any(-1).cummax(1).values[:, :-1]], dim=1)
+        ahead = self.ahead(time) if self.training else torch.ones_like(rows)
+        last = torch.arange(self.frames, device=rows.device) - ahead
+        before = seen.any(-1).cummax(1).values.gather(1, last.clamp_min(0)) & (last >= 0) & (ahead > 0)
         batch = {
             "x": rearrange(pose, "b t j d -> b d t j"),
             "confidence": confidence,
             "time": time.to(pose),
+            "ahead": ahead,
             "target": target,
             "annotated": annotated,
             "scale": scale,
@@ -175,9 +179,8 @@ class Sequences:
     # Augmentation -----------------------------------------------------------------------------------------------------
 
     def missed(self, confidence: Float[Tensor, "b t j"]) -> Float[Tensor, "b t j"]:
-        """The confidences with runs of joints and of whole frames at 0, drawn anew for every sequence."""
+        """The confidences with runs of joints at 0, drawn anew for every sequence."""
         batch, frames, joints = confidence.shape
-        place = torch.arange(frames)
         if share := self.settings.missed_joints:
             # A chain of two states: a run ends with probability 1 / RUN, and as many begin as give the share.
             ends, begins = 1 / RUN, share / (RUN * (1 - share))
@@ -187,14 +190,21 @@ class Sequences:
                 gone = torch.where(gone, draw >= ends, draw < begins)
                 missing.append(gone)
             confidence = confidence * ~torch.stack(missing, dim=1).to(confidence.device)
-        if share := self.settings.missed_people:
-            # As many short runs as long ones, on a logarithmic scale, never of the first frame.
-            length = torch.exp(torch.rand(batch) * math.log(frames)).long().clamp(1, frames - 1)
-            first = 1 + (torch.rand(batch) * (frames - 1)).long()
-            there = (place < first[:, None]) | (place >= (first + length)[:, None])
-            there |= (torch.rand(batch) >= share)[:, None]
-            confidence = confidence * there[..., None].to(confidence)
         return confidence
+
+    def ahead(self, like: Float[Tensor, "b t"]) -> Int[Tensor, "b t"]:
+        """Frames to each frame from the last one that its prediction knows, drawn anew: 1, or more to go on alone.
+
+        As many short stretches as long ones, on a logarithmic scale. 0 for frames that are not predicted this time; the
+        last one always is.
+        """
+        batch, frames = like.shape
+        length = torch.exp(torch.rand(batch, frames) * math.log(frames)).long()
+        length = torch.where(torch.rand(batch, frames) < self.settings.missed_people, length, 1)
+        length = length.minimum(torch.arange(frames)).clamp_min(1)
+        asked = torch.rand(batch, frames) < self.settings.predicted
+        asked[:, -1] = True
+        return (length * asked).to(like.device)
 
     def turned(
         self, pose: Poses, target: Poses, middle: Float[Tensor, "b 1 1"]

@@ -216,21 +216,35 @@ def test_missed_joints_are_runs_of_a_share(scenes):
     assert not (found.missed(torch.zeros(4, 8, 5))).any()  # what was missed stays missed
 
 
-def test_missed_people_are_gone_for_a_stretch_of_some_sequences(scenes):
+def test_predictions_of_training_begin_further_back(scenes):
     torch.manual_seed(0)
     found = sequences(scenes, True, missed_people=0.3)
-    gone = found.missed(torch.ones(2000, 16, 5)) == 0
-    assert torch.equal(gone.all(dim=2), gone.any(dim=2))  # of all joints at once
-    gone = gone[..., 0]
-    assert float(gone.any(dim=1).float().mean()) == pytest.approx(0.3, abs=0.04)
-    assert not gone[:, 0].any()
-    begins = (gone[:, 1:] & ~gone[:, :-1]).sum(dim=1)
-    assert begins.max() == 1
-    assert set(gone[gone.any(dim=1)].sum(dim=1).tolist()) >= {1, 2, 5, 10}
+    ahead = found.ahead(torch.zeros(4000, 16))
+    frames = torch.arange(16)
+    assert (ahead >= 1).all() and (ahead[:, 1:] <= frames[1:]).all()
+    # As many of one frame, of 2 and 3, of 4 to 7, and of 8 to 15, beside the 70 % that begin at the frame before.
+    last = ahead[:, -1]
+    shares = [float(((last >= low) & (last < 2 * low)).float().mean()) for low in (1, 2, 4, 8)]
+    assert shares == pytest.approx([0.775, 0.075, 0.075, 0.075], abs=0.02)
+    assert (sequences(scenes, True).ahead(torch.zeros(9, 16)) == 1).all()
+
+
+def test_a_share_of_the_frames_is_predicted_in_training(scenes):
+    torch.manual_seed(0)
+    found = sequences(scenes, True, predicted=0.25, missed_people=0.5)
+    ahead = found.ahead(torch.zeros(4000, 16))
+    assert float((ahead[:, :-1] > 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert (ahead[:, -1] > 0).all()  # candidates are told of it
+    batch = all_of(found)
+    seen = (batch["confidence"] > 0).any(dim=2)
+    for b, t in np.ndindex(*seen.shape):
+        last = t - int(batch["ahead"][b, t])
+        known = batch["ahead"][b, t] > 0 and last >= 0 and seen[b, : last + 1].any()
+        assert bool(batch["inside"][b, t]) == bool(known and batch["annotated"][b, t].any()), (b, t)
 
 
 def test_outside_training_nothing_is_missed_or_turned(scenes):
-    data = {"missed_joints": 0.5, "missed_people": 1.0, "flip": True, "rotate": 90}
+    data = {"missed_joints": 0.5, "missed_people": 1.0, "predicted": 0.1, "flip": True, "rotate": 90}
     one, other = all_of(sequences(scenes, **data)), all_of(sequences(scenes))
     assert all(torch.equal(one[name], other[name]) for name in other)
 

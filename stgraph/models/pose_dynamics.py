@@ -10,17 +10,17 @@ ones that were, over a time that grows, which is an input.
 from typing import Annotated, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.models import MODELS, Model
+from stgraph.models.attention import Attention, Head, Nodes
 from stgraph.models.blocks import in_full_precision
 from stgraph.skeleton import Skeleton
 
 Joints = Float[Tensor, "p j d"]
-Nodes = Float[Tensor, "p f j c"]
 FRAME = 0.04  # seconds between frames where nobody says when they were
 TIGHTEST, LOOSEST = -5.0, 3.0  # logarithms between which a standard deviation is learned, in body scales or shares
 WALK, UNKNOWN = (
@@ -32,7 +32,6 @@ AHEAD = 0.2  # seconds that velocities are shown to the network for
 FASTEST = 20.0  # body scales a second that a joint moves along an axis
 USUAL = 16.0  # squared deviation, in variances, beyond which a detection is an outlier
 GUESSED = 0.05  # confidence of a joint that was never seen, or not for long
-MASKED = -1e4  # added to the attention of what is not there; finite, so that where nothing is there nothing breaks
 
 
 class Memory(NamedTuple):
@@ -62,60 +61,6 @@ class Prediction(NamedTuple):
     pose: Joints
     spread: Float[Tensor, "p j"]
     displacement: Joints
-
-
-class Attention(nn.Module):
-    """J + MLP([J || M_spatial || M_temporal]), each M = sum softmax(q . k) v over the nodes that are there.
-
-    Spatial edges join all joints of a frame, so that no joint is an island; temporal ones a joint with itself in the
-    frames up to its own.
-
-    Args:
-        channels: width.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.spatial, self.temporal = nn.Linear(channels, 3 * channels), nn.Linear(channels, 3 * channels)
-        self.mlp = nn.Sequential(nn.Linear(3 * channels, channels), nn.ReLU(), nn.Linear(channels, channels))
-
-    def forward(self, nodes: Nodes, there: Bool[Tensor, "p f j"], first: int = 0) -> Float[Tensor, "p _ j c"]:
-        """Nodes from frame `first` on, changed by what they attend to."""
-        x = self.norm(nodes)
-        absent = torch.where(there, 0.0, MASKED).to(x.dtype)
-        q, k, v = self.spatial(x[:, first:]).chunk(3, dim=-1)
-        spatial = F.scaled_dot_product_attention(q, k, v, absent[:, first:, None])
-        q, k, v = (part.transpose(1, 2) for part in self.temporal(x).chunk(3, dim=-1))
-        frames = x.shape[1]
-        later = torch.full((frames, frames), MASKED, dtype=x.dtype, device=x.device).triu(1)[first:]
-        temporal = F.scaled_dot_product_attention(q[:, :, first:], k, v, absent.mT[:, :, None] + later).transpose(1, 2)
-        return nodes[:, first:] + self.mlp(torch.cat([x[:, first:], spatial, temporal], dim=-1))
-
-    def of_candidates(
-        self, candidates: Float[Tensor, "p q c"], nodes: Nodes, there: Bool[Tensor, "p q"], known: Bool[Tensor, "p j"]
-    ) -> Float[Tensor, "p q c"]:
-        """As `forward` for candidate joints of the current frame, whose type nobody knows yet.
-
-        Their spatial edges lead to the nodes of the current frame and to one another, their temporal ones to all joints
-        of the last frame.
-        """
-        x, others = self.norm(candidates), self.norm(nodes[:, -2:])
-        mask = torch.where(torch.cat([torch.ones_like(known), there], dim=1), 0.0, MASKED).to(x.dtype)
-        q, k, v = self.spatial(torch.cat([others[:, -1], x], dim=1)).chunk(3, dim=-1)
-        spatial = F.scaled_dot_product_attention(q[:, -x.shape[1] :], k, v, mask[:, None])
-        q = self.temporal(x).chunk(3, dim=-1)[0]
-        _, k, v = self.temporal(others[:, 0]).chunk(3, dim=-1)
-        temporal = F.scaled_dot_product_attention(q, k, v, torch.where(known, 0.0, MASKED).to(x.dtype)[:, None])
-        return candidates + self.mlp(torch.cat([x, spatial, temporal], dim=-1))
-
-
-class Head(nn.Linear):
-    """An affine map of the channels. A convolution of one tap is the same, and takes a millisecond to begin."""
-
-    def forward(self, x: Float[Tensor, "b c t j"]) -> Float[Tensor, "b n t j"]:
-        """Of every node."""
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 @MODELS.register("pose_dynamics")
@@ -212,12 +157,12 @@ class PoseDynamics(Model):
         given = []
         for layer in self.layers:
             given.append(nodes)
-            nodes = layer(nodes, there, self.history if layer is self.layers[-1] else 0)
-        out = in_full_precision(self.heads["displacement"], nodes.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
+            nodes = layer(nodes, there)
+        out = in_full_precision(self.heads["displacement"], nodes[:, -1:].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
         elapsed = (time - memory.time[:, -1]).to(out.dtype)[:, None, None]
         displacement, shares, logarithm = out.split([self.dimensions, velocities.shape[1], 1], dim=-1)
         moved = (shares.permute(0, 2, 1)[..., None] * velocities).sum(dim=1) * elapsed
-        displacement = scale[:, None, None] * displacement + moved
+        displacement = scale[:, None, None] * (elapsed / FRAME).sqrt() * displacement + moved
         # As a random walk's, times what the network says.
         before = torch.where(memory.confidence[:, -1] > 0, memory.spread[:, -1], UNKNOWN * scale[:, None])
         spread = torch.hypot(before, WALK * scale[:, None] * elapsed[..., 0])
@@ -346,6 +291,7 @@ class PoseDynamics(Model):
         *,
         confidence: Float[Tensor, "b t j"] | None = None,
         time: Float[Tensor, "b t"] | None = None,
+        ahead: Int[Tensor, "b t"] | None = None,
         features: Float[Tensor, "b w t j"] | None = None,
         candidates: Float[Tensor, "b d 1 q"] | None = None,
         candidate_confidence: Float[Tensor, "b 1 q"] | None = None,
@@ -356,6 +302,8 @@ class PoseDynamics(Model):
         Args:
             confidence: 0 where a joint was not detected; by default all are.
             time: seconds, ascending.
+            ahead: of each frame the number of frames from the last one that its prediction knows, by default 1; at most
+                as many as there are before it.
             candidates: joints of the last frame, for the head "candidate".
 
         Returns:
@@ -368,7 +316,7 @@ class PoseDynamics(Model):
         if time is None:
             time = (FRAME * torch.arange(pose.shape[1], device=x.device, dtype=x.dtype)).expand(len(pose), -1)
         sight = [None] * pose.shape[1] if features is None else features.permute(0, 2, 3, 1).unbind(1)
-        # What is remembered before each frame comes first, without gradients: through all frames they cost as much
+        # What is remembered after each frame comes first, without gradients: through all frames they cost as much
         # again and are noise. All frames are then one batch.
         memories = []
         with torch.no_grad():
@@ -378,25 +326,27 @@ class PoseDynamics(Model):
                 found = self.predict(memory, time[:, frame])
                 seen = pose[:, frame], confidence[:, frame], time[:, frame], sight[frame]
                 memory = self.merge(memory, found.pose, found.spread, *seen)
-        before = Memory(*(torch.stack(values, dim=1).flatten(0, 1) for values in zip(*memories, strict=True)))
-        prediction, given = self.look_ahead(before, time[:, 1:].flatten())
+        ahead = torch.ones(pose.shape[:2], dtype=torch.long, device=x.device) if ahead is None else ahead
+        person, frame = (ahead[:, 1:] > 0).nonzero().unbind(1)
+        frame = frame + 1
+        known = frame - ahead[person, frame]
+        before = Memory(*(torch.stack(values, dim=1)[person, known] for values in zip(*memories, strict=True)))
+        prediction, given = self.look_ahead(before, time[person, frame])
         new = (pose, confidence, time) if features is None else (pose, confidence, time, features.permute(0, 2, 3, 1))
-        merged = self.merge(
-            before, prediction.pose, prediction.spread, *(values[:, 1:].flatten(0, 1) for values in new)
-        )
-        first = self.detected_spread(confidence[:, 0], centre_and_scale(pose[:, 0], confidence[:, 0] > 0)[1])
+        merged = self.merge(before, prediction.pose, prediction.spread, *(values[person, frame] for values in new))
+        flat = confidence.flatten(0, 1)
+        spread = self.detected_spread(flat, centre_and_scale(pose.flatten(0, 1), flat > 0)[1]).view_as(confidence)
         each = {
-            "displacement": (torch.zeros_like(pose[:, 0]), prediction.displacement),
-            "pose": (pose[:, 0], prediction.pose),
-            "merged": (pose[:, 0], merged.now_pose),
-            "spread": (first[..., None], prediction.spread[..., None]),
+            "displacement": (torch.zeros_like(pose), prediction.displacement),
+            "pose": (pose, prediction.pose),
+            "merged": (pose, merged.now_pose),
+            "spread": (spread[..., None], prediction.spread[..., None]),
         }
         outputs = {}
-        for name, (start, later) in each.items():
-            later = later.unflatten(0, (len(pose), -1))
-            outputs[name] = torch.cat([start[:, None], later], dim=1).movedim(-1, 1)
+        for name, (values, told) in each.items():
+            outputs[name] = values.index_put((person, frame), told.to(values.dtype)).movedim(-1, 1)
         if candidates is not None:
-            last = torch.arange(len(pose), device=x.device) * (pose.shape[1] - 1) + pose.shape[1] - 2
+            last = (frame == pose.shape[1] - 1).nonzero()[:, 0]
             sight = None if candidate_features is None else candidate_features[:, :, 0].mT
             logits = self.candidates(
                 Memory(*(values[last] for values in before)),

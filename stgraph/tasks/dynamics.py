@@ -13,10 +13,11 @@ from stgraph.sections import DataSettings, TrackSettings
 from stgraph.skeleton import Skeleton
 from stgraph.tasks import TASKS
 
+STEP = 0.04  # seconds: the time after which errors are as they are, and those after longer ones weighed down
 Scalar = Float[Tensor, ""]
 LossName = Literal["position", "likelihood", "merged", "candidate"]
 LEARNED = {"position": "to predict", "likelihood": "how sure a prediction is, by which it is merged"}
-INPUTS = ("x", "confidence", "time", "features", "candidates", "candidate_confidence", "candidate_features")
+INPUTS = ("x", "confidence", "time", "ahead", "features", "candidates", "candidate_confidence", "candidate_features")
 
 
 def distance(pred: Float[Tensor, "b d t j"], target: Float[Tensor, "b t j d"]) -> Float[Tensor, "b t j"]:
@@ -97,9 +98,13 @@ class Dynamics:
             "likelihood": lambda: negative_log_likelihood(error.detach(), spread, target.shape[-1]),
             "merged": lambda: distance(outputs["merged"], target) / scale,
         }
-        weight = counted.to(error)
-        count = weight.sum().clamp_min(1)
-        terms = {name: (functions[name]() * weight).sum() / count for name in functions if self.losses.get(name)}
+        count = counted.sum().clamp_min(1)
+        # Errors grow with about the root of the time; so weighed, a long time tells no more than a short one.
+        known = torch.arange(error.shape[1], device=error.device) - batch["ahead"]
+        elapsed = batch["time"] - batch["time"].gather(1, known.clamp_min(0))
+        growth = (elapsed / STEP).clamp_min(1).sqrt()[..., None]
+        weight = {"position": counted / growth, "likelihood": counted, "merged": counted / growth}
+        terms = {name: (functions[name]() * weight[name]).sum() / count for name in functions if self.losses.get(name)}
         if self.tells_candidates:
             each = F.cross_entropy(outputs["candidate"], self.labels(batch), ignore_index=-1, reduction="sum")
             terms["candidate"] = each / (self.labels(batch) >= 0).sum().clamp_min(1)
@@ -120,23 +125,23 @@ class Dynamics:
 
     def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t 1"]]:
         """Unreduced, by name; its ending tells the unit (see `stgraph.metrics.UNITS`): means of each frame's joints."""
-        weight = self.counted(batch).to(batch["scale"])
-        count = weight.sum(-1, keepdim=True).clamp_min(1)
-
-        def of_frame(each: Float[Tensor, "b t j"]) -> Float[Tensor, "b t 1"]:
-            return (each * weight).sum(-1, keepdim=True) / count
-
+        counted = self.counted(batch)
         percent = 100 / batch["scale"][..., None]
         errors = {
-            "prediction_percent": of_frame(distance(outputs["pose"], batch["target"]) * percent),
-            "merged_percent": of_frame(distance(outputs["merged"], batch["target"]) * percent),
+            "prediction_percent": mean_where(distance(outputs["pose"], batch["target"]) * percent, counted),
+            "merged_percent": mean_where(distance(outputs["merged"], batch["target"]) * percent, counted),
         }
         if self.tells_candidates:
             label = self.labels(batch)
-            right, counted = outputs["candidate"].argmax(1) == label, label >= 0
-            share = (right & counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp_min(1)
-            # A sequence without candidates says nothing: it counts as the others of its batch do.
-            some = counted.any(-1, keepdim=True)
-            share = torch.where(some, share, (share * some).sum() / some.sum().clamp_min(1))
-            errors["candidate_percent"] = 100 * share.to(percent).expand_as(errors["merged_percent"])
+            right = 100 * (outputs["candidate"].argmax(1) == label).to(percent)
+            errors["candidate_percent"] = mean_where(right, label >= 0).expand_as(errors["merged_percent"])
         return errors
+
+
+def mean_where(values: Float[Tensor, "b t n"], counted: Bool[Tensor, "b t n"]) -> Float[Tensor, "b t 1"]:
+    """Means over what counts; where nothing does, what the others say, so that it does not change their mean."""
+    weight = counted.to(values)
+    count = weight.sum(-1, keepdim=True)
+    mean = (values * weight).sum(-1, keepdim=True) / count.clamp_min(1)
+    some = count > 0
+    return torch.where(some, mean, (mean * some).sum() / some.sum().clamp_min(1))

@@ -93,6 +93,31 @@ def test_a_sequence_is_the_same_step_by_step(layout, dimensions, history):
         torch.testing.assert_close(outputs[name][:, :, 0], inputs["x"][:, :, 0], **EXACT)
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+@torch.no_grad()
+def test_predictions_can_begin_further_back(dimensions):
+    model, inputs = model_of(dimensions=dimensions), people(dimensions=dimensions)
+    time = inputs["time"]
+    ahead = torch.tensor([[1, 1, 2, 3, 0, 5, 2, 7, 1]]).repeat(4, 1)
+    ahead[1:, 3] = torch.tensor([0, 1, 2])
+    outputs = model(**inputs, ahead=ahead)
+    first = model.start(inputs["x"][:, :, 0].mT, inputs["confidence"][:, 0], time[:, 0])
+    memories = [first, *(memory for memory, _ in frames_of(model, inputs))]
+    for frame, person in product(range(1, 9), range(4)):
+        steps = int(ahead[person, frame])
+        if not steps:
+            for name in ("pose", "merged"):
+                torch.testing.assert_close(outputs[name][person, :, frame], inputs["x"][person, :, frame], **EXACT)
+            continue
+        memory = Memory(*(values[person : person + 1] for values in memories[frame - steps]))
+        found = model.predict(memory, time[person : person + 1, frame])
+        torch.testing.assert_close(outputs["pose"][person, :, frame].mT, found.pose[0], **CLOSE)
+        torch.testing.assert_close(outputs["spread"][person, 0, frame], found.spread[0], **CLOSE)
+    plain = model(**inputs)
+    for name, values in model(**inputs, ahead=torch.ones_like(ahead)).items():
+        torch.testing.assert_close(values, plain[name], **EXACT)
+
+
 @torch.no_grad()
 def test_nothing_looks_ahead():
     model, inputs = model_of(), people()
