@@ -23,10 +23,8 @@ from stgraph.skeleton import Skeleton
 Joints = Float[Tensor, "p j d"]
 FRAME = 0.04  # seconds between frames where nobody says when they were
 TIGHTEST, LOOSEST = -5.0, 3.0  # logarithms between which a standard deviation is learned, in body scales or shares
-WALK, UNKNOWN = (
-    1.0,
-    0.5,
-)  # body scales that a joint moves in a second, and that one may be off of which nothing is known
+WALK = 1.0  # body scales that a joint moves in a second
+UNKNOWN = 0.5  # body scales that a joint may be off of which nothing is known
 SHARE = 0.6  # of a constant velocity that training starts from
 AHEAD = 0.2  # seconds that velocities are shown to the network for
 FASTEST = 20.0  # body scales a second that a joint moves along an axis
