@@ -163,6 +163,7 @@ def predicting(name: str, skeleton: Skeleton) -> tuple[Model, dict[str, torch.Te
         "x": rearrange(target + 3 * random(*target.shape), "b t j d -> b d t j"),
         "confidence": seen * random(8, frames, joints).sigmoid(),
         "time": 0.1 * torch.arange(frames).expand(8, -1),
+        "ahead": (1 + torch.arange(frames) // 3).expand(8, -1),
         "features": random(8, settings["features"], frames, joints),
         "target": target,
         "annotated": torch.ones_like(seen),
