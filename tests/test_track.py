@@ -63,9 +63,9 @@ def test_the_picture(file, tmp_path, capsys):
         assert (picture.n_frames, picture.size) == (10, (320, 240))  # of 20 frames at 25 fps, 12.5 a second
         shown = [np.asarray(frame.convert("RGB")).copy() for frame in frames_of(picture)]
     assert str(gif) in capsys.readouterr().out
-    # Both people, in the colours of 1 and 2, are drawn in all frames.
+    # Both people, each in a colour of their own, are drawn in all frames.
     for frame in shown:
-        for colour in ((0xD8, 0x43, 0x2F), (0x2F, 0x9E, 0x44)):
+        for colour in ((0x1F, 0x6F, 0xB4), (0xD8, 0x43, 0x2F)):
             assert (np.abs(frame.astype(int) - colour).max(axis=2) < 12).sum() > 20
     run("--exp", "kalman", "--in", file, "--out", tmp_path / "out.json", "--gif", gif, "--start", 0.4, "--seconds", 0.2)
     with Image.open(gif) as picture:

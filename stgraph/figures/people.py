@@ -1,6 +1,7 @@
 """People in the image, animated: a colour for each identity, and how every joint came about."""
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from stgraph.figures.clips import film
 from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.skeleton import Skeleton
 
-# Told apart by the colour-blind as far as eight can be; identities take them in turn.
+# Told apart by the colour-blind as far as eight can be. The clip's identities take them in turn, so that no two of
+# eight people share one, whatever their numbers are.
 COLOURS = ("#1f6fb4", "#d8432f", "#2f9e44", "#8e44ad", "#e08a00", "#12a5a5", "#c2387e", "#6b4f3a")
 DASH = (0, (2.0, 1.4))
 MOST = 40  # people whose names are written into a frame
@@ -42,6 +44,7 @@ class Cast:
         guessed: np.ndarray,
     ) -> None:
         self.skeleton, self.frame, self.person, self.pose, self.guessed = skeleton, frame, person, pose, guessed
+        self.turn = dict(zip(np.unique(person).tolist(), cycle(COLOURS), strict=False))
         self.axes = page.axes(8, 44, -8, -34)
         box = self.axes.get_window_extent()
         low, high = bounds(pose, "people")
@@ -78,7 +81,7 @@ class Cast:
         for name in self.names:
             name.set_text("")
         for place, row in enumerate(here):
-            colour = COLOURS[self.person[row] % len(COLOURS)]
+            colour = self.turn[int(self.person[row])]
             bones = segments(self.pose[row], self.skeleton)
             joint, parent = np.array(self.skeleton.bones).T
             dashed = self.guessed[row, joint] | self.guessed[row, parent]
