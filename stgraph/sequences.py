@@ -111,7 +111,7 @@ class Sequences:
         Returns:
             x: (b d t j) the input, pixels or metres. confidence: (b t j), 0 = not detected. time: (b t) seconds.
             target: (b t j d). annotated: (b t j) whether it is to be scored. scale: (b t) of the annotated joints.
-            ahead: (b t) frames from the last one that a frame's prediction knows.
+            ahead: (b t) frames from the last one that a frame's prediction knows; 0 where there is none to be made.
             inside: (b t) whether the person was detected in a frame of the sequence by then.
             features: (b w t j) with visual features. recording: (b) row in the dataset's table.
             candidates, candidate_confidence, candidate_label: (b d 1 q), (b 1 q), (b 1 q) of the last frame, if asked

@@ -301,13 +301,14 @@ class PoseDynamics(Model):
             confidence: 0 where a joint was not detected; by default all are.
             time: seconds, ascending.
             ahead: of each frame the number of frames from the last one that its prediction knows, by default 1; at most
-                as many as there are before it.
+                as many as there are before it. 0: it is not predicted, but remembered alone; the last one is, if
+                candidates are given.
             candidates: joints of the last frame, for the head "candidate".
 
         Returns:
             displacement: (b d t j) of the last pose, as learned. pose: (b d t j) predicted. spread: (b 1 t j)
             of the prediction, standard deviation along an axis. merged: (b d t j). candidate: (b n 1 q) logits. All in
-            the unit of x; the first frame, which nothing predicts, is as it was detected.
+            the unit of x; the first frame, and others that are not predicted, are as they were detected.
         """
         pose = x.permute(0, 2, 3, 1)
         confidence = torch.ones_like(pose[..., 0]) if confidence is None else confidence
