@@ -21,8 +21,8 @@ from data_prep.pyskl import ntu_classes
 from data_prep.source import Source, source
 from data_prep.splitting import PARTS, SPLIT, asked, division, split_arguments, with_split
 from stgraph.errors import InputError
+from stgraph.io.numpy_files import load_npy
 from stgraph.io.recording import Recording
-from stgraph.io.safe_pickle import load_npy
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -15,8 +15,9 @@ from data_prep.kinetics_files import read_kinetics
 from data_prep.ntu_files import read_ntu
 from data_prep.pyskl import poses_of
 from stgraph.errors import InputError
+from stgraph.io.numpy_files import load_npy, load_npz
 from stgraph.io.recording import Track
-from stgraph.io.safe_pickle import load_npy, load_npz, load_pickle
+from stgraph.io.safe_pickle import load_pickle
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
 COLUMN = re.compile(

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from data_prep.layouts import flags, layout, numbers, same_length
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, matrix_to_quaternion
-from stgraph.io.safe_pickle import load_npz
+from stgraph.io.numpy_files import load_npz
 
 ANNOTATIONS = ("univ_annot3", "annot3")
 # The eight of fourteen that papers use: those at the height of the chest and those that look up.

@@ -23,7 +23,7 @@ from jaxtyping import Float
 from data_prep.anatomy import check_finite
 from data_prep.cameras import h36m_cameras, h36m_subjects
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npz
+from stgraph.io.numpy_files import load_npz
 from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
 
 # Stacked Hourglass in its own order, as VideoPose3D's sh_* files keep it, under the names the field reads it by.

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npy, load_pickle
+from stgraph.io.numpy_files import load_npy
+from stgraph.io.safe_pickle import load_pickle
 
 NAMED = Path(__file__).parent / "mappings" / "classes"
 FORMS = (

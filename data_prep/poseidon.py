@@ -34,8 +34,8 @@ from data_prep.layouts import detections, level_camera
 from data_prep.source import Source, source, two_numbers
 from stgraph.errors import InputError
 from stgraph.geometry import screen_denormalise
+from stgraph.io.numpy_files import load_npy
 from stgraph.io.recording import Recording, Track
-from stgraph.io.safe_pickle import load_npy
 from stgraph.skeleton import H36M16
 
 PARTS = ("train", "test")

@@ -13,7 +13,7 @@ from data_prep.rigs import RigMapping, array_mapping, check_mapped, find_mapping
 from stgraph.errors import InputError
 from stgraph.io.amc import bone_ends, read_amc, read_asf
 from stgraph.io.bvh import read_bvh
-from stgraph.io.safe_pickle import load_npz, npz_names
+from stgraph.io.numpy_files import load_npz, npz_names
 from stgraph.skeleton import H36M17
 
 ENDINGS = (".amc", ".bvh", ".npz")

@@ -1,4 +1,4 @@
-"""Other people's pickles and `.npz` files, object arrays included, read without running any of the code in them.
+"""Other people's pickles, read without running any of the code in them.
 
 A pickle names the functions that rebuild its contents. Here each name is looked up in a table of stand-ins for NumPy's
 constructors, and any other name is refused. The stand-ins remember what they are given, and the arrays are built from
@@ -6,17 +6,13 @@ that afterwards. NumPy's own constructors will not do: a dtype takes its flags f
 that claims to hold plain bytes makes NumPy follow those bytes as pointers.
 """
 
-import math
 import pickle
-import zipfile
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from stgraph.errors import InputError
 
@@ -105,10 +101,10 @@ def _numbers(shape: Any, dtype: _DType, content: Any, order: Any = "C") -> np.nd
     array = np.ndarray(shape, dtype.value, bytearray(content), order=order)
     if array.nbytes != len(content):
         raise Refused(f"{len(content)} bytes for an array of shape {array.shape} and type {array.dtype}")
-    return _text_checked(array)
+    return text_checked(array)
 
 
-def _text_checked(array: np.ndarray) -> np.ndarray:
+def text_checked(array: np.ndarray) -> np.ndarray:
     """The array; Refused if it is of text and holds what is no character, which Python makes no string of."""
     if array.dtype.kind == "U":
         codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
@@ -269,7 +265,8 @@ _PLAIN = {str, bytes, bytearray, int, float, complex, bool, type(None)}
 _BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "tuple"}
 
 
-def _unpickle(stream: BufferedIOBase, where: str) -> Any:
+def unpickle(stream: BufferedIOBase, where: str) -> Any:
+    """What the pickle in a stream holds; `where` is named in the InputError if it is refused or damaged."""
     budget = _Budget(stream)
     try:
         return _Builder(budget)(_Unpickler(stream, budget).load())
@@ -295,113 +292,6 @@ def load_pickle(path: Path | str) -> Any:
     path = Path(path)
     try:
         with path.open("rb") as stream:
-            return _unpickle(stream, str(path))
+            return unpickle(stream, str(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the path of a pickle file") from error
-
-
-def npz_names(path: Path | str) -> tuple[str, ...]:
-    """Names of the arrays in an `.npz` file, none of which is read. Raises InputError as `load_npz` does."""
-    with _opened(Path(path)) as (_, members):
-        return tuple(members)
-
-
-def load_npz(path: Path | str, names: Collection[str] | None = None) -> dict[str, Any]:
-    """The arrays of an `.npz` file by name; an object array without axes gives the object itself.
-
-    So `load_npz("data_3d_h36m.npz")["positions_3d"]` is the dictionary that was saved under that name.
-
-    Args:
-        names: those to read, by default all.
-
-    Raises:
-        InputError: no such file or array, a damaged one, or one that pickles anything but arrays and plain containers.
-    """
-    path = Path(path)
-    with _opened(path) as (archive, members):
-        if names is not None and (missing := [name for name in names if name not in members]):
-            raise InputError(f"{path}: no array {', '.join(missing)}; it holds {', '.join(members) or 'nothing'}")
-        return {name: _load_member(archive, members[name], path) for name in (members if names is None else names)}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
-    """An `.npz` file and its members by the name of the array."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the path of an .npz file") from error
-    # A damaged directory of a zip file fails in several ways, too.
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a whole .npz file ({error}); it may have been cut short or be of another kind, "
-            "get it again or save it with numpy.savez"
-        ) from error
-    with archive:
-        if foreign := [name for name in archive.namelist() if not name.endswith(".npy")]:
-            raise InputError(
-                f"{path}: member {foreign[0]!r} is no .npy array; expected an archive as numpy.savez writes it"
-            )
-        yield archive, {name.removesuffix(".npy"): name for name in archive.namelist()}
-
-
-def load_npy(path: Path | str) -> np.ndarray:
-    """The array of an `.npy` file: memory-mapped read-only where it is of numbers, else read.
-
-    Raises:
-        InputError: no such file, a damaged one, or objects that are anything but arrays and plain containers.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            size = path.stat().st_size
-            dtype = _HEADERS[npy.read_magic(stream)](stream)[2]
-            if dtype.kind not in "USO":
-                return np.load(path, mmap_mode="r", allow_pickle=False)
-            stream.seek(0)
-            return _read_array(stream, size, str(path))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the path of an .npy file") from error
-    except Exception as error:
-        raise InputError(_unread(str(path), error)) from error
-
-
-def _load_member(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
-    where = f"{path}, array {name.removesuffix('.npy')!r}"
-    try:
-        with archive.open(name) as stream:
-            array = _read_array(stream, archive.getinfo(name).file_size, where)
-            return array[()] if array.dtype == object and not array.shape else array
-    except InputError:
-        raise
-    # What a damaged header or zip member raises is nowhere listed.
-    except Exception as error:
-        raise InputError(_unread(where, error)) from error
-
-
-def _unread(where: str, error: Exception) -> str:
-    return (
-        f"{where}: cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array, "
-        "the file may be damaged, get or save it again"
-    )
-
-
-def _read_array(stream: BufferedIOBase, size: int, where: str) -> np.ndarray:
-    """The array of a `.npy` stream of `size` bytes."""
-    shape, fortran, dtype = _HEADERS[npy.read_magic(stream)](stream)
-    if dtype.kind == "O":
-        array = _unpickle(stream, where)
-        if not isinstance(array, np.ndarray) or array.dtype != object or array.shape != shape:
-            raise ValueError(f"{type(array).__name__} instead of an array of objects of shape {shape}")
-        return array
-    # Compared before anything is allocated.
-    expected, left = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if expected != left:
-        raise ValueError(f"{left} bytes for shape {shape} of {dtype}, which takes {expected}")
-    array = np.frombuffer(bytearray(stream.read()), dtype)
-    return _text_checked(array.reshape(shape, order="F" if fortran else "C"))
-
-
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

@@ -21,7 +21,7 @@ from stgraph.models.blocks import in_full_precision
 from stgraph.skeleton import Skeleton
 
 Joints = Float[Tensor, "p j d"]
-FRAME = 0.04  # seconds between frames where nobody says when they were
+FRAME = 0.04  # seconds between frames where nobody says when they were; a displacement is learned in its size then
 TIGHTEST, LOOSEST = -5.0, 3.0  # logarithms between which a standard deviation is learned, in body scales or shares
 WALK = 1.0  # body scales that a joint moves in a second
 UNKNOWN = 0.5  # body scales that a joint may be off of which nothing is known

@@ -12,7 +12,7 @@ from data_prep.noise import seeded, simulate_detections
 from data_prep.synthetic import ACTIONS, perform_take
 from data_prep.viewpoints import common_look_at, see
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npz
+from stgraph.io.numpy_files import load_npz
 from stgraph.skeleton import H36M17, H36M32
 from tests.data_prep.people import squats
 

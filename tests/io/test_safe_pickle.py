@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.io.safe_pickle import load_npy, load_npz, load_pickle, npz_names
+from stgraph.io.numpy_files import load_npy, load_npz, npz_names
+from stgraph.io.safe_pickle import load_pickle
 
 CONTENT = {
     "poses": {"S1": {"Walking 1": [np.arange(12, dtype=np.float32).reshape(2, 3, 2), np.zeros((0, 3, 2))]}},
