@@ -7,7 +7,7 @@ ifeq ($(shell grep -c -m1 avx512f /proc/cpuinfo 2>/dev/null),0)
 export ONEDNN_MAX_CPU_ISA ?= SSE41
 endif
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test lint types
 
 setup: .venv/installed
 
@@ -35,3 +35,6 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/pyright

@@ -15,9 +15,9 @@ import numpy as np
 from rich.progress import Progress
 
 from data_prep.source import NAMED, Command, Converter, Source, converters, grouped, other_commands, two_numbers
-from stgraph.command import debug_option, run_command
+from stgraph.cli.command import debug_option, run_command
+from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.errors import InputError
-from stgraph.io.dataset_writer import DatasetWriter
 
 ENDINGS = (".h5", ".hdf5")
 

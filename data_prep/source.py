@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import data_prep
+from stgraph.data.recording import Recording
 from stgraph.errors import InputError
-from stgraph.io.recording import Recording
 from stgraph.skeleton import Skeleton
 
 # Of what was left out: reasons that are told, and things that are named for each; the file lists all.
@@ -128,7 +127,7 @@ def other_commands() -> dict[str, Command]:
 
 
 def import_modules() -> None:
-    """Import every module of the package, which registers what is in it."""
-    for module in pkgutil.iter_modules(data_prep.__path__):
-        if module.name != "__main__":
-            importlib.import_module(f"data_prep.{module.name}")
+    """Import every source's folder and the commands that make no dataset, which registers what is in them."""
+    for folder in pkgutil.iter_modules(importlib.import_module("data_prep.sources").__path__):
+        importlib.import_module(f"data_prep.sources.{folder.name}.source")
+    importlib.import_module("data_prep.checks.summary")

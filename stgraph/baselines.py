@@ -11,16 +11,16 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stgraph.command import run_command
-from stgraph.data import Windows
-from stgraph.io.dataset import Dataset
-from stgraph.models import Model
-from stgraph.options import check_task
-from stgraph.params import load
-from stgraph.protocols import PROTOCOLS, find_protocol
-from stgraph.report import report_markdown, write_report
-from stgraph.run import REPORTS, Run, data_file
-from stgraph.run.engine import Engine
+from stgraph.cli.command import run_command
+from stgraph.cli.options import check_task
+from stgraph.data.dataset import Dataset
+from stgraph.data.windows import Windows
+from stgraph.models.base import Model
+from stgraph.settings.params import load
+from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
+from stgraph.tasks.lifting.report import POSES
+from stgraph.training.engine import Engine
+from stgraph.training.run import REPORTS, Run, data_file
 
 
 class FrameLinear(Model):
@@ -87,8 +87,8 @@ def main(args: argparse.Namespace) -> None:
         run.name, run.model = f"{args.exp}: {name}", model.eval()
         report = run.evaluate(dataset, find_protocol(args.protocol), subjects=args.subjects)
         folder = REPORTS / f"{args.exp}-{name.replace(' ', '-')}-{settings.data.detector}"
-        write_report(report, folder)
-        print(report_markdown(report).split("## By action")[0], f"written to {folder}\n", sep="")
+        POSES.write(report, folder)
+        print(POSES.markdown(report).split("## By action")[0], f"written to {folder}\n", sep="")
 
 
 if __name__ == "__main__":

@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stgraph import cost
-from stgraph.command import run_command
-from stgraph.data import epoch_order
-from stgraph.fitting import Fit, Listener
+from stgraph.cli.command import run_command
+from stgraph.data.dataset import Dataset
+from stgraph.data.dataset_writer import DatasetWriter
+from stgraph.data.recording import Recording, Track
+from stgraph.data.windows import epoch_order
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Dataset
-from stgraph.io.dataset_writer import DatasetWriter
-from stgraph.io.recording import Recording, Track
-from stgraph.live import Live
-from stgraph.params import Settings, load
-from stgraph.protocols import find_protocol
-from stgraph.report import write_json
-from stgraph.run import Run
-from stgraph.run.action import ActionRun
-from stgraph.run.dynamics import DynamicsRun
-from stgraph.run.engine import DEVICES, Engine
+from stgraph.settings.params import Settings, load
 from stgraph.skeleton import SKELETONS, skeleton_from
-from stgraph.tracking import Tracker
+from stgraph.tasks.action.live import Live
+from stgraph.tasks.action.run import ActionRun
+from stgraph.tasks.dynamics.run import DynamicsRun
+from stgraph.tasks.lifting.protocols import find_protocol
+from stgraph.tracking.tracker import Tracker
+from stgraph.training import cost
+from stgraph.training.engine import DEVICES, Engine
+from stgraph.training.loop import Fit, Listener
+from stgraph.training.report import write_json
+from stgraph.training.run import Run
 
 SIDE = 2048  # of the square matrices whose product is the yardstick
 PRODUCTS = 10  # best of so many

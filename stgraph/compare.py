@@ -3,16 +3,16 @@
 import argparse
 from pathlib import Path
 
-from stgraph.command import run_command
-from stgraph.comparison import check_budget, compare, comparison_markdown, entries
+from stgraph.cli.command import run_command
+from stgraph.cli.options import engine_options
 from stgraph.figures.comparison import plot_comparison
-from stgraph.io.files import replaced
-from stgraph.options import engine_options
-from stgraph.progress import Terminal
-from stgraph.protocols import PROTOCOLS, find_protocol
-from stgraph.report import write_json
-from stgraph.run import REPORTS
-from stgraph.run.engine import Engine
+from stgraph.formats.files import replaced
+from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
+from stgraph.training.comparison import check_budget, compare, comparison_markdown, entries
+from stgraph.training.engine import Engine
+from stgraph.training.progress import Terminal
+from stgraph.training.report import write_json
+from stgraph.training.run import REPORTS
 
 
 def parser() -> argparse.ArgumentParser:

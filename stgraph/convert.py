@@ -6,15 +6,23 @@ from pathlib import Path
 
 import torch
 
-from stgraph import params
-from stgraph.checkpoint import FOLDER, Origin, Weights, save_weights
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.io.files import replaced, sha256
-from stgraph.models import MODELS
-from stgraph.published import convert, families, find_model, flat_overrides, given_back, load_published, read_names
-from stgraph.run import Run
-from stgraph.run.engine import Engine
+from stgraph.formats.files import replaced, sha256
+from stgraph.models.published import (
+    convert,
+    families,
+    find_model,
+    flat_overrides,
+    given_back,
+    load_published,
+    read_names,
+)
+from stgraph.settings import params
+from stgraph.settings.registry import MODELS
+from stgraph.training.checkpoint import FOLDER, Origin, Weights, save_weights
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
 
 
 def parser() -> argparse.ArgumentParser:

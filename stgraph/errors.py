@@ -1,9 +1,37 @@
 """The one exception that is meant for the person at the keyboard."""
 
+from collections.abc import Hashable
+
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Something the user gave cannot be used; commands print it without a traceback (`--debug` shows that).
 
-    The message names the file or setting, the place in it, what was found, what was expected and what to do.
-    Commands print it without a traceback (`--debug` shows the traceback).
+    The message is "WHERE: PROBLEM; expected EXPECTED; REMEDY", without the parts that are not given.
+
+    >>> print(InputError(where="clip.npy, frame 3", found="4 channels", expected="2 or 3", remedy="drop the rest"))
+    clip.npy, frame 3: found 4 channels; expected 2 or 3; drop the rest
+
+    Args:
+        problem: what is wrong; left out where `found` says it.
+        where: the file, option or setting, and the place in it.
+        found: what is there instead of what was expected; shortened if it is long.
+        expected: what is allowed.
+        remedy: what to do, which exists.
+        kind: of the problem, for code that counts or handles kinds apart. Never look for words in the message.
     """
+
+    def __init__(
+        self,
+        problem: str = "",
+        *,
+        where: object = "",
+        found: str = "",
+        expected: str = "",
+        remedy: str = "",
+        kind: Hashable = None,
+    ) -> None:
+        self.problem, self.where, self.found, self.expected, self.remedy = problem, where, found, expected, remedy
+        self.kind = kind
+        parts = [problem, found and f"found {found}", expected and f"expected {expected}", remedy]
+        text = "; ".join(part for part in parts if part)
+        super().__init__(f"{where}: {text}" if str(where) else text)

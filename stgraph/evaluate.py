@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
+from stgraph.cli.options import open_run, run_options
 from stgraph.errors import InputError
-from stgraph.options import open_run, run_options
-from stgraph.protocols import PROTOCOLS, find_protocol
-from stgraph.report import report_markdown, write_json
-from stgraph.run import evaluation_folder
-from stgraph.tracking_scores import MODES
+from stgraph.scoring.tracking import MODES
+from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
+from stgraph.training.report import write_json
+from stgraph.training.run import evaluation_folder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
     folder = args.out or evaluation_folder(run.name, part)
     report, paths = run.write_evaluation(dataset, folder, **options(args, task))
     paths += [write_json(report, args.json)] if args.json else []
-    print(report_markdown(report))
+    print(run.report_kind.markdown(report))
     print(f"written: {', '.join(map(str, paths))}")
 
 

@@ -43,12 +43,12 @@ channel, frame, joint) is sampled and prepared by whoever feeds it, as the metad
 import argparse
 from pathlib import Path
 
-from stgraph.command import run_command
-from stgraph.deployment import OPSET, check_target, describe, write
-from stgraph.forms import FORMS, INPUTS, Deployed, PoseRecogniser, form_of
-from stgraph.options import check_task
-from stgraph.run import Run
-from stgraph.run.engine import Engine
+from stgraph.cli.command import run_command
+from stgraph.cli.options import check_task
+from stgraph.deployment.forms import FORMS, INPUTS, Deployed, PoseRecogniser, form_of
+from stgraph.deployment.onnx_file import OPSET, check_target, describe, write
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
 
 
 def parser() -> argparse.ArgumentParser:

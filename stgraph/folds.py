@@ -5,16 +5,25 @@ import json
 import math
 from pathlib import Path
 
-from stgraph.command import run_command
-from stgraph.comparison import entries
-from stgraph.cross_validation import Row, Trainer, baselines, chosen_runs, folds_markdown, fused, seen_by, subjects_of
+from stgraph.cli.command import run_command
+from stgraph.cli.options import engine_options
+from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.io.dataset import Dataset
-from stgraph.io.files import replaced
-from stgraph.options import engine_options
-from stgraph.progress import Terminal
-from stgraph.run import REPORTS, Run
-from stgraph.run.engine import Engine
+from stgraph.formats.files import replaced
+from stgraph.tasks.action.cross_validation import (
+    Row,
+    Trainer,
+    baselines,
+    chosen_runs,
+    folds_markdown,
+    fused,
+    seen_by,
+    subjects_of,
+)
+from stgraph.training.comparison import entries
+from stgraph.training.engine import Engine
+from stgraph.training.progress import Terminal
+from stgraph.training.run import REPORTS, Run
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.report import report_markdown, write_json, write_report
-from stgraph.run import REPORTS, evaluation_folder
-from stgraph.run.action import SCORES
-from stgraph.scores import ClipScores, aligned, fuse
+from stgraph.tasks.action.report import CLIPS
+from stgraph.tasks.action.run import SCORES
+from stgraph.tasks.action.scores import ClipScores, aligned, fuse
+from stgraph.training.report import write_json
+from stgraph.training.run import REPORTS, evaluation_folder
 
 MOST_CHOSEN = 6
 CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation part
@@ -92,9 +93,9 @@ def main(args: argparse.Namespace) -> None:
     about |= {name: next(iter(scores.values())).about.get(name) for name in ("data", "source", "terms", "scored")}
     report = replace(fuse(scores, list(weights.values())), about=about).report()
     report["alone"] = {name: each.report()["metrics"]["top1"] for name, each in scores.items()}
-    paths = write_report(report, args.out)
+    paths = CLIPS.write(report, args.out)
     paths += [write_json(report, args.json)] if args.json else []
-    print(report_markdown(report))
+    print(CLIPS.markdown(report))
     print(f"written: {', '.join(map(str, paths))}")
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
+from stgraph.cli.options import check_task, open_run, picture_size, run_options
+from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.figures.animation import ImagePanel, PosePanel, View, animate
-from stgraph.figures.contributions import RecognisedClip, animate_clip
-from stgraph.io.dataset import Dataset
-from stgraph.live import watch
-from stgraph.options import check_task, open_run, picture_size, run_options
-from stgraph.protocols import find_protocol
-from stgraph.run import REPORTS, Run
-from stgraph.run.action import ActionRun
+from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
+from stgraph.tasks.action.live import watch
+from stgraph.tasks.action.run import ActionRun
+from stgraph.tasks.lifting.protocols import find_protocol
+from stgraph.training.run import REPORTS, Run
 
 
 def parser() -> argparse.ArgumentParser:

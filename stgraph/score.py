@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.io.posetrack import Video, read_videos
-from stgraph.report import write_json
-from stgraph.tracking_scores import MODES, score, tracking_markdown
+from stgraph.formats.posetrack import Video, read_videos
+from stgraph.scoring.tracking import MODES, score, tracking_markdown
+from stgraph.training.report import write_json
 
 
 def parser() -> argparse.ArgumentParser:

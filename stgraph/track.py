@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
+from stgraph.cli.options import engine_options, picture_size
 from stgraph.errors import InputError
-from stgraph.figures.clips import check_clip
 from stgraph.figures.people import animate_people
-from stgraph.io.posetrack import Video, read_videos, write_video
-from stgraph.options import engine_options, picture_size
-from stgraph.predictors import PREDICTORS, Predictor, find_predictor
-from stgraph.run import Run
-from stgraph.run.dynamics import DynamicsRun
-from stgraph.run.engine import Engine
+from stgraph.figures.video import check_clip
+from stgraph.formats.posetrack import Video, read_videos, write_video
 from stgraph.skeleton import Skeleton
-from stgraph.tracking import MARKS, PREDICTED, Tracker, follow
+from stgraph.tasks.dynamics.run import DynamicsRun
+from stgraph.tracking.predictors import PREDICTORS, Predictor, find_predictor
+from stgraph.tracking.tracker import MARKS, PREDICTED, Tracker, follow
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
 
 FPS = 25.0  # where neither the file nor the command says
 

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from stgraph.command import run_command
+from stgraph.cli.command import run_command
+from stgraph.cli.options import engine_options
+from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.io.dataset import Dataset
-from stgraph.options import engine_options
-from stgraph.params import Settings, load, with_data
-from stgraph.progress import Terminal
-from stgraph.run import DATA, Run, data_file
-from stgraph.run.engine import Engine
+from stgraph.settings.params import Settings, load, with_data
+from stgraph.training.engine import Engine
+from stgraph.training.progress import Terminal
+from stgraph.training.run import DATA, Run, data_file
 
 BUILT_IN = DATA / "synthetic.h5"
 

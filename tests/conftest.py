@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from stgraph.data.dataset import Dataset
+from stgraph.data.dataset_writer import DatasetWriter
+from stgraph.data.recording import Recording, Track
 from stgraph.geometry import Camera, project
-from stgraph.io.dataset import Dataset
-from stgraph.io.dataset_writer import DatasetWriter
-from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.clips import film
 from stgraph.figures.page import NOTE, Clock, Page
+from stgraph.figures.video import film
 from stgraph.skeleton import Skeleton
 
 # Told apart by the colour-blind, too.

@@ -14,8 +14,7 @@ def plot_comparison(rows: Sequence[dict]) -> Figure:
     """P1 against operations a frame, with the spread over seeds; the size of a point grows with the parameters.
 
     Args:
-        rows: `exp`, `mmac`, `P1`, `parameters`, `about` and perhaps `P1_std`, as `stgraph.comparison.compare` gives
-            them.
+        rows: `exp`, `mmac`, `P1`, `parameters`, `about` and perhaps `P1_std`: those of a comparison.
     """
     figure = Figure(figsize=(8, 4.6 + 0.2 * len(rows)), layout="constrained")
     axes = figure.subplots()

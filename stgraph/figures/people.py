@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
 from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bounds, segments
-from stgraph.figures.clips import film
 from stgraph.figures.page import NOTE, Clock, Page
+from stgraph.figures.video import film
 from stgraph.skeleton import Skeleton
 
 # Told apart by the colour-blind as far as eight can be. The clip's identities take them in turn, so that no two of

@@ -6,9 +6,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stgraph.models import MODELS
-from stgraph.models.blocks import Changed, Motion, dropout_add, relu_dropout
-from stgraph.models.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.blocks import Changed, Motion, dropout_add, relu_dropout
+from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.settings.registry import MODELS
 
 KERNEL, DILATIONS = 5, (1, 2)
 

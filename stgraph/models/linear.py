@@ -6,8 +6,9 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from stgraph.models import MODELS, Published, renamed
-from stgraph.models.frames import Dense, FlatHead, FlatModel
+from stgraph.models.base import Published, renamed
+from stgraph.models.layers.frames import Dense, FlatHead, FlatModel
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, Skeleton
 
 # Published names of weights -> ours.

@@ -15,9 +15,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models import MODELS, Model
-from stgraph.models.attention import Attention, Head, Nodes
-from stgraph.models.blocks import in_full_precision
+from stgraph.models.base import Model
+from stgraph.models.layers.attention import Attention, Head, Nodes
+from stgraph.models.layers.blocks import in_full_precision
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 
 Joints = Float[Tensor, "p j d"]

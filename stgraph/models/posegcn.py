@@ -9,9 +9,9 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS
-from stgraph.models.blocks import Changed, Motion, dropout_add, norm_conv, relu_dropout
-from stgraph.models.frames import FrameModel
+from stgraph.models.layers.blocks import Changed, Motion, dropout_add, norm_conv, relu_dropout
+from stgraph.models.layers.frames import FrameModel
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton, bone_matrix
 
 

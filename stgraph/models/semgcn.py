@@ -12,9 +12,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models import MODELS, Published, renamed
-from stgraph.models.blocks import Changed, Motion, aggregate, conv_norm, relu_dropout
-from stgraph.models.frames import FrameModel
+from stgraph.models.base import Published, renamed
+from stgraph.models.layers.blocks import Changed, Motion, aggregate, conv_norm, relu_dropout
+from stgraph.models.layers.frames import FrameModel
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, Skeleton, bone_matrix
 
 

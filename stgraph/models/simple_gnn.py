@@ -8,9 +8,9 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from stgraph.models import MODELS
-from stgraph.models.blocks import Changed, GraphConv, Motion, aggregate
-from stgraph.models.frames import FrameModel
+from stgraph.models.layers.blocks import Changed, GraphConv, Motion, aggregate
+from stgraph.models.layers.frames import FrameModel
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton, bone_matrix
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from stgraph.models import MODELS
-from stgraph.models.frames import FlatHead, FlatModel, flat_conv
+from stgraph.models.layers.frames import FlatHead, FlatModel, flat_conv
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 
 

@@ -14,17 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
-from stgraph.models import MODELS, Published, renamed
-from stgraph.models.blocks import (
-    Changed,
-    Motion,
-    TemporalConv,
-    affine,
-    aggregate,
-    combine,
-    conv_norm,
-)
-from stgraph.models.clips import ClipModel, stride_problems
+from stgraph.models.base import Published, renamed
+from stgraph.models.layers.blocks import Changed, Motion, TemporalConv, affine, aggregate, combine, conv_norm
+from stgraph.models.layers.recogniser import ClipModel, stride_problems
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton, partitions
 
 TAPS = 9  # frames that a temporal convolution sees

@@ -4,9 +4,18 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from stgraph.models import MODELS
-from stgraph.models.blocks import Adjacency, Changed, Motion, Shorter, aggregate, conv_norm, dropout_add, relu_dropout
-from stgraph.models.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.blocks import (
+    Adjacency,
+    Changed,
+    Motion,
+    Shorter,
+    aggregate,
+    conv_norm,
+    dropout_add,
+    relu_dropout,
+)
+from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.settings.registry import MODELS
 
 KERNEL, DILATIONS = 3, (1, 2, 3, 4)
 

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS, Model, Published, renamed
-from stgraph.models.blocks import Motion, relu_dropout
-from stgraph.models.frames import FlatHead
+from stgraph.models.base import Model, Published, renamed
+from stgraph.models.layers.blocks import Motion, relu_dropout
+from stgraph.models.layers.frames import FlatHead
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, Skeleton
 
 Rows = Float[Tensor, "b t c"]

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS, Model, Published, renamed
-from stgraph.models.blocks import (
+from stgraph.models.base import Model, Published, renamed
+from stgraph.models.layers.blocks import (
     Adjacency,
     Changed,
     GraphConv,
@@ -21,6 +21,7 @@ from stgraph.models.blocks import (
     add_stretched,
     aggregate,
 )
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, Skeleton, partitions
 
 

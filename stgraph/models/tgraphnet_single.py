@@ -6,9 +6,10 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models import MODELS, Model, Published
-from stgraph.models.blocks import Adjacency, GraphConv, Motion, Shrink, aggregate
+from stgraph.models.base import Model, Published
+from stgraph.models.layers.blocks import Adjacency, GraphConv, Motion, Shrink, aggregate
 from stgraph.models.tgraphnet import Unit, stage_problems, translate, way_down
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, Skeleton, partitions
 
 

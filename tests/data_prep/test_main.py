@@ -12,10 +12,10 @@ import pytest
 from data_prep import __main__ as command
 from data_prep.__main__ import command_line, prepare, window_size
 from data_prep.source import REASONS, Converter, Source, grouped
+from stgraph.data.dataset import Dataset
+from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
-from stgraph.io.dataset import Dataset
-from stgraph.io.recording import Recording, Track
 from stgraph.skeleton import H36M17
 
 CAMERA = Camera("c", 1000, 1000, np.ones(9), np.array([1.0, 0, 0, 0]), np.zeros(3))

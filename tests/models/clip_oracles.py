@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from stgraph.models.branches import Branches
+from stgraph.models.layers.branches import Branches
 from stgraph.skeleton import Skeleton
 
 STAR = Skeleton("star", ("C", "L", "R", "Up", "Top"), (-1, 0, 0, 0, 3), (1,), (2,))

@@ -6,13 +6,14 @@ import pytest
 import torch
 from einops import rearrange
 
-from stgraph.deployment import write
-from stgraph.forms import FORMS, takes_any_length
-from stgraph.models import MODELS, Model
+from stgraph.deployment.forms import FORMS, takes_any_length
+from stgraph.deployment.onnx_file import write
+from stgraph.models.base import Model
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import SKELETONS, Skeleton
-from stgraph.tasks.action import Action
-from stgraph.tasks.dynamics import Dynamics
-from stgraph.tasks.lifting import Lifting
+from stgraph.tasks.action.task import Action
+from stgraph.tasks.dynamics.task import Dynamics
+from stgraph.tasks.lifting.task import Lifting
 
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 LAYOUTS = SKELETONS | {"arm": ARM}

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stgraph.models import MODELS
 from stgraph.models.ctrgcn import CTRGCN, DILATIONS, KERNEL, ChannelGraphConv
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import SKELETONS, Skeleton, partitions
 from tests.models.clip_oracles import (
     AGAIN,

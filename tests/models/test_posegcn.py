@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stgraph.models import MODELS
 from stgraph.models.posegcn import PoseGCN, relations
 from stgraph.models.semgcn import SemGCN
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 
 LEG = Skeleton("leg", ("Knee", "Hip", "Foot", "Toe"), (1, -1, 0, 2))

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from stgraph.errors import InputError
-from stgraph.models import MODELS
 from stgraph.models.stgcn import STGCN
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, NTU25, OPENPOSE18, partitions
-from stgraph.tasks.action import clip_scores, voting_label
+from stgraph.tasks.action.task import clip_scores, voting_label
 from tests.recipe import recipe_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"

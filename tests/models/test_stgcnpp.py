@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from stgraph.models import MODELS
 from stgraph.models.stgcnpp import DILATIONS, KERNEL, LearnedGraphConv, STGCNpp
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, SKELETONS, Skeleton, partitions
 from tests.models.clip_oracles import (
     AGAIN,

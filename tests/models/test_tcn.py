@@ -9,8 +9,8 @@ import torch
 from einops import rearrange
 from torch.utils.flop_counter import FlopCounterMode
 
-from stgraph.models import MODELS
 from stgraph.models.tcn import TemporalConvolution
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 from tests.recipe import recipe_state
 

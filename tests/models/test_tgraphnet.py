@@ -8,10 +8,10 @@ import pytest
 import torch
 from einops import rearrange
 
-from stgraph.models import MODELS
 from stgraph.models.tgraphnet import TGraphNet
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, H36M17, Skeleton, partitions
-from stgraph.tasks.lifting import Lifting
+from stgraph.tasks.lifting.task import Lifting
 from tests.recipe import recipe_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"

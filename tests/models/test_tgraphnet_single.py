@@ -8,8 +8,8 @@ import pytest
 import torch
 from einops import rearrange
 
-from stgraph.models import MODELS
 from stgraph.models.tgraphnet_single import TGraphNetSingle
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tgraphnet_single_small27.npz"

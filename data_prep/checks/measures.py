@@ -1,0 +1,342 @@
+"""What is measured of the poses in a dataset: one pass over its rows, a piece at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from data_prep.checks.anatomy import bone_lengths, knee_sines
+from stgraph.data.dataset import Dataset
+from stgraph.geometry import project, quaternion_to_matrix
+from stgraph.scoring.metrics import grouped_sum
+from stgraph.skeleton import Skeleton
+
+PIECE = 20_000  # rows
+# Errors are counted in bins of equal ratio, which gives medians of millions of them to 0.5 %.
+BINS = np.geomspace(0.01, 1e5, 3201)  # pixels
+LOWEST = 2  # percent of the frames, for the floor
+FEET, HEAD = ("LFoot", "RFoot"), "Head"
+LEGS = tuple(f"{side}{joint}" for side in "LR" for joint in ("Hip", "Knee", "Foot"))
+
+
+class Table:
+    """The rows of a dataset by recording and track.
+
+    Attributes:
+        recording: (row) number of its recording. subject: (recording) its number in `subjects`.
+        goes_on: (row) whether it is the next frame of the row before, and both are valid.
+        valid: (row) whether its ground truth counts. fps: (recording) frames a second.
+        up: (recording, 3) the world's z in camera axes. above: (recording) the camera's height, metres; NaN if unknown.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.skeleton = dataset, dataset.skeleton
+        tracks, recordings = dataset.tracks, dataset.recordings
+        count = len(dataset.rows("frame"))
+        rows = np.repeat(tracks["first_row"] - np.cumsum(tracks["rows"]) + tracks["rows"], tracks["rows"])
+        rows += np.arange(len(rows))
+        self.recording = np.zeros(count, np.int64)
+        self.recording[rows] = np.repeat(tracks["recording"], tracks["rows"])
+        self.goes_on = np.ones(count, bool)
+        self.goes_on[tracks["first_row"]] = False
+        self.valid = dataset.rows("valid")
+        self.goes_on &= self.valid & np.roll(self.valid, 1)
+        self.fps = recordings["fps"]
+        self.subjects, self.subject = np.unique(recordings["subject"], return_inverse=True)
+        self.up = quaternion_to_matrix(torch.from_numpy(recordings["rotation"])).numpy()[:, 2]
+        # Who does not know where a camera is writes it at the world's origin, on the floor.
+        known = recordings["translation"].any(axis=1)
+        self.above = np.where(known, recordings["translation"][:, 2], np.nan)
+
+    def pieces(self) -> Iterator[slice]:
+        """Consecutive rows."""
+        for first in range(0, len(self.recording), PIECE):
+            yield slice(first, min(first + PIECE, len(self.recording)))
+
+    def mean_by_recording(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " recording"]:
+        """Means over the rows that are not NaN; NaN where there are none."""
+        some = np.isfinite(values)
+        total = np.bincount(self.recording[some], values[some], len(self.dataset))
+        count = np.bincount(self.recording[some], minlength=len(self.dataset))
+        return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+    def maximum_by_recording(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " recording"]:
+        """Largest over the rows that are not NaN; 0 where there are none."""
+        largest = np.zeros(len(self.dataset))
+        some = np.isfinite(values)
+        np.maximum.at(largest, self.recording[some], values[some])
+        return largest
+
+
+def height_bones(skeleton: Skeleton) -> list[tuple[int, float]]:
+    """(bone, weight) whose sum is a person's height from the feet to the head, along the bones; nothing if unknown.
+
+    The middle of both legs, and the spine; hips are beside the root, not above it.
+    """
+    if not has_legs(skeleton):
+        return []
+    bone = {joint: number for number, (joint, _) in enumerate(skeleton.bones)}
+
+    def chain(joint: int, end: int) -> list[int]:
+        return [] if joint == end else [bone[joint], *chain(skeleton.parents[joint], end)]
+
+    spine = [(number, 1.0) for number in chain(skeleton.index(HEAD), skeleton.root)]
+    sides = [chain(skeleton.index(f"{side}Foot"), skeleton.index(f"{side}Hip")) for side in "LR"]
+    return spine + [(number, 0.5) for side in sides for number in side]
+
+
+@dataclass
+class People:
+    """Measures of the 3D poses, metres. Numbers of a row are NaN where they cannot be taken.
+
+    Attributes:
+        lengths, spread: (subject, bone) mean and standard deviation over frames.
+        stretch: (recording, bone) standard deviation within the recording, of the bone's mean.
+        knees: (row) sine of their flexion, negative if they bend backwards.
+        head: (row) the head's height above the feet.
+        floor: (row) height of the lower foot in the world.
+        nearest: (row) smallest depth of a joint before the camera; NaN where paths are unknown.
+        speed: (row) of the fastest joint since the row before, metres a second.
+        frozen: (row) whether no joint moved since the row before.
+        still: (recording, joint) steps in which the joint did not move while another did. steps: (recording) of these.
+        path: whether roots have places.
+    """
+
+    table: Table
+    lengths: Float[np.ndarray, "subject bone"]
+    spread: Float[np.ndarray, "subject bone"]
+    stretch: Float[np.ndarray, "recording bone"]
+    knees: Float[np.ndarray, " row"]
+    head: Float[np.ndarray, " row"]
+    floor: Float[np.ndarray, " row"]
+    nearest: Float[np.ndarray, " row"]
+    speed: Float[np.ndarray, " row"]
+    frozen: Bool[np.ndarray, " row"]
+    still: Float[np.ndarray, "recording j"]
+    steps: Float[np.ndarray, " recording"]
+    path: bool
+
+    @cached_property
+    def height(self) -> Float[np.ndarray, " subject"]:
+        """From the feet to the head along the bones; NaN for a skeleton of other joints."""
+        bones = height_bones(self.table.skeleton)
+        return sum(weight * self.lengths[:, bone] for bone, weight in bones) if bones else self.lengths[:, 0] * np.nan
+
+    @cached_property
+    def asymmetry(self) -> Float[np.ndarray, "subject pair"]:
+        """Left bone less the right one over their mean, for every pair of sides."""
+        bone = {joint: number for number, (joint, _) in enumerate(self.table.skeleton.bones)}
+        sides = (self.table.skeleton.left, self.table.skeleton.right)
+        left, right = (self.lengths[:, [bone[joint] for joint in side]] for side in sides)
+        return (left - right) / ((left + right) / 2)
+
+    @cached_property
+    def longest_freeze(self) -> Int[np.ndarray, " recording"]:
+        """Steps of the longest run in which nothing moves."""
+        ends = np.flatnonzero(np.diff(self.frozen, prepend=False, append=False))
+        starts, lengths = ends[::2], ends[1::2] - ends[::2]
+        longest = np.zeros(len(self.table.dataset), np.int64)
+        np.maximum.at(longest, self.table.recording[starts], lengths)
+        return longest
+
+    @cached_property
+    def floors(self) -> dict[tuple[str, str], float]:
+        """(subject, camera) -> height of the lower foot in its lowest frames, metres; where the camera's is known."""
+        some = np.flatnonzero(np.isfinite(self.floor))
+        cameras, camera = np.unique(self.table.dataset.recordings["camera"], return_inverse=True)
+        group = (self.table.subject * len(cameras) + camera)[self.table.recording[some]]
+        order = np.argsort(group, kind="stable")
+        parts = np.split(self.floor[some][order], np.flatnonzero(np.diff(group[order])) + 1) if len(some) else []
+        keys = [divmod(int(number), len(cameras)) for number in np.unique(group)]
+        lowest = [float(np.percentile(part, LOWEST)) for part in parts]
+        return {(str(self.table.subjects[s]), str(cameras[c])): low for (s, c), low in zip(keys, lowest, strict=True)}
+
+
+def measure_people(table: Table) -> People:
+    """Measure the 3D poses of a dataset that has them."""
+    dataset, skeleton, poses = table.dataset, table.skeleton, table.dataset.rows("pose3d")
+    sums = np.zeros((3, len(dataset), len(skeleton.bones)))
+    names = ("knees", "head", "floor", "nearest", "speed")
+    of_row = {name: np.full(len(table.recording), np.nan, np.float32) for name in names}
+    frozen = np.zeros(len(table.recording), bool)
+    still, steps = np.zeros((len(dataset), len(skeleton))), np.zeros((len(dataset), 1))
+    path = any(poses[piece][:, skeleton.root].any() for piece in table.pieces())
+    moving = [joint for joint in range(len(skeleton)) if path or joint != skeleton.root]
+    for piece in table.pieces():
+        pose = poses[np.arange(piece.start - 1, piece.stop).clip(0)].astype(np.float64)
+        moved, pose = np.linalg.norm(np.diff(pose, axis=0), axis=-1), pose[1:]
+        recording, valid = table.recording[piece], table.valid[piece]
+        lengths = bone_lengths(pose, skeleton)[valid]
+        terms = (np.ones_like(lengths), lengths, lengths**2)
+        sums += [grouped(values, recording[valid], len(dataset)) for values in terms]
+
+        found = {"nearest": pose[..., 2].min(1)} if path else {}
+        if has_legs(skeleton):
+            height = (pose * table.up[recording][:, None]).sum(-1)
+            feet = height[:, [skeleton.index(name) for name in FEET]]
+            found["knees"] = knee_sines(pose, skeleton)
+            found["head"] = height[:, skeleton.index(HEAD)] - feet.mean(1)
+            if path:
+                found["floor"] = feet.min(1) + table.above[recording]
+        found["speed"] = np.where(table.goes_on[piece], moved.max(1) * table.fps[recording], np.nan)
+        for name, values in found.items():
+            of_row[name][piece] = np.where(valid, values, np.nan)
+
+        frozen[piece] = table.goes_on[piece] & (moved == 0).all(1)
+        some = table.goes_on[piece] & (moved > 0).any(1)
+        still += grouped((moved[some] == 0) * np.isin(np.arange(len(skeleton)), moving), recording[some], len(dataset))
+        steps += grouped(np.ones((some.sum(), 1)), recording[some], len(dataset))
+    lengths, spread = mean_and_spread(*(grouped(part, table.subject, len(table.subjects)) for part in sums))
+    mean, deviation = mean_and_spread(*sums)
+    bones = (lengths, spread, deviation / mean)
+    return People(table, *bones, **of_row, frozen=frozen, still=still, steps=steps[:, 0], path=path)
+
+
+def mean_and_spread(
+    count: Float[np.ndarray, "n bone"], total: Float[np.ndarray, "n bone"], squares: Float[np.ndarray, "n bone"]
+) -> tuple[Float[np.ndarray, "n bone"], Float[np.ndarray, "n bone"]]:
+    """Mean and standard deviation by their sums; NaN where there is nothing."""
+    count = np.where(count > 0, count, np.nan)
+    mean = total / count
+    return mean, np.sqrt((squares / count - mean**2).clip(0))
+
+
+def has_legs(skeleton: Skeleton) -> bool:
+    """Whether the joints are there that tell upright from upside down."""
+    return {*FEET, HEAD, *LEGS} <= set(skeleton.names)
+
+
+def grouped(
+    values: Float[np.ndarray, "n j"], group: Int[np.ndarray, " n"], groups: int
+) -> Float[np.ndarray, "groups j"]:
+    """Sum of the rows of each group."""
+    return grouped_sum(torch.from_numpy(np.asarray(values, np.float64)), torch.from_numpy(group), groups).numpy()
+
+
+@dataclass
+class Detections:
+    """Measures of one detector's 2D poses, pixels, against a reference: the exact 2D, or the image of the 3D.
+
+    Rows that are not valid count where a detector saw them, but not for "gt", which is made of their 3D, or errors.
+
+    Attributes:
+        reference: "gt" or "projection"; empty where there is nothing to compare with, and errors are NaN.
+        mean, median, most: (j) of the error; `most` is what 95 % stay below.
+        overall: mean, median and 95 % over all joints.
+        unseen: (j) share of frames in which the joint is not seen.
+        inside: share of the seen joints that are in the image.
+        size: median over recordings of a person's extent in the image.
+        confidence: lowest and highest; inf and -inf where no row counts.
+        error, swapped: (recording) mean error, and that of the pose with its sides swapped, of the person's extent.
+        upright: (recording) mean of the feet's place below the head, of the person's extent.
+    """
+
+    name: str
+    reference: str
+    mean: Float[np.ndarray, " j"]
+    median: Float[np.ndarray, " j"]
+    most: Float[np.ndarray, " j"]
+    overall: tuple[float, float, float]
+    unseen: Float[np.ndarray, " j"]
+    inside: float
+    size: float
+    confidence: tuple[float, float]
+    error: Float[np.ndarray, " recording"]
+    swapped: Float[np.ndarray, " recording"]
+    upright: Float[np.ndarray, " recording"]
+
+
+def measure_detections(table: Table, name: str, path: bool) -> Detections:
+    """Measure the 2D poses of a detector.
+
+    Args:
+        path: whether the 3D poses have their places, so that they can be projected.
+    """
+    dataset, skeleton = table.dataset, table.skeleton
+    projected = path and bool(dataset.recordings["intrinsics"][:, :2].all())
+    reference = "gt" if name != "gt" and "gt" in dataset.detectors else "projection" if projected else ""
+    joints, recordings = len(skeleton), len(dataset)
+    counts = np.zeros((joints, len(BINS) + 1), np.int64)
+    total, unseen, inside, seen_joints = np.zeros(joints), np.zeros(joints), 0, 0
+    low, high, rows = np.inf, -np.inf, 0
+    of_recording = np.zeros((recordings, 6))  # error, swapped, their counts; extent, frames
+    below = np.zeros((recordings, 2))
+    size = np.stack([dataset.recordings["width"], dataset.recordings["height"]], axis=1)
+    for piece in table.pieces():
+        found = dataset.rows(f"pose2d/{name}")[piece].astype(np.float64)
+        recording, valid = table.recording[piece], table.valid[piece]
+        counted = valid if name == "gt" else np.ones_like(valid)
+        pose, seen = found[..., :2], (found[..., 2] > 0) & counted[:, None]
+        low = found[counted, :, 2].min(initial=low)
+        high = found[counted, :, 2].max(initial=high)
+        unseen += (~seen)[counted].sum(0)
+        rows += int(counted.sum())
+        within = ((pose >= 0) & (pose <= size[recording][:, None])).all(-1)
+        inside, seen_joints = inside + int((within & seen).sum()), seen_joints + int(seen.sum())
+        extent = person_extent(pose, seen)
+        whole = np.isfinite(extent)
+        of_recording[:, 4] += np.bincount(recording[whole], extent[whole], recordings)
+        of_recording[:, 5] += np.bincount(recording[whole], minlength=recordings)
+        if has_legs(skeleton):
+            feet, head = ([skeleton.index(joint) for joint in names] for names in (FEET, (HEAD,)))
+            shown = seen[:, [*feet, *head]].all(1)
+            down = (pose[:, feet, 1].mean(1) - pose[:, head[0], 1])[shown]
+            below += grouped(np.stack([down, np.ones_like(down)], 1), recording[shown], recordings)
+        if not reference:
+            continue
+        true, there = reference_poses(table, piece, reference)
+        both = seen & there & valid[:, None]
+        error = np.linalg.norm(pose - true, axis=-1)
+        total += np.where(both, error, 0).sum(0)
+        place = np.searchsorted(BINS, error[both])
+        counts += np.bincount(np.nonzero(both)[1] * counts.shape[1] + place, minlength=counts.size).reshape(
+            counts.shape
+        )
+        swapped = both & both[:, skeleton.mirror]
+        other = np.linalg.norm(pose[:, skeleton.mirror] - true, axis=-1)
+        for column, values in enumerate((error, other)):
+            of_recording[:, column] += np.bincount(recording, np.where(swapped, values, 0).sum(1), recordings)
+        of_recording[:, 2] += np.bincount(recording, swapped.sum(1), recordings)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        extents = of_recording[:, 4] / of_recording[:, 5]
+        of_extent = of_recording[:, :2] / of_recording[:, [2]] / extents[:, None]
+        upright = below[:, 0] / below[:, 1] / extents
+        mean = total / counts.sum(1)
+        overall = (float(total.sum() / counts.sum()), *(float(quantile(counts.sum(0), share)) for share in (0.5, 0.95)))
+    median, most = (np.array([quantile(row, share) for row in counts]) for share in (0.5, 0.95))
+    share = inside / max(seen_joints, 1)
+    unseen /= max(rows, 1)
+    typical = float(np.nanmedian(extents)) if np.isfinite(extents).any() else np.nan
+    about = (share, typical, (float(low), float(high)))
+    return Detections(name, reference, mean, median, most, overall, unseen, *about, *of_extent.T, upright)
+
+
+def reference_poses(table: Table, piece: slice, reference: str) -> tuple[np.ndarray, np.ndarray]:
+    """(row, j, 2) pixels and (row, j) whether they are there: the exact 2D, or the image of the 3D."""
+    if reference == "gt":
+        exact = table.dataset.rows("pose2d/gt")[piece]
+        return exact[..., :2], exact[..., 2] > 0
+    pose = torch.from_numpy(table.dataset.rows("pose3d")[piece].astype(np.float64))
+    intrinsics = table.dataset.recordings["intrinsics"][table.recording[piece]]
+    return project(pose, intrinsics).numpy(), np.ones(pose.shape[:2], bool)
+
+
+def person_extent(pose: Float[np.ndarray, "t j 2"], seen: Bool[np.ndarray, "t j"]) -> Float[np.ndarray, " t"]:
+    """Diagonal of the box around the joints that are seen; NaN where fewer than two are."""
+    high = np.where(seen[..., None], pose, -np.inf).max(1)
+    low = np.where(seen[..., None], pose, np.inf).min(1)
+    enough = seen.sum(1) > 1
+    return np.linalg.norm(np.where(enough[:, None], high - low, np.nan), axis=-1)
+
+
+def quantile(counts: Int[np.ndarray, " bin"], share: float) -> float:
+    """Of what was counted in BINS; NaN where nothing was."""
+    below = np.cumsum(counts)
+    if not below[-1]:
+        return np.nan
+    # The middle of a bin, by ratio; errors below the first one are as good as none.
+    place = int(np.searchsorted(below, share * below[-1]))
+    return 0.0 if place == 0 else float(np.sqrt(BINS[place - 1] * BINS[min(place, len(BINS) - 1)]))

@@ -1,0 +1,136 @@
+"""What no sound dataset has: wrong units, swapped sides, people upside down, joints that freeze or jump.
+
+Limits lie outside what real motion has, acrobatics included: a file without faults gives no problem.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool
+
+from data_prep.checks.anatomy import BACKWARDS, UNIT_NAMES, UNITS
+from data_prep.checks.measures import Detections, People, Table
+
+HEIGHT = (1.0, 2.2)  # metres from the feet to the head, along the bones
+ASYMMETRY = 0.25  # of a bone and its twin on the other side, of their mean
+SPREAD = 0.25  # standard deviation of a subject's bone, of its length
+FLOOR = 0.3  # metres: where the lower foot of a subject may be in the lowest frames
+UPSIDE_DOWN, OFTEN = 0.3, 0.8  # metres that the head is below the feet, and in which share of a recording
+FREEZE = 1.0  # seconds in which no joint moves at all
+STILL = 0.9  # share of a recording in which a joint does not move at all while others do,
+STRETCH = 0.02  # and standard deviation of a bone at it, of its length
+FASTEST = 25.0  # metres a second
+NORMALISED = 5.0  # pixels: nobody in an image is smaller
+INSIDE = 0.8  # share of joints in the image
+NOT_THE_IMAGE = 0.1  # of a person's extent: mean error of what should be exact
+SWAPPED = 0.5  # error with sides swapped, of the error
+
+
+def problems(table: Table, people: People | None, detectors: list[Detections]) -> list[str]:
+    """Everything implausible, in sentences that say where, what was found and what is expected."""
+    found = list(_people_problems(table, people)) if people else []
+    for detections in detectors:
+        found += [f"2D {detections.name!r}: {text}" for text in _image_problems(table, detections, people is None)]
+    return found
+
+
+def _people_problems(table: Table, people: People) -> Iterator[str]:
+    bones = [f"{table.skeleton.names[parent]}-{table.skeleton.names[joint]}" for joint, parent in table.skeleton.bones]
+    for number, subject in enumerate(table.subjects):
+        height = people.height[number]
+        if height < HEIGHT[0] or height > HEIGHT[1]:
+            fits = [UNIT_NAMES[unit] for unit, metres in UNITS.items() if HEIGHT[0] < height * metres < HEIGHT[1]]
+            fits += ["metres divided by 1000"] if HEIGHT[0] < height * 1000 < HEIGHT[1] else []
+            hint = f"; these look like {' or '.join(fits)}" if fits else ""
+            yield (
+                f"subject {subject} is {height:.3g} m high along the bones, expected {HEIGHT[0]} to {HEIGHT[1]}{hint}"
+            )
+        if table.skeleton.left:
+            apart = np.nan_to_num(np.abs(people.asymmetry[number]))
+            sides = (table.skeleton.left, table.skeleton.right)
+            left, right = (table.skeleton.names[side[apart.argmax()]] for side in sides)
+            if apart.max() > ASYMMETRY:
+                yield (
+                    f"subject {subject}: the bones to {left} and {right} differ by {apart.max():.0%}, expected less "
+                    f"than {ASYMMETRY:.0%}; is a joint in another's place?"
+                )
+        spread = np.nan_to_num(people.spread[number] / people.lengths[number])
+        if spread.max() > SPREAD:
+            yield (
+                f"subject {subject}: {bones[spread.argmax()]} changes its length by {spread.max():.0%} (standard "
+                f"deviation), expected less than {SPREAD:.0%}; is the subject one person, and all of it in one unit?"
+            )
+    yield from _floor_problems(table, people)
+    yield from _of_recordings(
+        table,
+        table.mean_by_recording(people.knees) < BACKWARDS,
+        "knees bend backwards: left and right joints are swapped, or an axis is mirrored",
+    )
+    upside_down = np.where(np.isfinite(people.head), people.head < -UPSIDE_DOWN, np.nan)
+    yield from _of_recordings(
+        table,
+        table.mean_by_recording(upside_down) > OFTEN,
+        "upside down: the head is below the feet; is y down in camera space, and the camera's rotation its own?",
+    )
+    behind = np.where(np.isfinite(people.nearest), people.nearest <= 0, np.nan)
+    yield from _of_recordings(
+        table, table.mean_by_recording(behind) > 0, "joints are behind the camera; poses are expected in camera space"
+    )
+    yield from _of_recordings(
+        table,
+        people.longest_freeze >= FREEZE * table.fps,
+        f"no joint moves at all for {FREEZE:g} s or longer; were frames repeated where there were none?",
+    )
+    yield from _of_recordings(
+        table,
+        table.maximum_by_recording(people.speed) > FASTEST,
+        f"joints jump: one is faster than {FASTEST:g} m/s",
+    )
+    # Feet are planted, and who sits keeps the hip where it is: then bones keep their lengths.
+    still = (people.still > STILL * people.steps[:, None]) & (people.steps >= FREEZE * table.fps)[:, None]
+    for joint in np.flatnonzero(still.any(axis=0)):
+        at_joint = [number for number, bone in enumerate(table.skeleton.bones) if joint in bone]
+        left_behind = still[:, joint] & (people.stretch[:, at_joint] > STRETCH).any(axis=1)
+        yield from _of_recordings(
+            table, left_behind, f"{table.skeleton.names[joint]} is frozen while other joints move"
+        )
+
+
+def _floor_problems(table: Table, people: People) -> Iterator[str]:
+    for (subject, camera), height in people.floors.items():
+        if abs(height) > FLOOR:
+            yield (
+                f"subject {subject}, camera {camera}: the feet are {height:.2f} m above the floor in the lowest "
+                f"frames, expected {-FLOOR} to {FLOOR}; is the camera's place its own, and z up in the world?"
+            )
+
+
+def _image_problems(table: Table, found: Detections, alone: bool) -> Iterator[str]:
+    """alone: without 3D poses, the images must tell what is upright."""
+    if found.confidence[0] < 0 or found.confidence[1] > 1:
+        yield f"confidences from {found.confidence[0]:g} to {found.confidence[1]:g}, expected 0 to 1"
+    if found.size < NORMALISED:
+        yield f"people are {found.size:.2g} pixels large; are these normalised coordinates? Pixels are expected"
+    elif found.inside < INSIDE:
+        yield f"{1 - found.inside:.0%} of the joints are outside the image; are width and height the image's own?"
+    yield from _of_recordings(
+        table,
+        (found.error > NOT_THE_IMAGE) & (found.swapped < SWAPPED * found.error),
+        "left and right joints are swapped, against the exact 2D or the 3D",
+    )
+    if found.reference == "projection" and found.name == "gt":
+        yield from _of_recordings(
+            table,
+            (found.error > NOT_THE_IMAGE) & ~(found.swapped < SWAPPED * found.error),
+            "not the image of the 3D poses through the recording's camera",
+        )
+    if alone:
+        yield from _of_recordings(table, found.upright < -UPSIDE_DOWN, "upside down: is y down in the image?")
+
+
+def _of_recordings(table: Table, which: Bool[np.ndarray, " recording"], what: str) -> Iterator[str]:
+    """One sentence for all recordings with the same fault, or none."""
+    if which.any():
+        ids = table.dataset.recordings["id"][which]
+        first = f"{ids[0]}" + (f" and {len(ids) - 1} more of {len(which)} recordings" if len(ids) > 1 else "")
+        yield f"{first}: {what}"

@@ -1,0 +1,220 @@
+"""From any rig's joints to the Human3.6M skeleton, by names: mapping tables are JSON files in `mappings/`.
+
+A table holds `joints`: each of H36M17's names -> a source joint, a list (their mean), or {joint: weight} with weights
+that sum to 1; and, where they apply, `about`, `unit` (of lengths), `up` ("y" or "z"), `order` (names of the joints of
+an array without names), `skip_frames` (frames that the rig's files add in front) and `only_with` (further joints that a
+rig must have for the table to be chosen by itself).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from data_prep.checks.anatomy import UNITS, check_person
+from stgraph.errors import InputError
+from stgraph.skeleton import H36M17, H36M32, Skeleton
+
+STATURE = (1.0, 2.3)  # metres, child to giant
+EXAMPLE = """{
+ "unit": "cm", "up": "y",
+ "joints": {"Hip": ["LeftUpLeg", "RightUpLeg"], "RHip": "RightUpLeg", "Spine": {"Hips": 0.5, "Neck": 0.5}, ...}
+}"""
+
+
+def metres(unit: str | float, where: str) -> float:
+    """Length of a unit, by name or as a number. Raises InputError for an unknown one."""
+    try:
+        length = UNITS[unit] if unit in UNITS else float(unit)
+    except (TypeError, ValueError):
+        length = 0.0
+    if not 0 < length < math.inf:
+        raise InputError(f"{where}: {unit!r}; expected one of {', '.join(UNITS)} or the metres that one unit is")
+    return length
+
+
+def rig_index(names: Sequence[str]) -> dict[str, int]:
+    """Joint -> its place, in lower case, by its whole name and without what all names begin with ("mixamorig:")."""
+    # What the first and the last in the alphabet share is shared by all.
+    prefix = next((place for place, (a, b) in enumerate(zip(min(names), max(names), strict=False)) if a != b), 0)
+    full = {name.lower(): number for number, name in enumerate(names)}
+    return {name[prefix:].lower(): number for number, name in enumerate(names)} | full
+
+
+@dataclass(frozen=True)
+class RigMapping:
+    """A table that makes H36M17 of a rig; the fields are those of its JSON file."""
+
+    name: str
+    joints: dict[str, dict[str, float]]
+    unit: float | None = None
+    up: str | None = None
+    order: tuple[str, ...] = ()
+    skip_frames: int = 0
+    only_with: tuple[str, ...] = ()
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a rig has every joint that the table needs."""
+        needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
+        return {name.lower() for name in needed} <= set(rig_index(names))
+
+    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
+        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
+        index = rig_index(names)
+        weights = np.zeros((len(self.joints), len(names)))
+        for row, joint in zip(weights, H36M17.names, strict=True):
+            for source, weight in self.joints[joint].items():
+                if source.lower() not in index:
+                    raise InputError(
+                        f"{where}: no joint {source!r}, which mapping {self.name} wants for {joint}; "
+                        f"the joints are {', '.join(names)}; correct the mapping file"
+                    )
+                row[index[source.lower()]] = weight
+        return np.einsum("jr,tri->tji", weights, positions, optimize=True)
+
+
+def _weights(given: Any) -> dict[str, float]:
+    """Source joint -> weight, of a joint as a table gives it. ValueError where it is nothing of the kind."""
+    sources = [given] if isinstance(given, str) else given
+    if isinstance(sources, list) and sources and all(isinstance(name, str) for name in sources):
+        if len(set(sources)) < len(sources):
+            raise ValueError(f"{given} names a joint twice")
+        return dict.fromkeys(sources, 1 / len(sources))
+    numbers = isinstance(sources, dict) and all(type(weight) in (int, float) for weight in sources.values())
+    if not numbers or not sources:
+        raise ValueError(f"{given}; expected a name, a list of names or {{name: weight}}")
+    if not abs(sum(sources.values()) - 1) <= 1e-6:
+        raise ValueError(f"weights {given} sum to {sum(sources.values()):g}; expected 1")
+    return sources
+
+
+def _joints(given: Any) -> dict[str, dict[str, float]]:
+    """The table's `joints` with weights; one ValueError for all that is wrong."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{type(given).__name__}; expected an object with the {len(H36M17)} joints")
+    joints, wrong = {}, []
+    for joint, sources in given.items():
+        try:
+            joints[joint] = _weights(sources)
+        except ValueError as error:
+            wrong.append(f"{joint}: {error}")
+    if names := sorted(set(given) ^ set(H36M17.names)):
+        wrong.append(f"{', '.join(names)} missing or unknown; expected each of {', '.join(H36M17.names)}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return joints
+
+
+def _unit(given: Any) -> float:
+    """The metres of a table's unit."""
+    return metres(None if isinstance(given, bool) else given, "unit")
+
+
+class _Table(BaseModel):
+    """A mapping file as it is written."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    joints: Annotated[dict[str, dict[str, float]], BeforeValidator(_joints)]
+    about: str = ""
+    unit: Annotated[float | None, BeforeValidator(_unit)] = None
+    up: Literal["y", "z"] | None = None
+    order: tuple[str, ...] = ()
+    skip_frames: int = Field(0, ge=0)
+    only_with: tuple[str, ...] = ()
+
+
+def read_mapping(path: Path) -> RigMapping:
+    """Read and check a table. Raises InputError that lists everything that is wrong, by key."""
+    try:
+        table = _Table.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a JSON file such as\n{EXAMPLE}") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {_problems(error)}. Expected a JSON file such as\n{EXAMPLE}") from error
+    return RigMapping(path.stem, **table.model_dump(exclude={"about"}))
+
+
+def _problems(error: ValidationError) -> str:
+    """All that pydantic found, each with its key."""
+    found = []
+    for problem in error.errors(include_url=False):
+        place = ", ".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key; known are {', '.join(_Table.model_fields)}"
+        elif problem["type"] not in ("value_error", "missing", "json_invalid"):
+            message = f"{problem['input']!r}: {message}"
+        found.append(f"{place}: {message}" if place else message)
+    return "; ".join(found)
+
+
+def _same_names(skeleton: Skeleton) -> RigMapping:
+    joints = {name: {name: 1.0} for name in H36M17.names}
+    return RigMapping(skeleton.name, joints, unit=1.0, up="z", order=skeleton.names)
+
+
+ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
+
+
+@cache
+def known_mappings() -> list[RigMapping]:
+    """The tables that come along, the most demanding first."""
+    tables = [read_mapping(path) for path in sorted((Path(__file__).parents[1] / "mappings").glob("*.json"))]
+    return sorted(tables, key=lambda table: -len(table.only_with))
+
+
+def find_mapping(names: Sequence[str], where: str) -> RigMapping:
+    """The table for a rig. Raises InputError that lists the rig's joints and shows how to give a table."""
+    tables = known_mappings()
+    for table in tables:
+        if table.fits(names):
+            return table
+    raise InputError(
+        f"{where}: no known rig ({', '.join(table.name for table in tables)}) has these {len(names)} joints: "
+        f"{', '.join(names)}; give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, "
+        f"one of them, several (their mean) or weights:\n{EXAMPLE}"
+    )
+
+
+def array_mapping(joints: int, where: str) -> RigMapping:
+    """The table for an array of so many joints. Raises InputError for a count that is no Human3.6M layout."""
+    if joints in ARRAYS:
+        return ARRAYS[joints]
+    raise InputError(
+        f"{where}: {joints} joints; expected {' or '.join(map(str, ARRAYS))} in Human3.6M's order. For others give "
+        f'`--mapping FILE.json` with "order": the {joints} joints\' names, and as "joints":\n{EXAMPLE}'
+    )
+
+
+def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
+    """Refuse what is no person: a wrong unit, joints in each other's place, swapped sides, mirrored coordinates.
+
+    Args:
+        pose: H36M17 joints in metres.
+        scale: the metres that one unit of the file was taken for.
+
+    Raises:
+        InputError: a stature outside 1 to 2.3 m (with the unit that would fit), or what `check_person` refuses.
+    """
+    # A body is as tall as its trunk, head and one leg (half of both).
+    upright = dict.fromkeys(("Spine", "Thorax", "Neck/Nose", "Head"), 1.0)
+    upright |= dict.fromkeys(("RKnee", "RFoot", "LKnee", "LFoot"), 0.5)
+    joint = [H36M17.index(name) for name in upright]
+    bones = pose[:, joint] - pose[:, [H36M17.parents[j] for j in joint]]
+    stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))
+    low, high = STATURE
+    if not low <= stature <= high:
+        fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
+        remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
+        raise InputError(
+            f"{where}: a person {stature:.3g} m tall, with {scale:.4g} m to the unit; expected {low} to {high} m; "
+            f"{remedy} (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
+        )
+    check_person(pose, where, "m")

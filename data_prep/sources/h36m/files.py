@@ -1,0 +1,361 @@
+"""Which of a user's files hold Human3.6M poses, of whom, and how to read them.
+
+Layouts: the official archives as CDF or converted to .mat, `S9/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`, and
+VideoPose3D's `data_3d_h36m.npz` and `data_2d_h36m_<detector>.npz`. Files are found and named here; official ones
+are read when they are asked for, one at a time.
+"""
+
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cdflib
+import h5py
+import numpy as np
+import scipy.io
+from jaxtyping import Float
+
+from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.checks.anatomy import check_finite
+from stgraph.errors import InputError
+from stgraph.formats.numpy_files import load_npz
+from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
+
+# Stacked Hourglass in its own order, as VideoPose3D's sh_* files keep it, under the names the field reads it by.
+MPII16 = Skeleton(
+    "mpii16",
+    (
+        *("RFoot", "RKnee", "RHip", "LHip", "LKnee", "LFoot", "Hip", "Spine", "Thorax", "Head"),
+        *("RWrist", "RElbow", "RShoulder", "LShoulder", "LElbow", "LWrist"),
+    ),
+    (1, 2, 6, 6, 3, 4, -1, 6, 7, 8, 11, 12, 8, 8, 13, 14),
+    (3, 4, 5, 13, 14, 15),
+    (2, 1, 0, 12, 11, 10),
+)
+# Official folder -> coordinates of a joint, and whether a file is of one camera.
+OFFICIAL = {"D3_Positions": (3, False), "D3_Positions_mono": (3, True), "D2_Positions": (2, True)}
+NOT_POSITIONS = {
+    "D3_Positions_mono_universal": "poses rescaled to a universal skeleton, not the subject's; "
+    "take D3_Positions_mono or D3_Positions",
+    **dict.fromkeys(
+        ("D3_Angles", "D3_Angles_mono"),
+        "joint angles, not positions: 78 numbers a frame, which give positions only with the bones of the subject; "
+        "take D3_Positions_mono or D3_Positions",
+    ),
+}
+FRAMES_ALONE = (
+    "single frames without sequence, camera and subject, as POSEIDON takes them (train_2d_poses.npy, ...); convert "
+    "them with `python -m data_prep poseidon FOLDER`"
+)
+ARCHIVES = (".tgz", ".tar", ".gz", ".zip")
+RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
+LAYOUTS = (
+    "official archives, extracted (S<k>/MyPoseFeatures/D3_Positions_mono, D3_Positions and D2_Positions, "
+    ".cdf or .mat), or VideoPose3D's data_3d_h36m.npz and data_2d_h36m_<detector>.npz"
+)
+
+
+class Unfit(InputError):
+    """A file of detections is whole, but does not go with the rest."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which recording: the subject, the take by its file's name, and the camera ("" = in the world)."""
+
+    subject: str
+    take: str
+    camera: str = ""
+
+    @property
+    def action(self) -> str:
+        """The take without its number."""
+        return re.sub(r" \d+$", "", self.take)
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Where the poses of one recording are."""
+
+    key: Key
+    path: Path
+    skeleton: Skeleton
+    unit: str
+    load: Callable[[], np.ndarray]
+    place: str = ""
+
+    @property
+    def where(self) -> str:
+        """File and place in it, for messages."""
+        return f"{self.path}, {self.place}" if self.place else str(self.path)
+
+    def read(self) -> Float[np.ndarray, "t j c"]:
+        """The poses as stored, checked for shape and NaN."""
+        values = self.load()
+        check_finite(values, self.skeleton.names, self.where)
+        return values
+
+
+@dataclass
+class Found:
+    """What the given paths hold.
+
+    Attributes:
+        poses3d: layout ("D3_Positions_mono", "D3_Positions", "positions_3d") -> recording -> poses.
+        poses2d: "D2_Positions" or a detector's name -> recording -> poses.
+        inputs: the files, in the order found.
+        left_out: (what, why) for files that are not used.
+        named: files that were given themselves, not in a folder.
+    """
+
+    poses3d: dict[str, dict[Key, Poses]] = field(default_factory=dict)
+    poses2d: dict[str, dict[Key, Poses]] = field(default_factory=dict)
+    inputs: list[Path] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    named: set[Path] = field(default_factory=set)
+
+    def refuse(self, path: Path, error: Unfit, reason: str) -> None:
+        """Leave a file out that a folder happens to hold; raises the error where the file was named."""
+        if path in self.named:
+            raise error
+        self.left_out.append((path.name, reason))
+
+    def add(self, table: dict[str, dict[Key, Poses]], layout: str, poses: Poses) -> None:
+        """Enter poses. Raises InputError when the recording is there already."""
+        other = table.setdefault(layout, {}).setdefault(poses.key, poses)
+        if other is not poses:
+            raise InputError(f"{poses.where} and {other.where} hold the same {layout} recording; give one of them")
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """Every Human3.6M file under the given files and folders.
+
+    Raises:
+        InputError: a path is missing, an .npz is damaged, two files hold one recording, or nothing was found; the
+            message then says what the folders do hold.
+    """
+    found, ignored = Found(named={path for path in paths if path.is_file()}), Counter()
+    for path in sorted_files(paths):
+        folder = path.parent.name
+        if path.suffix == ".npz":
+            try:
+                add_npz(found, path)
+            except Unfit as error:
+                found.refuse(path, error, str(error).removeprefix(f"{path}, "))
+        elif folder in OFFICIAL:
+            add_official(found, path)
+        else:
+            ignored[folder if path.suffix in (".cdf", ".mat") else path.suffix] += 1
+    for folder, count in sorted(ignored.items()):
+        if folder in NOT_POSITIONS:
+            found.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
+        elif folder == ".npy":
+            found.left_out.append((f"{count} .npy files", FRAMES_ALONE))
+    if not found.poses3d:
+        raise InputError(nothing_found(paths, found, ignored))
+    return found
+
+
+def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
+    """Files that may matter: all that are given by name, and in folders those that are called like the layouts.
+
+    Each once, however often and by whatever path it is given; by the given one where it was named itself.
+    """
+    ours = re.compile(
+        r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
+    )
+    files: dict[Path, Path] = {}
+    for path in sorted(paths, key=Path.is_dir):
+        if path.is_file():
+            files.setdefault(path.resolve(), path)
+        elif path.is_dir():
+            for file in sorted(file for file in path.rglob("*.*") if ours.fullmatch(file.name) and file.is_file()):
+                files.setdefault(file.resolve(), file)
+        else:
+            raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
+    return files.values()
+
+
+def nothing_found(paths: Iterable[Path], found: Found, ignored: Counter) -> str:
+    """Why there are no 3D poses."""
+    given = ", ".join(map(str, paths))
+    reasons = [f"{what}: {why}" for what, why in found.left_out]
+    if found.poses2d:
+        reasons.append(f"2D poses alone ({', '.join(found.poses2d)}); 3D poses are needed too")
+    if archives := sum(ignored[ending] for ending in ARCHIVES):
+        reasons.append(f"{archives} archives; extract them first (tar -xf FILE)")
+    if unplaced := sum(count for name, count in ignored.items() if name not in (*ARCHIVES, ".npy", *NOT_POSITIONS)):
+        reasons.append(
+            f"{unplaced} files outside the official folders ({', '.join(OFFICIAL)}); keep the folders' names"
+        )
+    return f"{given}: no 3D positions of Human3.6M; found {'; '.join(reasons) or 'nothing of it'}. Give {LAYOUTS}"
+
+
+# The official archives ------------------------------------------------------------------------------------------------
+
+
+def add_official(found: Found, path: Path) -> None:
+    """Enter an official file by its folders and name: `S9/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`."""
+    layout = path.parent.name
+    channels, of_camera = OFFICIAL[layout]
+    match = re.fullmatch(r"(.+?)(?:\.(\d{8}))?(?:\.cdf)?(?:\.(?:cdf|mat))", path.name)
+    subjects = [part for part in path.absolute().parent.parts if re.fullmatch(r"S\d+", part)]
+    if not subjects:
+        raise InputError(f"{path}: no folder above it names the subject (S1, S5, ...); keep the archive's folders")
+    if not match or bool(match[2]) != of_camera:
+        expected = "Walking 1.54138969.cdf" if of_camera else "Walking 1.cdf"
+        raise InputError(f"{path}: a file of {layout} is named like {expected!r}; give it its official name back")
+    key = Key(subjects[-1], renamed(match[1]), match[2] or "")
+    unit = "mm" if channels == 3 else "pixels"
+    poses = Poses(key, path, H36M32, unit, partial(read_official, path, channels))
+    table = found.poses3d if channels == 3 else found.poses2d
+    other = table.get(layout, {}).get(key)
+    # Converted files usually lie beside those they were made from; the .cdf is sorted first.
+    if other and other.path.parent == path.parent and other.path.suffix != path.suffix:
+        found.left_out.append((str(path), f"{other.path.name} holds the same"))
+        return
+    found.add(table, layout, poses)
+    found.inputs.append(path)
+
+
+def renamed(take: str) -> str:
+    """A take under its published name: the official files call two actions otherwise."""
+    for old, new in RENAMED.items():
+        take = re.sub(rf"^{old}\b", new, take)
+    return take
+
+
+def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
+    """`Pose` of an official file, CDF or converted to MATLAB's format, as it is stored.
+
+    Raises InputError for a damaged file or another number of columns.
+    """
+    try:
+        values = read_mat(path) if path.suffix == ".mat" else cdflib.CDF(path).varget("Pose")
+    # Readers of damaged binary files fail in ways that nobody lists.
+    except Exception as error:
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); expected a whole file with the variable "
+            f"{'data' if path.suffix == '.mat' else 'Pose'}, it may have been cut short, extract or convert it again"
+        ) from error
+    columns, joints = np.shape(values)[-1] if np.ndim(values) else 0, len(H36M32)
+    if columns != joints * channels or np.size(values) == 0:
+        raise InputError(
+            f"{path}: Pose has shape {np.shape(values)}; expected {joints * channels} numbers a frame, "
+            f"{joints} joints x {channels}; is it in the folder it came in?"
+        )
+    return np.asarray(values, dtype=np.float64).reshape(-1, joints, channels)
+
+
+def read_mat(path: Path) -> np.ndarray:
+    """`data` of a converted file: MATLAB's cdfread gives a cell that holds the matrix. Version 7.3 files are HDF5."""
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            data = file["data"]
+            # Axes are stored in reverse, and a cell holds references.
+            return np.transpose(file[data[0, 0]] if data.dtype == h5py.ref_dtype else data)
+    data = scipy.io.loadmat(path)["data"]
+    return data[0, 0] if data.dtype == object else data
+
+
+# VideoPose3D ----------------------------------------------------------------------------------------------------------
+
+
+def add_npz(found: Found, path: Path) -> None:
+    """Enter every recording of a VideoPose3D file."""
+    content = load_npz(path)
+    if "positions_3d" in content:
+        for subject, take, value in takes(content["positions_3d"], path, "positions_3d"):
+            place = f"positions_3d[{subject!r}][{take!r}]"
+            skeleton = H36M17 if shape(value)[1:2] == (len(H36M17),) else H36M32
+            load = partial(checked, value, skeleton, (3,), f"{path}, {place}")
+            poses = Poses(Key(subject, renamed(take)), path, skeleton, "m", load, place)
+            found.add(found.poses3d, "positions_3d", poses)
+    elif "positions_2d" in content:
+        detector = path.stem.removeprefix("data_2d_h36m_")
+        skeleton = layout2d(content, path)
+        for subject, take, views in takes(content["positions_2d"], path, "positions_2d"):
+            place = f"positions_2d[{subject!r}][{take!r}]"
+            if subject not in h36m_subjects():
+                continue
+            cameras = h36m_cameras(subject)
+            if len(sequence(views)) != len(cameras):
+                raise InputError(
+                    f"{path}, {place}: {reprlib.repr(views)}; expected a list with one array for "
+                    f"each of the cameras {', '.join(camera.name for camera in cameras)}"
+                )
+            for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
+                load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
+                key = Key(subject, renamed(take), camera.name)
+                found.add(found.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
+    else:
+        raise InputError(
+            f"{path}: holds {', '.join(content) or 'nothing'}; expected positions_3d or positions_2d, "
+            "as VideoPose3D writes them"
+        )
+    found.inputs.append(path)
+
+
+def takes(positions: Any, path: Path, name: str) -> Iterator[tuple[str, str, Any]]:
+    """(subject, take, value) of `positions[subject][take]`."""
+    if not isinstance(positions, dict) or not all(isinstance(takes, dict) for takes in positions.values()):
+        raise InputError(
+            f"{path}, {name}: {type(positions).__name__}; expected a dictionary subject -> action -> poses"
+        )
+    for subject, by_take in positions.items():
+        for take, value in by_take.items():
+            yield str(subject), str(take), value
+
+
+def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
+    """The joint order of a file of detections: by its metadata, and where it has none by its number of joints.
+
+    16 joints come in two orders, told apart by the sides: Human3.6M's without Neck/Nose, and Stacked Hourglass' own.
+    """
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict) or "keypoints_symmetry" not in metadata:
+        views = next((views for _, _, views in takes(content["positions_2d"], path, "positions_2d")), None)
+        first = next(iter(sequence(views)), None)
+        return H36M16 if shape(first)[1:2] == (len(H36M16),) else H36M17
+    try:
+        sides = [set(map(int, side)) for side in metadata["keypoints_symmetry"]]
+        joints = int(metadata.get("num_joints", 0))  # 0: not given
+    except (TypeError, ValueError):
+        sides, joints = [], 0
+    for skeleton in (H36M17, H36M16, MPII16):
+        if sides == [set(skeleton.left), set(skeleton.right)] and joints in (0, len(skeleton)):
+            return skeleton
+    count, sides = reprlib.repr(metadata.get("num_joints")), reprlib.repr(metadata["keypoints_symmetry"])
+    raise Unfit(
+        f"{path}, metadata: {count} joints with left and right {sides}, which is no Human3.6M order; expected "
+        f"{len(H36M17)} joints with {[list(H36M17.left), list(H36M17.right)]}, or {len(H36M16)} without Neck/Nose; "
+        "map the detections to it first"
+    )
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """Of an array; () of anything else, which may not even have one."""
+    return value.shape if isinstance(value, np.ndarray) else ()
+
+
+def sequence(value: Any) -> list:
+    """What a list, a tuple or an array holds; nothing of anything else."""
+    return list(value) if isinstance(value, list | tuple) or shape(value) else []
+
+
+def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: str) -> Float[np.ndarray, "t j c"]:
+    """An array of poses, or InputError for another shape or type."""
+    joints, found = len(skeleton), shape(value)
+    whole = len(found) == 3 and found[0] and found[1] == joints and found[2] in channels
+    if not whole or value.dtype.kind not in "iuf":
+        what = f"{value.dtype} of shape {found}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        raise InputError(
+            f"{where}: {what}; expected numbers (frames, {joints} joints of "
+            f"{skeleton.name}, {' or '.join(map(str, channels))})"
+        )
+    return value

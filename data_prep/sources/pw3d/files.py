@@ -1,0 +1,264 @@
+"""Which of a user's files hold 3DPW, and how to read them.
+
+Layouts: the official `sequenceFiles/{train,validation,test}/<sequence>.pkl` (SMPL's 24 joints, metres, world, with the
+camera of every frame), and TGraphNet's `pw3d_test.pkl`, {"<sequence>_<person>": {pos2d, pos3d, cam}}, 17 joints in
+Human3.6M's order as the camera sees them. Both are read without running the code in their pickles.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from data_prep.checks.anatomy import BONE_FACTOR, UNITS, adult_bones, bone_lengths, check_finite
+from data_prep.reading.layouts import detections, flags, layout, level_camera, mapped_image, numbers, same_length
+from stgraph.errors import InputError
+from stgraph.formats.safe_pickle import load_pickle
+from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
+from stgraph.skeleton import H36M17
+
+PARTS = ("train", "validation", "test")
+# A phone's video, upright or on its side; the focal length of its lens in pixels.
+SIZES = ((1920, 1080), (1080, 1920))
+FOCAL = 1962.0
+OFFICIAL = ("jointPositions", "cam_intrinsics", "cam_poses", "poses2d", "campose_valid")
+VIDEO = {"pos2d", "pos3d", "cam"}
+LAYOUTS = "sequenceFiles with the folders train, validation and test of .pkl files, or TGraphNet's pw3d_test.pkl"
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a sequence, in Human3.6M's order.
+
+    Attributes:
+        number: of the person within the sequence.
+        pose3d: (t j 3) metres, camera space.
+        pose2d: (t j 3) pixels and confidence. detector: the name of this 2D.
+        valid: frames whose camera is valid.
+        where: file and place in it. order: names of the joints in the file's order, for messages.
+    """
+
+    number: int
+    pose3d: Float[np.ndarray, "t j 3"]
+    pose2d: Float[np.ndarray, "t j 3"]
+    detector: str
+    valid: Bool[np.ndarray, " t"]
+    where: str
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence by its name, "downtown_walkBridge_01", and the part of the data that it is of."""
+
+    name: str
+    part: str
+    load: Callable[[], tuple[Camera, list[Person]]]
+
+    @property
+    def action(self) -> str:
+        """What is done: the name without place and number."""
+        return self.name.split("_")[1] if "_" in self.name else self.name
+
+
+def find(paths: Iterable[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
+    """Every sequence in the given files and folders, the files, and what is to be said of them.
+
+    Raises:
+        InputError: a path is missing, a file is damaged or neither layout, both layouts, a sequence twice, or none.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
+        for file in sorted(path.rglob("*.pkl")) if path.is_dir() else [path]:
+            files.setdefault(file.resolve(), file)
+    sequences: dict[str, Sequence] = {}
+    notes: dict[str, None] = {}
+    layouts = set()
+    for path in files.values():
+        content = load_pickle(path)
+        read = layout_of(content, path)
+        found, about = read(path, content)
+        layouts.add(read)
+        notes |= dict.fromkeys(about)
+        for sequence in found:
+            if sequences.setdefault(sequence.name, sequence) is not sequence:
+                raise InputError(f"{path}: sequence {sequence.name} was given by another file, too; give one of them")
+    if not sequences:
+        raise InputError(f"{', '.join(map(str, paths))}: no 3DPW in it; give {LAYOUTS}")
+    if len(layouts) > 1:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: official files and TGraphNet's, whose joints are not the same points of "
+            "the body; make a dataset of each"
+        )
+    return [sequences[name] for name in sorted(sequences)], list(files.values()), list(notes)
+
+
+def layout_of(content: Any, path: Path) -> Callable[[Path, dict], tuple[list[Sequence], list[str]]]:
+    """What reads a file, by its keys. Raises InputError for those of neither layout."""
+    keys = content.keys() if isinstance(content, dict) else ()
+    if any(name in keys for name in OFFICIAL):
+        return official
+    if keys and all(isinstance(entry, dict) and VIDEO & entry.keys() for entry in content.values()):
+        return of_tgraphnet
+    found = f"a dict of {', '.join(map(repr, list(keys)[:5])) or 'nothing'}" if isinstance(content, dict) else ""
+    raise InputError(
+        f"{path}: {found or f'a {type(content).__name__}'}; expected an official sequence with {', '.join(OFFICIAL)}, "
+        f"or TGraphNet's {{video: {{{', '.join(sorted(VIDEO))}}}}}; get the file again"
+    )
+
+
+# Official files -------------------------------------------------------------------------------------------------------
+
+
+def official(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
+    """The sequence of an official file, which is read again when it is asked for: all do not fit in memory."""
+    part = path.absolute().parent.name
+    if part not in PARTS:
+        raise InputError(
+            f"{path}: an official file in the folder {part!r}; expected it in one called {', '.join(PARTS)}, which "
+            "says of which part it is; keep the official folders' names"
+        )
+    if missing := [name for name in OFFICIAL if name not in content]:
+        raise InputError(f"{path}: no {', '.join(missing)}; expected {', '.join(OFFICIAL)}; get the file again")
+    notes = [
+        "joints of SMPL: Thorax is the neck, Spine spine2, Neck/Nose the base of the skull; Head is extrapolated, as "
+        "SMPL has no joint there: score with --protocol 3dpw14",
+        "poses2d: joints of COCO: Hip, Spine and Head are means of hips, of hips and neck, of the eyes; Neck/Nose is "
+        "the nose",
+        "the camera moves: poses are as it sees them, its place in the world is not kept",
+        "images are 1920 x 1080, upright where the centre of the lens says so",
+    ]
+    return [Sequence(path.stem, part, partial(read_official, path))], notes
+
+
+def read_official(path: Path) -> tuple[Camera, list[Person]]:
+    """The camera and the people of an official file."""
+    content = load_pickle(path)
+    matrix = numbers(content["cam_intrinsics"], f"{path}, cam_intrinsics", (3, 3))
+    poses = numbers(content["cam_poses"], f"{path}, cam_poses", (-1, 4, 4))
+    check_finite(poses, ("row 0", "row 1", "row 2", "row 3"), f"{path}, cam_poses")
+    intrinsics = np.concatenate([matrix[[0, 1], [0, 1]], matrix[:2, 2], np.zeros(5)])
+    check_lens(intrinsics, f"{path}, cam_intrinsics")
+    camera = level_camera("0", *SIZES[int(intrinsics[2] < intrinsics[3])], intrinsics)
+    table, body = layout("coco18"), layout("smpl")
+    people = {name: content[name] for name in ("jointPositions", "poses2d", "campose_valid")}
+    for name, value in people.items():
+        if not isinstance(value, list | tuple | np.ndarray):
+            raise InputError(f"{path}, {name}: a {type(value).__name__}; expected a list, one entry a person")
+    same_length(f"{path}, people", people)
+    found = []
+    for number in range(len(people["poses2d"])):
+        where = f"{path}, person {number}"
+        world = numbers(content["jointPositions"][number], f"{where}, jointPositions", (-1, 3 * len(body.order)))
+        detected = numbers(content["poses2d"][number], f"{where}, poses2d", (-1, 3, len(table.order)))
+        valid = flags(content["campose_valid"][number], f"{where}, campose_valid")
+        same_length(where, {"jointPositions": world, "poses2d": detected, "campose_valid": valid, "cam_poses": poses})
+        world = world.reshape(len(world), -1, 3)
+        check_finite(world, body.order, f"{where}, jointPositions")
+        check_finite(detected.transpose(0, 2, 1), table.order, f"{where}, poses2d")
+        seen = np.einsum("tik,tjk->tji", poses[:, :3, :3], world) + poses[:, None, :3, 3]
+        pose3d = body.apply(seen, body.order, where)
+        detected[:, 2] = detected[:, 2].clip(0, 1)  # OpenPose's scores can be a little above 1
+        pose2d = mapped_image(detected.transpose(0, 2, 1), table, where)
+        found.append(Person(number, pose3d, pose2d, "poses2d", valid, where, body.order))
+    return camera, found
+
+
+# TGraphNet ------------------------------------------------------------------------------------------------------------
+
+
+def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
+    """The test sequences of TGraphNet's file."""
+    videos: dict[str, list[tuple[int, str]]] = {}
+    for video, entry in content.items():
+        if not isinstance(video, str) or VIDEO - entry.keys():
+            found = ", ".join(map(str, entry))
+            raise InputError(
+                f"{path}, {video!r}: {found}; expected a video's name, and {', '.join(sorted(VIDEO))} of it; get the "
+                "file again"
+            )
+        # "downtown_walkBridge_01_0" is the first person of downtown_walkBridge_01.
+        match = re.fullmatch(r"(.+_\d+)_(\d+)", video)
+        name, number = (match[1], int(match[2])) if match else (video, 0)
+        videos.setdefault(name, []).append((number, video))
+    notes = [
+        "pos2d: the 2D of pw3d_test.pkl, which does not say how it was made",
+        "the camera moves: poses are as it sees them, its place in the world is not kept",
+        "images are 1920 x 1080, or upright, whichever fits the focal length of the lens",
+    ]
+    return [
+        Sequence(name, "test", partial(read_videos, path, content, people)) for name, people in videos.items()
+    ], notes
+
+
+def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tuple[Camera, list[Person]]:
+    """The camera and the people of one sequence."""
+    found, cameras, people = [], [], sorted(people)
+    for number, video in people:
+        where, entry = f"{path}, {video}", content[video]
+        pose3d = in_camera(numbers(entry["pos3d"], f"{where}, pos3d", (-1, len(H36M17), 3)), f"{where}, pos3d")
+        camera = lens(entry["cam"], f"{where}, cam")
+        shapes = [(-1, len(H36M17), channels) for channels in (2, 3)]
+        given = pixels = numbers(entry["pos2d"], f"{where}, pos2d", *shapes)[..., :2]
+        check_finite(given, H36M17.names, f"{where}, pos2d")
+        same_length(where, {"pos2d": given, "pos3d": pose3d})
+        if np.abs(given).max() < 20:  # no person is so small in pixels
+            pixels = screen_denormalise(torch.from_numpy(given), camera.width, camera.height).numpy()
+        pose2d, valid = detections(pixels, given), np.ones(len(pose3d), bool)
+        found.append(Person(number, pose3d, pose2d, "pos2d", valid, where, H36M17.names))
+        cameras.append(camera)
+    for (_, video), camera in zip(people, cameras, strict=True):
+        if not np.allclose(camera.intrinsics, cameras[0].intrinsics):
+            raise InputError(f"{path}, {video}, cam: another than that of {people[0][1]}; one camera films a sequence")
+    return cameras[0], found
+
+
+def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray, "t j 3"]:
+    """Metres, every joint in its place, of poses in metres or millimetres whose joints may be relative to the root.
+
+    Raises InputError where no reading gives bones of a person.
+    """
+    check_finite(pose, H36M17.names, where)
+    relative = pose + pose[:, [H36M17.root]]
+    relative[:, H36M17.root] = pose[:, H36M17.root]
+    adult = adult_bones(H36M17)
+    for joints in (pose, relative):
+        for unit in ("mm", "m"):
+            ratio = np.median(bone_lengths(joints), axis=0) * UNITS[unit] / adult
+            if (ratio > 1 / BONE_FACTOR).all() and (ratio < BONE_FACTOR).all():
+                return joints * UNITS[unit]
+    raise InputError(
+        f"{where}: bones are no person's, in metres or millimetres, joints in place or relative to the root; expected "
+        f"Human3.6M's order ({', '.join(H36M17.names)}) and the root's path in the root's place"
+    )
+
+
+def check_lens(intrinsics: Float[np.ndarray, "9"], where: str) -> None:
+    """Raises InputError for numbers that are no lens's."""
+    if not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
+        raise InputError(
+            f"{where}: focal lengths {intrinsics[0]:g}, {intrinsics[1]:g} and centre {intrinsics[2]:g}, "
+            f"{intrinsics[3]:g}; expected finite numbers, focal lengths above 0; get the file again"
+        )
+
+
+def lens(cam: Any, where: str) -> Camera:
+    """The camera of a video by its intrinsics (9), or as many rows of them: pixels or screen-normalised."""
+    rows = numbers(cam, where, (9,), (-1, 9)).reshape(-1, 9)
+    for row in rows:
+        check_lens(row, where)
+    if np.ptp(rows, axis=0).max() > 1e-3 * np.abs(rows).max():
+        raise InputError(f"{where}: intrinsics that change along the video; expected one lens")
+    intrinsics = rows[0]
+    if intrinsics[0] > 20:  # pixels
+        return level_camera("0", *SIZES[int(intrinsics[2] < intrinsics[3])], intrinsics)
+    size = min(SIZES, key=lambda size: abs(np.log(intrinsics[0] * size[0] / 2 / FOCAL)))
+    return level_camera("0", *size, denormalise_intrinsics(torch.from_numpy(intrinsics), *size).numpy())

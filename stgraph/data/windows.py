@@ -1,0 +1,227 @@
+"""Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgraph.data.dataset import Dataset, window_table
+from stgraph.errors import InputError
+from stgraph.geometry import mirror_intrinsics, screen_normalise
+from stgraph.skeleton import Skeleton
+
+
+class Windows:
+    """The windows of some recordings of a dataset, for one detector.
+
+    Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather. Windows that
+    reach over an end of their track are padded by clamping the index.
+
+    Args:
+        dataset: an opened file.
+        detector: which 2D detections are the input.
+        frames: length of a window.
+        stride: frames between windows; see `stgraph.data.dataset.window_table`, here of the frames that are predicted.
+        subjects, actions: keep recordings of these alone; None keeps all.
+        frame_step: use every n-th frame of every track.
+        mirror: add the mirrored twin of every window.
+        confidence: give the model the detector's confidence as a third channel.
+        skeleton: joints to take from the file, found there by their names; by default all.
+        margin: frames at either end of a window that the model sees but does not predict.
+        labels: class of every recording of the dataset, -1 where it has none.
+
+    Attributes:
+        tracks: numbers of the kept tracks in the dataset's table.
+        lengths: frames of each kept track, after `frame_step`. first_frames: each one's first frame's number.
+        table: (window, 3) int64: kept track, start, 1 for a mirrored window.
+
+    Raises:
+        InputError: unknown detector, subject or action, no 3D poses, a joint that the file lacks, or nothing left.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        detector: str,
+        frames: int,
+        stride: int,
+        subjects: Sequence[str] | None = None,
+        actions: Sequence[str] | None = None,
+        frame_step: int = 1,
+        mirror: bool = False,
+        confidence: bool = False,
+        skeleton: Skeleton | None = None,
+        margin: tuple[int, int] = (0, 0),
+        labels: Int[np.ndarray, " recording"] | None = None,
+    ) -> None:
+        self.dataset, self.frames, self.frame_step, self.confidence = dataset, frames, frame_step, confidence
+        self.skeleton, self.margin = skeleton or dataset.skeleton, margin
+        order = self.skeleton.select_from(dataset.skeleton)
+        everything = np.array_equal(order, np.arange(len(dataset.skeleton)))
+        self.joints = None if everything else torch.from_numpy(order)
+        table = dataset.recordings
+        keep = chosen("subject", subjects, dataset) & chosen("action", actions, dataset)
+        self.tracks = np.flatnonzero(keep[dataset.tracks["recording"]])
+        if not len(self.tracks):
+            raise InputError(f"{dataset.path}: no recording of subjects {subjects} has an action of {actions}")
+        self.lengths = -(-dataset.tracks["rows"][self.tracks] // frame_step)
+        self.first_rows = torch.from_numpy(dataset.tracks["first_row"][self.tracks])
+        self.first_frames = np.array(dataset.rows("frame")[dataset.tracks["first_row"][self.tracks]])
+        self.last = torch.from_numpy(self.lengths - 1)
+        self.recording = torch.from_numpy(dataset.tracks["recording"][self.tracks])
+        # In the order in which `batch` takes them.
+        self.fields = {name: torch.from_numpy(dataset.rows(name)) for name in (f"pose2d/{detector}", "pose3d")}
+        self.detector = detector
+        self.intrinsics = torch.from_numpy(table["intrinsics"]).float()
+        self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
+        self.mirror_order = torch.from_numpy(self.skeleton.mirror)
+        self.labels = torch.from_numpy(np.full(len(dataset), -1) if labels is None else labels)
+        # Cut by what is predicted, so that this covers the track, wherever in the window it lies.
+        self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
+
+    def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False, frames: int | None = None) -> "Windows":
+        """Use these windows, given as (kept track, start), of this length, and their mirrored twins if asked for."""
+        self.frames = frames or self.frames
+        table = np.concatenate([np.insert(table, 2, twin, axis=1) for twin in range(1 + mirror)])
+        self.table, self.twins = torch.from_numpy(table).to(self.first_rows.device), mirror
+        return self
+
+    def place(self, move: Callable[[Tensor], Tensor]) -> None:
+        """Move the fields and tables with `move`, e.g. to the device that trains."""
+        self.fields = {name: move(values) for name, values in self.fields.items()}
+        for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "labels", "table"):
+            setattr(self, name, move(getattr(self, name)))
+        self.joints = self.joints if self.joints is None else move(self.joints)
+
+    def __len__(self) -> int:
+        """Windows."""
+        return len(self.table)
+
+    def batch(self, index: Int[Tensor, " b"]) -> dict[str, Tensor]:
+        """Gather windows of t frames, s of which are predicted: all but the margin.
+
+        Returns:
+            x: (b c t j) screen-normalised input, unseen joints at zero; c is 2, or 3 with confidence.
+            pose2d: (b s j 2) the same coordinates.
+            seen: (b s j) 1 where the detector saw the joint.
+            pose3d: (b s j 3) metres; joints relative to the root, and the root's path in the root's place.
+            intrinsics: (b 9) pixels. size: (b 2) image width and height, pixels.
+            recording: (b) row in the dataset's table. track: (b) kept track. label: (b) class of the recording.
+            frame: (b s) frame within the track, before clamping. inside: (b s) whether it is one of the track's.
+        """
+        track, start, mirrored = self.table[index].unbind(1)
+        frame = start[:, None] + torch.arange(self.frames, device=start.device)
+        rows = self.first_rows[track, None] + self.frame_step * frame.clamp_min(0).minimum(self.last[track, None])
+        predicted = slice(self.margin[0], self.frames - self.margin[1])
+        frame = frame[:, predicted]
+        x, pose3d = (
+            self.gather(values, wanted)
+            for values, wanted in zip(self.fields.values(), (rows, rows[:, predicted]), strict=True)
+        )
+        recording = self.recording[track]
+        intrinsics, size = self.intrinsics[recording], self.size[recording]
+        seen = (x[..., 2] > 0).to(x)
+        # Normalising is affine, and the confidence passes through: one product over the batch, where it lies.
+        width = size[:, :1].expand(-1, 2)
+        shift = screen_normalise(torch.zeros_like(size), *size.unbind(-1))
+        scale = (screen_normalise(width, *size.unbind(-1)) - shift) / width
+        shift, scale = (F.pad(part, (0, 1), value=last)[:, None, None] for part, last in ((shift, 0), (scale, 1)))
+        x.mul_(scale).add_(shift).mul_(seen[..., None])
+        root = self.skeleton.root
+        path = pose3d[:, :, root].clone()
+        pose3d -= path[:, :, None]
+        pose3d[:, :, root] = path
+        if self.twins:
+            twin = mirrored.bool()
+            for pose in (x, pose3d):
+                pose[twin] = rearrange(self.mirrored(rearrange(pose[twin], "b t j c -> b c t j")), "b c t j -> b t j c")
+            seen = torch.where(twin[:, None, None], seen[:, :, self.mirror_order], seen)
+            intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
+        return {
+            "x": rearrange(x if self.confidence else x[..., :2], "b t j c -> b c t j"),
+            "pose2d": x[:, predicted, :, :2],
+            "seen": seen[:, predicted],
+            "pose3d": pose3d,
+            "intrinsics": intrinsics,
+            "size": size,
+            "recording": recording,
+            "track": track,
+            "label": self.labels[recording],
+            "frame": frame,
+            "inside": (frame >= 0) & (frame <= self.last[track, None]),
+        }
+
+    def gather(self, values: Float[Tensor, "row w 3"], rows: Int[Tensor, "b t"]) -> Float[Tensor, "b t j 3"]:
+        """The wanted joints of some rows."""
+        poses = values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
+        return poses if self.joints is None else poses[:, :, self.joints]
+
+    def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
+        """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
+        pose = pose[..., self.mirror_order.to(pose.device)]
+        return torch.cat([-pose[:, :1], pose[:, 1:]], dim=1)
+
+    def has_path(self) -> bool:
+        """Whether any track begins with its root elsewhere than in the camera."""
+        root = self.skeleton.root if self.joints is None else int(self.joints[self.skeleton.root])
+        return bool(self.fields["pose3d"][self.first_rows, root].any())
+
+    def valid(self) -> Bool[np.ndarray, " frame"]:
+        """Whether each frame is to be scored, those of all kept tracks in a row."""
+        starts = np.repeat(self.first_rows.cpu().numpy(), self.lengths)
+        within = np.arange(len(starts)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        return self.dataset.rows("valid")[starts + self.frame_step * within]
+
+    def keep_valid(self) -> "Windows":
+        """Leave out windows that would predict a frame that is not valid."""
+        valid = self.valid()
+        if valid.all():
+            return self
+        before = np.concatenate([[0], np.cumsum(~valid)])  # frames that are not valid, before each
+        track, start, _ = self.table.cpu().numpy().T
+        first = (np.cumsum(self.lengths) - self.lengths)[track]
+        ends = np.array([self.margin[0], self.frames - self.margin[1] - 1])[:, None] + start
+        low, high = first + np.clip(ends, 0, self.lengths[track] - 1)
+        kept = before[low] == before[high + 1]
+        if not kept.any():
+            raise InputError(f"{self.dataset.path}: every window of {self.frames} frames has one that is not valid")
+        self.table = self.table[torch.from_numpy(kept).to(self.table.device)]
+        return self
+
+    def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
+        """Ids of recordings, each once, in order."""
+        return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))
+
+
+def chosen(kind: str, wanted: Sequence[str] | None, dataset: Dataset) -> np.ndarray:
+    """Which recordings are of the wanted subjects or actions. Raises InputError for a name that occurs nowhere."""
+    column = dataset.recordings[kind]
+    if wanted is None:
+        return np.ones(len(column), bool)
+    known = sorted(set(column))
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(
+            f"{dataset.path} has no {kind} {', '.join(unknown)}; it has {', '.join(known)}; "
+            "change the data section of params.json, --subjects or --data"
+        )
+    return np.isin(column, list(wanted))
+
+
+def epoch_order(windows: int, seed: int, epoch: int) -> Int[np.ndarray, " window"]:
+    """Order of the windows in an epoch: a function of seed and epoch, so that a run resumes anywhere in it."""
+    return np.random.default_rng((seed, epoch)).permutation(windows)
+
+
+def epoch_batches(windows: int, batch_size: int, seed: int, epoch: int) -> list[Int[np.ndarray, " b"]]:
+    """The order cut into batches that differ by one window at most; none is dropped.
+
+    >>> [len(batch) for batch in epoch_batches(10, 4, seed=0, epoch=0)]
+    [4, 3, 3]
+    """
+    return np.array_split(epoch_order(windows, seed, epoch), -(-windows // batch_size))

@@ -1,0 +1,139 @@
+"""Moving pictures as files: frames into a GIF or an MP4."""
+
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from stgraph.errors import InputError
+from stgraph.formats.files import replaced
+
+FASTEST = {".gif": 50.0, ".mp4": 240.0}  # frames a second: browsers slow down any faster GIF
+
+
+def check_clip(path: Path, rate: float | int, bitrate: int) -> None:
+    """Raises InputError for an ending, frame rate or bitrate (kbit/s) that cannot be written."""
+    ending = path.suffix.lower()
+    if ending not in FASTEST:
+        found = ending or "a file without an ending"
+        raise InputError(f"{path}: cannot write {found}; end its name in {' or '.join(FASTEST)}")
+    if not 0 < rate <= FASTEST[ending]:
+        limit = f"above 0 and at most {FASTEST[ending]:g} for {ending}"
+        raise InputError(f"{path}: {rate:g} frames a second; expected a rate {limit}")
+    if bitrate <= 0:
+        raise InputError(f"{path}: a bitrate of {bitrate} kbit/s; expected a positive number, such as 1500")
+
+
+def film(
+    draw: Callable[[tuple[int, int], Sequence[int]], Iterable[np.ndarray]],
+    length: int,
+    path: Path,
+    *,
+    fps: float | int,
+    rate: float | int,
+    size: tuple[int, int],
+    colours: Sequence[str],
+    bitrate: int,
+) -> Path:
+    """Draw frames, evenly chosen so that a clip keeps its length at another rate, into a .gif or .mp4.
+
+    Args:
+        draw: size and indices of the frames -> pictures.
+        length: frames that there are, `fps` a second.
+        rate: frames a second to draw, at most `fps`.
+        others, and what is raised: see `write_clip`.
+    """
+    check_clip(path, rate, bitrate)
+    rate = min(rate, fps)
+    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1)).tolist()
+    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
+    write_clip(draw(even, chosen), path, rate, colours=colours, bitrate=bitrate)
+    return path
+
+
+def write_clip(
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]],
+    path: Path,
+    rate: float | int,
+    *,
+    colours: Sequence[str] = ("black",),
+    bitrate: int = 1500,
+) -> None:
+    """Write frames to a .gif or .mp4, beside its place and renamed when it is whole.
+
+    Args:
+        rate: frames a second.
+        colours: that occur in the frames, for a GIF's palette.
+        bitrate: of an MP4, kbit/s.
+
+    Raises:
+        InputError: what `check_clip` raises, and when ffmpeg is missing or fails.
+    """
+    check_clip(path, rate, bitrate)
+    with replaced(path) as temporary:
+        if path.suffix.lower() == ".gif":
+            write_gif(drawn, temporary, rate, colours)
+        else:
+            write_mp4(drawn, temporary, rate, bitrate)
+
+
+def gif_delays(count: int, rate: float | int) -> list[int]:
+    """Milliseconds that each frame stays. GIF counts hundredths of a second: what one rounds away the next makes up."""
+    ends = np.round(np.arange(count + 1) * 100 / rate)
+    return [int(delay) * 10 for delay in np.diff(ends)]
+
+
+def gif_palette(colours: Sequence[str]) -> Image.Image:
+    """White, black and these colours, with the mixtures with white that smooth edges are made of."""
+    ramps = [("black", 31), *((name, 12) for name in colours)]
+    white = np.ones(3)
+    mixed = [white + (np.array(to_rgb(name)) - white) * (i + 1) / n for name, n in ramps for i in range(n)]
+    mixed = np.round(255 * np.array(mixed)).astype(np.uint8)
+    # Pillow rounds a colour down to fours before it looks for the nearest: nothing may be nearer to 252 than white is.
+    mixed = mixed[np.square(mixed - 252.0).sum(1) > 3 * 3**2]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(bytes([255] * 3) + mixed.tobytes())
+    return palette
+
+
+def write_gif(
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, colours: Sequence[str]
+) -> None:
+    """Write frames as a looping GIF with one palette for all, so that nothing flickers and still parts cost little."""
+    palette = gif_palette(colours)
+    mapped = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
+    delays = gif_delays(len(mapped), rate)
+    mapped[0].save(path, save_all=True, append_images=mapped[1:], duration=delays, loop=0, optimize=False, disposal=1)
+
+
+def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, bitrate: int) -> None:
+    """Write frames (of even width and height) as H.264 in yuv420p, which every player reads; bitrate in kbit/s.
+
+    Raises InputError when ffmpeg is missing or fails.
+    """
+    writer, count = None, 0
+    try:
+        for count, frame in enumerate(drawn, start=1):  # noqa: B007 - counted to compare with what was written
+            if writer is None:
+                size = (frame.shape[1], frame.shape[0])
+                options = {"codec": "libx264", "bitrate": f"{bitrate}k", "ffmpeg_log_level": "error"}
+                writer = imageio_ffmpeg.write_frames(str(path), size, fps=rate, macro_block_size=2, **options)
+                writer.send(None)
+            writer.send(np.ascontiguousarray(frame))
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        raise InputError(f"{path}: ffmpeg could not write it ({error}); write a .gif, or install ffmpeg") from error
+    finally:
+        if writer is not None:
+            writer.close()
+    # ffmpeg's exit code is kept from us, and a full disk leaves a file that looks like one.
+    try:
+        written = imageio_ffmpeg.count_frames_and_secs(str(path))[0]
+    except RuntimeError:
+        written = 0
+    if written != count:
+        raise OSError(f"ffmpeg wrote {written} of {count} frames, perhaps for want of space")

@@ -1,0 +1,116 @@
+"""Which skeleton's joints a list of keypoints' names is, as COCO and PoseTrack have it in `categories`."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from stgraph.errors import InputError
+from stgraph.formats.json_values import entry, refused, short
+from stgraph.skeleton import POSETRACK15, POSETRACK17, SKELETONS, Skeleton
+
+
+def keypoint_name(joint: str) -> str:
+    """A joint's name as COCO and PoseTrack spell it; one that is spelled so already stays.
+
+    >>> keypoint_name("LShoulder"), keypoint_name("HeadTop"), keypoint_name("left_shoulder")
+    ('left_shoulder', 'head_top', 'left_shoulder')
+    """
+    for letter, side in (("L", "left"), ("R", "right")):
+        joint = re.sub(f"^{letter}(?=[A-Z])", f"{side}_", joint)
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", joint).lower()
+
+
+EARS = {keypoint_name(name) for name in POSETRACK17.names} - {keypoint_name(name) for name in POSETRACK15.names}
+
+
+def category(skeleton: Skeleton) -> dict[str, Any]:
+    """The entry of `categories` for people of a skeleton: names of the joints, and its bones counted from 1.
+
+    PoseTrack's joints are spelled as its files have them, others as the skeleton does.
+    """
+    names = map(keypoint_name, skeleton.names) if skeleton == POSETRACK17 else skeleton.names
+    bones = [[joint + 1, parent + 1] for joint, parent in skeleton.bones]
+    return {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(names), "skeleton": bones}
+
+
+def layout(categories: Any, path: Path) -> tuple[Skeleton, Int[np.ndarray, " j"], int]:
+    """Whose joints the keypoints of a file are.
+
+    Names that are PoseTrack's, with or without ears, are of POSETRACK15, and so are those of a file without categories.
+    Other names are those of a known skeleton, in any order; else they and the pairs in `skeleton` make one.
+
+    Args:
+        categories: what the file has under this key; the first entry is read.
+        path: of the file, for messages.
+
+    Returns:
+        The skeleton, the place of each of its joints among the keypoints, and how many keypoints there are.
+
+    Raises:
+        InputError: names that are no text or there twice, or unknown ones whose pairs make no tree.
+    """
+    if not categories:
+        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), len(POSETRACK17)
+    where = "categories[0]"
+    first = categories[0] if isinstance(categories, list) else categories
+    names = entry(first, "keypoints", list, path, where)
+    if not names or not all(isinstance(name, str) for name in names) or len({*map(keypoint_name, names)}) < len(names):
+        expected = "a different name for each keypoint"
+        raise refused(path, f"{where}.keypoints", short(names), expected, "name the keypoints")
+    spelled = [keypoint_name(name) for name in names]
+    for skeleton in (POSETRACK15, *SKELETONS.values()):
+        wanted = [keypoint_name(name) for name in skeleton.names]
+        extra = EARS if skeleton == POSETRACK15 else set()
+        if {*wanted} == {*spelled} - extra:
+            return skeleton, np.array([spelled.index(name) for name in wanted]), len(names)
+    skeleton = tree_of(names, first.get("skeleton"), path, where)
+    return skeleton, np.arange(len(names)), len(names)
+
+
+def tree_of(names: Sequence[str], pairs: Any, path: Path, where: str) -> Skeleton:
+    """The skeleton of named joints and the pairs of them, counted from 1, that are joined.
+
+    Its root is the joint that comes first in no pair where there is one alone, as in our files; else the first joint.
+    Left and right are told by the names.
+
+    Raises:
+        InputError: the pairs make no tree.
+    """
+    numbers = range(1, len(names) + 1)
+    whole = isinstance(pairs, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(joint in numbers for joint in pair) for pair in pairs
+    )
+    expected = (
+        f"{len(names) - 1} pairs of numbers 1 to {len(names)} that make a tree, as the names are no known skeleton's"
+    )
+    remedy = f"mend the pairs, or name the joints as one of {', '.join(SKELETONS)}"
+    if not whole or len(pairs) != len(names) - 1:
+        raise refused(path, f"{where}.skeleton", short(pairs), expected, remedy)
+    tops = [joint for joint in numbers if joint not in [pair[0] for pair in pairs]]
+    root = tops[0] if len(tops) == 1 else 1
+    parents, reached = {root: 0}, [root]
+    for joint in reached:
+        for pair in pairs:
+            if joint in pair:
+                other = int(sum(pair) - joint)
+                if other not in parents:
+                    parents[other] = joint
+                    reached.append(other)
+    if len(parents) < len(names):
+        apart = ", ".join(names[joint - 1] for joint in numbers if joint not in parents)
+        raise refused(path, f"{where}.skeleton", f"pairs that leave {apart} apart", expected, remedy)
+    spelled = [keypoint_name(name) for name in names]
+    sides = [
+        (index, spelled.index(name.replace("left_", "right_", 1)))
+        for index, name in enumerate(spelled)
+        if name.startswith("left_") and name.replace("left_", "right_", 1) in spelled
+    ]
+    left, right = zip(*sides, strict=True) if sides else ((), ())
+    try:
+        return Skeleton("keypoints", tuple(names), tuple(parents[joint] - 1 for joint in numbers), left, right)
+    except InputError as error:
+        raise InputError(f"{path}: {where}: {error}") from error

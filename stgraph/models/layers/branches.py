@@ -1,0 +1,196 @@
+"""Temporal convolutions at several scales side by side, and the blocks of the networks that use them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgraph.models.layers.blocks import Motion, Shorter, conv_norm, dropout_add, relu_dropout
+from stgraph.models.layers.recogniser import ClipModel, stride_problems
+from stgraph.skeleton import Skeleton, partitions
+
+Result = Float[Tensor, "b d s j"]  # in another width and at another length
+
+
+def branch_widths(channels: int, branches: int) -> list[int]:
+    """Channels of every branch: as equal as whole numbers can be, the first takes the remainder.
+
+    >>> branch_widths(64, 6)
+    [14, 10, 10, 10, 10, 10]
+    """
+    width = channels // branches
+    return [channels - width * (branches - 1)] + [width] * (branches - 1)
+
+
+class Branches(nn.Module):
+    """Norm of the branches' results side by side, each with its share of the channels:
+
+        K_i ReLU(norm(W_i x)), K_i a temporal convolution with dilation d_i, for every dilation
+        max over 3 frames of ReLU(norm(W x))
+        W x
+
+    A branch keeps ceil(t / stride) of t frames, whatever t. Maps that differ in the branch alone are one product.
+
+    Args:
+        channels: width before and after, at least one for every branch.
+        kernel: taps of the convolutions, an odd number.
+        dilations: frames between two taps, one branch for each.
+        stride: frames that become one.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilations: Sequence[int], stride: int) -> None:
+        super().__init__()
+        *self.widths, plain = branch_widths(channels, len(dilations) + 2)
+        self.stride = stride
+        # Nothing has a bias in front of a norm, which would subtract it.
+        self.lift = nn.Conv2d(channels, channels - plain, 1, bias=False)
+        self.lift_norm = nn.BatchNorm2d(channels - plain)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(
+                *(width, width, (kernel, 1), (stride, 1)),
+                padding=(dilation * (kernel // 2), 0),
+                dilation=(dilation, 1),
+                bias=False,
+            )
+            for width, dilation in zip(self.widths, dilations, strict=False)
+        )
+        self.plain = nn.Conv2d(channels, plain, 1, (stride, 1), bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Motion) -> Shorter:
+        """(b c t j) -> (b c s j), s = ceil(t / stride)."""
+        *lifted, pooled = relu_dropout(conv_norm(x, self.lift, self.lift_norm), 0.0).split(self.widths, dim=1)
+        results = [conv(part) for conv, part in zip(self.convs, lifted, strict=True)]
+        results += [F.max_pool2d(pooled, (3, 1), (self.stride, 1), (1, 0)), self.plain(x)]
+        return self.norm(torch.cat(results, dim=1))
+
+
+class Match(nn.Module):
+    """norm(W x), a residual in another width or at another length.
+
+    Args:
+        in_channels, out_channels: widths before and after.
+        stride: every how many frames are kept.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1), bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Motion) -> Result:
+        """(b c t j) -> (b d s j), s = ceil(t / stride)."""
+        return conv_norm(x, self.conv, self.norm)
+
+
+def residual(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
+    """What goes around layers: the input, or a map of it where width or length change."""
+    same = in_channels == out_channels and stride == 1
+    return nn.Identity() if same else Match(in_channels, out_channels, stride)
+
+
+class Block(nn.Module):
+    """ReLU(dropout(time(space(x))) + residual(x)), a graph convolution and a temporal one.
+
+    Args:
+        space: (b c t j) -> (b d t j).
+        time: (b d t j) -> (b d s j).
+        residual: (b c t j) -> (b d s j); None: there is none.
+        dropout: share of activations that training sets to zero.
+    """
+
+    def __init__(self, space: nn.Module, time: nn.Module, residual: nn.Module | None, dropout: float) -> None:
+        super().__init__()
+        self.space, self.time, self.residual = space, time, residual
+        self.dropout = dropout
+
+    def forward(self, x: Motion) -> Result:
+        """(b c t j) -> (b d s j)."""
+        y, p = self.time(self.space(x)), self.dropout * self.training
+        if self.residual is None:
+            return relu_dropout(y, p)
+        return relu_dropout(dropout_add(y, self.residual(x), p), 0.0)
+
+
+def chain(
+    in_channels: int,
+    channels: Sequence[int],
+    strides: Sequence[int],
+    dropout: float,
+    space: Callable[[int, int], nn.Module],
+    time: Callable[[int, int], nn.Module],
+) -> list[Block]:
+    """Blocks of these widths and strides, the first without residual and dropout.
+
+    `space(before, after)` makes a graph convolution, `time(width, stride)` a temporal one.
+    """
+    before = [in_channels, *channels]
+    return [
+        Block(
+            space(narrow, width),
+            time(width, stride),
+            residual(narrow, width, stride) if index else None,
+            dropout if index else 0.0,
+        )
+        for index, (narrow, width, stride) in enumerate(zip(before, channels, strides, strict=False))
+    ]
+
+
+class BranchedModel(ClipModel):
+    """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
+
+    A subclass says which: `graph_conv`, `temporal_conv` and the number of its `branches`. Clips may have any number of
+    frames. The graphs start as ST-GCN's spatial partitions, normalised together; the published networks' start as self
+    links, links inwards and links outwards, each normalised by itself.
+
+    Args:
+        skeleton: gives the graph, with its centre.
+        in_channels: of a joint: x and y and confidence, or x, y and z.
+        heads: name -> outputs, {"action": classes}. Each is a map of each node.
+        channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
+        strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
+        dropout: share of activations that training sets to zero after each temporal convolution but the first.
+    """
+
+    branches: ClassVar[int]
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        strides: list[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        space = partial(self.graph_conv, matrices=partitions(skeleton, "spatial"))
+        blocks = chain(in_channels, channels, strides, dropout, space, self.temporal_conv)
+        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
+        self.stride = prod(strides)
+
+    @staticmethod
+    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> nn.Module:
+        """Of a block, from one width to another, with these matrices where training starts."""
+        raise NotImplementedError
+
+    @staticmethod
+    def temporal_conv(width: int, stride: int) -> nn.Module:
+        """Of a block."""
+        raise NotImplementedError
+
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section."""
+        problems, narrowest = stride_problems(settings), min(settings["channels"])
+        if narrowest < cls.branches:
+            text = f"{narrowest} are too few for {cls.branches} temporal branches; give each at least 1"
+            problems.append(f"channels: {text}")
+        return problems

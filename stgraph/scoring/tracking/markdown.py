@@ -1,0 +1,127 @@
+"""The report of tracking as Markdown."""
+
+from collections.abc import Mapping
+
+from stgraph.formats.markdown import markdown_table
+from stgraph.scoring.tracking.measures import COUNTED
+
+MEANINGS = {
+    "AP": "average precision by confidence, PCKh at half a head size (its mean is mAP)",
+    "MOTA": "1 - (misses + switches + false positives) / objects",
+    "MOTP": "1 - mean distance of the matches, in head sizes",
+    "IDF1": "joints in the best one-to-one pairing of persons and identities",
+    "HOTA": "mean over 19 thresholds of the geometric mean of DetA and AssA",
+    "DetA": "HOTA's part of detection",
+    "AssA": "HOTA's part of identities",
+}
+
+
+def tracking_markdown(report: Mapping) -> str:
+    """The report of `score` as Markdown: what was scored and how, scores by joint and video, and what was recovered."""
+    scored, overall = report["scored"], report["overall"]
+    shares = [name for name in MEANINGS if name in overall]
+    counted = [name for name in COUNTED if name in overall]
+    lines = [
+        "# Scores of tracking",
+        "",
+        f"- mode `{report['mode']}`: {report['what_it_does']}",
+        f"- scored: {scored['frames']:,} labelled frames of {scored['videos']:,} videos, "
+        f"{len(report['joints'])} joints; {scored['result_poses']:,} poses against "
+        f"{scored['annotated_poses']:,} annotated ones",
+    ]
+    if report["never_annotated"]:
+        lines.append(f"- left out, as they are never annotated: {', '.join(report['never_annotated'])}")
+    if not report["tracked"]:
+        lines.append("- no identities: AP is the only score")
+    rows = [(f"**{name}**", MEANINGS[name], number(overall[name])) for name in shares]
+    lines += ["", *markdown_table(("", "what it is", "%, mean over joints"), rows, text=2)]
+    for group in ("joint", "video"):
+        rows = [(label, scores) for label, scores in report[group].items()]
+        rows.append((f"**{'mean' if group == 'joint' else 'all'}**", overall))
+        lines += ["", f"## By {group}", ""]
+        lines += markdown_table(
+            (group, *shares, *(name.replace("_", " ") for name in counted)),
+            (
+                (label, *(number(row[name]) for name in shares), *(f"{row[name]:,}" for name in counted))
+                for label, row in rows
+            ),
+        )
+    return "\n".join([*lines, *(recovery_markdown(report["recovery"]) if "recovery" in report else []), ""])
+
+
+def recovery_markdown(recovery: Mapping) -> list[str]:
+    """What was recovered in gaps, added, and kept, as the lines of a report."""
+    overall = recovery["overall"]
+    gaps = {**recovery["gap"], "**all**": overall}
+    lines = [
+        "",
+        "## Recovered where the detector had missed",
+        "",
+        "A missed joint is recovered if the result has it within half a head size, with the identity that the person "
+        "had before the gap (placed: with any identity). "
+        f"{overall['outside_gaps']:,} missed joints lie in no gap: there was no detection right before them.",
+        "",
+        *markdown_table(
+            ("frames of the gap", "missed", "recovered", "recall, %", "placed, %"),
+            (
+                (
+                    gap,
+                    f"{row['missed']:,}",
+                    f"{row['recovered']:,}",
+                    number(row["recall"]),
+                    number(row["placed_recall"]),
+                )
+                for gap, row in gaps.items()
+            ),
+        ),
+        "",
+        "Joints added to what the detector gave, by the frames for which one goes on. Precision is the share of those "
+        "judged that recover a missed joint; false ones lie at no annotated joint; nobody says of those not judged.",
+        "",
+        *markdown_table(
+            (
+                "frames added",
+                "added",
+                "recovering",
+                "else right",
+                "false",
+                "not judged",
+                "precision, %",
+                "false, %",
+            ),
+            (
+                (
+                    gap,
+                    *(f"{row[name]:,}" for name in ("added", "recovering", "right", "false", "not_judged")),
+                    number(row["precision"]),
+                    number(row["false_share"]),
+                )
+                for gap, row in gaps.items()
+            ),
+        ),
+        "",
+        "Persons of whom nothing was detected for some frames, and whether their identity is the same afterwards.",
+        "",
+        *markdown_table(
+            ("frames of the gap", "gaps", "identity kept", "kept, %"),
+            ((gap, f"{row['gaps']:,}", f"{row['kept']:,}", number(row["kept_share"])) for gap, row in gaps.items()),
+        ),
+    ]
+    for group in ("joint", "video"):
+        rows = (
+            (
+                label,
+                *(f"{row[name]:,}" for name in ("missed", "recovered", "added", "false")),
+                number(row["recall"]),
+                number(row["precision"]),
+            )
+            for label, row in recovery[group].items()
+        )
+        lines += ["", f"### Recovered by {group}", ""]
+        lines += markdown_table((group, "missed", "recovered", "added", "false", "recall, %", "precision, %"), rows)
+    return lines
+
+
+def number(value: float | None) -> str:
+    """A share in %, "-" where there is none."""
+    return "-" if value is None else f"{value:.2f}"

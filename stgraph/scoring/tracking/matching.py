@@ -1,0 +1,275 @@
+"""Which resulting joint belongs to which annotated one, by PoseTrack's rules: head sizes, ignore regions, PCKh.
+
+A joint is right within half a head size of an annotated one of its type; the head size is 0.6 times the diagonal of the
+annotated head box. Points in ignore regions leave on both sides, and frames without labels are not looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from stgraph.errors import InputError
+from stgraph.formats.posetrack import Video
+
+# Of the diagonal of the head box.
+HEAD_SIZE = 0.6
+# Head sizes within which a joint is right, this included.
+NEAR = 0.5
+
+
+@dataclass
+class LabelledFrame:
+    """One frame that is scored: p annotated and q resulting poses, without those that have no joint left.
+
+    Attributes:
+        number: of the frame within the video.
+        annotated_people: poses that the annotation has, with what ignore regions take away.
+        person: (p) index of the annotated person into `ScoredVideo.persons`.
+        identity: (q) index of the result's identity into `ScoredVideo.identities`.
+        truth, result: (p j 3), (q j 3) pixels and confidence; 0 = not there.
+        head: (p) head sizes in pixels.
+        rows: (q) index of each resulting pose in its video.
+        distance: (p q j) between joints of one type in head sizes; infinite where one of them is not there.
+    """
+
+    number: int
+    annotated_people: int
+    person: Int[np.ndarray, " p"]
+    identity: Int[np.ndarray, " q"]
+    truth: Float[np.ndarray, "p j 3"]
+    result: Float[np.ndarray, "q j 3"]
+    head: Float[np.ndarray, " p"]
+    rows: Int[np.ndarray, " q"]
+
+    @cached_property
+    def annotated(self) -> Bool[np.ndarray, "p j"]:
+        return self.truth[..., 2] > 0
+
+    @cached_property
+    def present(self) -> Bool[np.ndarray, "q j"]:
+        return self.result[..., 2] > 0
+
+    @cached_property
+    def distance(self) -> Float[np.ndarray, "p q j"]:
+        apart = np.linalg.norm(self.truth[:, None, :, :2] - self.result[None, :, :, :2], axis=-1)
+        there = self.annotated[:, None] & self.present[None]
+        return np.where(there, apart / self.head[:, None, None], np.inf)
+
+    @cached_property
+    def near(self) -> Bool[np.ndarray, "p q j"]:
+        return self.distance <= NEAR
+
+
+@dataclass
+class ScoredVideo:
+    """A truth and a result frame by frame.
+
+    Attributes:
+        persons, identities: the persons of the annotation and the identities of the result, in ascending order.
+        result: the video that the result's poses are of.
+    """
+
+    name: str
+    frames: list[LabelledFrame]
+    persons: Int[np.ndarray, " persons"]
+    identities: Int[np.ndarray, " identities"]
+    result: Video
+
+
+def paired_video(truth: Video, result: Video, what: str = "result") -> ScoredVideo:
+    """The labelled frames of a truth with what a result has in them, found by the frames' numbers.
+
+    Raises:
+        InputError: the skeletons differ, the result lacks a labelled frame, a person that is to be scored has no head
+            box, or two poses of one frame have the same identity.
+    """
+    if truth.skeleton.names != result.skeleton.names:
+        raise InputError(
+            f"{truth.name}: the truth has the joints {', '.join(truth.skeleton.names)} and the {what} "
+            f"{', '.join(result.skeleton.names)}; give both with the same joints in the same order"
+        )
+    numbers = truth.frame_ids[truth.labelled]
+    if lacking := sorted(set(numbers.tolist()) - set(result.frame_ids.tolist())):
+        raise InputError(
+            f"{truth.name}: the {what} has no frame {lacking[0]} ({len(lacking)} of {len(numbers)} labelled frames are "
+            f"missing); list every labelled frame in it, those without a pose too"
+        )
+    persons, person = _numbered(truth.person)
+    identities, identity = _numbered(result.person)
+    frames = []
+    for index in np.flatnonzero(truth.labelled).tolist():
+        number = int(truth.frame_ids[index])
+        annotated = _rows(truth, index)
+        truth_rows, poses = _outside(truth, annotated, truth.ignore[index])
+        found = _rows(result, int(np.searchsorted(result.frame_ids, number)))
+        rows, found_poses = _outside(result, found, truth.ignore[index])
+        frames.append(
+            LabelledFrame(
+                number=number,
+                annotated_people=len(annotated),
+                person=person[truth_rows],
+                identity=identity[rows],
+                truth=poses,
+                result=found_poses,
+                head=_head_sizes(truth, truth_rows, number),
+                rows=rows,
+            )
+        )
+        _distinct(truth, truth_rows, number, "truth")
+        _distinct(result, rows, number, what)
+    return ScoredVideo(truth.name, frames, persons, identities, result)
+
+
+def pose_pairs(frame: LabelledFrame, first: bool = False) -> Int[np.ndarray, " q"]:
+    """The annotated pose that each resulting pose stands for, -1 for a pose that stands for none.
+
+    The PCKh of a pair is the share of the annotated joints that are right. Each result keeps the annotation with which
+    it is greatest, each annotation the best result of those that kept it; the others are false, also where they would
+    fit another annotation. Of equal PCKh the one whose right joints are nearest is taken, or the `first` of the file.
+    """
+    pairs = np.full(len(frame.result), -1)
+    if frame.distance.size:
+        annotated = frame.annotated.sum(-1)[:, None]
+        pckh = frame.near.sum(-1) / annotated
+        if not first:
+            # In [0, 1], and weighed with less than shares of so many joints can differ by.
+            nearness = np.where(frame.near, 1 - frame.distance / NEAR, 0).sum(-1) / annotated
+            pckh += nearness / (2 * annotated.max() ** 2)
+        pckh *= np.arange(len(pckh))[:, None] == pckh.argmax(0)
+        of = np.flatnonzero(pckh.max(1) > 0)
+        pairs[pckh.argmax(1)[of]] = of
+    return pairs
+
+
+def joint_pairs(
+    distance: Float[np.ndarray, "p q j"], kept: Int[np.ndarray, "p j"] | None = None
+) -> Int[np.ndarray, "p j"]:
+    """For each joint of p the one of q that it is paired with, -1 for none: one to one within `NEAR`.
+
+    As in CLEAR MOT (Bernardin and Stiefelhagen 2008): pairs of `kept`, the q that p is to keep if that is near (-1 for
+    none), come first, in the order of p. Of the rest as many are paired as can be, with the least sum of distances.
+    """
+    # One pair more is worth more than any distances.
+    weight = np.where(distance <= NEAR, 1 + min(distance.shape[:2]) - distance, 0.0)
+    pairs = np.full((distance.shape[0], distance.shape[2]), -1)
+    for joint in [] if kept is None else np.flatnonzero(crowded(weight)):
+        for p, q in enumerate(kept[:, joint]):
+            if q >= 0 and weight[p, q, joint] > 0:
+                pairs[p, joint] = q
+                weight[p, :, joint] = weight[:, q, joint] = 0
+    return np.maximum(pairs, best_pairs(weight))
+
+
+def identity_columns(wanted: Int[np.ndarray, "p j"], identity: Int[np.ndarray, " q"]) -> Int[np.ndarray, "p j"]:
+    """Which of a frame's resulting poses bears each wanted identity, -1 for none."""
+    if not len(identity):
+        return np.full(wanted.shape, -1)
+    order = np.argsort(identity)
+    place = order[np.searchsorted(identity, wanted, sorter=order).clip(max=len(identity) - 1)]
+    return np.where(identity[place] == wanted, place, -1)
+
+
+def best_pairs(weight: Float[np.ndarray, "p q j"]) -> Int[np.ndarray, "p j"]:
+    """For each joint of p the one of q, one to one, that makes the greatest sum of weights; -1 for none.
+
+    Weights are positive, and 0 where there is no pair.
+    """
+    pairs = np.full((weight.shape[0], weight.shape[2]), -1)
+    if weight.size:
+        best = weight.argmax(1)
+        alone = weight.max(1) > 0
+        contested = crowded(weight)
+        pairs[:, ~contested] = np.where(alone, best, -1)[:, ~contested]
+        for joint in np.flatnonzero(contested):
+            p, q = linear_sum_assignment(weight[..., joint], maximize=True)
+            pairs[p, joint] = np.where(weight[p, q, joint] > 0, q, -1)
+    return pairs
+
+
+def crowded(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
+    """The joints where someone has two to choose from, so that pairs have to be weighed against one another."""
+    pairs = weight > 0
+    return (pairs.sum(0) > 1).any(0) | (pairs.sum(1) > 1).any(0)
+
+
+def inside(points: Float[np.ndarray, "... 2"], polygon: Float[np.ndarray, "v 2"]) -> Bool[np.ndarray, "..."]:
+    """Whether points lie in a polygon: a ray to the right crosses its edges an odd number of times.
+
+    Of points exactly on the edge nothing is promised.
+
+    >>> inside(np.array([[1.0, 1.0], [3.0, 1.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]))
+    array([ True, False])
+    """
+    x, y = points[..., None, 0], points[..., None, 1]
+    (ax, ay), (bx, by) = polygon.T, np.roll(polygon, -1, axis=0).T
+    spans = (ay > y) != (by > y)
+    # Level edges are crossed by no ray, whatever their slope is set to.
+    crossing = ax + (y - ay) * (bx - ax) / np.where(ay == by, 1.0, by - ay)
+    return (spans & (x < crossing)).sum(-1) % 2 == 1
+
+
+def identified(videos: Sequence[ScoredVideo]) -> bool:
+    """Whether the results say who is who.
+
+    Raises:
+        InputError: some poses have an identity and some have none.
+    """
+    named = unnamed = None
+    for video in videos:
+        for frame in video.frames:
+            lacking = video.identities[frame.identity] < 0
+            if lacking.any():
+                unnamed = unnamed or f"{video.name}: frame {frame.number} has a pose without an identity"
+            if not lacking.all():
+                named = named or f"frame {frame.number} of {video.name} has"
+    if named and unnamed:
+        raise InputError(f"{unnamed}, and {named} some with one; give every pose of the result an identity, or none")
+    return unnamed is None
+
+
+def _numbered(person: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
+    values, index = np.unique(person, return_inverse=True)
+    return values, index.reshape(-1)
+
+
+def _rows(video: Video, index: int) -> Int[np.ndarray, " n"]:
+    """The poses of a frame."""
+    return np.arange(*np.searchsorted(video.frame, [index, index + 1]))
+
+
+def _outside(
+    video: Video, rows: Int[np.ndarray, " n"], ignore: Sequence[Float[np.ndarray, "v 2"]]
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p j 3"]]:
+    """Poses without the joints in ignore regions, and without the poses that have none left."""
+    poses = np.array(video.pose[rows], dtype=np.float64)
+    for polygon in ignore:
+        poses[inside(poses[..., :2], np.asarray(polygon, dtype=np.float64)), 2] = 0
+    left = (poses[..., 2] > 0).any(-1)
+    return rows[left], poses[left]
+
+
+def _head_sizes(truth: Video, rows: Int[np.ndarray, " p"], number: int) -> Float[np.ndarray, " p"]:
+    left, top, right, bottom = np.asarray(truth.head_box[rows], dtype=np.float64).T
+    sizes = HEAD_SIZE * np.hypot(right - left, bottom - top)
+    for row, size in zip(rows, sizes, strict=True):
+        if not 0 < size < np.inf:
+            raise InputError(
+                f"{truth.name}: frame {number}, person {truth.person[row]}: the head box "
+                f"{truth.head_box[row].tolist()} has no size, and distances are told in head sizes; annotate it, or "
+                "leave the person's joints out"
+            )
+    return sizes
+
+
+def _distinct(video: Video, rows: Int[np.ndarray, " n"], number: int, what: str) -> None:
+    persons = video.person[rows]
+    values, counts = np.unique(persons[persons >= 0], return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"{video.name}: frame {number} of the {what} has {counts.max()} poses of identity "
+            f"{values[counts.argmax()]}; a person is in a frame once, so give each its own"
+        )

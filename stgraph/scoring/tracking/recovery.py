@@ -1,0 +1,221 @@
+"""What a tracker put where the detector had missed: recovered joints, identities kept across gaps, false joints.
+
+All of it in labelled frames, counted as consecutive, after ignore regions; pairs are one to one within 0.5 head sizes.
+
+- A joint is missed where it is annotated and no detected joint is paired with it. A gap is a run of frames in which a
+  person's joint is missed and that begins right after a frame in which it was detected; it ends with a detection, a
+  frame without its annotation, or the video, so it has a length also where nothing comes after (an online tracker knows
+  no more). Missed joints of other runs (from the video's beginning, or after frames without annotation) are counted
+  apart, as nothing was there to go on from.
+- It is recovered if the result has a joint there, of the pose that bears the identity which the result last gave that
+  person up to the frame before the gap; "placed" counts joints of other identities as well.
+- A joint is added if the tracker marked it as predicted; where the result has no marks, if it is farther than 0.5 head
+  sizes (of the person with the nearest annotated joint) from every detected joint of its type. It is false if no
+  annotated joint is paired with it. It is not judged if the person that its pose follows (the last that this identity
+  stood for) has no annotation of that joint in the frame but still has some then or later: nobody says where it is.
+  Its gap's length is the run of frames in which that identity's joint is added.
+- A person's gap is a run of frames without any detected joint of it, annotated or not, between frames that have some.
+  The identity is kept if the first that the result gives the person after it is the last that it gave before.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from stgraph.scoring.tracking.matching import (
+    NEAR,
+    LabelledFrame,
+    ScoredVideo,
+    identity_columns,
+    joint_pairs,
+    pose_pairs,
+)
+
+# Index into `stgraph.tracking.tracker.MARKS`, which lies above this module.
+PREDICTED = 3
+# Shortest gap of each bin, in frames.
+GAPS = {"1": 1, "2": 2, "3-5": 3, "6-10": 6, "11-30": 11, "over 30": 31}
+
+Recovery = dict[str, Shaped[np.ndarray, "..."]]
+
+
+def recovery_report(
+    videos: Sequence[ScoredVideo],
+    detections: Sequence[ScoredVideo],
+    scored: Int[np.ndarray, " k"],
+    names: Sequence[str],
+) -> dict:
+    """Recall, precision and identities kept of videos: "overall", by length of the "gap", by "joint" and by "video".
+
+    Args:
+        videos, detections: the same truths with what the tracker and what the detector gave.
+        scored, names: the joints that are looked at.
+    """
+    counts = [
+        {name: values[..., scored] if name not in ("gaps", "kept") else values for name, values in count.items()}
+        for count in map(recovery_counts, videos, detections)
+    ]
+    total = {name: sum(count[name] for count in counts) for name in counts[0]}
+    joints = {name: values for name, values in total.items() if name not in ("gaps", "kept")}
+    return {
+        "overall": _shares({name: values.sum() for name, values in total.items()}),
+        "gap": {
+            gap: _shares({name: values[number].sum() for name, values in total.items() if name != "outside_gaps"})
+            for number, gap in enumerate(GAPS)
+        },
+        "joint": {
+            joint: _shares({name: values[..., number].sum() for name, values in joints.items()})
+            for number, joint in enumerate(names)
+        },
+        "video": {
+            video.name: _shares({name: values.sum() for name, values in count.items()})
+            for video, count in zip(videos, counts, strict=True)
+        },
+    }
+
+
+def recovery_counts(video: ScoredVideo, detections: ScoredVideo) -> Recovery:
+    """Counts of a video: by bin and joint (bins j), those of whole persons by bin, `outside_gaps` by joint.
+
+    missed, recovered and placed are annotated joints; added, recovering, right, false and not_judged resulting ones
+    (right are those on an annotated joint that was not recovered by them: it was detected, missed from the beginning,
+    or is another person's); gaps and kept are whole persons' gaps; outside_gaps are missed joints of no gap.
+    """
+    shape = (len(video.frames), len(video.persons), len(video.result.skeleton))
+    annotated, detected = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    given = np.full(shape[:2], -1)
+    followed = np.full((len(video.frames), len(video.identities)), -1)
+    for t, (frame, seen) in enumerate(zip(video.frames, detections.frames, strict=True)):
+        annotated[t, frame.person] = frame.annotated
+        detected[t, frame.person] = joint_pairs(seen.distance) >= 0
+        pairs = pose_pairs(frame)
+        paired = np.flatnonzero(pairs >= 0)
+        given[t, frame.person[pairs[paired]]] = frame.identity[paired]
+        followed[t, frame.identity[paired]] = frame.person[pairs[paired]]
+    last_given, followed = _last_known(given), _last_known(followed)
+
+    missed = annotated & ~detected
+    place, length = runs(missed)
+    begin = np.arange(len(missed))[:, None, None] - place
+    # A run that goes back to the first frame begins at none; in the first frame itself nothing of it was detected.
+    begin = begin.clip(min=0)
+    opened = missed & np.take_along_axis(detected, begin, 0)
+    expected = np.where(opened, np.take_along_axis(last_given[..., None], begin, 0), -1)
+    matched = np.full(shape, -1)
+    added, on_truth, recovering, unknown = (
+        np.zeros((len(video.frames), len(video.identities), shape[2]), dtype=bool) for _ in range(4)
+    )
+    usual = _usual_head(video)
+    still_there = np.flip(np.maximum.accumulate(np.flip(annotated.any(2), 0), 0), 0)
+    for t, (frame, seen) in enumerate(zip(video.frames, detections.frames, strict=True)):
+        wanted = expected[t, frame.person]
+        pairs = joint_pairs(frame.distance, identity_columns(wanted, frame.identity))
+        p, joint = np.nonzero(pairs >= 0)
+        identity = frame.identity[pairs[p, joint]]
+        matched[t, frame.person[p], joint] = identity
+        on_truth[t, identity, joint] = True
+        recovering[t, identity, joint] = identity == wanted[p, joint]
+        marks = video.result.mark
+        added[t, frame.identity] = frame.present & (
+            _undetected(frame, seen, usual) if marks is None else marks[frame.rows] == PREDICTED
+        )
+        follows = followed[t, frame.identity]
+        # Where it follows nobody, nobody is unannotated.
+        unknown[t, frame.identity] = ((follows >= 0) & still_there[t, follows])[:, None] & ~annotated[t, follows]
+    unknown &= ~on_truth
+    recovered = opened & (matched >= 0) & (matched == expected)
+
+    counts = {"outside_gaps": (missed & ~opened).sum((0, 1))}
+    for name, joints in (("missed", opened), ("recovered", recovered), ("placed", opened & (matched >= 0))):
+        counts[name] = _binned(joints, length)
+    added_length = runs(added)[1]
+    kinds = {
+        "added": added,
+        "recovering": added & recovering,
+        "right": added & on_truth & ~recovering,
+        "false": added & ~on_truth & ~unknown,
+        "not_judged": added & unknown,
+    }
+    return counts | {name: _binned(joints, added_length) for name, joints in kinds.items()} | _kept(given, detected)
+
+
+def runs(there: Bool[np.ndarray, "t ..."]) -> tuple[Int[np.ndarray, "t ..."], Int[np.ndarray, "t ..."]]:
+    """Place within its run (from 1) of everything that is there, and the run's length; 0 of what is not there.
+
+    >>> runs(np.array([True, True, False, True]))
+    (array([1, 2, 0, 1]), array([2, 2, 0, 1]))
+    """
+    place = np.zeros(there.shape, dtype=np.int64)
+    for t in range(len(there)):
+        place[t] = there[t] * (1 + (place[t - 1] if t else 0))
+    length = place.copy()
+    for t in range(len(there) - 2, -1, -1):
+        length[t] = np.where(there[t] & there[t + 1], length[t + 1], place[t])
+    return place, length
+
+
+def _kept(given: Int[np.ndarray, "t persons"], detected: Bool[np.ndarray, "t persons j"]) -> Recovery:
+    """Whole persons' gaps by bin, and in how many the identity is the same before and after."""
+    gone = ~detected.any(2)
+    place, _ = runs(gone)
+    before, after = _last_known(given), np.flip(_last_known(np.flip(given, 0)), 0)
+    t, person = np.nonzero(gone[:-1] & ~gone[1:])
+    begin = t - place[t, person]
+    t, person, begin = t[begin >= 0], person[begin >= 0], begin[begin >= 0]
+    same = (before[begin, person] == after[t + 1, person]) & (before[begin, person] >= 0)
+    lengths = t - begin
+    return {"gaps": _histogram(lengths), "kept": _histogram(lengths[same])}
+
+
+def _last_known(values: Int[np.ndarray, "t n"]) -> Int[np.ndarray, "t n"]:
+    """Each frame's value, or the last one before that is not -1."""
+    when = np.where(values >= 0, np.arange(len(values))[:, None], 0)
+    return np.take_along_axis(values, np.maximum.accumulate(when, 0), 0)
+
+
+def _undetected(frame: LabelledFrame, seen: LabelledFrame, usual: float) -> Bool[np.ndarray, "q j"]:
+    """Which resulting joints lie farther than `NEAR` from every detected joint of their type."""
+    apart = np.linalg.norm(frame.result[:, None, :, :2] - seen.result[None, :, :, :2], axis=-1)
+    apart = np.where(seen.present[None], apart, np.inf).min(1, initial=np.inf)
+    return apart > NEAR * _head_at(frame, usual)
+
+
+def _head_at(frame: LabelledFrame, usual: float) -> Float[np.ndarray, "q j"]:
+    """The head size that holds for each resulting joint: of the person with the nearest annotated joint of any type."""
+    if not len(frame.truth):
+        return np.full(frame.present.shape, usual)
+    persons, joints = np.nonzero(frame.annotated)
+    apart = frame.result[:, :, None, :2] - frame.truth[persons, joints, :2]
+    nearest = (apart[..., 0] ** 2 + apart[..., 1] ** 2).argmin(-1)
+    return frame.head[persons[nearest]]
+
+
+def _usual_head(video: ScoredVideo) -> float:
+    """The median head size, for frames in which nobody is annotated."""
+    heads = [size for frame in video.frames for size in frame.head]
+    return float(np.median(heads)) if heads else 0.0
+
+
+def _binned(joints: Bool[np.ndarray, "t n j"], length: Int[np.ndarray, "t n j"]) -> Int[np.ndarray, "bins j"]:
+    return np.stack([_histogram(length[..., joint][joints[..., joint]]) for joint in range(joints.shape[2])], 1)
+
+
+def _histogram(lengths: Int[np.ndarray, " n"]) -> Int[np.ndarray, " bins"]:
+    return np.bincount(np.searchsorted([*GAPS.values()], lengths, side="right") - 1, minlength=len(GAPS))
+
+
+def _shares(counts: dict[str, np.integer]) -> dict:
+    """The counts, and in % recall, its like for any identity, precision, the share of false joints and that of kept."""
+    judged = counts["added"] - counts["not_judged"]
+    shares = {
+        "recall": (counts["recovered"], counts["missed"]),
+        "placed_recall": (counts["placed"], counts["missed"]),
+        "precision": (counts["recovering"], judged),
+        "false_share": (counts["false"], judged),
+    }
+    if "gaps" in counts:
+        shares["kept_share"] = (counts["kept"], counts["gaps"])
+    return {name: int(count) for name, count in counts.items()} | {
+        name: 100 * float(part) / float(whole) if whole else None for name, (part, whole) in shares.items()
+    }

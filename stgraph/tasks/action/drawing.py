@@ -1,0 +1,364 @@
+"""A recognised clip animated: every joint's contribution on the moving skeletons, beside the running prediction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, to_hex, to_rgb
+from matplotlib.patches import Rectangle
+
+from stgraph.errors import InputError
+from stgraph.figures.animation import (
+    FLOOR,
+    GHOST,
+    LEFT,
+    MIDDLE,
+    RIGHT,
+    View,
+    bone_colours,
+    bounds,
+    on_screen,
+    segments,
+    upright,
+)
+from stgraph.figures.page import NOTE, Clock, Page, shorten
+from stgraph.figures.video import film
+from stgraph.skeleton import Skeleton
+
+WIDTH, HEIGHT = 760, 400  # pixels, at which everything has its design size
+SHOWN = 5  # classes of the prediction
+# From little to much; told apart by the colour-blind, and few enough for a GIF.
+LEVELS = tuple(to_hex(colour) for colour in colormaps["magma_r"](np.linspace(0.12, 0.9, 10)))
+RIGHTLY, WRONGLY, OTHER, EDGE = "#1b7f79", "#c26a00", "#a3abb3", "#222222"
+SMALLEST, LARGEST = 4.0, 15.0  # points across a joint's disc
+PERSON = 200  # pixels of a person from end to end whose discs have these sizes
+
+
+@dataclass(frozen=True)
+class RecognisedClip:
+    """What a recogniser saw in a clip and thought of it.
+
+    Attributes:
+        pose: of every person m. Pixels x and y, or metres in camera axes (x right, y down, z forward); a person is
+            absent and a joint missing where it is NaN.
+        contribution: of joints to the decision, 0..1, over the t frames or the fewer steps s of a model with strides;
+            NaN counts as nothing.
+        probabilities: of the classes as time goes on, 0..1, over the t frames or fewer steps r.
+        classes: their names.
+        label: number of the true class, where it is known.
+        seen: joints to draw; all that are finite where not given.
+        image: width and height in pixels, drawn as a border around 2D poses.
+        rotation: of the camera, quaternion w x y z, camera to world (z up), which tells where up is for 3D poses;
+            without it, up is where the image's top is.
+
+    Raises:
+        InputError: shapes that do not go together, or values outside of 0..1.
+    """
+
+    pose: Float[np.ndarray, "m t j d"]
+    contribution: Float[np.ndarray, "m s j"]
+    probabilities: Float[np.ndarray, "r n"]
+    classes: Sequence[str]
+    label: int | None = None
+    seen: Bool[np.ndarray, "m t j"] | None = None
+    image: tuple[int, int] | None = None
+    rotation: Float[np.ndarray, "4"] | None = None
+
+    def __post_init__(self) -> None:
+        frames, dimensions = self.pose.shape[1], self.pose.shape[3]
+        if not frames or dimensions not in (2, 3):
+            raise InputError(f"pose {self.pose.shape}: expected (person, frame, joint, 2 or 3) with a frame or more")
+        if self.probabilities.shape[1] != len(self.classes) or not 0 <= (self.label or 0) < len(self.classes):
+            raise InputError(
+                f"probabilities {self.probabilities.shape} and label {self.label}: expected a column for each of the "
+                f"{len(self.classes)} classes, and the number of one of them"
+            )
+        for name, steps in (("contribution", self.contribution.shape[1]), ("probabilities", len(self.probabilities))):
+            values = getattr(self, name)
+            known = (values >= -1e-4) & (values <= 1 + 1e-4)
+            if name == "contribution":
+                known |= np.isnan(values)  # of who is absent
+            if not 0 < steps <= frames or not known.all():
+                raise InputError(f"{name} {getattr(self, name).shape}: expected 1 to {frames} steps of values in 0..1")
+
+    def __len__(self) -> int:
+        return self.pose.shape[1]
+
+    @property
+    def points(self) -> Float[np.ndarray, "m t j d"]:
+        """The pose, NaN where a joint is not seen."""
+        return self.pose if self.seen is None else np.where(self.seen[..., None], self.pose, np.nan)
+
+    def steps(self, count: int) -> Int[np.ndarray, " t"]:
+        """The step that each frame is in."""
+        return np.arange(len(self)) * count // len(self)
+
+
+class _People:
+    """Skeletons whose joints are discs; the larger and darker, the more a joint contributes."""
+
+    def __init__(self, axes: Axes, clip: RecognisedClip, skeleton: Skeleton, scale: float, view: View) -> None:
+        self.skeleton, self.scale = skeleton, scale
+        contribution = np.nan_to_num(clip.contribution[:, clip.steps(clip.contribution.shape[1])])
+        self.level = contribution.clip(0, 1)
+        flat = clip.pose.shape[-1] == 2
+        points = clip.points if flat else upright(clip.points, clip.rotation)
+        low, high = bounds(points, "joints")
+        # x, y and the distance of every joint; what is above in the picture has the larger y.
+        if flat:
+            self.screen = np.concatenate([points * (1, -1), np.zeros_like(points[..., :1])], axis=-1)
+        else:
+            self.screen = on_screen(points - (low + high) / 2, view)
+        if flat and clip.image:
+            width, height = clip.image
+            axes.add_patch(Rectangle((0, -height), width, height, fill=False, edgecolor=GHOST, linewidth=scale))
+        if not flat:
+            ground = on_screen(ground_lines(low - (low + high) / 2, high - (low + high) / 2), view)[..., :2]
+            axes.add_collection(LineCollection(list(ground), colors=FLOOR, linewidths=0.8 * scale), autolim=False)
+        self._fit(axes)
+        tints = [tint(colour) for colour in bone_colours(skeleton)]
+        self.tints = np.array(tints * len(points))
+        self.bones = LineCollection([], linewidths=2.6 * self.zoom, capstyle="round")
+        axes.add_collection(self.bones, autolim=False)
+        self.discs = axes.scatter([], [], zorder=3, linewidths=0.8 * self.zoom, edgecolors="white", clip_on=False)
+        style = {"fontsize": 9 * scale, "ha": "center", "va": "bottom", "color": "0.3", "fontweight": "bold"}
+        self.tags = [axes.text(0, 0, str(person + 1), **style) for person in range(len(points)) if len(points) > 1]
+        self.moving = [self.bones, self.discs, *self.tags]
+
+    def _fit(self, axes: Axes) -> None:
+        """Show everybody all through the clip, with equal axes and room for the discs."""
+        box = axes.get_window_extent()
+        low, high = (bound[:2] for bound in bounds(self.screen, "joints"))
+        # Pixels that the discs and the persons' numbers take at the edges.
+        room = np.array([box.width, box.height]) - (24 * self.scale, 44 * self.scale)
+        self.unit = max(*((high - low) / room), 1e-9)  # of the pose in a pixel
+        middle, half = (low + high) / 2, self.unit * np.array([box.width, box.height]) / 2
+        axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] - half[1], middle[1] + half[1]))
+        people = self.screen[..., :2].reshape(-1, *self.screen.shape[2:3], 2)
+        known = np.isfinite(people).all(-1)
+        extents = [np.ptp(person[here], axis=0).max() for person, here in zip(people, known, strict=True) if here.any()]
+        # Small people have small discs, that they do not hide one another.
+        self.zoom = self.scale * float(np.clip(np.median(extents) / self.unit / self.scale / PERSON, 0.4, 1))
+
+    def update(self, frame: int) -> None:
+        """Set bones, discs and the persons' numbers to a frame."""
+        people, level = self.screen[:, frame], self.level[:, frame]
+        lines = np.concatenate([segments(person[:, :2], self.skeleton) for person in people])
+        joint, parent = np.array(self.skeleton.bones).T
+        order = np.argsort(-(people[:, joint, 2] + people[:, parent, 2]).ravel(), kind="stable")
+        self.bones.set_segments(lines[order])
+        self.bones.set_color(self.tints[order])
+        known = np.isfinite(people).all(-1)
+        points, level = people[known][:, :2], level[known]
+        order = np.argsort(level, kind="stable")  # what contributes most is on top
+        self.discs.set_offsets(points[order])
+        self.discs.set_sizes((disc(level[order]) * self.zoom) ** 2)
+        self.discs.set_facecolor([LEVELS[number] for number in colour_number(level[order])])
+        for tag, person, here in zip(self.tags, people, known, strict=False):
+            tag.set_visible(bool(here.any()))
+            if here.any():
+                top = person[here][person[here][:, 1].argmax()]
+                tag.set_position((top[0], top[1] + 9 * self.scale * self.unit))
+
+
+def disc(level: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Points across a disc."""
+    return SMALLEST + (LARGEST - SMALLEST) * level
+
+
+def colour_number(level: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Which of the colours a contribution of 0..1 has."""
+    return np.minimum(level * len(LEVELS), len(LEVELS) - 1).astype(int)
+
+
+def tint(colour: str) -> str:
+    """A light shade of a colour."""
+    return to_hex(0.4 * np.array(to_rgb(colour)) + 0.6)
+
+
+def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> Float[np.ndarray, "line end 3"]:
+    """Squares under the box from `low` to `high` (right, away, up), of a size that suits it: 1, 2 or 5 times 10^n."""
+    aim = np.linalg.norm(high - low) / 4
+    step = 10 ** np.floor(np.log10(max(aim, 1e-9)))
+    step *= max(times for times in (1, 2, 5) if times * step <= max(aim, 1e-9))
+    first, last = np.floor(low[:2] / step) * step, np.ceil(high[:2] / step) * step
+    lines = []
+    for axis in range(2):
+        for place in np.arange(first[axis], last[axis] + step / 2, step):
+            ends = np.full((2, 3), low[2])
+            ends[:, axis], ends[:, 1 - axis] = place, (first[1 - axis], last[1 - axis])
+            lines.append(ends)
+    return np.array(lines)
+
+
+def shown_classes(clip: RecognisedClip) -> list[int]:
+    """The classes to show: those that lead the longest, then the likeliest, and whatever it is the true one."""
+    leads = np.bincount(clip.probabilities.argmax(1), minlength=len(clip.classes))
+    order = np.lexsort((-clip.probabilities.mean(0), -leads))[:SHOWN].tolist()
+    if clip.label is not None and clip.label not in order:
+        order[-1] = clip.label
+    return order
+
+
+class _Prediction:
+    """The likeliest classes of the clip as bars, and the best one along time: rightly or wrongly named."""
+
+    def __init__(self, axes: Axes, strip: Axes, clip: RecognisedClip, scale: float) -> None:
+        self.axes, self.clip = axes, clip
+        self.step, self.shown = clip.steps(len(clip.probabilities)), shown_classes(clip)
+        rows = len(self.shown) + (len(clip.classes) > len(self.shown))
+        axes.set(xlim=(0, 1), ylim=(max(rows, 4) - 0.35, -1.25))
+        room = axes.get_window_extent().width
+        self.bars, self.numbers = [], []
+        for row in range(rows):
+            number = self.shown[row] if row < len(self.shown) else None
+            true = clip.label is not None and number == clip.label
+            rest = len(clip.classes) - len(self.shown)
+            name = f"{rest} other{'s' * (rest > 1)}" if number is None else clip.classes[number]
+            style = {"fontsize": 9 * scale, "va": "bottom"}
+            text = axes.text(0, row - 0.07, name, fontweight="bold" if true else "normal", **style)
+            shorten(text, room - (48 + 34 * true) * scale)
+            if true:
+                end = axes.transData.inverted().transform(text.get_window_extent())[1, 0]
+                axes.text(end + 6 * scale / room, row - 0.07, "true", color=RIGHTLY, **style)
+            axes.add_patch(Rectangle((0, row), 1, 0.42, facecolor="0.94"))
+            colour = RIGHTLY if true else "0.8" if number is None else OTHER
+            self.bars.append(axes.add_patch(Rectangle((0, row), 0, 0.42, facecolor=colour, edgecolor=EDGE)))
+            self.numbers.append(axes.text(1, row - 0.07, "", ha="right", **style))
+        self.edge = 1.4 * scale
+        self.best = axes.text(0, -0.95, "", fontsize=11 * scale, fontweight="bold", va="bottom")
+        self.room = room - 60 * scale
+        named = clip.probabilities.argmax(1)[self.step]
+        right = np.full(len(clip), 2) if clip.label is None else (named == clip.label).astype(int)
+        colours = ListedColormap([WRONGLY, RIGHTLY, OTHER])
+        strip.imshow(right[None], cmap=colours, vmin=0, vmax=2, aspect="auto", extent=(0, len(clip), 0, 1))
+        self.rest = strip.add_patch(Rectangle((0, 0), len(clip), 1, facecolor="white", alpha=0.7, linewidth=0))
+        self.now = strip.plot([0, 0], [-0.15, 1.15], color=EDGE, linewidth=1.5 * scale, clip_on=False)[0]
+        self.moving = [*self.bars, *self.numbers, self.best, self.rest, self.now]
+
+    def update(self, frame: int) -> None:
+        """Set bars, numbers, the best class and the time to a frame."""
+        values = self.clip.probabilities[self.step[frame]]
+        best = int(values.argmax())
+        shown = values[self.shown]
+        if len(self.bars) > len(self.shown):
+            shown = np.append(shown, np.delete(values, self.shown).sum().clip(0, 1))
+        for row, (bar, number, value) in enumerate(zip(self.bars, self.numbers, shown, strict=True)):
+            leads = row < len(self.shown) and self.shown[row] == best
+            bar.set(width=value, linewidth=self.edge if leads else 0)
+            number.set(text=f"{100 * value:.0f} %", fontweight="bold" if leads else "normal")
+        label = self.clip.label
+        colour = EDGE if label is None else RIGHTLY if best == label else WRONGLY
+        self.best.set(text=self.clip.classes[best], color=colour)
+        shorten(self.best, self.room)
+        self.best.set_text(f"{self.best.get_text()}  {100 * values[best]:.0f} %")
+        self.rest.set_x(frame + 1)
+        self.now.set_xdata([frame + 1] * 2)
+
+
+def _key(axes: Axes, skeleton: Skeleton, scale: float) -> None:
+    """What the discs' sizes and colours and the bones' colours mean, in pixels of the design."""
+    box = axes.get_window_extent()
+    axes.set(xlim=(0, box.width / scale), ylim=(0, box.height / scale))
+    style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}
+    axes.text(0, 12, "contribution   0", **style)
+    level = np.linspace(0, 1, 6)
+    levels = [LEVELS[number] for number in colour_number(level)]
+    place = 96 + np.cumsum(6 + 1.1 * disc(level))
+    axes.scatter(place, 0 * place + 12, (disc(level) * scale) ** 2, levels, linewidths=0.8 * scale, edgecolors="white")
+    axes.text(place[-1] + 14, 12, "1", **style)
+    sides = [("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)] if skeleton.left else []
+    for number, (name, colour) in enumerate(sides):
+        start = box.width / scale - 158 + (0, 45, 96)[number]
+        axes.plot([start, start + 12], [12, 12], color=tint(colour), linewidth=2.6 * scale)
+        axes.text(start + 15, 12, name, **style)
+
+
+def clip_frames(
+    clip: RecognisedClip,
+    skeleton: Skeleton,
+    *,
+    fps: float | int,
+    view: View | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    title: str = "",
+    caption: str = "",
+    note: str = "",
+    indices: Sequence[int] | None = None,
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Draw a recognised clip, frame by frame: the joints' contributions beside the running prediction.
+
+    Args:
+        fps: frames a second of the pose.
+        view: of 3D poses.
+        size: width and height, pixels.
+        title: of the clip; the name of its class is added where it has none. caption: below.
+        note: stands out beside the title ("synthetic data").
+        indices: which frames to draw; all where not given.
+
+    Raises:
+        InputError: another number of joints than the skeleton's, no joint to draw, or a picture too small to read.
+    """
+    if clip.pose.shape[2] != len(skeleton):
+        raise InputError(f"pose {clip.pose.shape}: expected the {len(skeleton)} joints of {skeleton.name}")
+    (width, height), scale = size, min(size[0] / WIDTH, size[1] / HEIGHT)
+    if scale < 0.4 or max(size) > 8192:
+        least = f"{0.4 * WIDTH:.0f} x {0.4 * HEIGHT:.0f}"
+        raise InputError(f"size {width} x {height}: expected at least {least} pixels and at most 8192 a side")
+    if clip.label is not None and clip.classes[clip.label] not in title:
+        title = f"{title}  ({clip.classes[clip.label]})"
+    page = Page(size, scale, title, caption, note)
+
+    middle = 0.55 * width / scale
+    people = _People(page.axes(8, 56, middle, -34), clip, skeleton, scale, view or View())
+    _key(page.axes(8, 28, middle, 52), skeleton, scale)
+    bars, strip, line = (page.axes(middle + 22, bottom, -14, top) for bottom, top in ((98, -38), (58, 72), (38, 90)))
+    prediction = _Prediction(bars, strip, clip, scale)
+    words = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3", "transform": line.transAxes}
+    line.text(0, 0.85, "likeliest class along time", **words)
+    if clip.label is not None:
+        legend = line.text(1, 0.85, "■ wrong", ha="right", **words | {"color": WRONGLY})
+        edge = 1 - (legend.get_window_extent().width + 6 * scale) / line.get_window_extent().width
+        line.text(edge, 0.85, "■ right", ha="right", **words | {"color": RIGHTLY})
+    clock = line.text(0, 0.12, "", **words | {"fontsize": 10 * scale})
+    stages = [people, prediction, Clock(clock, fps, len(clip))]
+    yield from page.play(stages, range(len(clip)) if indices is None else indices)
+
+
+def animate_clip(
+    clip: RecognisedClip,
+    skeleton: Skeleton,
+    path: Path | str,
+    *,
+    fps: float | int,
+    rate: float | int = 25.0,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    view: View | None = None,
+    bitrate: int = 1500,
+    title: str = "",
+    caption: str = "",
+    note: str = "",
+) -> Path:
+    """Draw a recognised clip into a GIF or an MP4, beside its place and renamed when it is whole.
+
+    Args:
+        path: its ending decides the format.
+        fps: frames a second of the pose. rate: frames a second to draw, evenly chosen; the clip keeps its length.
+        bitrate: of an MP4, kbit/s.
+        others: see `clip_frames`.
+
+    Raises:
+        InputError: another ending than .gif or .mp4, a rate that the format cannot hold, or what `clip_frames` raises.
+    """
+    text = {"title": title, "caption": caption, "note": note}
+
+    def draw(size: tuple[int, int], indices: Sequence[int]) -> Iterator[np.ndarray]:
+        return clip_frames(clip, skeleton, fps=fps, view=view, size=size, indices=indices, **text)
+
+    colours = (*LEVELS, *map(tint, (LEFT, RIGHT, MIDDLE)), RIGHTLY, WRONGLY, OTHER, NOTE)
+    return film(draw, len(clip), Path(path), fps=fps, rate=rate, size=size, colours=colours, bitrate=bitrate)

@@ -1,0 +1,254 @@
+"""Runs of recognisers: clips in, the probability of every class out."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from stgraph.data.dataset import Dataset
+from stgraph.data.splits import in_split, of_subjects, part
+from stgraph.errors import InputError
+from stgraph.formats.files import replaced
+from stgraph.models.base import Model
+from stgraph.scoring.classification import class_labels
+from stgraph.settings.params import Settings, with_task
+from stgraph.tasks.action.report import CLIPS
+from stgraph.tasks.action.samples import Clips
+from stgraph.tasks.action.scores import ClipScores
+from stgraph.tasks.action.tally import FrameRows, Steps, Tally
+from stgraph.tasks.action.task import Action
+from stgraph.training.run import RUNS, Run
+
+CLIPS_AT_ONCE = 64
+MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
+SCORES = "scores.npz"  # in the folder of an evaluation
+
+
+@RUNS.register("action")
+class ActionRun(Run):
+    """An experiment with a recogniser."""
+
+    report_kind = CLIPS
+
+    @staticmethod
+    def settle(settings: Settings, dataset: Dataset) -> Settings:
+        """The settings with the classes and their weights that they leave to the dataset."""
+        actions = dataset.recordings["action"][part(settings, dataset, "train")]
+        listed = [name for name in dataset.classes if name in (settings.data.actions or dataset.classes)]
+        section = Action.settle(settings.task, list(map(str, actions)), listed, str(dataset.path))
+        return with_task(settings, section)
+
+    @property
+    def scored_alone(self) -> tuple[str, ...]:
+        """Without named training subjects, everybody else is trained on: then the test part says that, too."""
+        return () if self.settings.data.train is None else super().scored_alone
+
+    def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
+        """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
+        if dataset.hash != self.origin.data_hash:
+            shared = set(dataset.recordings["subject"][kept]) & set(self.settings.data.train or ())
+            return f"subjects {', '.join(sorted(shared))}" if shared else ""
+        count = int((kept & part(self.settings, dataset, "train")).sum())
+        return f"{count:,} of the {kept.sum():,} clips" if count else ""
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    def clips(
+        self,
+        dataset: Dataset,
+        kept: Bool[np.ndarray, " recording"],
+        *,
+        detector: str | None = None,
+        training: bool = False,
+        views: int = 1,
+    ) -> Clips:
+        """Clips of some recordings, with the run's settings.
+
+        Raises:
+            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+        """
+        self.check_joints(dataset)
+        data = self.settings.data
+        if detector and data.detector is None:
+            raise InputError(
+                f"--detector {detector}: {self.name} is fed 3D poses; leave it out, or train with --set "
+                f"data.detector={detector}"
+            )
+        clips = Clips(
+            dataset,
+            data.model_copy(update={"detector": detector}) if detector else data,
+            kept,
+            labels=class_labels(dataset.recordings["action"], self.task.classes),
+            skeleton=self.skeleton,
+            training=training,
+            padded=self.task.padded,
+            views=views,
+        )
+        return self.engine.place(clips)
+
+    def part_clips(self, dataset: Dataset, name: str) -> Clips:
+        """Clips of a part, as they are scored."""
+        return self.clips(dataset, part(self.settings, dataset, name))
+
+    def training_samples(self, dataset: Dataset) -> Clips:
+        """Clips of the training part, sampled and augmented at random.
+
+        Raises:
+            InputError: windows many times as long as any clip.
+        """
+        clips = self.clips(dataset, part(self.settings, dataset, "train"), training=True)
+        frames, longest = self.settings.data.frames, int(clips.lengths.max())
+        if frames > max(MOST_FRAMES, 10 * longest):
+            raise InputError(
+                f"data.frames: {frames}, but the longest clip of {dataset.path} has {longest}; "
+                f"take fewer, such as {min(64, longest)}"
+            )
+        return clips
+
+    def validation_samples(self, dataset: Dataset) -> Clips | None:
+        """Clips of the validation part; those of classes that are not trained on choose nothing."""
+        data = self.settings.data
+        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
+            return None
+        kept = part(self.settings, dataset, "validation")
+        known = np.isin(dataset.recordings["action"], self.task.classes)
+        if not (kept & known).any():
+            raise InputError(f"{dataset.path}: no clip of the validation part has a class that is trained on")
+        return self.clips(dataset, kept & known)
+
+    # Recognition -----------------------------------------------------------------------------------------------------
+
+    def predictions(self, clips: Clips) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        """Batches and outputs until all samples are predicted; "features" among these is what the head is given."""
+        model = self.model.eval()
+        for index in torch.arange(len(clips)).split(CLIPS_AT_ONCE):
+            with head_input(model) as given:
+                batch, outputs = self.outputs(clips, index, model)
+            yield batch, outputs | {"features": given[0]}
+
+    def recognise(
+        self,
+        dataset: Dataset,
+        *,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+        scored: str = "test",
+        views: int = 1,
+        frames: list[FrameRows] | None = None,
+    ) -> ClipScores:
+        """Score the clips of a part ("train", "validation", "test") or of some subjects.
+
+        Args:
+            subjects: score these, whatever the part.
+            detector: 2D detections to use in place of those that were trained on.
+            scored: the part.
+            views: samples of each clip, whose probabilities are averaged.
+            frames: where given, the result of every frame is added to it.
+
+        Raises:
+            InputError: nobody is in that part.
+        """
+        data = self.settings.data
+        kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
+        named, split = getattr(data, scored), f"split {data.split!r} of the file"
+        of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
+        clips = self.clips(dataset, kept, detector=detector, views=views)
+        steps = Steps(data.sampling == "uniform", self.model.stride, self.model.before)
+        sizes = (len(self.task.classes), len(self.skeleton), clips.lengths, clips.first_frames)
+        tally = Tally(*sizes, clips.persons.cpu().numpy(), views, steps, per_frame=frames is not None)
+        for batch, outputs in self.predictions(clips):
+            found = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
+            tally.add(batch, self.task.scores(batch, outputs), outputs["action"], found)
+        if frames is not None:
+            frames += tally.frame_rows
+        table = {name: dataset.recordings[name][clips.recording] for name in ("id", "action", "subject", "camera")}
+        found = tally.contributions
+        return ClipScores(
+            list(self.task.classes),
+            *table.values(),
+            clips.labels.cpu().numpy(),
+            tally.probabilities.numpy(),
+            tally.person_clip,
+            tally.person,
+            tally.person_probabilities.numpy(),
+            tally.frames,
+            np.array(self.skeleton.names),
+            np.zeros((len(tally.frames), 0), np.float32) if found is None else found.numpy(),
+            {
+                "experiment": self.name,
+                "synthetic": dataset.synthetic or self.origin.synthetic,
+                "data": str(dataset.path),
+                "source": dataset.source,
+                "terms": dataset.terms,
+                "trained_on": self.origin.source,
+                "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
+                "epoch": f"{self.epoch:g}",
+                "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
+                "scored": f"subjects {', '.join(subjects)}" if subjects else of_part,
+                "views of a clip": views,
+                "persons": "absent ones as zeros" if self.task.padded else "those present",
+            },
+        )
+
+    def contributions_of(
+        self, features: Float[Tensor, "q d s v"], clip: Int[Tensor, " p"], clips: int
+    ) -> Float[Tensor, "p s v"] | None:
+        """What decided: the features' norm at every person, step and joint, over the largest of its clip.
+
+        None where the model's features belong to no joint.
+        """
+        if len(features) != len(clip) or features.shape[-1] != len(self.skeleton):
+            return None
+        norm = features.float().norm(dim=1).cpu()
+        largest = torch.zeros(clips).scatter_reduce(0, clip, norm.flatten(1).amax(1), "amax")
+        return norm / largest.clamp_min(1e-12)[clip, None, None]
+
+    def evaluate(self, dataset: Dataset, **options: object) -> dict:
+        """The report of what `recognise` gives."""
+        return self.recognise(dataset, **options).report()
+
+    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
+        """As `evaluate`, with its files, the scores that `stgraph.fuse` reads, and what each clip was taken for.
+
+        Args:
+            per_frame: among `options`; also what each frame was taken for, in frames.csv.
+        """
+        per_frame = options.pop("per_frame", False)
+        frames: list[FrameRows] = []
+        scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
+        report = scores.report()
+        paths = [
+            *CLIPS.write(report, folder),
+            scores.save(folder / SCORES),
+            scores.write_csv(folder / "predictions.csv"),
+        ]
+        if per_frame:
+            paths.append(write_frames(frames, scores, folder / "frames.csv"))
+        return report, paths
+
+
+@contextmanager
+def head_input(model: Model) -> Iterator[list[Tensor]]:
+    """Collects what the model's action head is given."""
+    given: list[Tensor] = []
+    handle = model.heads["action"].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    try:
+        yield given
+    finally:
+        handle.remove()
+
+
+def write_frames(frames: list[FrameRows], scores: ClipScores, path: Path) -> Path:
+    """A line for every frame that the model tells something of, in order."""
+    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "frame", "action", "recognised", "probability"))
+        for rows in sorted(frames, key=lambda rows: int(rows[0][0]) if len(rows[0]) else -1):
+            for clip, frame, number, certain in zip(*rows, strict=True):
+                writer.writerow([scores.id[clip], frame, scores.action[clip], scores.classes[number], f"{certain:.4f}"])
+    return path

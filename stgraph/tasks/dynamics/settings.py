@@ -1,0 +1,37 @@
+"""Which sequences pose dynamics is trained on."""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from stgraph.settings.sections import Share, SplitSettings
+
+
+class TrackSettings(SplitSettings):
+    """Sequences of single people, with what a detector missed of them."""
+
+    truth: str = Field("gt", description="2D poses that are to be predicted; in 3D the input's own poses are")
+    features: str | None = Field(None, description="visual features of the joints in the file that are fed as well")
+    frames: Annotated[int, Field(ge=2)] = Field(24, description="length of a sequence")
+    stride: PositiveInt = Field(8, description="frames between training sequences of a track")
+    frame_steps: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
+        [1], description="frames from one of the sequence to the next: one of these for each training sequence"
+    )
+    still: Share = Field(1, description="share of the training sequences without motion that are kept")
+    flip: bool = Field(False, description="mirror half of the training sequences")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(0, description="degrees in the image, either way")
+    missed_joints: Annotated[float, Field(ge=0, le=0.8)] = Field(
+        0, description="share of the detected joints that are taken away as well, in runs of a few frames"
+    )
+    missed_people: Annotated[float, Field(ge=0, le=1)] = Field(
+        0, description="share of the predictions that go on alone from a frame further back"
+    )
+    predicted: Annotated[float, Field(gt=0, le=1)] = Field(
+        1, description="share of a training sequence's frames that are predicted; the others are remembered alone"
+    )
+    noise: NonNegativeFloat = Field(0, description="standard deviation of what is added to the input, in its unit")
+
+    @property
+    def channels(self) -> int:
+        """Of the model's input: x, y, or x, y, z."""
+        return 2 if self.detector else 3

@@ -1,0 +1,148 @@
+"""Dynamics: from a person's joints in the frames before to those of the current frame, with how sure that is."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgraph.settings.registry import TASKS
+from stgraph.settings.sections import DataSettings
+from stgraph.skeleton import Skeleton
+from stgraph.tasks.dynamics.settings import TrackSettings
+
+STEP = 0.04  # seconds: the time after which errors are as they are, and those after longer ones weighed down
+Scalar = Float[Tensor, ""]
+LossName = Literal["position", "likelihood", "merged", "candidate"]
+LEARNED = {"position": "to predict", "likelihood": "how sure a prediction is, by which it is merged"}
+INPUTS = ("x", "confidence", "time", "ahead", "features", "candidates", "candidate_confidence", "candidate_features")
+
+
+def distance(pred: Float[Tensor, "b d t j"], target: Float[Tensor, "b t j d"]) -> Float[Tensor, "b t j"]:
+    """Distance of joints, whose gradient is finite where it is zero."""
+    return ((rearrange(pred, "b d t j -> b t j d") - target).square().sum(-1) + 1e-12).sqrt()
+
+
+def negative_log_likelihood(
+    error: Float[Tensor, "b t j"], spread: Float[Tensor, "b t j"], dimensions: int
+) -> Float[Tensor, "b t j"]:
+    """d log(s) + |e| / s: of the density that falls as exp(-|e| / s) in d dimensions, less a constant.
+
+    Its standard deviation along an axis, which `spread` is, is s sqrt(d + 1). Tails heavier than a normal
+    distribution's leave the few detections that are far off their share.
+    """
+    s = spread / (dimensions + 1) ** 0.5
+    return dimensions * s.log() + error / s
+
+
+@TASKS.register("dynamics")
+class Dynamics:
+    """Loss and errors of a model that predicts each frame from those before.
+
+    Lengths are over the body's scale: the root mean square distance of its annotated joints from their mean, a third of
+    an upright person's height.
+
+    Args:
+        skeleton: of the input.
+        losses: weight of each term; see `terms`. With "candidate" the model gets a second head, which tells what each
+            candidate joint of the current frame is.
+    """
+
+    data: ClassVar[type[DataSettings]] = TrackSettings
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        *,
+        losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
+    ) -> None:
+        self.losses = losses
+        self.tells_candidates = bool(losses.get("candidate"))
+        # A displacement along each coordinate, and the classes of a candidate: each joint, or none.
+        self.heads = {"displacement": 1} | ({"candidate": len(skeleton) + 1} if self.tells_candidates else {})
+
+    @staticmethod
+    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the model's `forward` takes of a batch."""
+        return {name: batch[name] for name in INPUTS if name in batch}
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the task's section for sequences of this length."""
+        losses = settings["losses"]
+        return [
+            f"losses: {name} has no weight, and nothing else learns {what}"
+            for name, what in LEARNED.items()
+            if not losses.get(name)
+        ]
+
+    @staticmethod
+    def counted(batch: dict[str, Tensor]) -> Bool[Tensor, "b t j"]:
+        """Joints that can be scored: annotated, of someone who was detected in a frame before."""
+        return batch["annotated"] & batch["inside"][..., None]
+
+    def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Scalar]:
+        """The unweighted terms named in `losses`, each a mean over the joints that can be scored.
+
+        position: length of the prediction's error. likelihood: `negative_log_likelihood` of the error as it is, from
+        which the spread alone learns; where it is small, it would else make a few joints outweigh all others. merged:
+        length of the error once the frame's detections are merged. candidate: cross-entropy.
+        """
+        counted, target, scale = self.counted(batch), batch["target"], batch["scale"][..., None]
+        error = distance(outputs["pose"], target) / scale
+        spread = outputs["spread"][:, 0] / scale
+        functions = {
+            "position": lambda: error,
+            "likelihood": lambda: negative_log_likelihood(error.detach(), spread, target.shape[-1]),
+            "merged": lambda: distance(outputs["merged"], target) / scale,
+        }
+        count = counted.sum().clamp_min(1)
+        # Errors grow with about the root of the time; so weighed, a long time tells no more than a short one.
+        known = torch.arange(error.shape[1], device=error.device) - batch["ahead"]
+        elapsed = batch["time"] - batch["time"].gather(1, known.clamp_min(0))
+        growth = (elapsed / STEP).clamp_min(1).sqrt()[..., None]
+        weight = {"position": counted / growth, "likelihood": counted, "merged": counted / growth}
+        terms = {name: (functions[name]() * weight[name]).sum() / count for name in functions if self.losses.get(name)}
+        if self.tells_candidates:
+            each = F.cross_entropy(outputs["candidate"], self.labels(batch), ignore_index=-1, reduction="sum")
+            terms["candidate"] = each / (self.labels(batch) >= 0).sum().clamp_min(1)
+        return terms
+
+    @staticmethod
+    def labels(batch: dict[str, Tensor]) -> Int[Tensor, "b 1 q"]:
+        """The class of each candidate, -1 where there is none or the person is not known yet."""
+        return torch.where(batch["inside"][:, -1:, None], batch["candidate_label"], -1)
+
+    def loss(self, terms: dict[str, Scalar]) -> Scalar:
+        """The weighted sum of the terms."""
+        return sum(self.losses[name] * term for name, term in terms.items())
+
+    def validation_loss(self, terms: dict[str, float]) -> float:
+        """What the best epoch is chosen by: the weighted sum, too."""
+        return sum(self.losses[name] * term for name, term in terms.items())
+
+    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t 1"]]:
+        """Unreduced, by name; its ending tells the unit (`metrics.UNITS`): means of each frame's joints."""
+        counted = self.counted(batch)
+        percent = 100 / batch["scale"][..., None]
+        errors = {
+            "prediction_percent": mean_where(distance(outputs["pose"], batch["target"]) * percent, counted),
+            "merged_percent": mean_where(distance(outputs["merged"], batch["target"]) * percent, counted),
+        }
+        if self.tells_candidates:
+            label = self.labels(batch)
+            right = 100 * (outputs["candidate"].argmax(1) == label).to(percent)
+            errors["candidate_percent"] = mean_where(right, label >= 0).expand_as(errors["merged_percent"])
+        return errors
+
+
+def mean_where(values: Float[Tensor, "b t n"], counted: Bool[Tensor, "b t n"]) -> Float[Tensor, "b t 1"]:
+    """Means over what counts; where nothing does, what the others say, so that it does not change their mean."""
+    weight = counted.to(values)
+    count = weight.sum(-1, keepdim=True)
+    mean = (values * weight).sum(-1, keepdim=True) / count.clamp_min(1)
+    some = count > 0
+    return torch.where(some, mean, (mean * some).sum() / some.sum().clamp_min(1))

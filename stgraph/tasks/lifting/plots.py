@@ -1,0 +1,118 @@
+"""Plots of an evaluation's report."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stgraph.figures.confusion import plot_confusion
+
+P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
+# More bars than this on one page cannot be read.
+MOST_BARS = 40
+# More tracks than this cannot be told apart: frames that stand alone are a track each.
+MOST_TRACKS = 12
+
+
+def plot_joints(report: Mapping) -> Figure:
+    """P1 and P2 of every joint, in the skeleton's order."""
+    scores = report["by"]["joint"]
+    return _bars(scores, "Error by joint", report)
+
+
+def plot_actions(report: Mapping) -> Figure:
+    """P1 and P2 of every action, worst first; where there are very many, the worst of them."""
+    actions = report["by"]["action"]
+    worst = sorted(actions, key=lambda name: -actions[name]["P1"])[:MOST_BARS]
+    title = "Error by action" + (f", the worst {MOST_BARS} of {len(actions)}" if len(worst) < len(actions) else "")
+    return _bars({name: actions[name] for name in worst}, title, report)
+
+
+def plot_worst(report: Mapping) -> Figure:
+    """P1 along time of the recording with the largest one."""
+    worst = report["worst"]
+    figure, axes = _page(4.0, f"Worst recording: {worst['recording']}", report)
+    tracks = worst["tracks"]
+    if len(tracks) > MOST_TRACKS:
+        frame, error = (np.concatenate([track[name] for track in tracks]) for name in ("frame", "P1"))
+        axes.plot(frame / worst["fps"], error, ".", color=P1_COLOUR, markersize=2, label=f"{len(tracks):,} tracks")
+        tracks = []
+    for number, track in enumerate(tracks):
+        frame, error = np.array(track["frame"]), np.array(track["P1"])
+        apart = np.diff(frame)
+        gaps = np.flatnonzero(apart > worst["frame_step"]) + 1  # frames that are not scored break the line
+        time, error = np.insert(frame / worst["fps"], gaps, np.nan), np.insert(error, gaps, np.nan)
+        label = f"track {number + 1}" if len(tracks) > 1 else "P1"
+        axes.plot(time, error, color=None if number else P1_COLOUR, linewidth=1.2, label=label)
+        if not number:
+            axes.fill_between(time, error, color=P2_COLOUR, alpha=0.4, linewidth=0)
+    axes.axhline(worst["P1"], color=MEAN_COLOUR, linestyle="--", linewidth=1, label=f"its mean, {worst['P1']:.1f} mm")
+    axes.axhline(report["metrics"]["P1"], color="0.3", linestyle=":", linewidth=1, label="mean of all")
+    axes.set(xlabel="time, s", ylabel="P1, mm")
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.01)
+    axes.grid(axis="y", alpha=0.25)
+    axes.legend(frameon=False, ncols=3, loc="upper right", bbox_to_anchor=(1, 1.12), fontsize=9)
+    return figure
+
+
+def plot_recognition(report: Mapping) -> Figure | None:
+    """Recognised against true actions, over frames and over recordings; None where none was scored."""
+    scores = report.get("recognition")
+    parts = [part for part in ("frames", "recordings") if scores and scores[part]["count"]]
+    if not parts:
+        return None
+    parts = {part: np.array(scores[part]["confusion"]) for part in parts}
+    return plot_confusion(parts, scores["classes"], "Recognised against true actions", _facts(report))
+
+
+PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
+
+
+def _facts(report: Mapping) -> str:
+    """What was evaluated and how, and that it is synthetic where it is."""
+    about = report["about"]
+    facts = [about.get("experiment"), about.get("detector"), f"protocol {report['protocol']['name']}"]
+    if about.get("synthetic"):
+        facts.append("synthetic data")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:
+    """An empty plot whose title says what was evaluated."""
+    figure = Figure(figsize=(8, height), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    axes.set_title(_facts(report), fontsize=9, color="0.35", loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> Figure:
+    """Horizontal bars, P1 with P2 inside it, with their values."""
+    figure, axes = _page(1.5 + 0.3 * len(scores), title, report)
+    place, names = np.arange(len(scores)), list(scores)
+    p1, p2 = (np.array([entry[metric] for entry in scores.values()]) for metric in ("P1", "P2"))
+    axes.barh(place, p1, 0.72, color=P1_COLOUR, label="P1, MPJPE")
+    axes.barh(place, p2, 0.36, color=P2_COLOUR, label="P2, after alignment")
+    label = {"va": "center", "fontsize": 8.5, "color": "0.2", "bbox": {"pad": 1, "color": "white"}}
+    for y, (wide, narrow) in enumerate(zip(p1, p2, strict=True)):
+        axes.annotate(f"{wide:.1f} / {narrow:.1f}", (max(wide, narrow), y), (4, 0), textcoords="offset points", **label)
+    mean = report["metrics"]["P1"]
+    axes.axvline(
+        mean,
+        color=MEAN_COLOUR,
+        linestyle="--",
+        linewidth=1,
+        label=f"mean P1 over {report['protocol']['mean_over']}s, {mean:.1f} mm",
+    )
+    axes.set_yticks(place, names)
+    axes.set_ylim(len(scores) - 0.4, -0.6)
+    axes.set_xlim(0, max(1e-9, *p1, *p2) * 1.14)
+    axes.set_xlabel("mm (P1 / P2)")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.25)
+    axes.set_axisbelow(True)
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower right", fontsize=9)
+    return figure

@@ -1,0 +1,236 @@
+"""Lifting: from 2D joints over time to 3D joints over time, and the root's path.
+
+The target is `(b t j 3)` in metres: every joint relative to the root, and in the root's place its path in camera space.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from pydantic import Field, PositiveInt
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgraph.errors import InputError
+from stgraph.geometry import project, screen_normalise
+from stgraph.scoring.metrics import joint_error, scale_error, velocity_error
+from stgraph.settings.registry import TASKS
+from stgraph.settings.sections import DataSettings
+from stgraph.skeleton import Skeleton
+from stgraph.tasks.lifting.settings import WindowSettings
+
+Pose = Float[Tensor, "b t j 3"]
+Scalar = Float[Tensor, ""]
+LossName = Literal[
+    *("position", "mse", "motion", "velocity", "n_mpjpe", "smoothness"),
+    *("trajectory", "reprojection", "root_motion"),
+    "action",
+]
+
+
+def motion_loss(pred: Pose, target: Pose, intervals: tuple[int, ...] = (8, 12, 16, 24)) -> Scalar:
+    """Difference of the cross products of a joint's positions some frames apart, square metres (TGraphNet).
+
+    mean over intervals i of mean |cross(p_t, p_t+i) - cross(q_t, q_t+i)| over batch, frames, joints and components.
+    Intervals as long as the window are left out.
+    """
+
+    def crosses(pose: Pose, i: int) -> Float[Tensor, "b s j 3"]:
+        return torch.linalg.cross(pose[:, :-i], pose[:, i:])
+
+    terms = [(crosses(pred, i) - crosses(target, i)).abs().mean() for i in intervals if i < pred.shape[1]]
+    return torch.stack(terms).mean()
+
+
+def trajectory_loss(path: Float[Tensor, "b t 3"], target: Float[Tensor, "b t 3"]) -> Scalar:
+    """Error of the root's path over its distance along the camera's axis: mean |p - q| / q_z (VideoPose3D)."""
+    return (joint_error(path, target) / target[..., 2]).mean()
+
+
+def reprojection_loss(
+    pose: Pose,
+    pose2d: Float[Tensor, "b t j 2"],
+    intrinsics: Float[Tensor, "b 9"],
+    size: Float[Tensor, "b 2"],
+    seen: Float[Tensor, "b t j"],
+) -> Scalar:
+    """Distance between the projected pose and the 2D input on the normalised screen, 0 for unseen joints.
+
+    Its mean is taken over all joints, so that it does not depend on how a batch is split between processes.
+
+    Args:
+        pose: (b t j 3) metres, camera space, path added.
+        pose2d: (b t j 2) the input, screen-normalised.
+        intrinsics: (b 9) pixels.
+        size: (b 2) width and height of the image, pixels.
+        seen: 1 where the detector saw the joint.
+    """
+    screen = screen_normalise(project(pose, intrinsics), *size.unbind(-1))
+    return ((screen - pose2d).norm(dim=-1) * seen).mean()
+
+
+def action_loss(scores: Float[Tensor, "b n t _"], label: Int[Tensor, " b"]) -> Scalar:
+    """Cross-entropy of a window's scores, averaged over its frames and joints; label -1 adds nothing."""
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).mean(dim=(2, 3))
+    return F.cross_entropy(scores, label, ignore_index=-1, reduction="sum") / len(label)
+
+
+@TASKS.register("lifting")
+class Lifting:
+    """Loss and errors of a lifter.
+
+    Args:
+        skeleton: of input and output.
+        output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
+        root: of a root-relative prediction: "zero", or "learned": the model predicts it, trained towards zero, and the
+            evaluation's protocol says what becomes of it.
+        losses: weight of each term; see `terms`. With "action" the model gets a second head, which tells the action.
+        actions: the classes of that head; null: the actions of the training recordings.
+        joint_weights: joint name -> weight in the position loss; 1 where not named.
+        motion_intervals: frames between the positions that the motion loss multiplies.
+
+    Raises:
+        InputError: a weight for a joint that the skeleton lacks.
+    """
+
+    data: ClassVar[type[DataSettings]] = WindowSettings
+    validation_losses = ("position", "mse", "motion", "trajectory")
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        *,
+        output: Literal["root_relative", "global"] = "root_relative",
+        root: Literal["zero", "learned"] = "zero",
+        losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
+        joint_weights: dict[str, Annotated[float, Field(ge=0)]] = {},  # noqa: B006 - never written to
+        motion_intervals: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 12, 16, 24),
+        actions: Annotated[list[str], Field(min_length=2)] | None = None,
+    ) -> None:
+        self.root = skeleton.root
+        self.output = output
+        self.root_is_zero = output == "root_relative" and root == "zero"
+        self.classes = tuple(actions or ())
+        self.losses = losses
+        self.motion_intervals = motion_intervals
+        self.joint_weights = torch.ones(len(skeleton))
+        for name, weight in joint_weights.items():
+            self.joint_weights[skeleton.index(name)] = weight
+        self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
+
+    @staticmethod
+    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the model's `forward` takes of a batch."""
+        return {"x": batch["x"]}
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]:
+        """What is impossible in the task's section for windows of this length."""
+        problems = []
+        losses = settings["losses"]
+        of_path = [name for name in ("trajectory", "reprojection", "root_motion") if losses.get(name)]
+        if settings["output"] == "root_relative" and of_path:
+            problems.append(f'losses: {", ".join(of_path)} need the root\'s path; set output to "global"')
+        if settings["output"] == "global" and settings["root"] == "learned":
+            problems.append('root: "learned" is for a root-relative output; with output "global" leave it out')
+        if len(set(settings["actions"] or ())) < len(settings["actions"] or ()):
+            problems.append("actions: a name stands in it twice; give each once")
+        if settings["actions"] and not losses.get("action"):
+            problems.append('actions: named, but nothing learns them; give losses an "action" or leave them out')
+        if not any(losses.values()):
+            problems.append("losses: every weight is 0; give at least one a positive weight")
+        intervals = settings["motion_intervals"]
+        if (losses.get("motion") or losses.get("root_motion")) and min(intervals) >= frames:
+            problems.append(
+                f"motion_intervals: all of {list(intervals)} are as long as a window of {frames} frames; "
+                "give a shorter one or leave the motion loss out"
+            )
+        return problems
+
+    @staticmethod
+    def settle(settings: dict, actions: list[str], where: str) -> dict:
+        """The task's section, once the actions of the training recordings are known.
+
+        Raises:
+            InputError: the section names other actions, or there is but one.
+        """
+        if not settings["losses"].get("action"):
+            return settings
+        named = settings["actions"] or actions
+        if set(named) != set(actions):
+            raise InputError(
+                f"task.actions: found {', '.join(named)}; the training recordings of {where} have "
+                f"{', '.join(actions)}; mend the list, or leave it out to take these"
+            )
+        if len(actions) < 2:
+            raise InputError(f"task.losses.action: the training recordings of {where} have one action; leave it out")
+        return settings | {"actions": list(named)}
+
+    def without_root(self, pose: Pose) -> Pose:
+        """The pose with the root's entry at zero."""
+        keep = torch.ones(pose.shape[-2], 1, dtype=pose.dtype, device=pose.device)
+        keep[self.root] = 0
+        return pose * keep
+
+    def prediction(self, outputs: dict[str, Tensor]) -> Pose:
+        """The predicted pose (b t j 3), metres; the root's entry is its path, or if root-relative zero or predicted."""
+        pose = rearrange(outputs["pose"], "b c t j -> b t j c")
+        pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
+        return self.without_root(pose) if self.root_is_zero else pose
+
+    def target(self, batch: dict[str, Tensor]) -> Pose:
+        """The batch's true pose in the same form."""
+        return batch["pose3d"] if self.output == "global" else self.without_root(batch["pose3d"])
+
+    def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Scalar]:
+        """The unweighted terms named in `losses`, each a mean over the batch.
+
+        The root is zero in the target of the pose terms, and in their prediction unless it is learned; their means run
+        over all joints. Where a recording's action is none of the classes, it adds nothing to the action's term.
+        """
+        pred, target = self.prediction(outputs), self.target(batch)
+        path, true_path = pred[:, :, self.root], target[:, :, self.root]
+        pose = self.without_root(pred) if self.output == "global" else pred
+        true_pose = self.without_root(target)
+        weights = self.joint_weights.to(pose)
+
+        def absolute() -> Pose:
+            return pose + path[:, :, None]
+
+        functions = {
+            "position": lambda: (joint_error(pose, true_pose) * weights).mean(),
+            "mse": lambda: (pose - true_pose).square().mean(),
+            "motion": lambda: motion_loss(pose, true_pose, self.motion_intervals),
+            "velocity": lambda: velocity_error(pose, true_pose).mean(),
+            "n_mpjpe": lambda: scale_error(pose, true_pose).mean(),
+            "trajectory": lambda: trajectory_loss(path, true_path),
+            "reprojection": lambda: reprojection_loss(
+                absolute(), batch["pose2d"], batch["intrinsics"], batch["size"], batch["seen"]
+            ),
+            "root_motion": lambda: motion_loss(path[:, :, None], true_path[:, :, None], self.motion_intervals),
+            # MixSTE's term: the prediction should change little from frame to frame.
+            "smoothness": lambda: pose.diff(dim=1).square().mean(),
+            "action": lambda: action_loss(outputs["action"], batch["label"]),
+        }
+        return {name: functions[name]() for name, weight in self.losses.items() if weight}
+
+    def loss(self, terms: dict[str, Scalar]) -> Scalar:
+        """The weighted sum of the terms."""
+        return sum(self.losses[name] * term for name, term in terms.items())
+
+    def validation_loss(self, terms: dict[str, float]) -> float:
+        """What the best epoch is chosen by: the weighted position, motion and trajectory terms (TGraphNet), if any."""
+        chosen = {name: term for name, term in terms.items() if name in self.validation_losses} or terms
+        return sum(self.losses[name] * term for name, term in chosen.items())
+
+    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t _"]]:
+        """Unreduced errors by name; its ending tells the unit (see `stgraph.scoring.metrics.UNITS`)."""
+        pred, target = self.prediction(outputs), self.target(batch)
+        errors = {"mpjpe_mm": 1000 * joint_error(self.without_root(pred), self.without_root(target))}
+        if self.output == "global":
+            errors["path_mm"] = 1000 * joint_error(pred, target)[:, :, [self.root]]
+        if "action" in self.heads:
+            correct = outputs["action"].mean(-1).argmax(1, keepdim=True).mT == batch["label"][:, None, None]
+            errors["action_percent"] = 100 * correct.to(pred)
+        return errors

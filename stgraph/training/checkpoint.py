@@ -1,0 +1,104 @@
+"""Checkpoint files: weights that explain themselves, and what resuming needs. Whole or not there; never unpickled."""
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from stgraph import __version__
+from stgraph.errors import InputError
+from stgraph.formats.files import replaced
+from stgraph.settings.params import Settings, validate
+from stgraph.skeleton import Skeleton
+
+FOLDER = Path("checkpoints")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was trained on; travels in its checkpoint and into every report.
+
+    Attributes:
+        source, terms: of the dataset, in words.
+        data_hash: `Dataset.hash`.
+        synthetic: whether the motion was made up.
+        fps: frames per second of its recordings; None where they differ or nobody knows.
+    """
+
+    source: str
+    terms: str
+    data_hash: str
+    synthetic: bool
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The content of a .safetensors checkpoint."""
+
+    state: dict[str, Tensor]
+    settings: Settings
+    skeleton: Skeleton
+    origin: Origin
+    epoch: float
+    scores: dict[str, float]
+
+
+def save_weights(path: Path, weights: Weights) -> None:
+    """Write weights with everything that evaluating them needs in the file's metadata."""
+    about = {
+        "settings": weights.settings.model_dump(),
+        "skeleton": asdict(weights.skeleton),
+        "origin": asdict(weights.origin),
+        "epoch": weights.epoch,
+        "scores": weights.scores,
+        "version": __version__,
+    }
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in weights.state.items()}
+    data = safetensors.torch.save(state, {key: json.dumps(value) for key, value in about.items()})
+    with replaced(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read what `save_weights` wrote. Raises InputError for a damaged or foreign file."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        settings = validate(about["settings"], f"{path}, settings")
+        tree = {key: tuple(value) if isinstance(value, list) else value for key, value in about["skeleton"].items()}
+        skeleton, origin = Skeleton(**tree), Origin(**about["origin"])
+        return Weights(state, settings, skeleton, origin, about["epoch"], about["scores"])
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a whole stgraph checkpoint ({error!r}); train again, or turn another's checkpoint into one "
+            "with `python -m stgraph.convert`"
+        ) from error
+
+
+def save_last(path: Path, state: dict[str, Any]) -> None:
+    """Write what resuming needs: tensors and plain containers alone."""
+    # Through memory, so that a full disk is Python's OSError and not a message of the serialiser's.
+    data = io.BytesIO()
+    torch.save(state, data)
+    with replaced(path) as temporary:
+        temporary.write_bytes(data.getbuffer())
+
+
+def load_last(path: Path) -> dict[str, Any]:
+    """Read what `save_last` wrote, without running pickled code."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a damaged file
+        raise InputError(
+            f"{path}: cannot be resumed from ({str(error).splitlines()[0]}); begin anew with --restart"
+        ) from error

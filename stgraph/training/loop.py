@@ -1,0 +1,395 @@
+"""Fit: the one training loop."""
+
+import csv
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from stgraph.data.dataset import Dataset
+from stgraph.data.windows import epoch_batches
+from stgraph.errors import InputError
+from stgraph.formats.files import replaced
+from stgraph.training.checkpoint import Weights, load_last, save_last, save_weights
+from stgraph.training.curves import plot_training
+from stgraph.training.schedule import by_epochs, learning_rate, norm_momentum, optimizer_for
+
+if TYPE_CHECKING:
+    from stgraph.training.run import Run
+
+
+class Listener:
+    """What a command wants to hear of a fit; every method may be left as it is. Called in the first process alone."""
+
+    def begin(self, steps: int, done: int, folder: Path) -> None:
+        """Before the first step: how many steps there are and how many are done."""
+
+    def step(self, number: int, means: dict[str, float]) -> None:
+        """After each step: the batch's loss, its terms and the errors in mm."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """After each epoch: a line of metrics.csv."""
+
+    def end(self) -> None:
+        """After the last step, or before an error leaves."""
+
+
+@dataclass
+class Progress:
+    """Where a fit stands; everything but weights and optimizer that resuming needs."""
+
+    epoch: int = 0
+    step: int = 0
+    windows: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    best: float = math.inf
+    best_epoch: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, windows: int, means: dict[str, float]) -> None:
+        """Count a step's means over its windows."""
+        self.step += 1
+        self.windows += windows
+        for name, mean in means.items():
+            self.sums[name] = self.sums.get(name, 0.0) + windows * mean
+
+    def next_epoch(self) -> None:
+        """Forget the sums of the epoch."""
+        self.epoch, self.step, self.windows, self.sums = self.epoch + 1, 0, 0, {}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step of the optimizer gave; the same in every process.
+
+    Attributes:
+        means: of the batch: the loss, its terms, the errors in mm.
+        seconds: of training so far.
+        save: whether a checkpoint is due. budget: whether the minutes are used up. interrupt: whether to stop at once.
+    """
+
+    means: dict[str, float]
+    seconds: float
+    save: bool
+    budget: bool
+    interrupt: bool
+
+
+class Fit:
+    """Trains a run until its epochs, its patience or its minutes are used up.
+
+    Random numbers are a function of seed, epoch, step and process, and the order of windows one of seed and epoch: a
+    resumed run gives the weights of one that was never stopped, bit for bit on a CPU; unless its rates follow the
+    minutes.
+
+    Args:
+        run: what to train.
+        dataset: what to train on.
+        listener: told of every step and epoch.
+        resume: go on from last.pt where there is one.
+        restart: delete what the run's folder holds, once training can begin.
+        minutes: budget of training time, counted over all resumptions.
+        save_minutes: write last.pt at least so often; it is also written after every epoch and on an interrupt.
+        compile: torch.compile the model.
+
+    Raises:
+        InputError: fewer samples in a batch than processes; last.pt of other settings or data; a folder that holds a
+            run already, with neither resume nor restart.
+    """
+
+    def __init__(
+        self,
+        run: "Run",
+        dataset: Dataset,
+        listener: Listener,
+        *,
+        resume: bool = False,
+        restart: bool = False,
+        minutes: float | None = None,
+        save_minutes: float = 10.0,
+        compile: bool = False,
+    ) -> None:
+        optim, engine = run.settings.optim, run.engine
+        self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
+        self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
+        self.batches = -(-len(self.train) // optim.batch_size)
+        if len(self.train) // self.batches < engine.world_size:
+            raise InputError(
+                f"optim.batch_size: {len(self.train)} samples in batches of {optim.batch_size} leave some of "
+                f"{engine.world_size} processes without work; raise it or use fewer processes"
+            )
+        run.model = engine.to_device(engine.synchronised(run.model))
+        self.average = averaged(run.model, optim.ema) if optim.ema else None
+        optimizer = optimizer_for(run.model, optim)
+        self.progress, self.restart = Progress(), restart
+        if resume and (run.folder / "last.pt").exists():
+            self.restore(optimizer)
+        elif not restart and any((run.folder / name).exists() for name in ("last.pt", "best.safetensors")):
+            raise InputError(
+                f"{run.folder} holds {'weights that were not trained here' if resume else 'a run already'}; "
+                f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it and "
+                "choose another --name"
+            )
+        self.forward, self.optimizer = engine.setup(torch.compile(run.model) if compile else run.model, optimizer)
+        self.budget = math.inf if minutes is None else 60 * minutes
+        self.save_seconds = 60 * save_minutes
+        # A single step can be asked for by itself; `fit` sets these anew.
+        self.started = self.saved = time.monotonic()
+        self.stop_requested: Callable[[], bool] = lambda: False
+
+    def fit(self) -> Progress:
+        """Train. Raises KeyboardInterrupt after an interrupt, once last.pt is written."""
+        progress, folder = self.progress, self.run.folder
+        if self.restart and self.engine.is_global_zero:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.engine.barrier()
+        if self.engine.is_global_zero:
+            done = progress.epoch * self.batches + progress.step
+            self.listener.begin(self.optim.epochs * self.batches, done, folder)
+        self.started, self.saved = time.monotonic() - progress.seconds, time.monotonic()
+        try:
+            with stop_requests() as self.stop_requested:
+                more = progress.seconds < self.budget
+                while more and not self.finished():
+                    more = self.train_epoch()
+            if progress.history and self.engine.is_global_zero:
+                self.write_history()  # again, for a run that was killed between its last checkpoint and this
+        finally:
+            if self.engine.is_global_zero:
+                self.listener.end()
+        return progress
+
+    def finished(self) -> bool:
+        """Whether the epochs or the patience are used up."""
+        waited = self.progress.epoch - self.progress.best_epoch
+        impatient = self.valid is not None and 0 < self.optim.patience <= waited
+        return self.progress.epoch >= self.optim.epochs or impatient
+
+    def train_epoch(self) -> bool:
+        """Train to the end of the epoch and score it; False where the budget ended by then."""
+        progress = self.progress
+        self.training_mode()
+        order = epoch_batches(len(self.train), self.optim.batch_size, self.run.settings.seed, progress.epoch)
+        budget = False
+        for index in order[progress.step :]:
+            step = self.step(index)
+            progress.add(len(index), step.means)
+            progress.seconds = step.seconds
+            if self.engine.is_global_zero:
+                self.listener.step(progress.epoch * self.batches + progress.step, step.means)
+            if step.save or step.budget or step.interrupt:
+                self.save_last()
+            if step.interrupt:
+                raise KeyboardInterrupt(f"{self.run.folder / 'last.pt'} is written; go on with --resume")
+            budget = step.budget
+            if budget:
+                break
+        if progress.step < self.batches:
+            # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
+            # what there is serves.
+            if self.valid is None or progress.best == math.inf:
+                self.score()
+            return False
+        row = self.score()
+        progress.history.append(row)
+        progress.next_epoch()
+        self.save_last()
+        if self.engine.is_global_zero:
+            self.write_history()
+            self.listener.epoch(row)
+        return not budget
+
+    def training_mode(self) -> None:
+        """Every module trains, but frozen norms; the others get the epoch's momentum."""
+        self.run.model.train()
+        norms = [module for module in self.run.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        if self.optim.freeze_norm:
+            for norm in norms:
+                norm.eval()
+        if momentum := norm_momentum(self.optim, self.progress.epoch):
+            for norm in norms:
+                norm.momentum = momentum
+
+    def step(self, index: Int[np.ndarray, " b"]) -> Step:
+        """One step of the optimizer.
+
+        Each process takes its part of the batch and weighs its loss by the part's size, since gradients are averaged
+        over processes as if the parts were equal.
+
+        Raises:
+            InputError: a loss or gradient that is not finite; the weights are those of before the step.
+        """
+        engine, run, progress = self.engine, self.run, self.progress
+        part = np.array_split(index, engine.world_size)[engine.global_rank]
+        share = len(part) / len(index)
+        key = (run.settings.seed, progress.epoch, progress.step, engine.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
+        done, spent = progress.epoch * self.batches + progress.step, progress.seconds / self.budget
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.optim, done, self.batches, spent)
+        batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
+        outputs = self.forward(**run.task.inputs(batch))
+        terms = run.task.terms(batch, outputs)
+        loss = run.task.loss(terms)
+        self.optimizer.zero_grad()
+        engine.backward(loss * (share * engine.world_size))
+        with torch.no_grad():
+            errors = run.task.errors(batch, outputs)
+        means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
+        seconds = time.monotonic() - self.started
+        flags = [seconds / engine.world_size, self.save_due(), seconds >= self.budget, self.stop_requested()]
+        sums = torch.stack([value.detach().float() * share for value in means.values()])
+        sums = torch.cat([sums, sums.new_tensor(flags)])
+        if engine.world_size > 1:
+            sums = engine.all_reduce(sums, reduce_op="sum")
+        *values, seconds, save, budget, interrupt = sums.tolist()
+        gradients = [weight.grad for weight in run.model.parameters() if weight.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if not (math.isfinite(norm) and all(map(math.isfinite, values))):
+            raise InputError(self.not_finite(batch, errors, dict(zip(means, values, strict=True)), float(norm)))
+        if self.optim.max_norm:
+            nn.utils.clip_grads_with_norm_(run.model.parameters(), self.optim.max_norm, norm)
+        self.optimizer.step()
+        if self.optim.ema:
+            self.average.update_parameters(run.model)
+        return Step(dict(zip(means, values, strict=True)), seconds, save > 0, budget > 0, interrupt > 0)
+
+    def not_finite(self, batch: dict, errors: dict, means: dict[str, float], norm: float) -> str:
+        """The message on a loss or gradient that is not finite: this process's recordings, the broken ones first."""
+        broken = torch.stack([~error.isfinite().flatten(1).all(1) for error in errors.values()]).any(0)
+        order = broken.int().argsort(descending=True, stable=True)
+        ids = self.train.ids(batch["recording"][order])
+        numbers = ", ".join(f"{name} {value:g}" for name, value in {**means, "gradient": norm}.items())
+        return (
+            f"{self.run.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}: the loss or its "
+            f"gradient is not finite ({numbers}); recordings of this batch, broken ones first: {'; '.join(ids[:8])}"
+            f"{f' and {len(ids) - 8} more' if len(ids) > 8 else ''}; the last checkpoint in {self.run.folder} is from "
+            "before it; lower optim.lr, set optim.max_norm or look at these data"
+        )
+
+    def save_due(self) -> bool:
+        """Whether the last checkpoint is too long ago."""
+        return time.monotonic() - self.saved > self.save_seconds
+
+    def score(self) -> dict[str, float]:
+        """A line of metrics.csv; writes best.safetensors where the epoch is the best, or where nothing can tell."""
+        progress, run = self.progress, self.run
+        epoch = progress.epoch + progress.step / self.batches
+        model = self.average.module if self.optim.ema else run.model
+        row = {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], "minutes": progress.seconds / 60}
+        row |= {f"train/{name}": value / progress.windows for name, value in progress.sums.items()}
+        if self.valid is not None:
+            scores = run.validate(self.valid, model.eval())
+            row |= {f"validation/{name}": value for name, value in scores.items()}
+        if self.valid is None or scores["loss"] < progress.best:
+            progress.best_epoch = epoch
+            if self.valid is not None and progress.step == self.batches:
+                progress.best = scores["loss"]
+            weights = Weights(model.state_dict(), run.settings, run.skeleton, run.origin, epoch, row)
+            self.write(lambda: save_weights(run.folder / "best.safetensors", weights))
+        return row
+
+    def save_last(self) -> None:
+        """Write last.pt: what resuming needs."""
+        self.saved = time.monotonic()
+        state = {
+            "settings": self.run.settings.model_dump(),
+            "data_hash": self.run.origin.data_hash,
+            "model": self.run.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.optim.ema else None,
+            "progress": asdict(self.progress),
+        }
+        self.write(lambda: save_last(self.run.folder / "last.pt", state))
+
+    def write(self, file: Callable[[], None]) -> None:
+        """Write a file in the first process; where that fails, all processes fail rather than wait for it."""
+        error = None
+        if self.engine.is_global_zero:
+            try:
+                file()
+            except OSError as caught:
+                error = caught
+        if self.engine.world_size > 1:
+            failed = self.engine.all_reduce(torch.tensor(float(error is not None)), reduce_op="sum")
+            if failed > 0 and error is None:
+                raise OSError(None, "the first process could not write it", str(self.run.folder))
+        if error is not None:
+            raise error
+
+    def restore(self, optimizer: torch.optim.Optimizer) -> None:
+        """Go on from last.pt. Raises InputError that lists the settings that differ."""
+        path = self.run.folder / "last.pt"
+        state = load_last(path)
+        old, new = flat(state["settings"]), flat(self.run.settings.model_dump())
+        may_change = ["optim.patience", "data.dataset", *self.run.scored_alone]
+        if not by_epochs(self.optim):
+            may_change.append("optim.epochs")
+        differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
+        if differing or state["data_hash"] != self.run.origin.data_hash:
+            lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]
+            raise InputError(
+                f"{path}: belongs to other settings; set them back, or begin anew with --restart\n  "
+                + "\n  ".join(lines)
+            )
+        self.run.model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        if self.optim.ema:
+            self.average.load_state_dict(state["average"])
+        self.progress = Progress(**state["progress"])
+
+    def write_history(self) -> None:
+        """metrics.csv and the curves, whole each time, so that a resumed run repeats no line."""
+        rows = self.progress.history
+        with replaced(self.run.folder / "metrics.csv") as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        plot_training(rows, self.run.folder / "curves.png", self.run.name)
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """A copy of the model whose weights and norms follow as exponential moving averages."""
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+def flat(values: dict, prefix: str = "") -> dict[str, object]:
+    """Nested settings by their paths."""
+    items = {}
+    for key, value in values.items():
+        items |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return items
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turns the first SIGINT or SIGTERM into a request that a step can finish before; the second one interrupts."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested.is_set
+        return
+
+    def note(number: int, frame: object) -> None:
+        if requested.is_set():
+            raise KeyboardInterrupt
+        requested.set()
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requested.is_set
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,43 @@
+"""The optimizer, and what changes in the course of a training: the learning rate and the momentum of batch norms."""
+
+import math
+
+import torch
+from torch import nn
+
+from stgraph.settings.sections import OptimSettings
+
+
+def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
+    """AdamW, or SGD with Nesterov's momentum."""
+    shared = {"params": model.parameters(), "lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
+    if optim.name == "sgd":
+        return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
+    return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
+
+
+def learning_rate(optim: OptimSettings, step: int, batches: int, spent: float) -> float:
+    """Of a step, counted over all epochs of so many batches; `spent` is the share of the minutes that is used up.
+
+    While it warms up it grows linearly to what it is afterwards; a cosine falls from there on.
+    """
+    epoch, warm_up = step / batches, optim.warm_up
+    lr = optim.lr * min(1, (step + 1) / (warm_up * batches)) if warm_up else optim.lr
+    if optim.schedule == "cosine":
+        passed = max((epoch - warm_up) / (optim.epochs - warm_up), spent if epoch > warm_up else 0)
+        return lr * (1 + math.cos(math.pi * min(max(passed, 0), 1))) / 2
+    decays = sum(epoch >= at for at in optim.decay_at) if optim.decay_at else step // (optim.decay_steps or batches)
+    return lr * optim.decay**decays
+
+
+def norm_momentum(optim: OptimSettings, epoch: int) -> float | None:
+    """Of an epoch's batch norms: geometric from the first to the last; None where they stay as they were built."""
+    if optim.norm_momentum is None:
+        return None
+    first, last = optim.norm_momentum
+    return first * (last / first) ** (epoch / max(optim.epochs - 1, 1))
+
+
+def by_epochs(optim: OptimSettings) -> bool:
+    """Whether a step's rates depend on how many epochs there will be: then their number cannot change on the way."""
+    return optim.schedule == "cosine" or optim.norm_momentum is not None

@@ -1,0 +1,84 @@
+"""The measurement, on a model so small that its numbers mean nothing but their relations."""
+
+import json
+
+import pytest
+
+from stgraph import bench
+from stgraph.settings import params
+from stgraph.settings.params import validate
+from stgraph.skeleton import H36M17
+from stgraph.training.checkpoint import Origin
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
+
+PUBLISHED = {"name": "tgraphnet", "channels": [128, 128, 256, 256], "stages": [1, 2, 2, 2]}
+SETTINGS = {
+    "task": {"name": "lifting", "losses": {"position": 1.0, "motion": 1.0}},
+    "data": {"dataset": "none", "detector": "gt", "frames": 27, "train": ["S1", "S5"], "validation": ["S9"]},
+    "model": {"name": "tgraphnet", "channels": [4, 8, 8], "stages": [1, 1, 1]},
+    "optim": {"batch_size": 4},
+}
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "params" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "params.json").write_text(json.dumps(SETTINGS))
+    monkeypatch.setattr(bench, "SIDE", 64)
+    return tmp_path
+
+
+def test_numbers_are_written_and_agree_with_one_another(experiment, capsys):
+    options = ["--exp", "tiny", "--rounds", "2", "--recordings", "3", "--device", "cpu", "--json", "out/numbers.json"]
+    bench.main(bench.parser().parse_args(options))
+    numbers = json.loads((experiment / "out" / "numbers.json").read_text())
+    assert all(value > 0 for value in numbers.values())
+    step = 4 / numbers["windows_per_s_trained"]
+    flop = numbers["forward_share_fp32"] * numbers["gemm_fp32_gflops"] / numbers["windows_per_s_forward"]
+    assert 3 * flop * 4 / step == pytest.approx(numbers["train_share_fp32"] * numbers["gemm_fp32_gflops"])
+    assert 4 / numbers["windows_per_s"] / step == pytest.approx(numbers["load_share_of_step"])
+    printed = capsys.readouterr().out
+    assert f"{numbers['train_share_fp32']:.1%} of the fp32 product" in printed
+    assert not (experiment / "checkpoints").exists()
+
+
+def test_operations_are_the_published_ones_whatever_is_shared(experiment):
+    settings = SETTINGS | {"data": SETTINGS["data"] | {"frames": 81}}
+
+    def counted(model: dict) -> float:
+        origin = Origin("random numbers", "none", "", False)
+        run = Run("tiny", validate(settings | {"model": model}, "here"), H36M17, origin, Engine("cpu"))
+        return bench.operations(run)
+
+    published = counted(PUBLISHED)
+    assert published == pytest.approx(1.952e9, rel=1e-3)
+    # Counted by torch where they are not stated: the same network with one unit more, and half as wide.
+    assert published < counted(PUBLISHED | {"stages": [2, 2, 2, 2]}) < 1.5 * published
+    assert counted(PUBLISHED | {"channels": [64, 64, 128, 128]}) == pytest.approx(published / 3.5, rel=0.15)
+
+
+@pytest.mark.parametrize("exp", params.experiments())
+def test_every_experiment_of_the_project_can_be_measured(exp, tmp_path):
+    """Made-up data have all that an experiment asks for: joints, detector, subjects, actions to tell apart."""
+    settings = params.load(exp)
+    dataset = bench.random_dataset(tmp_path / "random.h5", settings, recordings=1, frames=3)
+    run = Run.create(exp, settings, dataset, Engine("cpu"))
+    assert len(run.training_samples(dataset))
+
+
+def test_recognisers_are_measured_live_too(experiment, capsys):
+    settings = {
+        "task": {"name": "action"},
+        "data": {"dataset": "none", "detector": None, "frames": 8},
+        "model": {"name": "stgcn", "channels": [4, 8], "strides": [1, 2]},
+        "optim": {"batch_size": 4, "name": "sgd"},
+    }
+    (experiment / "params" / "tiny" / "params.json").write_text(json.dumps(settings))
+    options = ["--exp", "tiny", "--rounds", "1", "--recordings", "6", "--device", "cpu", "--json", "out/numbers.json"]
+    bench.main(bench.parser().parse_args(options))
+    numbers = json.loads((experiment / "out" / "numbers.json").read_text())
+    assert all(value > 0 for value in numbers.values()) and numbers["live_ms"] <= numbers["live_ms_95"]
+    assert f"{numbers['live_ms']:.1f} ms from a frame to its answer" in capsys.readouterr().out

@@ -1,0 +1,235 @@
+"""Whole commands on small data, as a person would type them."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data_prep.__main__
+from stgraph import baselines, evaluate, render, train
+from stgraph.data.dataset_writer import DatasetWriter
+from stgraph.data.recording import Track
+from stgraph.errors import InputError
+from stgraph.skeleton import H36M16, H36M17
+from stgraph.training.checkpoint import load_weights, save_weights
+from tests.conftest import CAMERAS, recording, write
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    *("--set", "data.frames=9", "--set", "model.channels=[8,8]", "--set", "model.stages=[1,1]"),
+    *("--set", "task.motion_intervals=[2,4]", "--set", "optim.epochs=2", "--set", "data.stride=9"),
+]
+OURS = ["--set", "data.detector=noisy", "--set", 'data.train=["S1","S5"]', "--set", 'data.test=["S9"]']
+
+
+def call(module, *words):
+    """Run a command within this process."""
+    module.main(module.parser().parse_args([*map(str, words)]))
+
+
+def shell(*words, **environment):
+    """Run a command as a person would."""
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=variables)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with the experiments and nothing else."""
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a trained run on the small dataset."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(ROOT / "params", folder / "params")
+    old = Path.cwd()
+    os.chdir(folder)
+    try:
+        write(folder / "small.h5")
+        call(train, "--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS)
+    finally:
+        os.chdir(old)
+    return folder
+
+
+def test_training_leaves_what_it_says(trained):
+    folder = trained / "checkpoints" / "small"
+    assert {path.name for path in folder.iterdir()} == {
+        *("best.safetensors", "last.pt", "metrics.csv", "curves.png", "tensorboard")
+    }
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1.0", "2.0"]
+    assert {"train/loss", "train/mpjpe_mm", "train/trajectory", "train/reprojection", "lr"} <= set(rows[0])
+    assert np.asarray(Image.open(folder / "curves.png")).std() > 5
+    assert any(path.stat().st_size for path in (folder / "tensorboard").iterdir())
+
+
+def test_evaluation_writes_its_report(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    call(evaluate, "--exp", "small", "--json", "numbers.json", "--flip")
+    report = json.loads(Path("numbers.json").read_text())
+    assert report == json.loads(Path("reports/small/report.json").read_text())
+    assert report["scored"]["frames"] == 2 * (81 + 55) and report["flip"]
+    assert set(report["by"]["action"]) == {"Walking", "Sitting"} and report["metrics"]["path"] > 0
+    assert "| **P1** " in capsys.readouterr().out
+    for name in ("report.md", "joints.png", "actions.png", "worst.png"):
+        assert (trained / "reports" / "small" / name).stat().st_size > 500
+
+
+def test_evaluation_measures_what_follow_predicts(trained, monkeypatch):
+    """Two ways from windows to frames: the evaluator's and that of the render command."""
+    from stgraph.data.dataset import Dataset
+    from stgraph.training.engine import Engine
+    from stgraph.training.run import Run
+
+    monkeypatch.chdir(trained)
+    run, dataset = Run.load("small", Engine("cpu")), Dataset("small.h5")
+    from stgraph.tasks.lifting.protocols import find_protocol
+
+    scores = run.evaluate(dataset, find_protocol("standard"))["by"]["recording"]
+    for id, score in scores.items():
+        (track,) = run.follow(dataset, dataset.find(id))
+        error = track["error"].copy()
+        path = error[:, run.skeleton.root].copy()
+        error[:, run.skeleton.root] = 0
+        np.testing.assert_allclose(1000 * error.mean(), score["P1"], rtol=1e-5)
+        np.testing.assert_allclose(1000 * path.mean(), score["path"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["gif", "mp4"])
+def test_rendering_a_recording(trained, monkeypatch, ending, tmp_path):
+    monkeypatch.chdir(trained)
+    out = tmp_path / f"clip.{ending}"
+    call(render, "--exp", "small", "--recording", "S9/take 0/left", "--seconds", "0.5", "--start", "0.2", "--out", out)
+    assert out.stat().st_size > 3000
+    if ending == "gif":
+        with Image.open(out) as picture:
+            assert picture.size == (960, 340) and picture.n_frames in (12, 13)
+
+
+def test_rendering_a_typical_recording_of_every_action(trained, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(trained)
+    call(render, "--exp", "small", "--seconds", "0.1", "--size", "700x300", "--out", tmp_path / "x.gif")
+    assert {path.name for path in tmp_path.iterdir()} == {"x-Walking.gif", "x-Sitting.gif"}
+    assert "S9/take 0" in capsys.readouterr().out
+
+
+def test_subjects_that_the_settings_leave_open_are_those_of_the_split(trained, monkeypatch):
+    """S1 and S5 train, S9 tests in the file; whoever validates is not trained on."""
+    monkeypatch.chdir(trained)
+    words = ["--exp", "mocap", "--data", "small.h5", "--device", "cpu", *SMALL, "--set", "data.detector=gt"]
+    for name, change, expected in (
+        ("open", [], (["S1", "S5"], [], ["S9"])),
+        ("validated", ["--set", 'data.validation=["S5"]'], (["S1"], ["S5"], ["S9"])),
+        ("all", ["--set", "data.test=[]"], (["S1", "S5"], [], [])),
+    ):
+        call(train, *words, "--name", name, *change, "--minutes", "0.0001")
+        data = load_weights(trained / f"checkpoints/{name}/best.safetensors").settings.data
+        assert (data.train, data.validation, data.test) == expected
+    with pytest.raises(InputError, match="names no test subjects; score some with --subjects.*S1, S5, S9"):
+        call(evaluate, "--exp", "all")
+
+
+def test_baselines(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    call(baselines, "--exp", "root_rel", "--data", "small.h5", *SMALL[:-4], *OURS, "--subjects", "S1")
+    mean, ridge = (
+        json.loads((trained / f"reports/root_rel-{name}-noisy/report.json").read_text())["metrics"]["P1"]
+        for name in ("mean-pose", "ridge-regression")
+    )
+    assert 0 < ridge < mean
+
+
+def test_without_human36m_the_built_in_set_is_used_in_plain_sight(place, capsys):
+    (place / "data").mkdir()
+    call(data_prep.__main__, "synthetic", "--seconds", "2", "--out", "data/synthetic.h5")
+    capsys.readouterr()
+    options = ["--set", 'data.actions=["Walking"]', "--device", "cpu"]
+    call(train, "--exp", "root_rel", *SMALL, *options)
+    first, *_ = capsys.readouterr().out.splitlines()
+    for part in ("data/h36m.h5 does not exist", "root_rel-synthetic", "SYNTHETIC", "python -m data_prep h36m"):
+        assert part in first
+    weights = load_weights(Path("checkpoints/root_rel-synthetic/best.safetensors"))
+    assert weights.settings.data.detector == "sim" and weights.origin.synthetic
+    call(evaluate, "--exp", "root_rel-synthetic")
+    text = Path("reports/root_rel-synthetic/report.md").read_text()
+    assert "Synthetic data" in text
+    with pytest.raises(InputError, match="root_rel-synthetic"):
+        call(evaluate, "--exp", "root_rel")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["stgraph.train", "--exp", "rot_rel"], ["params/rot_rel/params.json", "did you mean root_rel"]),
+        (["stgraph.train", "--exp", "demo", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
+        (["stgraph.evaluate", "--exp", "demo"], ["no such checkpoint", "python -m stgraph.train --exp demo"]),
+        (["data_prep", "h36m", "nowhere"], ["nowhere"]),
+        (["stgraph.train", "--exp", "demo", "--set", "optim.lr=-1"], ["optim.lr: found -1", "greater than 0"]),
+    ],
+)
+def test_mistakes_end_in_one_message(place, words, parts):
+    done = shell(*words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+    assert "Traceback" in shell(*words, "--debug").stderr
+
+
+def test_a_run_is_not_overwritten(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    words = ["--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS]
+    before = (trained / "checkpoints/small/last.pt").read_bytes()
+    with pytest.raises(InputError, match="holds a run already; go on with --resume"):
+        call(train, *words)
+    assert (trained / "checkpoints/small/last.pt").read_bytes() == before
+    call(train, *words, "--resume", "--set", "optim.epochs=3")
+    assert load_weights(trained / "checkpoints/small/best.safetensors").epoch == 3
+
+
+def test_a_checkpoint_for_another_skeleton_or_model_is_named(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    good = recording("S9", 0, CAMERAS[0], 20)
+    kept = H36M16.select_from(H36M17)
+    track = Track({name: pose[:, kept] for name, pose in good.tracks[0].pose2d.items()}, good.tracks[0].pose3d[:, kept])
+    with DatasetWriter(tmp_path / "fewer.h5", H36M16, source="", terms="", created_by="") as writer:
+        writer.add(replace(good, tracks=[track]))
+    with pytest.raises(
+        InputError, match=r"'h36m16' \(16 joints\), run 'small' 'h36m17' \(17 joints\).*Neck/Nose;.*h36m16"
+    ):
+        call(evaluate, "--exp", "small", "--data", tmp_path / "fewer.h5")
+    weights = load_weights(trained / "checkpoints/small/best.safetensors")
+    model = weights.settings.model | {"channels": (8, 16)}
+    other = replace(weights, settings=weights.settings.model_copy(update={"model": model}))
+    save_weights(tmp_path / "other.safetensors", other)
+    with pytest.raises(InputError, match="not the weights of the model 'tgraphnet' that its settings describe"):
+        call(evaluate, "--exp", tmp_path / "other.safetensors")
+
+
+def test_settings_that_the_data_cannot_serve_are_named(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    for words, message in (
+        (["--detector", "cpn"], "its detectors are gt, noisy"),
+        (["--subjects", "S7"], "no subject S7; it has S1, S5, S9"),
+        (["--protocol", "strict"], "choose one of standard"),
+    ):
+        with pytest.raises(InputError, match=message):
+            call(evaluate, "--exp", "small", *words)
+    with pytest.raises(InputError, match="close to it: S9/take 0/left"):
+        call(render, "--exp", "small", "--recording", "S9/take 0/lef")
+    with pytest.raises(InputError, match="ends at frame 80"):
+        call(render, "--exp", "small", "--recording", "S9/take 0/left", "--start", "60")

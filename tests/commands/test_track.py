@@ -1,0 +1,159 @@
+"""python -m stgraph.track: a file of detections in, people with identities out, and a picture."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stgraph.cli.command import run_command
+from stgraph.errors import InputError
+from stgraph.formats.posetrack import read_videos, write_video
+from stgraph.track import main, parser, suited
+from stgraph.tracking.tracker import DETECTED, MERGED, PREDICTED
+from tests.scoring import tracking_people
+from tests.tracking.walkers import person, video
+
+
+def run(*arguments):
+    main(parser().parse_args([*map(str, arguments)]))
+
+
+def walkers(frames=20, name="walk"):
+    """Two people who walk; the second is missed in frames 12 and 13."""
+    return video(
+        [
+            [person(100 + 4 * frame), *([] if frame in (12, 13) else [person(500 - 4 * frame)])]
+            for frame in range(frames)
+        ],
+        name,
+    )
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_video(walkers(), tmp_path / "in.json")
+    return tmp_path / "in.json"
+
+
+@pytest.mark.parametrize("name", ["hold", "velocity", "kalman"])
+def test_people_get_identities_and_their_gaps_are_filled(file, tmp_path, capsys, name):
+    out = tmp_path / "new" / "out.json"
+    run("--exp", name, "--in", file, "--out", out)
+    (found,) = read_videos(out)
+    assert (len(found), found.name, found.fps, found.size) == (20, "walk", 25, (640, 400))
+    for frame in range(20):
+        rows = found.frame == frame
+        people = [1, 2] if frame not in (12, 13) else found.person[rows].tolist()
+        assert found.person[rows].tolist() == people
+        left = found.pose[rows][0]
+        np.testing.assert_allclose(left[:, :2], person(100 + 4 * frame), atol=12)
+    assert set(found.mark[found.frame == 0].ravel()) == {DETECTED}
+    assert set(found.mark[found.frame == 5].ravel()) == {MERGED if name == "kalman" else DETECTED}
+    assert PREDICTED in found.mark[(found.frame == 12) & (found.person == 2)]
+    line = capsys.readouterr().out
+    assert f"{out}: walk, 20 frames, 38 detections became {len(found.frame)} poses of 2 people" in line
+    assert f"{(found.mark == MERGED).sum():,} merged, {(found.mark == PREDICTED).sum():,} predicted" in line
+
+
+def test_the_picture(file, tmp_path, capsys):
+    gif = tmp_path / "out.gif"
+    run("--exp", "kalman", "--in", file, "--out", tmp_path / "out.json", "--gif", gif, "--size", "320x240")
+    with Image.open(gif) as picture:
+        assert (picture.n_frames, picture.size) == (10, (320, 240))  # of 20 frames at 25 fps, 12.5 a second
+        shown = [np.asarray(frame.convert("RGB")).copy() for frame in frames_of(picture)]
+    assert str(gif) in capsys.readouterr().out
+    # Both people, each in a colour of their own, are drawn in all frames.
+    for frame in shown:
+        for colour in ((0x1F, 0x6F, 0xB4), (0xD8, 0x43, 0x2F)):
+            assert (np.abs(frame.astype(int) - colour).max(axis=2) < 12).sum() > 20
+    run("--exp", "kalman", "--in", file, "--out", tmp_path / "out.json", "--gif", gif, "--start", 0.4, "--seconds", 0.2)
+    with Image.open(gif) as picture:
+        assert picture.n_frames == 3
+
+
+def frames_of(picture):
+    for number in range(picture.n_frames):
+        picture.seek(number)
+        yield picture
+
+
+def test_a_folder_becomes_a_folder(tmp_path):
+    for name in ("one", "two"):
+        write_video(walkers(12, name), tmp_path / "in" / f"{name}.json")
+    run("--exp", "kalman", "--in", tmp_path / "in", "--out", tmp_path / "out", "--gif", tmp_path / "gif")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.json", "two.json"]
+    assert sorted(path.name for path in (tmp_path / "gif").iterdir()) == ["one.gif", "two.gif"]
+    assert [video.name for video in read_videos(tmp_path / "out")] == ["one", "two"]
+
+
+def test_options_reach_the_tracker(file, tmp_path):
+    out = tmp_path / "out.json"
+    run("--exp", "kalman", "--in", file, "--out", out, "--max-age", 0.05)
+    assert len(np.unique(read_videos(out)[0].person)) == 3
+    run("--exp", "kalman", "--in", file, "--out", out, "--least", 0.95)
+    assert not len(read_videos(out)[0].frame)
+    run("--exp", "kalman", "--in", file, "--out", out, "--sure", 0.95, "--confirm", 4)
+    assert read_videos(out)[0].frame.min() == 3
+    run("--exp", "kalman", "--in", file, "--out", out, "--fps", 1)
+    assert read_videos(out)[0].fps == 1
+
+
+def test_another_skeleton_than_posetracks(tmp_path):
+    truth, detected = tracking_people.crowd(2)
+    write_video(detected, tmp_path / "in.json")
+    run("--exp", "kalman", "--in", tmp_path / "in.json", "--out", tmp_path / "out.json")
+    (found,) = read_videos(tmp_path / "out.json")
+    assert found.skeleton.names == truth.skeleton.names
+    assert len(found.frame)
+
+
+def test_joints_are_those_of_the_run_by_their_names(file):
+    (read,) = read_videos(file)
+    assert suited(read, None, file) is read
+    assert suited(read, read.skeleton, file) is read
+    with pytest.raises(InputError, match=r"in.json: its joints are Nose, .*of which Head, Neck, Hip are missing"):
+        suited(read, tracking_people.JOINTS, file)
+
+
+MISTAKES = {
+    "the input is the output": (["--out", "{file}"], "in.json: is the input and would be lost"),
+    "an unknown run": (["--exp", "kalmann"], "kalmann.*no such checkpoint"),
+    "a wrong ending": (["--out", "out.txt"], "--out out.txt: expected a file ending in .json"),
+    "a wrong picture": (["--gif", "out.png"], "--gif out.png: expected a file ending in .gif or .mp4"),
+    "no file": (["--in", "nothing.json"], "nothing.json: no such file"),
+    "fps": (["--fps", "0"], "--fps 0: expected a finite number above 0"),
+    "seconds": (["--seconds", "inf"], "--seconds inf: expected a finite number"),
+    "start": (["--start", "-1"], "--start -1: expected a finite number of 0 or more"),
+    "a start after the end": (["--gif", "{folder}/a.gif", "--start", "9"], "--start 9: walk is 0.8 s long"),
+    "gate": (["--gate", "2"], "gate: found 2.0; expected an OKS"),
+    "size": (["--gif", "{folder}/a.gif", "--size", "wide"], "--size wide: expected WIDTHxHEIGHT"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(file, tmp_path, name):
+    given, message = MISTAKES[name]
+    before = file.read_bytes()
+    options = [option.format(file=file, folder=tmp_path) for option in given]
+    with pytest.raises(InputError, match=message):
+        run("--exp", "kalman", "--in", file, "--out", tmp_path / "out.json", *options)
+    assert file.read_bytes() == before
+    assert not (tmp_path / "a.gif").exists()
+
+
+def test_a_mistake_ends_in_one_message(file, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["track", "--exp", "kalman", "--in", str(file), "--out", str(file)])
+    with pytest.raises(SystemExit) as end:
+        run_command(parser(), main)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"python -m stgraph.track: --out {file}: is the input")
+    assert error.count("\n") == 1
+
+
+def test_the_outputs_folder_may_not_be_the_inputs(tmp_path):
+    for name in ("one", "two"):
+        write_video(walkers(3, name), tmp_path / f"{name}.json")
+    with pytest.raises(InputError, match="is the input and would be lost"):
+        run("--exp", "hold", "--in", tmp_path, "--out", tmp_path / ".." / tmp_path.name)

@@ -1,0 +1,104 @@
+"""Which windows a protocol cuts and which frames it counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stgraph.errors import InputError
+from stgraph.skeleton import H36M17
+from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol, side_by_side
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+LENGTHS = np.array([1, 2, 7, 26, 27, 28, 81, 100, 163, 500])
+
+
+def times_scored(windows, track, length):
+    """How often each frame of a track counts, and how often frames outside it do."""
+    times = np.zeros(length, dtype=int)
+    outside = 0
+    for _, _, first, last in windows[windows[:, 0] == track]:
+        frames = np.arange(first, last)
+        inside = (frames >= 0) & (frames < length)
+        np.add.at(times, frames[inside], 1)
+        outside += (~inside).sum()
+    return times, outside
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["centre", "whole"])
+@pytest.mark.parametrize("before", [0, 13])
+@pytest.mark.parametrize("outputs", [1, 9, 27, 80, 81])
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_every_frame_counts(protocol, outputs, before, whole):
+    windows = protocol.windows(LENGTHS, outputs, before, whole)
+    assert (np.diff(windows[:, 0]) >= 0).all()
+    first_output = windows[:, 1] + before
+    assert (windows[:, 2] >= first_output).all()
+    assert (windows[:, 3] <= first_output + outputs).all()
+    for track, length in enumerate(LENGTHS):
+        times, outside = times_scored(windows, track, length)
+        assert (times == 1).all() and outside == 0 if protocol.once else (times >= 1).all()
+
+
+def test_standard_scores_the_centre_third():
+    windows = find_protocol("standard").windows(np.array([200]), 81)
+    assert (np.diff(windows[:, 1]) == 27).all()
+    assert (windows[:, 2] - windows[:, 1] >= 27).all()
+    assert (windows[:, 3] - windows[:, 1] <= 54).all()
+
+
+def test_tgraphnet_windows_match_reference():
+    golden = np.load(GOLDEN / "tgraphnet_generators.npz")
+    lengths = np.array([len(golden[f"p3_{track}"]) for track in range(5)])
+    windows = find_protocol("tgraphnet").windows(lengths, 81)
+    np.testing.assert_array_equal(windows[:, [0, 2, 3]], golden["eval31_25/pairs"][:, :3])
+    for (track, start, _, _), expected in zip(windows, golden["eval31_25/b3"], strict=True):
+        frames = np.clip(start + np.arange(81), 0, lengths[track] - 1)
+        np.testing.assert_array_equal(golden[f"p3_{track}"][frames], expected)
+
+
+def test_side_by_side_windows_match_reference():
+    golden = np.load(GOLDEN / "tgraphnet_generators.npz")
+    for track in (0, 4):
+        poses = golden[f"p2_{track}"]
+        table = side_by_side(np.array([len(poses)]), 81)
+        frames = np.clip(table[:, 1:] + np.arange(81), 0, len(poses) - 1)
+        np.testing.assert_array_equal(poses[frames], golden[f"eval_data_prepare81/seq{track}_2d"])
+
+
+def test_mixste_counts_the_overlap_twice_and_motionbert_once():
+    for name, twice in (("mixste", 3 * 81 - 163), ("motionbert", 0)):
+        times, outside = times_scored(find_protocol(name).windows(np.array([163]), 81), 0, 163)
+        assert (times == 2).sum() == twice and outside == 0
+    times, outside = times_scored(find_protocol("mixste").windows(np.array([7]), 81), 0, 7)
+    assert (times == 1).all() and outside == 74
+
+
+def test_videopose3d_centres_a_window_on_each_frame():
+    windows = find_protocol("videopose3d").windows(np.array([5]), 27)
+    np.testing.assert_array_equal(windows[:, 1], np.arange(5) - 13)
+    np.testing.assert_array_equal(windows[:, 2], np.arange(5))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_names_and_descriptions(protocol):
+    assert find_protocol(protocol.name) is protocol
+    assert f"{81} frames" in protocol.describe(81)
+    assert "by itself" in protocol.describe(1)
+    assert "26 before it" in protocol.describe(27, before=26)
+    assert "13 before and 13 after it" in protocol.describe(27, before=13, after=13)
+
+
+def test_unknown_protocol_lists_the_known():
+    with pytest.raises(InputError, match=r"'stndard'.*standard, videopose3d, tgraphnet, semgcn, mixste, motionbert"):
+        find_protocol("stndard")
+
+
+def test_the_fourteen_joints_of_the_other_benchmarks():
+    def scored(name):
+        return [joint for joint in H36M17.names if joint not in find_protocol(name).without_joints]
+
+    limbs = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
+    assert sorted(scored("3dhp14")) == sorted(["Head", "Thorax", *(side + limb for side in "LR" for limb in limbs)])
+    assert sorted(scored("3dpw14")) == sorted(["Hip", "Thorax", *(side + limb for side in "LR" for limb in limbs)])
+    assert find_protocol("3dhp").mean_over == "recording" and find_protocol("3dpw").mean_over == "frame"

@@ -1,0 +1,244 @@
+"""Predictors without a model: against plain loops, and what holds for each of them."""
+
+import numpy as np
+import pytest
+
+from stgraph.errors import InputError
+from stgraph.tracking.predictors import (
+    ACCELERATION,
+    DETECTION,
+    FADE,
+    FILTERED,
+    HOLD,
+    NOISE,
+    PREDICTORS,
+    body_scale,
+    chosen,
+    find_predictor,
+    joined,
+)
+
+JOINTS = 4
+STEP = 0.04
+
+
+def scene(people=3, frames=12, seed=1, dimensions=2, missing=0.3):
+    """Times, (t p j d) poses and (t p j) confidences; frame 0 has somebody of everyone, joint 3 comes later."""
+    rng = np.random.default_rng(seed)
+    pose = 100 + rng.normal(0, 40, (people, JOINTS, dimensions))
+    pose = pose + np.cumsum(rng.normal(1, 2, (frames, people, JOINTS, dimensions)), axis=0)
+    confidence = rng.uniform(0.05, 1, (frames, people, JOINTS)) * (rng.random((frames, people, JOINTS)) > missing)
+    confidence[0, :, 0] = 0.7
+    confidence[:5, :, 3] = 0
+    confidence[5, :, 3] = 0.6
+    return np.arange(frames) * STEP + 3.0, np.where(confidence[..., None] > 0, pose, 0), confidence
+
+
+def states(predictor, times, poses, confidences):
+    """The state after each frame."""
+    state = predictor.start(poses[0], confidences[0], times[0])
+    yield state
+    for time, pose, confidence in zip(times[1:], poses[1:], confidences[1:], strict=True):
+        state = predictor.merge(state, predictor.predict(state, time), pose, confidence, time)
+        yield state
+
+
+def size_of(points):
+    """Root of the mean squared distance from the mean."""
+    return np.sqrt(np.mean([np.sum((point - np.mean(points, axis=0)) ** 2) for point in points]))
+
+
+def textbook_kalman(times, poses, confidences):
+    """One person, joint by joint and axis by axis; (mean (j d), variance (j)) after each frame, NaN where unknown."""
+    joints, axes = poses[0].shape
+    mean, covariance = {}, {}
+    for number, time in enumerate(times):
+        pose, seen = poses[number], np.flatnonzero(confidences[number] > 0)
+        if mean:
+            step = time - times[number - 1]
+            # The push is of the size that the person had; the noise of the size that is expected now.
+            size = size_of([mean[joint][:, 0] for joint in mean])
+            move = np.array([[1, step], [0, 1]])
+            push = (ACCELERATION * size) ** 2 * np.array([[step**3 / 3, step**2 / 2], [step**2 / 2, step]])
+            for joint in mean:
+                covariance[joint] = move @ covariance[joint] @ move.T + push
+                mean[joint] = np.array([move @ mean[joint][axis] for axis in range(axes)])
+        points = [mean[joint][:, 0] if joint in mean else pose[joint] for joint in sorted({*mean, *seen})]
+        known, size = [*mean], size_of(points) if len(points) > 1 else 1e-3 * (1 + np.abs(points[0]).max())
+        for joint in (joint for joint in seen if joint in known):
+            noise = (NOISE * size / max(confidences[number][joint], 0.1)) ** 2
+            measure = np.array([[1.0, 0.0]])
+            gain = covariance[joint] @ measure.T / (measure @ covariance[joint] @ measure.T + noise)
+            for axis in range(axes):
+                error = pose[joint, axis] - mean[joint][axis, 0]
+                mean[joint][axis] = mean[joint][axis] + gain[:, 0] * error
+            covariance[joint] = (np.eye(2) - gain @ measure) @ covariance[joint]
+        velocity = np.mean([mean[joint][:, 1] for joint in known], axis=0) if known else np.zeros(axes)
+        for joint in (joint for joint in seen if joint not in known):
+            noise = (NOISE * size / max(confidences[number][joint], 0.1)) ** 2
+            mean[joint] = np.stack([pose[joint], velocity], axis=1)
+            covariance[joint] = np.diag([noise, size**2])
+        places, variance = np.full((joints, axes), np.nan), np.full(joints, np.nan)
+        for joint in mean:
+            places[joint], variance[joint] = mean[joint][:, 0], covariance[joint][0, 0]
+        yield places, variance
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_kalman_is_the_textbooks(dimensions):
+    times, poses, confidences = scene(dimensions=dimensions)
+    kalman = PREDICTORS["kalman"]()
+    found = [kalman.believed(state) for state in states(kalman, times, poses, confidences)]
+    for who in range(poses.shape[1]):
+        oracle = textbook_kalman(times, poses[:, who], confidences[:, who])
+        for number, (places, variance) in enumerate(oracle):
+            known = np.isfinite(variance)
+            assert (known == (found[number].confidence[who] > 0)).all()
+            np.testing.assert_allclose(found[number].pose[who][known], places[known], rtol=1e-9)
+            np.testing.assert_allclose((found[number].spread[who][known] / FILTERED) ** 2, variance[known], rtol=1e-9)
+
+
+def test_kalman_predicts_by_the_velocity_it_believes_and_is_less_sure_later():
+    times, poses, confidences = scene(missing=0)
+    kalman = PREDICTORS["kalman"]()
+    *_, state = states(kalman, times, poses, confidences)
+    forecasts = [kalman.predict(state, times[-1] + ahead) for ahead in (0.0, 0.1, 1.0)]
+    np.testing.assert_allclose(forecasts[0].pose, state.pose)
+    np.testing.assert_allclose(forecasts[2].pose - state.pose, 10 * (forecasts[1].pose - state.pose))
+    np.testing.assert_allclose(forecasts[1].pose, state.pose + 0.1 * state.velocity)
+    assert (forecasts[0].spread < forecasts[1].spread).all()
+    assert (forecasts[1].spread < forecasts[2].spread).all()
+
+
+@pytest.mark.parametrize("name", ["hold", "velocity"])
+def test_hold_and_velocity_look_at_the_last_detections_of_each_joint(name):
+    times, poses, confidences = scene()
+    predictor = PREDICTORS[name]()
+    for number, state in enumerate(states(predictor, times, poses, confidences)):
+        ahead = times[number] + 0.3
+        forecast = predictor.predict(state, ahead)
+        for who, joint in np.ndindex(poses.shape[1:3]):
+            seen = np.flatnonzero(confidences[: number + 1, who, joint] > 0)
+            if not len(seen):
+                assert predictor.believed(state).confidence[who, joint] == 0
+                continue
+            last = seen[-1]
+            expected = poses[last, who, joint]
+            if name == "velocity" and len(seen) > 1:
+                before = seen[-2]
+                velocity = (expected - poses[before, who, joint]) / (times[last] - times[before])
+                expected = expected + velocity * (ahead - times[last])
+            np.testing.assert_allclose(forecast.pose[who, joint], expected, rtol=1e-9)
+
+
+def test_spread_of_hold_grows_with_the_time_since_the_detection():
+    predictor = PREDICTORS["hold"]()
+    pose = np.array([[[0.0, 0.0], [0.0, 200.0]]])
+    state = predictor.start(pose, np.ones((1, 2)), 0.0)
+    np.testing.assert_allclose(predictor.believed(state).spread, 100 * DETECTION)
+    expected = 100 * np.hypot(DETECTION, HOLD * np.sqrt(0.5))
+    np.testing.assert_allclose(predictor.predict(state, 0.5).spread, expected)
+
+
+@pytest.mark.parametrize(("name", "exact"), [("velocity", 1e-9), ("kalman", 1.0)])
+def test_even_motion_is_predicted(name, exact):
+    rng = np.random.default_rng(0)
+    place, velocity = rng.uniform(0, 300, (2, JOINTS, 2)), rng.normal(0, 100, (2, 1, 2))
+    times = np.arange(40) * STEP
+    poses = place + velocity * times[:, None, None, None]
+    # One of the joints is missed now and then.
+    confidences = np.ones(poses.shape[:3])
+    confidences[::3, :, 1] = 0
+    poses[::3, :, 1] = 0
+    predictor = PREDICTORS[name]()
+    *_, state = states(predictor, times, poses, confidences)
+    ahead = times[-1] + 0.4
+    np.testing.assert_allclose(predictor.predict(state, ahead).pose, place + velocity * ahead, atol=exact)
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_all_people_alike_whether_alone_or_together(name):
+    times, poses, confidences = scene(people=5)
+    predictor = PREDICTORS[name]()
+    *_, together = states(predictor, times, poses, confidences)
+    alone = [[*states(predictor, times, poses[:, [who]], confidences[:, [who]])][-1] for who in range(5)]
+    for values, expected in zip(joined(alone), together, strict=True):
+        np.testing.assert_allclose(values, expected)
+    some = chosen(together, np.array([False, True, False, False, True]))
+    for by_mask, by_index, one, other in zip(some, chosen(together, np.array([1, 4])), alone[1], alone[4], strict=True):
+        np.testing.assert_allclose(by_mask, np.concatenate([one, other]))
+        np.testing.assert_array_equal(by_mask, by_index)
+    forecast, expected = predictor.predict(some, times[-1] + 1), predictor.predict(together, times[-1] + 1)
+    np.testing.assert_allclose(forecast.pose, expected.pose[[1, 4]])
+    np.testing.assert_allclose(forecast.spread, expected.spread[[1, 4]])
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_memory_is_constant(name):
+    times, poses, confidences = scene(frames=60)
+    shapes = {
+        tuple(values.shape for values in state) for state in states(PREDICTORS[name](), times, poses, confidences)
+    }
+    assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+@pytest.mark.parametrize("start", [-50000.0, 0.0, 1.7e9])
+def test_when_a_recording_begins_does_not_matter(name, start):
+    times, poses, confidences = scene()
+    times = np.round((times - times[0]) * 64) / 64  # sums with the beginnings are exact
+    predictor = PREDICTORS[name]()
+    for state, expected in zip(
+        states(predictor, times + start, poses, confidences),
+        states(predictor, times, poses, confidences),
+        strict=True,
+    ):
+        found, expected = predictor.believed(state), predictor.believed(expected)
+        known = expected.confidence > 0
+        np.testing.assert_allclose(found.confidence, expected.confidence)
+        np.testing.assert_allclose(found.pose[known], expected.pose[known])
+        np.testing.assert_allclose(found.spread[known], expected.spread[known])
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_confidence_fades_while_a_joint_is_not_detected(name):
+    times, poses, confidences = scene(missing=0)
+    predictor = PREDICTORS[name]()
+    *_, state = states(predictor, times[:8], poses[:8], confidences[:8])
+    before = predictor.believed(state)
+    assert (before.confidence > 0).all()
+    nothing = np.zeros_like(confidences[0])
+    for later in (FADE / 2, FADE):
+        time = times[7] + later
+        state = predictor.merge(state, predictor.predict(state, time), np.zeros_like(poses[0]), nothing, time)
+    after = predictor.believed(state)
+    np.testing.assert_allclose(after.confidence, before.confidence / 2)
+    assert (after.spread > before.spread).all()
+    expected = predictor.predict([*states(predictor, times[:8], poses[:8], confidences[:8])][-1], times[7] + FADE)
+    np.testing.assert_allclose(after.pose, expected.pose)
+    # A filter's push is of the size that somebody has, which his going on may change a little.
+    np.testing.assert_allclose(after.spread, expected.spread, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_nobody_is_fine(name):
+    predictor = PREDICTORS[name]()
+    state = predictor.start(np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 0.0)
+    state = predictor.merge(state, predictor.predict(state, 1.0), np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 1.0)
+    assert predictor.believed(state).pose.shape == (0, JOINTS, 2)
+
+
+def test_body_scale():
+    pose = np.array([[[0.0, 0.0], [6.0, 8.0], [900.0, 900.0]], [[3.0, -4.0], [0.0, 0.0], [0.0, 0.0]]])
+    seen = np.array([[True, True, False], [True, False, False]])
+    # Two joints 10 apart are 5 from their mean; a single one has no size, but a bound by where it is.
+    np.testing.assert_allclose(body_scale(pose, seen), [5, 5e-3])
+    assert (body_scale(pose, np.zeros_like(seen)) > 0).all()
+
+
+def test_names():
+    assert type(find_predictor("hold")) is PREDICTORS["hold"]
+    with pytest.raises(
+        InputError, match="no predictor 'kalmann'; there are hold, velocity, kalman, and trained models"
+    ):
+        find_predictor("kalmann")

@@ -1,0 +1,36 @@
+"""Freed memory stays with the process: measured as page faults, in a process of its own."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import torch
+from stgraph.training.allocator import keep_freed_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+kept = keep_freed_memory() if sys.argv[1] == "keep" else None
+for _ in range(30):  # aligned blocks are only found again once the heap has some room around them
+    torch.empty(10_000_000).fill_(1)
+before = faults()  # by default, blocks beyond 32 MiB are given back
+for _ in range(10):
+    torch.empty(10_000_000).fill_(1)
+print(kept, faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator alone is told")
+def test_memory_that_is_taken_again_is_not_fetched_anew():
+    def run(how: str) -> tuple[str, int]:
+        output = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True).stdout
+        kept, faults = output.split()
+        return kept, int(faults)
+
+    kept, few = run("keep")
+    assert kept == "True"
+    assert few < run("default")[1] / 20
