@@ -1,5 +1,5 @@
 """The task action."""
 
-from stgraph.tasks.action import run  # registers task and run
+from stgraph.tasks.action import run, task  # registers both
 
-__all__ = ["run"]
+__all__ = ["run", "task"]

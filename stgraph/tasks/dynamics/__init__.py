@@ -1,5 +1,5 @@
 """The task dynamics."""
 
-from stgraph.tasks.dynamics import run  # registers task and run
+from stgraph.tasks.dynamics import run, task  # registers both
 
-__all__ = ["run"]
+__all__ = ["run", "task"]

@@ -1,5 +1,5 @@
 """The task lifting."""
 
-from stgraph.tasks.lifting import run  # registers task and run
+from stgraph.tasks.lifting import run, task  # registers both
 
-__all__ = ["run"]
+__all__ = ["run", "task"]
