@@ -60,11 +60,3 @@ def positive(option: str, value: float | None) -> None:
     """Raises InputError where an option has a value that is not above 0 and finite."""
     if value is not None and not 0 < value < float("inf"):
         raise InputError(where=f"--{option}", found=f"{value:g}", expected="a finite number above 0")
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """ "960x340" -> (960, 340)."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"--size {text}: expected WIDTHxHEIGHT in pixels, such as 960x340")
-    return int(parts[0]), int(parts[1])
