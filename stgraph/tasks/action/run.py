@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import in_split, of_subjects, part
+from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.models.base import Model
@@ -22,15 +22,15 @@ from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.scores import ClipScores
 from stgraph.tasks.action.tally import FrameRows, Steps, Tally
 from stgraph.tasks.action.task import Action
-from stgraph.training.run import RUNS, Run
+from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
+MOST_VIEWS = 100
 MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
 SCORES = "scores.npz"  # in the folder of an evaluation
 
 
-@RUNS.register("action")
-class ActionRun(Run):
+class ActionRun(TaskRun[Action]):
     """An experiment with a recogniser."""
 
     report_kind = CLIPS
@@ -42,11 +42,6 @@ class ActionRun(Run):
         listed = [name for name in dataset.classes if name in (settings.data.actions or dataset.classes)]
         section = Action.settle(settings.task, list(map(str, actions)), listed, str(dataset.path))
         return with_task(settings, section)
-
-    @property
-    def scored_alone(self) -> tuple[str, ...]:
-        """Without named training subjects, everybody else is trained on: then the test part says that, too."""
-        return () if self.settings.data.train is None else super().scored_alone
 
     def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
         """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
@@ -112,10 +107,9 @@ class ActionRun(Run):
 
     def validation_samples(self, dataset: Dataset) -> Clips | None:
         """Clips of the validation part; those of classes that are not trained on choose nothing."""
-        data = self.settings.data
-        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
+        kept = self.validation_part(dataset)
+        if kept is None:
             return None
-        kept = part(self.settings, dataset, "validation")
         known = np.isin(dataset.recordings["action"], self.task.classes)
         if not (kept & known).any():
             raise InputError(f"{dataset.path}: no clip of the validation part has a class that is trained on")
@@ -137,7 +131,7 @@ class ActionRun(Run):
         *,
         subjects: list[str] | None = None,
         detector: str | None = None,
-        scored: str = "test",
+        scored: str | None = None,
         views: int = 1,
         frames: list[FrameRows] | None = None,
     ) -> ClipScores:
@@ -153,7 +147,9 @@ class ActionRun(Run):
         Raises:
             InputError: nobody is in that part.
         """
-        data = self.settings.data
+        data, scored = self.settings.data, scored or "test"
+        if not 1 <= views <= MOST_VIEWS:
+            raise InputError(where="--views", found=str(views), expected=f"1 to {MOST_VIEWS}")
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         named, split = getattr(data, scored), f"split {data.split!r} of the file"
         of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
@@ -179,15 +175,9 @@ class ActionRun(Run):
             tally.frames,
             np.array(self.skeleton.names),
             np.zeros((len(tally.frames), 0), np.float32) if found is None else found.numpy(),
-            {
-                "experiment": self.name,
-                "synthetic": dataset.synthetic or self.origin.synthetic,
-                "data": str(dataset.path),
-                "source": dataset.source,
-                "terms": dataset.terms,
-                "trained_on": self.origin.source,
+            self.about(dataset)
+            | {
                 "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
-                "epoch": f"{self.epoch:g}",
                 "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
                 "scored": f"subjects {', '.join(subjects)}" if subjects else of_part,
                 "views of a clip": views,

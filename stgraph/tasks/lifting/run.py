@@ -13,15 +13,16 @@ from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
-from stgraph.settings.registry import TASKS
-from stgraph.tasks.lifting.evaluation import Evaluator
-from stgraph.tasks.lifting.protocols import PIECE, Plan, Protocol, find_protocol
+from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
+from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
+from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
-from stgraph.training.run import RUNS, Run
+from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.run import REPORTS
+from stgraph.training.task_run import TaskRun
 
 
-@RUNS.register("lifting")
-class LiftingRun(Run):
+class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
     report_kind = POSES
@@ -100,16 +101,21 @@ class LiftingRun(Run):
 
     def plan(self, protocol: Protocol, windows: Windows) -> Plan:
         """What the model is to predict of the windows' tracks."""
-        model = self.model
-        return protocol.plan(windows.lengths, self.settings.data.frames, model.before, model.after, model.sliding)
+        return plan_windows(protocol, windows.lengths, self.model_window)
+
+    @property
+    def model_window(self) -> ModelWindow:
+        """What the model sees and predicts at once."""
+        return ModelWindow(self.settings.data.frames, self.model.before, self.model.after, self.model.sliding)
 
     def evaluate(
         self,
         dataset: Dataset,
-        protocol: Protocol | None = None,
+        protocol: str | Protocol = "standard",
         *,
         subjects: list[str] | None = None,
         detector: str | None = None,
+        scored: str | None = None,
         flip: bool | None = None,
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
@@ -117,7 +123,9 @@ class LiftingRun(Run):
         Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model tells actions, with that of
         `stgraph.scoring.classification.ActionScores` as `recognition`.
         """
-        data, protocol = self.settings.data, protocol or find_protocol("standard")
+        if scored:
+            raise InputError(where=f"--scored {scored}", found="a lifter", remedy="choose with --subjects")
+        data, protocol = self.settings.data, find_protocol(protocol) if isinstance(protocol, str) else protocol
         subjects = subjects or data.test or data.validation
         if not subjects:
             raise InputError(
@@ -125,35 +133,18 @@ class LiftingRun(Run):
                 f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
             )
         windows = self.windows(dataset, subjects, detector=detector or data.detector)
-        evaluator = Evaluator(
-            protocol,
-            self.skeleton,
-            dataset.recordings,
-            windows.recording.cpu().numpy(),
-            windows.lengths,
-            first_frames=windows.first_frames,
-            frame_step=data.frame_step,
-            valid=windows.valid(),
-            frames=data.frames,
-            before=self.model.before,
-            after=self.model.after,
-            sliding=self.model.sliding,
-            output=self.task.output,
-            flip=flip,
+        recording = windows.recording.cpu().numpy()
+        tracks = Tracks(
+            dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
         )
+        evaluator = Evaluator(protocol, self.skeleton, tracks, self.model_window, output=self.task.output, flip=flip)
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
         for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
             if "action" in outputs:
                 actions.add(batch["recording"], outputs["action"], evaluator.counted(index))
         report = evaluator.report(
-            experiment=self.name,
-            synthetic=dataset.synthetic or self.origin.synthetic,
-            data=str(dataset.path),
-            source=dataset.source,
-            terms=dataset.terms,
-            trained_on=self.origin.source,
-            epoch=self.epoch,
+            **self.about(dataset),
             detector=windows.detector,
             frame_step=data.frame_step,
             subjects=", ".join(subjects),
@@ -161,10 +152,9 @@ class LiftingRun(Run):
         )
         return report | ({"recognition": actions.report()} if "action" in outputs else {})
 
-    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with the report's files."""
-        report = self.evaluate(dataset, **options)
-        return report, POSES.write(report, folder)
+    def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
+        """The run's own, whichever subjects are scored."""
+        return REPORTS / self.name
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
@@ -227,4 +217,4 @@ def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
     if data.actions:
         trained &= np.isin(table["action"], data.actions)
     actions = sorted(set(map(str, table["action"][trained])))
-    return with_task(settings, TASKS.get(settings.task["name"]).settle(settings.task, actions, str(dataset.path)))
+    return with_task(settings, Lifting.settle(settings.task, actions, str(dataset.path)))
