@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from data_prep.source import NAMED, Command, Converter, Source, converters, grouped, other_commands, two_numbers
+from data_prep.source import NAMED, Command, Converter, Source, converters, grouped, other_commands
 from stgraph.cli.command import debug_option, run_command
+from stgraph.cli.numbers import two_numbers
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.errors import InputError
 

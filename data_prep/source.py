@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stgraph.data.recording import Recording
-from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 
 # Of what was left out: reasons that are told, and things that are named for each; the file lists all.
@@ -87,14 +86,6 @@ def command(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]
         return run
 
     return register
-
-
-def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
-    """ "81x5" -> (81, 5). Raises InputError that names the option and what is expected."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"{option} {text}: expected {expected}")
-    return int(parts[0]), int(parts[1])
 
 
 def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import check_task, open_run, picture_size, run_options
+from stgraph.cli.numbers import picture_size
+from stgraph.cli.options import check_task, open_run, run_options
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.figures.animation import ImagePanel, PosePanel, View, animate
+from stgraph.figures.animation import ImagePanel, PosePanel, animate
+from stgraph.figures.clip import Clip, View
 from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
 from stgraph.tasks.action.live import watch
 from stgraph.tasks.action.run import ActionRun
@@ -78,14 +80,16 @@ def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namesp
         panels,
         run.skeleton,
         out,
-        fps=shown,
-        rate=args.rate,
-        size=picture_size(args.size),
-        view=View(args.azimuth, args.elevation),
-        bitrate=args.bitrate,
-        title=id if action in id else f"{id}  ({action})",
-        caption=f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{source}",
-        note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
+        Clip(
+            fps=shown,
+            rate=args.rate,
+            size=picture_size(args.size),
+            view=View(args.azimuth, args.elevation),
+            bitrate=args.bitrate,
+            title=id if action in id else f"{id}  ({action})",
+            caption=f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{source}",
+            note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
+        ),
     )
     return f"{out}: {id}, {len(error) / shown:.1f} s, mean error {error.mean():.1f} mm"
 
@@ -132,14 +136,16 @@ def render_clip(run: ActionRun, dataset: Dataset, id: str, out: Path, args: argp
         clip,
         run.skeleton,
         out,
-        fps=fps,
-        rate=args.rate,
-        size=picture_size(args.size),
-        view=View(args.azimuth, args.elevation),
-        bitrate=args.bitrate,
-        title=id,
-        caption=f"{run.name} from {args.detector or data.detector or '3D poses'}: {found} in the end",
-        note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
+        Clip(
+            fps=fps,
+            rate=args.rate,
+            size=picture_size(args.size),
+            view=View(args.azimuth, args.elevation),
+            bitrate=args.bitrate,
+            title=id,
+            caption=f"{run.name} from {args.detector or data.detector or '3D poses'}: {found} in the end",
+            note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
+        ),
     )
     return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {found}"
 

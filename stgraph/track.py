@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import engine_options, picture_size
+from stgraph.cli.numbers import picture_size
+from stgraph.cli.options import engine_options
 from stgraph.errors import InputError
-from stgraph.figures.people import animate_people
-from stgraph.figures.video import check_clip
+from stgraph.figures.clip import Clip
+from stgraph.figures.people import TrackedPeople, animate_people
 from stgraph.formats.posetrack import Video, read_videos, write_video
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.dynamics.run import DynamicsRun
@@ -108,22 +109,11 @@ def draw(video: Video, path: Path, fps: float, args: argparse.Namespace, title: 
     pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
     image = video.size or tuple(np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist())
     guessed = video.mark[rows] == PREDICTED
-    return animate_people(
-        video.frame[rows] - first,
-        video.person[rows],
-        pose,
-        guessed,
-        video.skeleton,
-        image,
-        path,
-        frames=min(count, len(video) - first),
-        fps=fps,
-        rate=args.rate,
-        bitrate=args.bitrate,
-        size=picture_size(args.size),
-        title=title,
-        caption=f"{len(np.unique(video.person[rows]))} people by {args.exp}; {int(guessed.sum()):,} joints predicted",
-    )
+    frames = min(count, len(video) - first)
+    people = TrackedPeople(video.frame[rows] - first, video.person[rows], pose, guessed, image, frames)
+    caption = f"{len(np.unique(video.person[rows]))} people by {args.exp}; {int(guessed.sum()):,} joints predicted"
+    clip = Clip(fps, args.rate, picture_size(args.size), args.bitrate, title, caption)
+    return animate_people(people, video.skeleton, path, clip)
 
 
 def summary(video: Video, detected: Video, path: Path) -> str:
@@ -152,7 +142,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"--out {args.out}: is the input and would be lost; give another --out")
     if args.gif:
         picture_size(args.size)
-        check_clip(args.gif if not several else args.gif / "name.gif", args.rate, args.bitrate)
+        Clip(FPS, args.rate, bitrate=args.bitrate).check(args.gif if not several else args.gif / "name.gif")
     predictor, skeleton = predictor_of(args)
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     for video in videos:

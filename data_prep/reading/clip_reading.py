@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.clip_poses import AXES, PIXELS, SCALES, Poses, Reading, Unusable, layouts_of, spelling
 from data_prep.reading.rigs import metres
-from data_prep.source import two_numbers
+from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from

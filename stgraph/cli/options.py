@@ -45,11 +45,3 @@ def check_task(exp: str, settings: Settings, *served: str) -> None:
             f"{exp}: is an experiment of task {task!r}; this command takes those of {' and '.join(map(repr, served))}; "
             f"{INSTEAD[task]}"
         )
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """ "960x340" -> (960, 340)."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"--size {text}: expected WIDTHxHEIGHT in pixels, such as 960x340")
-    return int(parts[0]), int(parts[1])

@@ -4,20 +4,21 @@ Bones are projected here and drawn as 2D lines over a background that is rendere
 100 frames take a second instead of a minute.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
+from stgraph.figures.clip import Clip, View
 from stgraph.figures.page import NOTE, Clock, Page
-from stgraph.figures.video import film
+from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
 # Told apart by the colour-blind, too.
@@ -25,14 +26,6 @@ LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
 GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
 SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
 PANEL_HEIGHT = 340  # pixels, at which text has its design size
-
-
-@dataclass(frozen=True)
-class View:
-    """Where 3D is seen from, degrees: `azimuth` round the person from the camera's side, `elevation` above it."""
-
-    azimuth: float | int = 35.0
-    elevation: float | int = 12.0
 
 
 @dataclass(frozen=True)
@@ -120,10 +113,16 @@ def bone_colours(skeleton: Skeleton) -> list[str]:
     return [sides.get(joint, MIDDLE) for joint, _ in skeleton.bones]
 
 
-def segments(points: Float[np.ndarray, "j 2"], skeleton: Skeleton) -> Float[np.ndarray, "bone 2 2"]:
+def bone_ends(skeleton: Skeleton) -> tuple[Int[np.ndarray, " bone"], Int[np.ndarray, " bone"]]:
+    """Joint and parent of every bone."""
+    joint, parent = np.array(skeleton.bones, dtype=int).reshape(-1, 2).T
+    return joint, parent
+
+
+def segments(points: Float[np.ndarray, "*p j 2"], skeleton: Skeleton) -> Float[np.ndarray, "*p bone 2 2"]:
     """Bones as lines from parent to joint; a bone with a missing (NaN) end is missing."""
-    joint, parent = np.array(skeleton.bones).T
-    return np.stack([points[parent], points[joint]], axis=1)
+    joint, parent = bone_ends(skeleton)
+    return np.stack([points[..., parent, :], points[..., joint, :]], axis=-2)
 
 
 def draw_pose2d(
@@ -160,7 +159,7 @@ def draw_pose3d(
 
 def depth_order(screen: Float[np.ndarray, "j 3"], skeleton: Skeleton) -> np.ndarray:
     """Bones from far to near."""
-    joint, parent = np.array(skeleton.bones).T
+    joint, parent = bone_ends(skeleton)
     return np.argsort(-(screen[joint, 2] + screen[parent, 2]), kind="stable")
 
 
@@ -254,46 +253,27 @@ def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, 
     return points.min(0), points.max(0)
 
 
-def frames(
-    panels: Sequence[Panel],
-    skeleton: Skeleton,
-    *,
-    view: View | None = None,
-    size: tuple[int, int] = (960, 340),
-    title: str = "",
-    caption: str = "",
-    note: str = "",
-    fps: float | int = 50.0,
-    indices: Sequence[int] | None = None,
-) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Draw a clip, frame by frame.
-
-    Args:
-        view: of the panels in space.
-        size: width and height, pixels.
-        title, caption: above the panels and below them. note: stands out beside the title ("synthetic data").
-        fps: of the poses; the time is written into the picture.
-        indices: which frames to draw; all where not given.
+def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
+    """The page that shows panels side by side; its frames are those of the poses.
 
     Raises:
-        InputError: panels of different lengths or joint counts, an empty clip, or a picture too small to read.
+        InputError: panels of different lengths or joint counts, no frames, or a picture too small to read.
     """
+    size = clip.pixels((960, 340))
     check_panels(panels, skeleton, size)
-    view, (width, height) = view or View(), size
-    page = Page(size, min(height / PANEL_HEIGHT, width / (320 * len(panels))), title, caption, note)
+    width, height = size
+    page = Page(clip, size, min(height / PANEL_HEIGHT, width / (320 * len(panels))))
     scale, top, bottom = page.scale, 52 * page.scale / height, 24 * page.scale / height
-    stages: list[_ImageStage | _PoseStage] = []
     for number, panel in enumerate(panels):
         box = ((number + 0.02) / len(panels), bottom, 0.96 / len(panels), 1 - top - bottom)
         axes = page.figure.add_axes(box)
         if isinstance(panel, ImagePanel):
-            stages.append(_ImageStage(axes, panel, skeleton, scale))
+            page.stages.append(_ImageStage(axes, panel, skeleton, scale))
         else:
-            stages.append(_PoseStage(axes, panel, skeleton, scale, view))
-    share_limits([stage for stage in stages if isinstance(stage, _PoseStage)])
-    sides = [Line2D([], [], color=colour, linewidth=2.8 * scale) for colour in (LEFT, RIGHT)]
+            page.stages.append(_PoseStage(axes, panel, skeleton, scale, clip.view))
+    share_limits([stage for stage in page.stages if isinstance(stage, _PoseStage)])
     page.figure.legend(
-        sides,
+        [Line2D([], [], color=colour, linewidth=2.8 * scale) for colour in (LEFT, RIGHT)],
         ["left", "right"],
         loc="lower right",
         ncols=2,
@@ -303,8 +283,9 @@ def frames(
         handlelength=1.4,
     )
     # Below the first panel, where no title of any length reaches it.
-    clock = Clock(page.figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3"), fps)
-    yield from page.play([*stages, clock], range(len(panels[0].pose)) if indices is None else indices)
+    time = page.figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3")
+    page.stages.append(Clock(time, clip.fps))
+    return page
 
 
 def share_limits(stages: Sequence[_PoseStage]) -> None:
@@ -334,35 +315,7 @@ def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, i
         )
 
 
-def animate(
-    panels: Sequence[Panel],
-    skeleton: Skeleton,
-    path: Path | str,
-    *,
-    fps: float | int,
-    rate: float | int = 25.0,
-    size: tuple[int, int] = (960, 340),
-    view: View | None = None,
-    bitrate: int = 1500,
-    title: str = "",
-    caption: str = "",
-    note: str = "",
-) -> Path:
-    """Draw a clip into a GIF or an MP4, beside its place and renamed when it is whole.
-
-    Args:
-        path: its ending decides the format.
-        fps: frames a second of the poses. rate: frames a second to draw, evenly chosen; the clip keeps its length.
-        bitrate: of an MP4, kbit/s.
-        others: see `frames`.
-
-    Raises:
-        InputError: another ending than .gif or .mp4, a rate that the format cannot hold, or what `frames` raises.
-    """
-    text = {"title": title, "caption": caption, "note": note}
-
-    def draw(size: tuple[int, int], indices: Sequence[int]) -> Iterator[np.ndarray]:
-        return frames(panels, skeleton, view=view, size=size, fps=fps, indices=indices, **text)
-
-    colours, length = (LEFT, RIGHT, NOTE), len(panels[0].pose)
-    return film(draw, length, Path(path), fps=fps, rate=rate, size=size, colours=colours, bitrate=bitrate)
+def animate(panels: Sequence[Panel], skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
+    """Draw panels into a .gif or .mp4. Raises InputError as `pose_page` and `write_clip` do."""
+    drawn = pose_page(panels, skeleton, clip).play(clip.indices(len(panels[0].pose)))
+    return write_clip(drawn, path, clip, (LEFT, RIGHT, NOTE))

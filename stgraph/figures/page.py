@@ -1,4 +1,4 @@
-"""The page that a clip is drawn on: what stays is drawn once, and what moves over it, frame by frame."""
+"""The page of an animation: what stays still is drawn once, and what moves is drawn over it for every frame."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from stgraph.figures.clip import Clip
+
 NOTE = "#b35900"
 DPI = 100
 
@@ -19,7 +21,10 @@ DPI = 100
 class Stage(Protocol):
     """A part of the page that moves."""
 
-    moving: Sequence[Artist]
+    @property
+    def moving(self) -> Sequence[Artist]:
+        """What is drawn anew for every frame."""
+        ...
 
     def update(self, frame: int) -> None:
         """Set what moves to a frame."""
@@ -29,7 +34,8 @@ class Clock:
     """The time, written into the picture."""
 
     def __init__(self, text: Text, fps: float | int, frames: int | None = None) -> None:
-        self.text, self.fps, self.moving = text, fps, [text]
+        self.text, self.fps = text, fps
+        self.moving: Sequence[Artist] = [text]
         self.end = "" if frames is None else f" of {frames / fps:.2f} s"
 
     def update(self, frame: int) -> None:
@@ -38,26 +44,30 @@ class Clock:
 
 
 class Page:
-    """A picture with a title and a caption, too long ones cut.
+    """A picture with a clip's title, caption and note, too long ones cut.
 
     Args:
+        clip: what is written around the drawing.
         size: width and height, pixels.
         scale: of all text and lines; at 1 a title has 11 points.
-        title, caption: above and below. note: stands out beside the title.
+
+    Attributes:
+        stages: what moves, in the order in which it is drawn; the drawing adds to it.
     """
 
-    def __init__(self, size: tuple[int, int], scale: float, title: str, caption: str, note: str) -> None:
+    def __init__(self, clip: Clip, size: tuple[int, int], scale: float) -> None:
         width, height = size
         self.size, self.scale = size, scale
+        self.stages: list[Stage] = []
         self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         self.canvas = FigureCanvasAgg(self.figure)
         edge, line = 8 * scale / width, 1 - 15 * scale / height
         strong = {"fontsize": 11 * scale, "fontweight": "bold", "va": "center"}
-        noted = self.figure.text(1 - edge, line, note, ha="right", color=NOTE, **strong)
+        noted = self.figure.text(1 - edge, line, clip.note, ha="right", color=NOTE, **strong)
         room = width - 16 * scale
-        shorten(self.figure.text(edge, line, title, **strong), room - noted.get_window_extent().width - 8 * scale)
+        shorten(self.figure.text(edge, line, clip.title, **strong), room - noted.get_window_extent().width - 8 * scale)
         style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}
-        shorten(self.figure.text(edge, 12 * scale / height, caption, **style), room)
+        shorten(self.figure.text(edge, 12 * scale / height, clip.caption, **style), room)
 
     def axes(self, left: float | int, bottom: float | int, right: float | int, top: float | int) -> Axes:
         """Empty axes between edges in pixels at scale 1 from the lower left corner, or if negative the upper right."""
@@ -67,16 +77,16 @@ class Page:
         axes.set_axis_off()
         return axes
 
-    def play(self, stages: Sequence[Stage], indices: Sequence[int]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    def play(self, indices: Sequence[int]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Draw the page at some frames."""
-        for stage in stages:
+        for stage in self.stages:
             for artist in stage.moving:
                 artist.set_animated(True)
         self.canvas.draw()
         background = self.canvas.copy_from_bbox(self.figure.bbox)
         for index in indices:
             self.canvas.restore_region(background)
-            for stage in stages:
+            for stage in self.stages:
                 stage.update(index)
                 for artist in stage.moving:
                     self.figure.draw_artist(artist)

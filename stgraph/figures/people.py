@@ -1,172 +1,135 @@
-"""People in the image, animated: a colour for each identity, and how every joint came about."""
+"""Tracked people in the image, animated: a colour for each identity, dashed bones where a joint is predicted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
+from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bounds, segments
+from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bone_ends, bounds, segments
+from stgraph.figures.clip import Clip
 from stgraph.figures.page import NOTE, Clock, Page
-from stgraph.figures.video import film
+from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
-# Told apart by the colour-blind as far as eight can be. The clip's identities take them in turn, so that no two of
-# eight people share one, whatever their numbers are.
+# Distinguishable for the colour-blind as far as eight can be. The clip's identities take them in turn, so that no two
+# of eight people share one, whatever their numbers are.
 COLOURS = ("#1f6fb4", "#d8432f", "#2f9e44", "#8e44ad", "#e08a00", "#12a5a5", "#c2387e", "#6b4f3a")
 DASH = (0, (2.0, 1.4))
-MOST = 40  # people whose names are written into a frame
+MOST = 40  # people whose numbers are written into a frame
+BEYOND = 0.1  # of the image's longer side: how far people outside of it are drawn
 
 
-class Cast:
-    """Everybody of a clip, frame by frame, on one panel.
+@dataclass(frozen=True)
+class TrackedPeople:
+    """Poses of tracked people over a clip.
 
-    Args:
-        page: to draw on. skeleton: of the poses. size: of the image, pixels; its border is drawn.
-        frame: (n) index of each pose's frame. person: (n) identity. pose: (n j 2) pixels, NaN for absent joints.
-        guessed: (n j) whether a joint was predicted and not detected; its bones are dashed.
-        title: above the panel.
+    Attributes:
+        frame: index of each pose's frame within the clip.
+        person: identity of each pose.
+        pose: pixels, NaN for absent joints.
+        predicted: whether a joint was predicted and not detected.
+        image: width and height in pixels.
+        frames: of the clip.
     """
 
-    def __init__(
-        self,
-        page: Page,
-        skeleton: Skeleton,
-        size: tuple[int, int],
-        frame: Int[np.ndarray, " n"],
-        person: Int[np.ndarray, " n"],
-        pose: Float[np.ndarray, "n j 2"],
-        guessed: np.ndarray,
-    ) -> None:
-        self.skeleton, self.frame, self.person, self.pose, self.guessed = skeleton, frame, person, pose, guessed
-        self.turn = dict(zip(np.unique(person).tolist(), cycle(COLOURS), strict=False))
-        self.axes = page.axes(8, 44, -8, -34)
-        box = self.axes.get_window_extent()
-        low, high = bounds(pose, "people")
-        low, high = np.minimum(low, 0), np.maximum(high, size)
-        # People who walk out of the image are drawn a little way beyond its border.
-        beyond = 0.1 * max(size)
-        low, high = np.maximum(low, -beyond), np.minimum(high, np.array(size) + beyond)
+    frame: Int[np.ndarray, " n"]
+    person: Int[np.ndarray, " n"]
+    pose: Float[np.ndarray, "n j 2"]
+    predicted: Bool[np.ndarray, "n j"]
+    image: tuple[int, int]
+    frames: int
+
+
+class _PeopleStage:
+    """All people of a frame on one panel."""
+
+    def __init__(self, page: Page, people: TrackedPeople, skeleton: Skeleton) -> None:
+        self.people, self.skeleton, image = people, skeleton, np.array(people.image)
+        self.colours = dict(zip(np.unique(people.person).tolist(), cycle(COLOURS), strict=False))
+        axes = page.axes(8, 44, -8, -34)
+        box = np.array([axes.get_window_extent().width, axes.get_window_extent().height])
+        low, high = bounds(people.pose, "people")
+        beyond = BEYOND * image.max()
+        low, high = np.minimum(low, 0).clip(min=-beyond), np.maximum(high, image).clip(max=image + beyond)
         edge = 8 * page.scale  # the border is drawn whole
-        unit = max((high - low)[0] / (box.width - edge), (high - low)[1] / (box.height - edge))
-        middle = (low + high) / 2
-        self.axes.set_xlim(middle[0] - unit * box.width / 2, middle[0] + unit * box.width / 2)
-        self.axes.set_ylim(middle[1] + unit * box.height / 2, middle[1] - unit * box.height / 2)
-        self.axes.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor=GHOST, linewidth=page.scale))
-        style = {"linewidths": 2.4 * page.scale}
-        self.sure = LineCollection([], capstyle="round", joinstyle="round", **style)
-        self.dashed = LineCollection([], linestyles=[DASH], **style)
-        for lines in (self.dashed, self.sure):
-            self.axes.add_collection(lines, autolim=False)
+        unit = ((high - low) / (box - edge)).max()  # pixels of the image in one of the picture
+        middle, half = (low + high) / 2, unit * box / 2
+        axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] + half[1], middle[1] - half[1]))
+        axes.add_patch(Rectangle((0, 0), *people.image, fill=False, edgecolor=GHOST, linewidth=page.scale))
+        self.detected = LineCollection([], capstyle="round", joinstyle="round", linewidths=2.4 * page.scale)
+        self.dashed = LineCollection([], linestyles=[DASH], linewidths=2.4 * page.scale)
+        for lines in (self.dashed, self.detected):
+            axes.add_collection(lines, autolim=False)
         text = {"fontsize": 8.5 * page.scale, "ha": "center", "va": "bottom", "fontweight": "bold", "clip_on": True}
-        most = min(MOST, int(np.bincount(frame).max(initial=0)))
-        self.names = [self.axes.text(0, 0, "", **text) for _ in range(most)]
-        self.lift = 6 * page.scale * unit
+        most = min(MOST, int(np.bincount(people.frame).max(initial=0)))
+        self.names = [axes.text(0, 0, "", **text) for _ in range(most)]
+        self.above_head = 6 * page.scale * unit
         # Names stay within the panel: half of one's width and its height from the edges.
-        half = unit * np.array([box.width, box.height]) / 2
         self.lowest = middle - half + unit * page.scale * np.array([12, 14])
         self.highest = middle + half - unit * page.scale * np.array([12, 0])
-        self.moving = [self.dashed, self.sure, *self.names]
+        self.moving: Sequence[Artist] = [self.dashed, self.detected, *self.names]
 
     def update(self, frame: int) -> None:
         """Show the people of a frame."""
-        here = np.flatnonzero(self.frame == frame)
-        lines = {True: [], False: []}
-        colours: dict[bool, list[str]] = {True: [], False: []}
+        rows = np.flatnonzero(self.people.frame == frame)
+        joint, parent = bone_ends(self.skeleton)
+        predicted = self.people.predicted[rows]
+        dashed = (predicted[:, joint] | predicted[:, parent]).ravel()
+        bones = segments(self.people.pose[rows], self.skeleton).reshape(-1, 2, 2)
+        colours = np.repeat([self.colours[int(person)] for person in self.people.person[rows]], len(joint))
+        for lines, drawn in ((self.dashed, dashed), (self.detected, ~dashed)):
+            lines.set_segments(list(bones[drawn]))
+            lines.set_color(colours[drawn].tolist() or ["none"])
         for name in self.names:
             name.set_text("")
-        for place, row in enumerate(here):
-            colour = self.turn[int(self.person[row])]
-            bones = segments(self.pose[row], self.skeleton)
-            joint, parent = np.array(self.skeleton.bones).T
-            dashed = self.guessed[row, joint] | self.guessed[row, parent]
-            for kind in lines:
-                lines[kind] += list(bones[dashed == kind])
-                colours[kind] += [colour] * int((dashed == kind).sum())
-            known = np.isfinite(self.pose[row]).all(axis=1)
-            if place < len(self.names) and known.any():
-                top = self.pose[row][known]
-                self.names[place].set_text(str(self.person[row]))
-                above = np.array([top[:, 0].mean(), top[:, 1].min() - self.lift])
-                self.names[place].set_position(above.clip(self.lowest, self.highest))
-                self.names[place].set_color(colour)
-        for kind, collection in ((True, self.dashed), (False, self.sure)):
-            collection.set_segments(lines[kind])
-            collection.set_color(colours[kind] or ["none"])
+        for name, row in zip(self.names, rows, strict=False):
+            known = self.people.pose[row][np.isfinite(self.people.pose[row]).all(axis=1)]
+            if len(known):
+                above = np.array([known[:, 0].mean(), known[:, 1].min() - self.above_head])
+                person = int(self.people.person[row])
+                name.set(text=str(person), position=above.clip(self.lowest, self.highest), color=self.colours[person])
 
 
-def people_frames(
-    frame: Int[np.ndarray, " n"],
-    person: Int[np.ndarray, " n"],
-    pose: Float[np.ndarray, "n j 2"],
-    guessed: np.ndarray,
-    skeleton: Skeleton,
-    image: tuple[int, int],
-    *,
-    size: tuple[int, int] = (960, 600),
-    title: str = "",
-    caption: str = "",
-    note: str = "",
-    fps: float | int = 25.0,
-    indices: Sequence[int] = (),
-) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Draw tracked people, frame by frame; see `Cast` and `animate_people`."""
-    page = Page(size, size[1] / (1.6 * PANEL_HEIGHT), title, caption, note)
-    cast = Cast(page, skeleton, image, frame, person, pose, guessed)
-    edge = 8 * page.scale
-    clock = Clock(
-        page.figure.text(edge / size[0], 30 * page.scale / size[1], "", fontsize=9 * page.scale, color="0.3"), fps
-    )
-    kinds = [
-        Line2D([], [], color="0.2", linewidth=2.4 * page.scale),
-        Line2D([], [], color="0.2", linewidth=2.4 * page.scale, linestyle=DASH),
-    ]
-    # Beside the clock, so that a caption of any length is free of it.
-    place = {"loc": "center right", "bbox_to_anchor": (1 - edge / size[0], 33 * page.scale / size[1])}
-    style = {"ncols": 2, "frameon": False, "fontsize": 8.5 * page.scale, "borderaxespad": 0, "borderpad": 0}
-    page.figure.legend(kinds, ["detected", "predicted"], handlelength=2.6, **place, **style)
-    yield from page.play([cast, clock], indices)
-
-
-def animate_people(
-    frame: Int[np.ndarray, " n"],
-    person: Int[np.ndarray, " n"],
-    pose: Float[np.ndarray, "n j 2"],
-    guessed: np.ndarray,
-    skeleton: Skeleton,
-    image: tuple[int, int],
-    path: Path | str,
-    *,
-    frames: int,
-    fps: float | int = 25.0,
-    rate: float | int = 12.5,
-    size: tuple[int, int] = (960, 600),
-    bitrate: int = 1500,
-    **text: str,
-) -> Path:
-    """Draw tracked people into a .gif or .mp4.
-
-    Args:
-        frame, person, pose, guessed: see `Cast`. image: its width and height in pixels.
-        frames: of the clip, `fps` a second. rate: frames a second to draw.
-        size: of the picture, pixels. bitrate: of an MP4, kbit/s. text: title, caption and note.
+def people_page(people: TrackedPeople, skeleton: Skeleton, clip: Clip) -> Page:
+    """The page that shows tracked people.
 
     Raises:
-        InputError: another ending than .gif or .mp4, nobody to draw, or a picture too small to read.
+        InputError: no joint to draw, or a picture too small or too large.
     """
-    if not np.isfinite(pose).any():
-        raise InputError(f"{path}: nobody is in these frames; nothing can be drawn")
+    size = clip.pixels((960, 600))
+    if not np.isfinite(people.pose).any():
+        raise InputError("nothing can be drawn: no person is in these frames", where=clip.title)
     if min(size) < 200 or max(size) > 8192:
-        raise InputError(f"{path}: size {size[0]} x {size[1]}; expected 200 to 8192 pixels a side")
+        raise InputError(where=f"size {size[0]} x {size[1]}", expected="200 to 8192 pixels a side")
+    page = Page(clip, size, size[1] / (1.6 * PANEL_HEIGHT))
+    scale, edge = page.scale, 8 * page.scale / size[0]
+    time = page.figure.text(edge, 30 * scale / size[1], "", fontsize=9 * scale, color="0.3")
+    page.stages += [_PeopleStage(page, people, skeleton), Clock(time, clip.fps)]
+    page.figure.legend(
+        [Line2D([], [], color="0.2", linewidth=2.4 * scale, linestyle=style) for style in ("-", DASH)],
+        ["detected", "predicted"],
+        # Beside the clock, so that a caption of any length is free of it.
+        loc="center right",
+        bbox_to_anchor=(1 - edge, 33 * scale / size[1]),
+        handlelength=2.6,
+        ncols=2,
+        frameon=False,
+        fontsize=8.5 * scale,
+        borderaxespad=0,
+        borderpad=0,
+    )
+    return page
 
-    def draw(size: tuple[int, int], indices: Sequence[int]) -> Iterator[np.ndarray]:
-        what = (frame, person, pose, guessed, skeleton, image)
-        return people_frames(*what, size=size, fps=fps, indices=indices, **text)
 
-    options = {"fps": fps, "rate": rate, "size": size, "colours": (*COLOURS, NOTE), "bitrate": bitrate}
-    return film(draw, frames, Path(path), **options)
+def animate_people(people: TrackedPeople, skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
+    """Draw tracked people into a .gif or .mp4. Raises InputError as `people_page` and `write_clip` do."""
+    drawn = people_page(people, skeleton, clip).play(clip.indices(people.frames))
+    return write_clip(drawn, path, clip, (*COLOURS, NOTE))

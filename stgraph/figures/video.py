@@ -1,7 +1,7 @@
-"""Moving pictures as files: frames into a GIF or an MP4."""
+"""Write drawn frames as a GIF or an MP4."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -11,75 +11,31 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from stgraph.errors import InputError
+from stgraph.figures.clip import Clip
 from stgraph.formats.files import replaced
-
-FASTEST = {".gif": 50.0, ".mp4": 240.0}  # frames a second: browsers slow down any faster GIF
-
-
-def check_clip(path: Path, rate: float | int, bitrate: int) -> None:
-    """Raises InputError for an ending, frame rate or bitrate (kbit/s) that cannot be written."""
-    ending = path.suffix.lower()
-    if ending not in FASTEST:
-        found = ending or "a file without an ending"
-        raise InputError(f"{path}: cannot write {found}; end its name in {' or '.join(FASTEST)}")
-    if not 0 < rate <= FASTEST[ending]:
-        limit = f"above 0 and at most {FASTEST[ending]:g} for {ending}"
-        raise InputError(f"{path}: {rate:g} frames a second; expected a rate {limit}")
-    if bitrate <= 0:
-        raise InputError(f"{path}: a bitrate of {bitrate} kbit/s; expected a positive number, such as 1500")
-
-
-def film(
-    draw: Callable[[tuple[int, int], Sequence[int]], Iterable[np.ndarray]],
-    length: int,
-    path: Path,
-    *,
-    fps: float | int,
-    rate: float | int,
-    size: tuple[int, int],
-    colours: Sequence[str],
-    bitrate: int,
-) -> Path:
-    """Draw frames, evenly chosen so that a clip keeps its length at another rate, into a .gif or .mp4.
-
-    Args:
-        draw: size and indices of the frames -> pictures.
-        length: frames that there are, `fps` a second.
-        rate: frames a second to draw, at most `fps`.
-        others, and what is raised: see `write_clip`.
-    """
-    check_clip(path, rate, bitrate)
-    rate = min(rate, fps)
-    chosen = np.unique(np.round(np.arange(0, length, fps / rate)).astype(int).clip(max=length - 1)).tolist()
-    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # MP4's colours come in blocks of two by two
-    write_clip(draw(even, chosen), path, rate, colours=colours, bitrate=bitrate)
-    return path
 
 
 def write_clip(
-    drawn: Iterable[UInt8[np.ndarray, "h w 3"]],
-    path: Path,
-    rate: float | int,
-    *,
-    colours: Sequence[str] = ("black",),
-    bitrate: int = 1500,
-) -> None:
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path | str, clip: Clip, colours: Sequence[str] = ("black",)
+) -> Path:
     """Write frames to a .gif or .mp4, beside its place and renamed when it is whole.
 
     Args:
-        rate: frames a second.
+        drawn: those at `clip.indices`.
+        path: its ending decides the format.
         colours: that occur in the frames, for a GIF's palette.
-        bitrate: of an MP4, kbit/s.
 
     Raises:
-        InputError: what `check_clip` raises, and when ffmpeg is missing or fails.
+        InputError: what `Clip.check` raises, and when ffmpeg is missing or fails.
     """
-    check_clip(path, rate, bitrate)
+    path = Path(path)
+    clip.check(path)
     with replaced(path) as temporary:
         if path.suffix.lower() == ".gif":
-            write_gif(drawn, temporary, rate, colours)
+            write_gif(drawn, temporary, clip.drawn_rate, colours)
         else:
-            write_mp4(drawn, temporary, rate, bitrate)
+            write_mp4(drawn, temporary, clip.drawn_rate, clip.bitrate)
+    return path
 
 
 def gif_delays(count: int, rate: float | int) -> list[int]:
@@ -126,7 +82,8 @@ def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
                 writer.send(None)
             writer.send(np.ascontiguousarray(frame))
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-        raise InputError(f"{path}: ffmpeg could not write it ({error}); write a .gif, or install ffmpeg") from error
+        problem = f"ffmpeg could not write it ({error})"
+        raise InputError(problem, where=path, remedy="write a .gif, or install ffmpeg") from error
     finally:
         if writer is not None:
             writer.close()

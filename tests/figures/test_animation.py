@@ -15,15 +15,15 @@ from stgraph.figures.animation import (
     RIGHT,
     ImagePanel,
     PosePanel,
-    View,
     animate,
     draw_pose2d,
     draw_pose3d,
     floor_lines,
-    frames,
     on_screen,
+    pose_page,
     upright,
 )
+from stgraph.figures.clip import Clip, View
 from stgraph.figures.video import gif_delays, write_clip
 from stgraph.skeleton import H36M17
 
@@ -37,6 +37,11 @@ for name, place in {
     **{"RShoulder": (-0.15, -0.47, 0), "RElbow": (-0.17, -0.2, 0), "RWrist": (-0.18, 0.05, 0)},
 }.items():
     FRONT[H36M17.index(name)] = place
+
+
+def drawn(shown, **options):
+    """The frames of panels, one after the other."""
+    return pose_page(shown, H36M17, Clip(fps=50, **options)).play(range(len(shown[0].pose)))
 
 
 def clip(length=6):
@@ -127,7 +132,7 @@ def test_view_turns_round_the_person_and_rises():
     ids=lambda panel: panel.title,
 )
 def test_people_stand_upright_with_their_left_on_the_right(panel):
-    picture = next(frames([panel], H36M17, view=View(0, 0), size=(400, 400)))
+    picture = next(drawn([panel], view=View(0, 0), size=(400, 400)))
     left, right = where(picture, LEFT), where(picture, RIGHT)
     assert left[1].mean() > right[1].mean()  # facing the camera, the left hand is on the picture's right
     spread = [np.ptp(left[1][(left[0] >= low) & (left[0] < high)]) for low, high in ((0, 180), (180, 400))]
@@ -137,7 +142,7 @@ def test_people_stand_upright_with_their_left_on_the_right(panel):
 def test_axes_are_equal_and_shared():
     """A square is a square, and two panels have the same scale whatever is in them."""
     figure_size, small = (800, 400), clip() * 0.5
-    picture = next(frames([PosePanel("a", clip()), PosePanel("b", small)], H36M17, view=View(0, 0), size=figure_size))
+    picture = next(drawn([PosePanel("a", clip()), PosePanel("b", small)], view=View(0, 0), size=figure_size))
     heights = [np.ptp(where(half, RIGHT)[0]) for half in (picture[:, :400], picture[:, 400:])]
     assert heights[0] == pytest.approx(2 * heights[1], abs=6)
     columns, rows = where(picture[:, :400], LEFT)[1], where(picture[:, :400], LEFT)[0]
@@ -147,14 +152,14 @@ def test_axes_are_equal_and_shared():
 
 def test_nothing_jumps():
     """Only what moves changes: the legs of a waving person are the same pixels all through the clip."""
-    pictures = list(frames([PosePanel("3D", clip(8))], H36M17, view=View(0, 0), size=(400, 400)))
+    pictures = list(drawn([PosePanel("3D", clip(8))], view=View(0, 0), size=(400, 400)))
     assert len(pictures) == 8
     changed = np.any([(picture != pictures[0]).any(-1) for picture in pictures], axis=0)
     rows, columns = np.nonzero(changed[:350])  # the clock is below
     assert len(rows) and columns.min() > 200 and rows.max() < 240
     moved = clip(8)
     moved += np.linspace(0, 1, 8)[:, None, None] * [1.0, 0, 0]
-    walked = list(frames([PosePanel("3D", moved)], H36M17, view=View(0, 0), size=(400, 400)))
+    walked = list(drawn([PosePanel("3D", moved)], view=View(0, 0), size=(400, 400)))
     assert where(walked[7], RIGHT)[1].mean() > where(walked[0], RIGHT)[1].mean() + 50
 
 
@@ -168,9 +173,9 @@ def test_the_floor_moves_under_a_person_who_walks():
 
 def test_a_joint_that_is_not_seen_is_not_drawn():
     pose = image_of(clip())
-    whole = next(frames([ImagePanel("2D", pose, 1000, 1000)], H36M17, size=(400, 400)))
+    whole = next(drawn([ImagePanel("2D", pose, 1000, 1000)], size=(400, 400)))
     pose[:, [H36M17.index("LElbow"), H36M17.index("LWrist")], 2] = 0
-    hidden = next(frames([ImagePanel("2D", pose, 1000, 1000)], H36M17, size=(400, 400)))
+    hidden = next(drawn([ImagePanel("2D", pose, 1000, 1000)], size=(400, 400)))
     assert len(where(hidden, LEFT)[0]) < 0.8 * len(where(whole, LEFT)[0])
 
 
@@ -209,16 +214,8 @@ def panels(length):
 
 
 def test_gif(tmp_path):
-    path = animate(
-        panels(40),
-        H36M17,
-        tmp_path / "new" / "clip.gif",
-        fps=50,
-        rate=25,
-        size=(600, 240),
-        title="S9",
-        note="synthetic",
-    )
+    options = Clip(fps=50, rate=25, size=(600, 240), title="S9", note="synthetic")
+    path = animate(panels(40), H36M17, tmp_path / "new" / "clip.gif", options)
     with Image.open(path) as picture:
         assert picture.size == (600, 240) and picture.n_frames == 20 and picture.info["loop"] == 0
         total = 0
@@ -234,15 +231,15 @@ def test_gif(tmp_path):
 
 
 def test_one_frame_and_slow_sources(tmp_path):
-    path = animate(panels(3), H36M17, tmp_path / "clip.gif", fps=10, rate=25)  # no faster than the poses
+    path = animate(panels(3), H36M17, tmp_path / "clip.gif", Clip(fps=10, rate=25))  # no faster than the poses
     with Image.open(path) as picture:
         assert picture.n_frames == 3
-    with Image.open(animate(panels(1), H36M17, tmp_path / "one.gif", fps=50)) as picture:
+    with Image.open(animate(panels(1), H36M17, tmp_path / "one.gif", Clip(fps=50))) as picture:
         assert picture.size == (960, 340)
 
 
 def test_mp4(tmp_path):
-    path = animate(panels(40), H36M17, tmp_path / "clip.mp4", fps=50, rate=25, size=(601, 241), bitrate=800)
+    path = animate(panels(40), H36M17, tmp_path / "clip.mp4", Clip(fps=50, rate=25, size=(601, 241), bitrate=800))
     reader = imageio_ffmpeg.read_frames(str(path))
     about = next(reader)
     assert about["size"] == (602, 242) and about["fps"] == 25 and about["pix_fmt"].startswith("yuv420p")
@@ -259,7 +256,7 @@ def test_an_interrupted_clip_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_clip(broken(), path, 25)
+        write_clip(broken(), path, Clip(fps=25))
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -275,32 +272,32 @@ def test_an_interrupted_clip_leaves_the_old_file(tmp_path):
 )
 def test_impossible_clips_are_refused(tmp_path, name, options, message):
     with pytest.raises(InputError, match=message):
-        animate(panels(4), H36M17, tmp_path / name, fps=50, **options)
+        animate(panels(4), H36M17, tmp_path / name, Clip(fps=50, **options))
     assert not list(tmp_path.iterdir())
 
 
 def test_panels_must_go_together(tmp_path):
     unlike = [PosePanel("a", clip(4)), PosePanel("b", clip(5))]
     with pytest.raises(InputError, match="same frames"):
-        animate(unlike, H36M17, tmp_path / "clip.gif", fps=50)
+        animate(unlike, H36M17, tmp_path / "clip.gif", Clip(fps=50))
     with pytest.raises(InputError, match="same frames"):
-        animate([PosePanel("a", clip(4)[:, :16])], H36M17, tmp_path / "clip.gif", fps=50)
+        animate([PosePanel("a", clip(4)[:, :16])], H36M17, tmp_path / "clip.gif", Clip(fps=50))
     with pytest.raises(InputError, match="no frames"):
-        animate([PosePanel("a", clip(4)[:0])], H36M17, tmp_path / "clip.gif", fps=50)
+        animate([PosePanel("a", clip(4)[:0])], H36M17, tmp_path / "clip.gif", Clip(fps=50))
     with pytest.raises(InputError, match="no joint"):
-        animate([PosePanel("a", clip(4) * np.nan)], H36M17, tmp_path / "clip.gif", fps=50)
+        animate([PosePanel("a", clip(4) * np.nan)], H36M17, tmp_path / "clip.gif", Clip(fps=50))
 
 
 def test_a_full_disk_keeps_the_old_clip(tmp_path):
     """ffmpeg's own failures do not reach us; what it wrote is counted."""
     path = tmp_path / "clip.mp4"
     drawn = np.random.default_rng(0).integers(0, 255, (20, 120, 160, 3), dtype=np.uint8)
-    write_clip(drawn, path, 25)
+    write_clip(drawn, path, Clip(fps=25))
     old, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
         with pytest.raises((OSError, InputError), match="clip.mp4"):
-            write_clip(drawn, path, 25)
+            write_clip(drawn, path, Clip(fps=25))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -29,9 +29,10 @@ from data_prep.checks.anatomy import (
     shape_error,
 )
 from data_prep.reading.layouts import detections, level_camera
-from data_prep.source import Source, source, two_numbers
+from data_prep.source import Source, source
 from data_prep.sources.h36m.files import Key, renamed
 from data_prep.sources.h36m.source import FPS, SOURCE, TERMS
+from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy

@@ -15,7 +15,7 @@ from data_prep.cameras.noise import seeded
 from data_prep.checks.anatomy import check_bones
 from data_prep.reading.splitting import PARTS, SPLIT
 from data_prep.reading.takes import find_takes
-from data_prep.source import Source, source, two_numbers
+from data_prep.source import Source, source
 from data_prep.sources.mocap.source import (
     FPS,
     check_upright,
@@ -40,6 +40,7 @@ from data_prep.sources.scenes.layout import (
     strangers,
     through,
 )
+from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Video, write_video

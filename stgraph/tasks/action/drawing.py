@@ -1,11 +1,11 @@
 """A recognised clip animated: every joint's contribution on the moving skeletons, beside the running prediction."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -19,15 +19,15 @@ from stgraph.figures.animation import (
     LEFT,
     MIDDLE,
     RIGHT,
-    View,
     bone_colours,
     bounds,
     on_screen,
     segments,
     upright,
 )
+from stgraph.figures.clip import Clip, View
 from stgraph.figures.page import NOTE, Clock, Page, shorten
-from stgraph.figures.video import film
+from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
 WIDTH, HEIGHT = 760, 400  # pixels, at which everything has its design size
@@ -279,86 +279,42 @@ def _key(axes: Axes, skeleton: Skeleton, scale: float) -> None:
         axes.text(start + 15, 12, name, **style)
 
 
-def clip_frames(
-    clip: RecognisedClip,
-    skeleton: Skeleton,
-    *,
-    fps: float | int,
-    view: View | None = None,
-    size: tuple[int, int] = (WIDTH, HEIGHT),
-    title: str = "",
-    caption: str = "",
-    note: str = "",
-    indices: Sequence[int] | None = None,
-) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Draw a recognised clip, frame by frame: the joints' contributions beside the running prediction.
+def clip_page(recognised: RecognisedClip, skeleton: Skeleton, clip: Clip) -> Page:
+    """The page that shows a recognised clip: the joints' contributions beside the running prediction.
 
-    Args:
-        fps: frames a second of the pose.
-        view: of 3D poses.
-        size: width and height, pixels.
-        title: of the clip; the name of its class is added where it has none. caption: below.
-        note: stands out beside the title ("synthetic data").
-        indices: which frames to draw; all where not given.
+    The name of the clip's class is added to the title where it is not part of it.
 
     Raises:
         InputError: another number of joints than the skeleton's, no joint to draw, or a picture too small to read.
     """
-    if clip.pose.shape[2] != len(skeleton):
-        raise InputError(f"pose {clip.pose.shape}: expected the {len(skeleton)} joints of {skeleton.name}")
-    (width, height), scale = size, min(size[0] / WIDTH, size[1] / HEIGHT)
+    if recognised.pose.shape[2] != len(skeleton):
+        raise InputError(f"pose {recognised.pose.shape}: expected the {len(skeleton)} joints of {skeleton.name}")
+    size = width, height = clip.pixels((WIDTH, HEIGHT))
+    scale = min(width / WIDTH, height / HEIGHT)
     if scale < 0.4 or max(size) > 8192:
         least = f"{0.4 * WIDTH:.0f} x {0.4 * HEIGHT:.0f}"
         raise InputError(f"size {width} x {height}: expected at least {least} pixels and at most 8192 a side")
-    if clip.label is not None and clip.classes[clip.label] not in title:
-        title = f"{title}  ({clip.classes[clip.label]})"
-    page = Page(size, scale, title, caption, note)
+    if recognised.label is not None and recognised.classes[recognised.label] not in clip.title:
+        clip = replace(clip, title=f"{clip.title}  ({recognised.classes[recognised.label]})")
+    page = Page(clip, size, scale)
 
     middle = 0.55 * width / scale
-    people = _People(page.axes(8, 56, middle, -34), clip, skeleton, scale, view or View())
+    people = _People(page.axes(8, 56, middle, -34), recognised, skeleton, scale, clip.view)
     _key(page.axes(8, 28, middle, 52), skeleton, scale)
     bars, strip, line = (page.axes(middle + 22, bottom, -14, top) for bottom, top in ((98, -38), (58, 72), (38, 90)))
-    prediction = _Prediction(bars, strip, clip, scale)
+    prediction = _Prediction(bars, strip, recognised, scale)
     words = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3", "transform": line.transAxes}
     line.text(0, 0.85, "likeliest class along time", **words)
-    if clip.label is not None:
+    if recognised.label is not None:
         legend = line.text(1, 0.85, "■ wrong", ha="right", **words | {"color": WRONGLY})
         edge = 1 - (legend.get_window_extent().width + 6 * scale) / line.get_window_extent().width
         line.text(edge, 0.85, "■ right", ha="right", **words | {"color": RIGHTLY})
     clock = line.text(0, 0.12, "", **words | {"fontsize": 10 * scale})
-    stages = [people, prediction, Clock(clock, fps, len(clip))]
-    yield from page.play(stages, range(len(clip)) if indices is None else indices)
+    page.stages += [people, prediction, Clock(clock, clip.fps, len(recognised))]
+    return page
 
 
-def animate_clip(
-    clip: RecognisedClip,
-    skeleton: Skeleton,
-    path: Path | str,
-    *,
-    fps: float | int,
-    rate: float | int = 25.0,
-    size: tuple[int, int] = (WIDTH, HEIGHT),
-    view: View | None = None,
-    bitrate: int = 1500,
-    title: str = "",
-    caption: str = "",
-    note: str = "",
-) -> Path:
-    """Draw a recognised clip into a GIF or an MP4, beside its place and renamed when it is whole.
-
-    Args:
-        path: its ending decides the format.
-        fps: frames a second of the pose. rate: frames a second to draw, evenly chosen; the clip keeps its length.
-        bitrate: of an MP4, kbit/s.
-        others: see `clip_frames`.
-
-    Raises:
-        InputError: another ending than .gif or .mp4, a rate that the format cannot hold, or what `clip_frames` raises.
-    """
-    text = {"title": title, "caption": caption, "note": note}
-
-    def draw(size: tuple[int, int], indices: Sequence[int]) -> Iterator[np.ndarray]:
-        return clip_frames(clip, skeleton, fps=fps, view=view, size=size, indices=indices, **text)
-
-    colours = (*LEVELS, *map(tint, (LEFT, RIGHT, MIDDLE)), RIGHTLY, WRONGLY, OTHER, NOTE)
-    return film(draw, len(clip), Path(path), fps=fps, rate=rate, size=size, colours=colours, bitrate=bitrate)
+def animate_clip(recognised: RecognisedClip, skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
+    """Draw a recognised clip into a .gif or .mp4. Raises InputError as `clip_page` and `write_clip` do."""
+    drawn = clip_page(recognised, skeleton, clip).play(clip.indices(len(recognised)))
+    return write_clip(drawn, path, clip, (*LEVELS, *map(tint, (LEFT, RIGHT, MIDDLE)), RIGHTLY, WRONGLY, OTHER, NOTE))

@@ -8,8 +8,8 @@ from PIL import Image
 from scipy.ndimage import label
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import LEFT, RIGHT, View
-from stgraph.figures.page import Page
+from stgraph.figures.animation import LEFT, RIGHT
+from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import SKELETONS
 from stgraph.tasks.action.drawing import (
     LEVELS,
@@ -18,7 +18,7 @@ from stgraph.tasks.action.drawing import (
     WRONGLY,
     RecognisedClip,
     animate_clip,
-    clip_frames,
+    clip_page,
     ground_lines,
     shown_classes,
     tint,
@@ -40,7 +40,7 @@ def recognised(pose, level=0.5, chances=((0.7, 0.2, 0.1),), names=("sit", "stand
 
 
 def first(clip, skeleton=H36M17, **options):
-    return next(clip_frames(clip, skeleton, fps=25, **options))
+    return next(clip_page(clip, skeleton, Clip(fps=25, **options)).play([0]))
 
 
 def where(picture, colour, tolerance=0.02):
@@ -48,12 +48,10 @@ def where(picture, colour, tolerance=0.02):
     return np.abs(picture / 255 - to_rgb(colour)).max(-1) < tolerance
 
 
-def stages(monkeypatch, clip, skeleton=H36M17, **options):
+def stages(clip, skeleton=H36M17, **options):
     """The page of a clip and what moves on it."""
-    kept = []
-    monkeypatch.setattr(Page, "play", lambda page, parts, indices: kept.append((page, parts)) or iter(()))
-    assert list(clip_frames(clip, skeleton, fps=25, **options)) == []
-    return kept[0]
+    page = clip_page(clip, skeleton, Clip(fps=25, **options))
+    return page, page.stages
 
 
 @pytest.mark.parametrize("layout", ["openpose18", "ntu25", "coco17", "h36m17", "hand21"])
@@ -67,7 +65,7 @@ def test_every_joint_of_every_layout_is_whole_in_every_frame(layout, dimensions)
     way = np.zeros((3, 1, dimensions))
     way[:, 0, 0], way[:, 0, 1] = np.array([0, 4, -6]) * grid.max() / 10, np.array([0, 5, -3]) * grid.max() / 10
     clip = recognised((pose + way)[None], 1.0)
-    for picture in clip_frames(clip, skeleton, fps=25, view=View(0, 0)):
+    for picture in clip_page(clip, skeleton, Clip(fps=25, view=View(0, 0))).play(range(len(clip))):
         discs, count = label(where(picture[30:345, :PANEL], LEVELS[-1]))
         areas = np.bincount(discs.ravel())[1:]
         assert count == len(skeleton) and areas.min() > 0.8 * areas.max()
@@ -100,12 +98,12 @@ def test_discs_grow_and_darken_with_the_contribution():
     assert areas[0] < areas[1] < areas[2]
 
 
-def test_steps_of_the_model_are_spread_over_the_frames(monkeypatch):
+def test_steps_of_the_model_are_spread_over_the_frames():
     level = np.zeros((1, 2, len(H36M17)))
     level[:, 1] = 1
     clip = recognised(front(6), level, np.eye(3)[[0, 1, 2]])
     assert clip.steps(2).tolist() == [0, 0, 0, 1, 1, 1] and clip.steps(6).tolist() == list(range(6))
-    _, (people, prediction, _) = stages(monkeypatch, clip)
+    _, (people, prediction, _) = stages(clip)
     drawn, said = [], []
     for frame in range(6):
         people.update(frame)
@@ -116,28 +114,28 @@ def test_steps_of_the_model_are_spread_over_the_frames(monkeypatch):
     assert said == [f"{name}  100 %" for name in ("sit", "sit", "stand", "stand", "walk", "walk")]
 
 
-def test_who_is_absent_is_not_drawn(monkeypatch):
+def test_who_is_absent_is_not_drawn():
     pose = front(4, persons=2)
     pose[1, 2:] = np.nan
     clip = recognised(pose, np.where(np.isnan(pose[..., 0]), np.nan, 0.3))
-    _, (people, *_) = stages(monkeypatch, clip)
+    _, (people, *_) = stages(clip)
     for frame, persons in ((0, 2), (3, 1), (1, 2)):
         people.update(frame)
         assert len(people.discs.get_offsets()) == persons * len(H36M17)
         assert sum(len(bone) for bone in people.bones.get_segments()) == 2 * persons * len(H36M17.bones)
         assert [tag.get_visible() for tag in people.tags] == [True, persons == 2]
     alone = recognised(front(), seen=np.arange(len(H36M17)) != np.zeros((1, 4, 1)) + H36M17.index("LWrist"))
-    people = stages(monkeypatch, alone)[1][0]
+    people = stages(alone)[1][0]
     people.update(0)
     assert not people.tags and len(people.discs.get_offsets()) == len(H36M17) - 1
     assert sum(len(bone) == 2 for bone in people.bones.get_segments()) == len(H36M17.bones) - 1
 
 
-def test_nearer_bones_and_larger_contributions_are_on_top(monkeypatch):
+def test_nearer_bones_and_larger_contributions_are_on_top():
     pose = front(1, persons=2)
     pose[1] += [-1.6, 0, -1]  # before the first one
     level = np.random.default_rng(0).random(pose.shape[:3])
-    people = stages(monkeypatch, recognised(pose, level), view=View(0, 0))[1][0]
+    people = stages(recognised(pose, level), view=View(0, 0))[1][0]
     people.update(0)
     tints = people.bones.get_color()
     assert len(tints) == 2 * len(H36M17.bones) and np.all(np.diff(people.discs.get_sizes()) >= 0)
@@ -176,12 +174,12 @@ def test_shown_are_the_leaders_and_the_true_class():
 
 @pytest.mark.parametrize("size", [(760, 400), (1400, 500), (304, 160)])
 @pytest.mark.parametrize("number", [2, 400])
-def test_no_word_is_cut_or_covered(monkeypatch, size, number):
+def test_no_word_is_cut_or_covered(size, number):
     names = [f"{'passing American football' if number > 2 else 'sit'} (not in game) {k}" for k in range(number)]
     chances = np.random.default_rng(0).dirichlet(np.ones(number), 4)
     clip = recognised(front(4, persons=2), 1.0, chances, names, label=1)
     words = {"title": "S001C001P001R001A001 " * 8, "caption": "of this and that " * 20, "note": "synthetic data"}
-    page, parts = stages(monkeypatch, clip, size=size, **words)
+    page, parts = stages(clip, size=size, **words)
     for frame in (0, 3):
         for part in parts:
             part.update(frame)
@@ -206,7 +204,7 @@ def test_the_ground_has_a_few_squares_under_all_of_the_motion(size):
 
 def test_files(tmp_path):
     clip = recognised(front(20), np.linspace(0, 1, 20)[None, :, None].repeat(len(H36M17), 2), label=0)
-    path = animate_clip(clip, H36M17, tmp_path / "clip.gif", fps=50, rate=25, title="S1/a")
+    path = animate_clip(clip, H36M17, tmp_path / "clip.gif", Clip(fps=50, rate=25, title="S1/a"))
     with Image.open(path) as picture:
         assert picture.size == (760, 400) and picture.n_frames == 10
         picture.seek(9)
@@ -214,7 +212,7 @@ def test_files(tmp_path):
     assert (drawn[0, 600] == 255).all()  # white stays white
     for colour in (LEVELS[-1], RIGHTLY, tint(LEFT), tint(RIGHT)):
         assert where(drawn, colour, 0.05).sum() > 20
-    assert animate_clip(clip, H36M17, tmp_path / "clip.mp4", fps=50, size=(761, 401)).stat().st_size > 1000
+    assert animate_clip(clip, H36M17, tmp_path / "clip.mp4", Clip(fps=50, size=(761, 401))).stat().st_size > 1000
 
 
 @pytest.mark.parametrize(
@@ -240,5 +238,5 @@ def test_clips_that_cannot_be_drawn_are_refused(tmp_path):
     with pytest.raises(InputError, match="no joint"):
         first(recognised(front() * np.nan))
     with pytest.raises(InputError, match="size 200 x 100"):
-        animate_clip(recognised(front()), H36M17, tmp_path / "clip.gif", fps=25, size=(200, 100))
+        animate_clip(recognised(front()), H36M17, tmp_path / "clip.gif", Clip(fps=25, size=(200, 100)))
     assert not list(tmp_path.iterdir())
