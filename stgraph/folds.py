@@ -7,23 +7,8 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.cli.options import engine_options
-from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.formats.files import replaced
-from stgraph.training.comparison import entries
-from stgraph.training.cross_validation import (
-    Fitting,
-    Row,
-    add_baselines,
-    fold,
-    folds_facts,
-    folds_markdown,
-    fused,
-    subjects_of,
-)
-from stgraph.training.engine import Engine
-from stgraph.training.progress import Terminal
-from stgraph.training.run import REPORTS
+from stgraph.settings.places import REPORTS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,22 +41,29 @@ def check(args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stgraph.data.dataset import Dataset
+    from stgraph.formats.files import replaced
+    from stgraph.training import cross_validation as folding
+    from stgraph.training.comparison import entries
+    from stgraph.training.engine import Engine
+    from stgraph.training.progress import Terminal
+
     check(args)
     dataset, folds = Dataset(args.data), {}
-    fitting = Fitting(Engine(args.device, precision=args.precision), Terminal(), args.views)
-    for subject in subjects_of(dataset, args.subjects):  # before anything is trained
+    fitting = folding.Fitting(Engine(args.device, precision=args.precision), Terminal(), args.views)
+    for subject in folding.subjects_of(dataset, args.subjects):  # before anything is trained
         overrides = [f"data.test={json.dumps([subject])}", *args.set]
-        folds[subject] = fold(entries(args.exps, args.data, args.detector, overrides, args.seeds), subject, dataset)
-    rows, bases = {exp: Row(exp) for exp in args.exps}, {}
+        folds[subject] = folding.fold(entries(args.exps, args.data, args.detector, overrides, args.seeds), subject, dataset)
+    rows, bases = {exp: folding.Row(exp) for exp in args.exps}, {}
     for subject, chosen in folds.items():
         for exp, row in rows.items():
             print(f"{exp} without {subject}", flush=True)
             row.train([entry for entry in chosen if entry.exp == exp], subject, dataset, fitting)
-        add_baselines(bases, chosen[0], rows[args.exps[0]], subject, dataset, fitting)
+        folding.add_baselines(bases, chosen[0], rows[args.exps[0]], subject, dataset, fitting)
     table = [*bases.values(), *rows.values()]
-    table += [fused(list(rows.values()), args.fuse)] if args.fuse else []
+    table += [folding.fused(list(rows.values()), args.fuse)] if args.fuse else []
     text, path = (
-        folds_markdown(table, folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)),
+        folding.folds_markdown(table, folding.folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)),
         args.out / "folds.md",
     )
     with replaced(path) as temporary:

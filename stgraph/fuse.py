@@ -7,14 +7,11 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.scoring.clip_report import CLIP_PLOTS, clip_lines
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.scoring.fusion import best_weights, fuse, run_weights
-from stgraph.training.report import ReportKind, opening, write_json
-from stgraph.training.run import REPORTS, evaluation_folder
+from stgraph.settings.places import REPORTS, evaluation_folder
 
 MOST_CHOSEN = 6  # runs whose weights are tried with one another
-FUSED = ReportKind(lambda report: "\n".join([*opening(report["about"]), *clip_lines(report)]), CLIP_PLOTS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,6 +37,9 @@ def read(names: Iterable[str], part: str) -> dict[str, ClipScores]:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stgraph.scoring.clip_report import CLIP_PLOTS, clip_lines
+    from stgraph.training.report import ReportKind, opening, write_json
+
     weights = run_weights(args.runs)
     if args.choose:
         if set(weights.values()) != {1.0}:
@@ -60,9 +60,10 @@ def main(args: argparse.Namespace) -> None:
     }
     report = replace(fused, about=about).report()
     report["alone"] = {name: each.report()["metrics"]["top1"] for name, each in scores.items()}
-    paths = FUSED.write(report, args.out)
+    kind = ReportKind(lambda report: "\n".join([*opening(report["about"]), *clip_lines(report)]), CLIP_PLOTS)
+    paths = kind.write(report, args.out)
     paths += [write_json(report, args.json)] if args.json else []
-    print(FUSED.markdown(report))
+    print(kind.markdown(report))
     print(f"written: {', '.join(map(str, paths))}")
 
 

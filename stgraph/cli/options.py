@@ -1,19 +1,24 @@
 """Options that commands share."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.settings.params import Settings
-from stgraph.training.engine import DEVICES, PRECISIONS, Engine
-from stgraph.training.run import Run, data_file
+from stgraph.settings.hardware import DEVICES, PRECISIONS
+
+if TYPE_CHECKING:
+    from stgraph.data.dataset import Dataset
+    from stgraph.settings.params import Settings
+    from stgraph.training.task_run import TaskRun
 
 
 def engine_options(arguments: argparse.ArgumentParser) -> None:
     """Where and how precisely to compute."""
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
-    arguments.add_argument("--precision", default="32", choices=list(PRECISIONS), help="%(default)s")
+    arguments.add_argument("--precision", default="32", choices=PRECISIONS, help="%(default)s")
 
 
 def run_options(arguments: argparse.ArgumentParser) -> None:
@@ -24,24 +29,34 @@ def run_options(arguments: argparse.ArgumentParser) -> None:
     engine_options(arguments)
 
 
-def open_run(args: argparse.Namespace) -> tuple[Run, Dataset]:
+def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
     """The run and the dataset that `run_options` asked for."""
-    run = Run.load(args.exp, Engine(args.device, precision=args.precision))
+    from stgraph.settings.checkpoints import weights_file
+
+    weights_file(args.exp)  # a wrong name is refused before torch is loaded
+    from stgraph.data.dataset import Dataset
+    from stgraph.training.engine import Engine
+    from stgraph.training.run import data_file
+    from stgraph.training.task_run import TaskRun
+
+    run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
     return run, Dataset(args.data or data_file(run.settings))
-
-
-# What shows the results of an experiment of each task.
-INSTEAD = {
-    "lifting": "score and draw lifters with `python -m stgraph.evaluate` and `python -m stgraph.render`",
-    "action": "score and draw recognisers with `python -m stgraph.evaluate` and `python -m stgraph.render`",
-    "dynamics": "follow people with `python -m stgraph.track`, and score it with `python -m stgraph.evaluate`",
-}
 
 
 def check_task(exp: str, settings: Settings, *served: str) -> None:
     """Raises InputError for an experiment of a task that a command does not serve."""
+    from stgraph.settings.registry import TASKS
+
     if (task := settings.task["name"]) not in served:
         raise InputError(
-            f"{exp}: is an experiment of task {task!r}; this command takes those of {' and '.join(map(repr, served))}; "
-            f"{INSTEAD[task]}"
+            where=exp,
+            found=f"an experiment of task {task!r}",
+            expected=f"one of {' or '.join(map(repr, served))}",
+            remedy=TASKS.get(task).served_by,
         )
+
+
+def positive(option: str, value: float | None) -> None:
+    """Raises InputError where an option has a value that is not above 0 and finite."""
+    if value is not None and not 0 < value < float("inf"):
+        raise InputError(where=f"--{option}", found=f"{value:g}", expected="a finite number above 0")

@@ -50,7 +50,8 @@ class Model(nn.Module):
     published implementation has a method `to_published()` that gives its weights under the published names.
 
     Attributes:
-        tasks: which tasks it serves.
+        serves: the kinds of output it gives, one of which a task needs: "frames" (of every frame), "clips" (classes
+            of a whole clip), "tracks" (of the next frame, from a memory).
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
         stride: frames of the input that one step of the features stands for.
@@ -59,7 +60,7 @@ class Model(nn.Module):
             window of whatever length. Long recordings then go through in long pieces.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("lifting", "action")
+    serves: ClassVar[tuple[str, ...]] = ("frames", "clips")
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
     predicts_root: ClassVar[bool] = True

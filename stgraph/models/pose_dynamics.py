@@ -77,7 +77,7 @@ class PoseDynamics(Model):
         fade: seconds in which the confidence of a joint that is not detected halves.
     """
 
-    tasks = ("dynamics",)
+    serves = ("tracks",)
 
     def __init__(
         self,

@@ -5,15 +5,18 @@ import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError, create_model
 
 from stgraph.errors import InputError
-from stgraph.settings.registry import MODELS, TASKS, Registry
+from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry
 from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
 FOLDER = Path("params")
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Settings(Section):
@@ -78,64 +81,68 @@ def validate(values: object, where: str) -> Settings:
     """Check every section. Raises InputError that lists all problems with their paths."""
     problems: list[str] = []
     if not isinstance(values, dict):
-        raise InputError(f"{where}: found {type(values).__name__}, expected an object of sections task, data, model")
-    settings = _section(_settings_of(_data_schema(values.get("task"))), values, (), problems)
+        raise InputError(where=where, found=type(values).__name__, expected="an object of sections task, data, model")
+    task_name, data_class = _named(TASKS, values.get("task")), None
+    if task_name:
+        data_class = cast(type[DataSettings], TASKS.get(task_name).data_class())
+    settings = _section(_settings_of(data_class), values, (), problems)
     named = {
         "task": _named_section(TASKS, values.get("task"), problems),
         "model": _named_section(MODELS, values.get("model"), problems),
     }
-    data = settings.data if settings else _section(_data_schema(values.get("task")), values.get("data"), None, problems)
-    for section in ("data", "optim") if settings else ("data",) if data else ():
-        found = data if section == "data" else settings.optim
-        problems += [f"{section}.{problem}" for problem in found.problems()]
-    for name, registry in (("task", TASKS), ("model", MODELS)):
-        if data and named[name]:
-            section = named[name].model_dump()
-            check = registry.get(section["name"]).check
-            problems += [f"{name}.{problem}" for problem in _impossible(check, section, data)]
+    if settings:
+        problems += [f"optim.{problem}" for problem in settings.optim.problems()]
+    if data_class and (data := settings.data if settings else _section(data_class, values.get("data"), None, problems)):
+        problems += [f"data.{problem}" for problem in data.problems()]
+        for registry in (TASKS, MODELS):
+            if section := named[registry.kind]:
+                cls = cast(type[ModelClass], registry.class_of(section["name"]))
+                problems += [f"{registry.kind}.{problem}" for problem in _impossible(cls.check, section, data)]
     if named["task"] and named["model"]:
-        problems += _misfits(named["task"], named["model"].name)
-    if problems:
-        raise InputError(f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}\n  " + "\n  ".join(problems))
-    return settings.model_copy(update={name: section.model_dump() for name, section in named.items()})
+        problems += _misfits(named["task"], named["model"]["name"])
+    if problems or not settings:
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        raise InputError("\n  ".join([count, *problems]), where=where)
+    return settings.model_copy(update=named)
 
 
 def _impossible(check: Callable[[dict, int], list[str]], section: dict, data: DataSettings) -> list[str]:
     """What a section cannot do with the frames of training, and with those of scoring where they are others."""
-    lengths = {"frames": data.frames, "test_frames": getattr(data, "test_frames", None)}
-    found = {key: check(section, frames) for key, frames in lengths.items() if frames}
-    named = (problem.replace("data.frames", f"data.{key}") for key, each in found.items() for problem in each)
-    return list(dict.fromkeys(named))
+    problems = []
+    for key in ("frames", "test_frames"):
+        if frames := getattr(data, key, None):
+            problems += [problem.replace("data.frames", f"data.{key}") for problem in check(section, frames)]
+    return list(dict.fromkeys(problems))
 
 
-def _misfits(task: BaseModel, model: str) -> list[str]:
+def _misfits(task: dict, model: str) -> list[str]:
     """What the task asks for and the model does not have."""
-    cls = MODELS.get(model)
-    if task.name not in cls.tasks:
-        fitting = [name for name in MODELS.names() if task.name in MODELS.get(name).tasks]
-        return [f'model.name: found "{model}"; task "{task.name}" is for {", ".join(fitting)}']
+    cls, needs = MODELS.get(model), TASKS.get(task["name"]).needs
+    if needs not in cls.serves:
+        fitting = [name for name in MODELS.names() if needs in MODELS.get(name).serves]
+        return [f'model.name: found "{model}"; task "{task["name"]}" is for {", ".join(fitting)}']
     if cls.predicts_root:
         return []
     return [
         f"task.{key}: found {json.dumps(value)}; model {model!r} gives the root no output"
         for key, value in (("output", "global"), ("root", "learned"))
-        if getattr(task, key, None) == value
+        if task.get(key) == value
     ]
 
 
 @lru_cache
-def _settings_of(data: type[DataSettings]) -> type[Settings]:
-    """Settings whose data section is of this class."""
-    return create_model("Settings", __base__=Settings, data=(data, ...))
+def _settings_of(data: type[DataSettings] | None) -> type[Settings]:
+    """Settings whose data section is of this class; of any content where the task is not known."""
+    return create_model("Settings", __base__=Settings, data=(data or dict[str, Any], ...))
 
 
-def _data_schema(task: Any) -> type[DataSettings]:
-    """The data section that a task section asks for; that of the first task where it names none that there is."""
-    name = task.get("name") if isinstance(task, dict) else None
-    return TASKS.get(name if name in TASKS.names() else "lifting").data
+def _named(registry: Registry, section: object) -> str | None:
+    """The name in a task or model section, where there is such a task or model."""
+    name = section.get("name") if isinstance(section, dict) else None
+    return name if name in registry.names() else None
 
 
-def _section(schema: type[BaseModel], values: Any, path: tuple | None, problems: list[str]) -> Any:
+def _section(schema: type[Checked], values: object, path: tuple | None, problems: list[str]) -> Checked | None:
     """A validated section, or None with its problems added (unless `path` is None)."""
     try:
         return schema.model_validate_json(json.dumps(values))
@@ -145,15 +152,16 @@ def _section(schema: type[BaseModel], values: Any, path: tuple | None, problems:
         return None
 
 
-def _named_section(registry: Registry, values: Any, problems: list[str]) -> Any:
-    """The task or model section, checked against the class it names."""
+def _named_section(registry: Registry, values: object, problems: list[str]) -> dict | None:
+    """The task or model section with its defaults, checked against the class it names."""
     if not isinstance(values, dict):
         return None  # reported with the sections
-    name = values.get("name")
-    if name not in registry.names():
-        problems.append(f"{registry.kind}.name: found {name!r}; expected one of {', '.join(registry.names())}")
+    if not (name := _named(registry, values)):
+        found, names = values.get("name"), ", ".join(registry.names())
+        problems.append(f"{registry.kind}.name: found {found!r}; expected one of {names}")
         return None
-    return _section(registry.schema(name), values, (registry.kind,), problems)
+    section = _section(registry.schema(name), values, (registry.kind,), problems)
+    return section.model_dump() if section else None
 
 
 def explain(problem: dict, path: tuple, schema: type[BaseModel]) -> str:

@@ -25,6 +25,8 @@ class DataSettings(Section):
     """What every task says of its data."""
 
     dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
+    detector: str | None = Field(description="2D detections that are the input; null: the 3D poses")
+    frames: PositiveInt = Field(description="length of a sample")
     skeleton: Literal[tuple(SKELETONS)] | dict[str, Any] | None = Field(
         None, description="take these joints: a layout, or one given by names, parents and centre; null: all there are"
     )
@@ -32,6 +34,11 @@ class DataSettings(Section):
     validation: Subjects = Field([], description="subjects that choose the best epoch; empty: the last epoch is it")
     test: Subjects = Field(None, description="subjects that `evaluate` scores; null: as the file's split says")
     actions: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these actions alone")
+
+    @property
+    def channels(self) -> int:
+        """Of the model's input: x, y, or x, y, z."""
+        return 2 if self.detector else 3
 
     def problems(self) -> list[str]:
         """Subjects that are in two parts."""
@@ -51,7 +58,6 @@ class DataSettings(Section):
 class SplitSettings(DataSettings):
     """Data whose parts may be those of the file's split."""
 
-    detector: str | None = Field(description="2D detections that are the input; null: the 3D poses")
     cameras: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these cameras alone")
     split: str = Field("standard", description="the file's split that says what is trained and tested on")
 

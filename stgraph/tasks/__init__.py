@@ -1,1 +1,1 @@
-"""Tasks: which inputs and heads a model needs, and the loss and errors of a batch. One folder each."""
+"""Tasks: a folder each, whose entry in `stgraph.settings.registry.TASKS` is all that the rest of the toolkit knows."""

@@ -15,9 +15,10 @@ from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.settings.params import Settings, validate
+from stgraph.settings.places import CHECKPOINTS
 from stgraph.skeleton import Skeleton
 
-FOLDER = Path("checkpoints")
+FOLDER = CHECKPOINTS
 
 
 @dataclass(frozen=True)

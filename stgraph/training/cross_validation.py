@@ -13,11 +13,12 @@ from stgraph.formats.markdown import markdown_table
 from stgraph.scoring.clip_scores import ClipScores
 from stgraph.scoring.fusion import fuse
 from stgraph.settings.params import Settings, with_data
+from stgraph.settings.registry import TASKS
 from stgraph.training.comparison import Entry
 from stgraph.training.cost import parameters
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Listener
-from stgraph.training.run import Run
+from stgraph.training.task_run import TaskRun
 
 
 @dataclass
@@ -61,10 +62,10 @@ class Row:
     def train(self, entries: Iterable[Entry], subject: str, dataset: Dataset, fitting: "Fitting") -> None:
         """Train the experiment without a subject, once for each seed, and score it on the subject."""
         for entry in entries:
-            run = Run.create(entry.name, entry.settings, dataset, fitting.engine)
+            run = TaskRun.create(entry.name, entry.settings, dataset, fitting.engine)
             minutes = run.fit(dataset, fitting.listener, resume=True).seconds / 60
             self.minutes, self.parameters = (self.minutes or 0) + minutes, parameters(run)
-            scores = Run.load(entry.name, fitting.engine).recognise(dataset, views=fitting.views)
+            scores = TaskRun.load(entry.name, fitting.engine).clip_scores(dataset, views=fitting.views)
             self.scores.setdefault(subject, []).append(scores)
 
 
@@ -98,6 +99,10 @@ def fold(entries: Sequence[Entry], subject: str, dataset: Dataset) -> list[Entry
             raise InputError(
                 "is a trained run", where=entry.exp, remedy="name the experiment in params/ that it was made from"
             )
+        task = TASKS.get(entry.settings.task["name"])
+        if task.run_class().clip_scores is TaskRun.clip_scores:
+            found, expected = f"an experiment of task {task.name!r}", "one that recognises clips"
+            raise InputError(where=entry.exp, found=found, expected=expected, remedy=task.served_by)
     return [
         replace(entry, name=f"folds/{entry.name}", settings=without_subject(entry.settings, subject, dataset))
         for entry in entries
@@ -132,7 +137,7 @@ def add_baselines(
     Args:
         rows: of the baselines by name. first: results of `entry`'s experiment.
     """
-    run = Run.create(entry.name, entry.settings, dataset, fitting.engine)
+    run = TaskRun.create(entry.name, entry.settings, dataset, fitting.engine)
     for name, scores in run.clip_baselines(dataset, first.scores[subject][0]).items():
         rows.setdefault(name, Row(name)).scores[subject] = [scores]
 

@@ -10,10 +10,15 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from stgraph.errors import InputError
+from stgraph.settings.hardware import DEVICES, PRECISIONS  # noqa: F401
 from stgraph.training.allocator import keep_freed_memory
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "64": "32-true"}  # 64: weights and data are doubles themselves
+# 64: weights and data are doubles themselves.
+FABRIC_PRECISIONS = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "64": "32-true",
+}
 
 
 @runtime_checkable
@@ -63,7 +68,7 @@ class Engine(Fabric):
             strategy="ddp" if devices * nodes > 1 else "auto",
             devices=devices,
             num_nodes=nodes,
-            precision=PRECISIONS[precision],
+            precision=FABRIC_PRECISIONS[precision],
         )
         self.double = precision == "64"
         self._moved: dict[int, tuple[Tensor, Tensor]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -24,10 +24,8 @@ from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.training.checkpoint import Weights, load_last, save_last, save_weights
 from stgraph.training.curves import plot_training
+from stgraph.training.run import Run
 from stgraph.training.schedule import by_epochs, learning_rate, norm_momentum, optimizer_for
-
-if TYPE_CHECKING:
-    from stgraph.training.run import Run
 
 
 class Listener:
@@ -88,6 +86,16 @@ class Step:
     interrupt: bool
 
 
+class FitOptions(TypedDict, total=False):
+    """How long and where from; see `Fit`."""
+
+    resume: bool
+    restart: bool
+    minutes: float | None
+    save_minutes: float
+    compile: bool
+
+
 class Fit:
     """Trains a run until its epochs, its patience or its minutes are used up.
 
@@ -112,16 +120,12 @@ class Fit:
 
     def __init__(
         self,
-        run: "Run",
+        run: Run,
         dataset: Dataset,
         listener: Listener,
-        *,
-        resume: bool = False,
-        restart: bool = False,
-        minutes: float | None = None,
-        save_minutes: float = 10.0,
-        compile: bool = False,
+        **options: Unpack[FitOptions],
     ) -> None:
+        resume, restart, minutes = options.get("resume"), options.get("restart", False), options.get("minutes")
         optim, engine = run.settings.optim, run.engine
         self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
         self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
@@ -143,9 +147,11 @@ class Fit:
                 f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it and "
                 "choose another --name"
             )
-        self.forward, self.optimizer = engine.setup(torch.compile(run.model) if compile else run.model, optimizer)
+        self.forward, self.optimizer = engine.setup(
+            torch.compile(run.model) if options.get("compile") else run.model, optimizer
+        )
         self.budget = math.inf if minutes is None else 60 * minutes
-        self.save_seconds = 60 * save_minutes
+        self.save_seconds = 60 * options.get("save_minutes", 10.0)
         # A single step can be asked for by itself; `fit` sets these anew.
         self.started = self.saved = time.monotonic()
         self.stop_requested: Callable[[], bool] = lambda: False

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from stgraph.formats.files import replaced
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SYNTHETIC = (
     "> **Synthetic data.** The motion was made by a program. These numbers show that everything works; they say "
@@ -17,7 +19,7 @@ SYNTHETIC = (
 
 @dataclass(frozen=True)
 class ReportKind:
-    """How a task's report is told in Markdown, and what is drawn of it.
+    """A task's report as Markdown, and its plots.
 
     Attributes:
         markdown: what was scored and how, the scores, tables by group, and the plots.
@@ -25,7 +27,7 @@ class ReportKind:
     """
 
     markdown: Callable[[Mapping], str]
-    plots: Mapping[str, Callable[[Mapping], Figure | None]]
+    plots: Mapping[str, Callable[[Mapping], "Figure | None"]]
 
     def write(self, report: Mapping, folder: Path | str) -> list[Path]:
         """Write report.json, report.md and a PNG per plot, each beside its place and renamed. Returns their paths."""

@@ -1,83 +1,110 @@
-"""Run: an experiment that is created or loaded, fitted, evaluated. Devices, precision and processes live here."""
+"""Run: an experiment that is created or loaded; what of it no command decides."""
 
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset
+from stgraph.data.splits import in_split, part
 from stgraph.errors import InputError
 from stgraph.models.base import Model
+from stgraph.settings import places
 from stgraph.settings.params import Settings
-from stgraph.settings.registry import MODELS, TASKS, Registry, build
+from stgraph.settings.places import CHECKPOINTS, DATA, REPORTS, evaluation_folder, weights_file  # noqa: F401
+from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
-from stgraph.training.checkpoint import FOLDER, Origin, load_weights
+from stgraph.training.checkpoint import Origin, load_weights
 from stgraph.training.engine import Engine, Samples
-from stgraph.training.loop import Fit, Listener, Progress
+from stgraph.training.task import Batch, Outputs, TaskT
 
 FRAMES_AT_ONCE = 16384
-DATA, REPORTS = Path("data"), Path("reports")
-RUNS = Registry("task", "stgraph.tasks")
 
 
-class Run:
+RunT = TypeVar("RunT", bound="Run")
+
+
+class Run(Generic[TaskT]):
     """One experiment. Each task has a subclass, which says what it is trained and scored on.
 
     Attributes:
         name: what it is called; its files are in checkpoints/NAME.
         settings, skeleton, origin: what it is made from.
         task, model: as the settings name them.
+        epoch: that the weights are of.
     """
 
     epoch: float = 0.0
 
-    @property
-    def scored_alone(self) -> tuple[str, ...]:
-        """Settings that say what is scored and nothing of what is trained on: they may change on resuming."""
-        return ("data.test",)
-
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
-        self.folder = FOLDER / name
-        self.task = build(TASKS, settings.task, skeleton)
+        self.folder = CHECKPOINTS / name
+        self.task: TaskT = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
         context = {"in_channels": settings.data.channels, "heads": self.task.heads}
         self.model: Model = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
 
-    @staticmethod
-    def create(name: str, settings: Settings, dataset: Dataset, engine: Engine) -> "Run":
+    @property
+    def entry(self) -> TaskEntry:
+        """What is known of its task."""
+        return TASKS.get(self.settings.task["name"])
+
+    @property
+    def scored_alone(self) -> tuple[str, ...]:
+        """Settings that say what is scored and nothing of what is trained on: they may change on resuming.
+
+        Without named training subjects, all others are trained on: then the test part says that, too.
+        """
+        return () if self.settings.data.train is None else ("data.test",)
+
+    @classmethod
+    def of_task(
+        cls: type[RunT], name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine
+    ) -> RunT:
+        """A run of the class that the settings' task names. Raises InputError where that is none of this class."""
+        entry = TASKS.get(settings.task["name"])
+        if not issubclass(entry.run_class(), cls):
+            found = f"an experiment of task {entry.name!r}"
+            raise InputError(where=f"--exp {name}", found=found, expected=cls.__name__, remedy=entry.served_by)
+        return cast(type[RunT], entry.run_class())(name, settings, skeleton, origin, engine)
+
+    @classmethod
+    def create(cls: type[RunT], name: str, settings: Settings, dataset: Dataset, engine: Engine) -> RunT:
         """A new run for a dataset; what the settings leave to the dataset is settled."""
-        kind = RUNS.get(settings.task["name"])
         rates = set(dataset.recordings["fps"].tolist())
         fps = rates.pop() if len(rates) == 1 else None
         origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic, fps)
-        return kind(name, kind.settle(settings, dataset), chosen_skeleton(settings, dataset), origin, engine)
+        settings = cast(type[Run], TASKS.get(settings.task["name"]).run_class()).settle(settings, dataset)
+        return cls.of_task(name, settings, chosen_skeleton(settings, dataset), origin, engine)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
         """The settings with what they leave to the dataset, such as subjects and classes."""
-        raise NotImplementedError
+        return settings
 
-    @staticmethod
-    def load(name: str, engine: Engine) -> "Run":
+    @classmethod
+    def load(cls: type[RunT], name: str, engine: Engine) -> RunT:
         """A trained run by its name or by the path of a .safetensors file.
 
         Raises:
-            InputError: no such checkpoint (those there are get listed), or weights that do not fit their settings.
+            InputError: no such checkpoint (those there are get listed), weights that do not fit their settings, or a
+                run of another class than this.
         """
         path = weights_file(name)
         weights = load_weights(path)
-        run = RUNS.get(weights.settings.task["name"])(
-            path.parent.name, weights.settings, weights.skeleton, weights.origin, engine
-        )
+        run = cls.of_task(path.parent.name, weights.settings, weights.skeleton, weights.origin, engine)
         try:
             run.model.load_state_dict(weights.state)
         except RuntimeError as error:
             raise InputError(
-                f"{path}: not the weights of the model {weights.settings.model['name']!r} that its settings describe; "
-                f"train or convert it again ({error})"
+                f"not the weights of the model {weights.settings.model['name']!r} that its settings describe ({error})",
+                where=path,
+                remedy="train or convert it again",
             ) from error
         run.epoch = weights.epoch
         run.model = engine.to_device(run.model).eval()
@@ -94,37 +121,35 @@ class Run:
         """
         path = weights_file(name)
         weights = load_weights(path)
-        others = {key: list(weights.settings.task.get(key) or ()) for key in ("classes", "actions")}
-        mine = {key: list(self.settings.task.get(key) or ()) for key in others}
         own = self.model.state_dict()
-        new = [head for head in self.model.heads if head == "action" and others != mine]
-        heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
-        body = {key: value for key, value in weights.state.items() if key not in heads and key in own}
-        wrong = [key for key in own if key not in heads and (key not in body or body[key].shape != own[key].shape)]
-        here, there = (
-            body_of(*each) for each in ((self.settings, self.skeleton), (weights.settings, weights.skeleton))
-        )
-        if wrong or here != there:
-            differing = ", ".join(key for key in sorted(here | there) if here.get(key) != there.get(key))
-            what = f"it differs in {differing}"
-            if wrong:
-                found = tuple(weights.state[wrong[0]].shape) if wrong[0] in weights.state else "nothing"
-                what = f"{len(wrong)} of {len(own)} weights do not fit, such as {wrong[0]} ({found} there, "
-                what += f"{tuple(own[wrong[0]].shape)} here)"
-
-            def said(settings: Settings, skeleton: Skeleton) -> str:
-                return f"{settings.model}, {len(skeleton)} joints ({skeleton.name}), {settings.data.channels} channels"
-
+        theirs, mine = weights.settings.task, self.settings.task
+        other_classes = any((theirs.get(key) or []) != (mine.get(key) or []) for key in ("classes", "actions"))
+        new = [head for head in self.model.heads if head == "action" and other_classes]
+        of_new_heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
+        body = {key: value for key, value in weights.state.items() if key not in of_new_heads and key in own}
+        misfits = [key for key in own if key not in of_new_heads]
+        misfits = [key for key in misfits if key not in body or body[key].shape != own[key].shape]
+        here, there = body_of(self.settings, self.skeleton), body_of(weights.settings, weights.skeleton)
+        if misfits or here != there:
+            problem = "differs in " + ", ".join(key for key in sorted(here | there) if here.get(key) != there.get(key))
+            if misfits:
+                name = misfits[0]
+                shape = tuple(weights.state[name].shape) if name in weights.state else "nothing"
+                problem = f"{len(misfits)} of {len(own)} weights do not fit, such as {name} ({shape} there, "
+                problem += f"{tuple(own[name].shape)} here)"
             raise InputError(
-                f"{path}: its body is another: {what}; there {said(weights.settings, weights.skeleton)}; here "
-                f"{said(self.settings, self.skeleton)}; use the same model, skeleton and input"
+                f"its body is another: {problem}",
+                where=path,
+                found=body_text(weights.settings, weights.skeleton),
+                expected=body_text(self.settings, self.skeleton),
+                remedy="use the same model, skeleton and input",
             )
         self.model.load_state_dict(own | body)
-        fed = ("detector", "confidence", "normalise", "stream", "frames", "sampling", "frame_step")
+        of_input = ("detector", "confidence", "normalise", "stream", "frames", "sampling", "frame_step")
         old, now = (settings.data.model_dump() for settings in (weights.settings, self.settings))
-        other = [f"{key} {old[key]!r} -> {now[key]!r}" for key in fed if key in old and old[key] != now.get(key)]
+        other = [f"{key} {old[key]!r} -> {now[key]!r}" for key in of_input if key in old and old[key] != now.get(key)]
         heads = f"new: the head {', '.join(new)}, for other classes" if new else "the heads too"
-        changed = f"; fed otherwise than then: {', '.join(other)}" if other else ""
+        changed = f"; other input than then: {', '.join(other)}" if other else ""
         return f"{len(body)} of {len(own)} weights from {path}; {heads}{changed}"
 
     # Data ------------------------------------------------------------------------------------------------------------
@@ -137,6 +162,13 @@ class Run:
         """What chooses the best epoch; None where the settings have no validation."""
         raise NotImplementedError
 
+    def validation_part(self, dataset: Dataset) -> Bool[np.ndarray, " recording"] | None:
+        """Recordings that choose the best epoch; None where neither the settings nor the file's split has any."""
+        data = self.settings.data
+        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
+            return None
+        return part(self.settings, dataset, "validation")
+
     def check_joints(self, dataset: Dataset) -> None:
         """Raises InputError where the dataset lacks a joint of the run's skeleton."""
         if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
@@ -147,12 +179,6 @@ class Run:
                 f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks "
                 f"{', '.join(missing)}; joints map by name: {remedy}"
             )
-
-    # Training --------------------------------------------------------------------------------------------------------
-
-    def fit(self, dataset: Dataset, listener: Listener, **options: object) -> Progress:
-        """Train; see `stgraph.training.loop.Fit` for the options."""
-        return Fit(self, dataset, listener, **options).fit()
 
     def validate(self, samples: Samples, model: nn.Module) -> dict[str, float]:
         """Means of the loss's terms over samples, and of the errors over the frames inside their tracks.
@@ -180,20 +206,11 @@ class Run:
         return {"loss": self.task.validation_loss(terms), **means}
 
     @torch.no_grad()
-    def outputs(self, samples: Samples, index: Tensor, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def outputs(self, samples: Samples, index: Tensor, model: nn.Module) -> tuple[Batch, Outputs]:
         """A batch and the model's outputs for it."""
         batch = self.engine.to_device(samples.batch(index))
         with self.engine.autocast():
             return batch, model(**self.task.inputs(batch))
-
-    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """Score the test part of a dataset and write the report's files; returns the report and their paths."""
-        raise NotImplementedError
-
-
-def evaluation_folder(name: str, part: str | None) -> Path:
-    """Where the report of a run goes: every part of the data but the test part has a folder of its own."""
-    return REPORTS / name if part in (None, "test") else REPORTS / name / part
 
 
 def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:
@@ -202,16 +219,9 @@ def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:
     return model | {"joints": skeleton.names, "parents": skeleton.parents, "centre": skeleton.centre}
 
 
-def weights_file(name: str) -> Path:
-    """The checkpoint of a trained run, by its name or its own path. Raises InputError where there is none."""
-    path = Path(name) if name.endswith(".safetensors") else FOLDER / name / "best.safetensors"
-    if not path.exists():
-        trained = sorted(found.parent.name for found in FOLDER.glob("*/best.safetensors"))
-        raise InputError(
-            f"{path}: no such checkpoint; train it with `python -m stgraph.train --exp {name}`, or choose a "
-            f"trained one: {', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
-        )
-    return path
+def body_text(settings: Settings, skeleton: Skeleton) -> str:
+    """Model, joints and channels, for messages."""
+    return f"{settings.model}, {len(skeleton)} joints ({skeleton.name}), {settings.data.channels} channels"
 
 
 def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:
@@ -224,5 +234,4 @@ def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:
 
 def data_file(settings: Settings) -> Path:
     """The dataset that the settings name: data/NAME.h5, or a path with an ending."""
-    name = Path(settings.data.dataset)
-    return name if name.suffix else DATA / f"{name}.h5"
+    return places.data_file(settings.data.dataset)

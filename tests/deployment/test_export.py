@@ -20,12 +20,13 @@ from stgraph.deployment.onnx_file import NORMALISATIONS, STREAMS, check_target, 
 from stgraph.errors import InputError
 from stgraph.geometry import screen_normalise
 from stgraph.settings.params import validate
+from stgraph.settings.registry import TASKS
 from stgraph.skeleton import H36M17, Skeleton
 from stgraph.tasks.action.live import Live
 from stgraph.tasks.action.settings import NORMALISATIONS as ALLOWED
 from stgraph.training.checkpoint import Origin, Weights, save_weights
 from stgraph.training.engine import Engine
-from stgraph.training.run import RUNS, Run
+from stgraph.training.run import Run
 from tests.tasks.action.clip_people import CAMERA, SUBJECTS, alive, clip, new_run, write_clips
 
 # Its centre is not its root, so that its graph is not the tree's alone.
@@ -62,7 +63,7 @@ def saved(tmp_path, monkeypatch):
     def save(task, data, model, skeleton=H36M17) -> Run:
         settings = validate({"task": task, "data": data, "model": model}, "here")
         origin = Origin("a fixed recipe", "none", "0", True, 50.0)
-        run = RUNS.get(task["name"])("run", settings, skeleton, origin, Engine("cpu"))
+        run = TASKS.get(task["name"]).run_class()("run", settings, skeleton, origin, Engine("cpu"))
         with torch.no_grad():
             run.model.train()(torch.randn(16, settings.data.channels, settings.data.frames, len(skeleton)))
         weights = Weights(run.model.state_dict(), settings, skeleton, origin, 3.0, {})
@@ -267,7 +268,7 @@ def test_every_way_to_feed_is_in_words():
             for stream in STREAMS:
                 data = CLIPS | {"detector": detector, "normalise": normalise, "stream": stream}
                 settings = validate({"task": ACTION, "data": data, "model": STGCN}, "here")
-                run = RUNS.get("action")("run", settings, H36M17, Origin("", "", "", True), Engine("cpu"))
+                run = TASKS.get("action").run_class()("run", settings, H36M17, Origin("", "", "", True), Engine("cpu"))
                 fed = input_of(form_of(run, "x"), settings.data, None)
                 assert fed["normalisation"] in NORMALISATIONS.values() and fed["stream"] == STREAMS[stream]
                 assert ("pixels" in fed["normalisation"]) <= (kind == "2D")

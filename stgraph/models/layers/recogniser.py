@@ -46,7 +46,7 @@ class ClipModel(Model):
         width: channels of the last block.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("action",)
+    serves: ClassVar[tuple[str, ...]] = ("clips",)
 
     def __init__(
         self, skeleton: Skeleton, in_channels: int, heads: dict[str, int], blocks: Sequence[nn.Module], width: int

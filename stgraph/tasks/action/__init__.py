@@ -1,5 +1,31 @@
-"""The task action."""
+"""Action: from the motion of one or more persons to the class of the clip."""
 
-from stgraph.tasks.action import run, task  # registers both
+import argparse
 
-__all__ = ["run", "task"]
+from stgraph.settings.registry import TASKS, TaskEntry
+
+
+def options(group: argparse._ArgumentGroup) -> None:
+    """What `evaluate` can be asked for."""
+    group.add_argument("--views", type=int, help="samples of each clip, whose probabilities are averaged (1)")
+    group.add_argument(
+        "--per-frame",
+        action="store_true",
+        default=None,
+        help="write what each frame was recognised as to frames.csv as well",
+    )
+
+
+TASKS.add(
+    "action",
+    TaskEntry(
+        name="action",
+        title="recognisers",
+        needs="clips",
+        task="stgraph.tasks.action.task:Action",
+        run="stgraph.tasks.action.run:ActionRun",
+        data="stgraph.tasks.action.settings:ClipSettings",
+        served_by="score and draw recognisers with `python -m stgraph.evaluate` and `python -m stgraph.render`",
+        options=options,
+    ),
+)

@@ -10,24 +10,25 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import in_split, of_subjects, part
+from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.scoring.classification import class_labels
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
+from stgraph.tasks.action.baselines import baselines
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.task import Action
-from stgraph.training.run import RUNS, Run
+from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
+MOST_VIEWS = 100
 MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
 
 
-@RUNS.register("action")
-class ActionRun(Run):
+class ActionRun(TaskRun[Action]):
     """An experiment with a recogniser."""
 
     report_kind = CLIPS
@@ -39,11 +40,6 @@ class ActionRun(Run):
         listed = [name for name in dataset.classes if name in (settings.data.actions or dataset.classes)]
         section = Action.settle(settings.task, list(map(str, actions)), listed, str(dataset.path))
         return with_task(settings, section)
-
-    @property
-    def scored_alone(self) -> tuple[str, ...]:
-        """Without named training subjects, everybody else is trained on: then the test part says that, too."""
-        return () if self.settings.data.train is None else super().scored_alone
 
     def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
         """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
@@ -109,10 +105,9 @@ class ActionRun(Run):
 
     def validation_samples(self, dataset: Dataset) -> Clips | None:
         """Clips of the validation part; those of classes that are not trained on choose nothing."""
-        data = self.settings.data
-        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
+        kept = self.validation_part(dataset)
+        if kept is None:
             return None
-        kept = part(self.settings, dataset, "validation")
         known = np.isin(dataset.recordings["action"], self.task.classes)
         if not (kept & known).any():
             raise InputError(f"{dataset.path}: no clip of the validation part has a class that is trained on")
@@ -134,7 +129,7 @@ class ActionRun(Run):
         *,
         subjects: list[str] | None = None,
         detector: str | None = None,
-        scored: str = "test",
+        scored: str | None = None,
         views: int = 1,
         frames: list[FrameRows] | None = None,
     ) -> ClipScores:
@@ -150,7 +145,9 @@ class ActionRun(Run):
         Raises:
             InputError: nobody is in that part.
         """
-        data = self.settings.data
+        data, scored = self.settings.data, scored or "test"
+        if not 1 <= views <= MOST_VIEWS:
+            raise InputError(where="--views", found=str(views), expected=f"1 to {MOST_VIEWS}")
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         named, split = getattr(data, scored), f"split {data.split!r} of the file"
         of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
@@ -162,15 +159,9 @@ class ActionRun(Run):
         if frames is not None:
             frames += accumulator.frame_rows
         return accumulator.result(
-            {
-                "experiment": self.name,
-                "synthetic": dataset.synthetic or self.origin.synthetic,
-                "data": str(dataset.path),
-                "source": dataset.source,
-                "terms": dataset.terms,
-                "trained_on": self.origin.source,
+            self.about(dataset)
+            | {
                 "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
-                "epoch": f"{self.epoch:g}",
                 "input": f"{detector or data.detector or '3D poses'}, {data.stream}, normalised as {data.normalise!r}",
                 "scored": f"subjects {', '.join(subjects)}" if subjects else of_part,
                 "views of a clip": views,
@@ -213,6 +204,16 @@ class ActionRun(Run):
         if per_frame:
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
+
+    # Cross-validation ------------------------------------------------------------------------------------------------
+
+    def clip_scores(self, dataset: Dataset, *, views: int = 1) -> ClipScores:
+        """Scores of the clips of the test part."""
+        return self.recognise(dataset, views=views)
+
+    def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
+        """What any recogniser must beat on the clips of `scores`, those of the test part."""
+        return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)
 
 
 @contextmanager

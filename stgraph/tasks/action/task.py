@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
-from stgraph.settings.registry import TASKS
-from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.action.settings import ClipSettings
+from stgraph.training.task import Batch, Outputs, Scalar, Task
 
 Scores = Float[Tensor, "b n"]
 Weight = Annotated[float, Field(gt=0)]
@@ -37,8 +35,7 @@ def voting_label(dense: Float[Tensor, "p n s j"], clip: Int[Tensor, " p"], clips
     return each.new_zeros(clips, each.shape[1]).index_add(0, clip, each).argmax(1)
 
 
-@TASKS.register("action")
-class Action:
+class Action(Task):
     """Loss and errors of a recogniser.
 
     Args:
@@ -51,7 +48,7 @@ class Action:
             the training clips; "balanced": inverse to the class's clips.
     """
 
-    data: ClassVar[type[DataSettings]] = ClipSettings
+    name = "action"
 
     def __init__(
         self,
@@ -69,11 +66,6 @@ class Action:
         self.class_weights = torch.tensor([named.get(name, 1.0) for name in self.classes])
         self.losses = {"cross_entropy": 1.0}
         self.heads = {"action": len(self.classes)}
-
-    @staticmethod
-    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the model's `forward` takes of a batch."""
-        return {"x": batch["x"]}
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
@@ -117,11 +109,11 @@ class Action:
         return settings | {"classes": classes, "class_weights": weights}
 
     @staticmethod
-    def scores(batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> Scores:
+    def scores(batch: Batch, outputs: Outputs) -> Scores:
         """Of every clip of the batch."""
         return clip_scores(outputs["action"], batch["clip"], len(batch["label"]))
 
-    def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
+    def terms(self, batch: Batch, outputs: Outputs) -> dict[str, Scalar]:
         """Weighted cross-entropy, a mean over all clips; label -1 adds nothing."""
         scores = self.scores(batch, outputs)
         each = F.cross_entropy(
@@ -130,15 +122,7 @@ class Action:
         weights = self.class_weights.to(scores)[batch["label"].clamp_min(0)]
         return {"cross_entropy": (each * weights).mean()}
 
-    def loss(self, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-        """What is trained on."""
-        return terms["cross_entropy"]
-
-    def validation_loss(self, terms: dict[str, float]) -> float:
-        """What the best epoch is chosen by."""
-        return terms["cross_entropy"]
-
-    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b 1 1"]]:
+    def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b 1 1"]]:
         """Unreduced, by name; its ending tells the unit (see `stgraph.scoring.metrics.UNITS`)."""
         right = self.scores(batch, outputs).argmax(1) == batch["label"]
         return {"accuracy_percent": 100 * right.float()[:, None, None]}

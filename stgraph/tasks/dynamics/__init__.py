@@ -1,5 +1,25 @@
-"""The task dynamics."""
+"""Dynamics: from a person's joints in the frames before to those of the current frame."""
 
-from stgraph.tasks.dynamics import run, task  # registers both
+import argparse
 
-__all__ = ["run", "task"]
+from stgraph.settings.registry import TASKS, TaskEntry
+
+
+def options(group: argparse._ArgumentGroup) -> None:
+    """What `evaluate` can be asked for."""
+    group.add_argument("--mode", choices=("strict", "official"), help="how tracking is scored (strict)")
+
+
+TASKS.add(
+    "dynamics",
+    TaskEntry(
+        name="dynamics",
+        title="pose dynamics",
+        needs="tracks",
+        task="stgraph.tasks.dynamics.task:Dynamics",
+        run="stgraph.tasks.dynamics.run:DynamicsRun",
+        data="stgraph.tasks.dynamics.settings:TrackSettings",
+        served_by="track people with `python -m stgraph.track`, and score it with `python -m stgraph.evaluate`",
+        options=options,
+    ),
+)

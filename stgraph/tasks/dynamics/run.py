@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,34 +9,23 @@ from jaxtyping import Bool
 from torch import nn
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import in_split, of_subjects, part
+from stgraph.data.splits import of_subjects, part
 from stgraph.models.pose_dynamics import Memory, PoseDynamics
 from stgraph.scoring.tracking import score
-from stgraph.settings.params import Settings
 from stgraph.tasks.dynamics.forecasting import EVERY, HORIZONS, Course, forecast_errors
 from stgraph.tasks.dynamics.report import TRACKS
 from stgraph.tasks.dynamics.samples import Sequences
+from stgraph.tasks.dynamics.task import Dynamics
 from stgraph.tasks.dynamics.videos import courses, detected_video, true_video
 from stgraph.tracking.predictors import PREDICTORS, Believed, Forecast, Joints, Numbers, Predictor, find_predictor
 from stgraph.tracking.tracker import Tracker, follow
-from stgraph.training.run import RUNS, Run
+from stgraph.training.task_run import TaskRun
 
 
-@RUNS.register("dynamics")
-class DynamicsRun(Run):
+class DynamicsRun(TaskRun[Dynamics]):
     """An experiment with pose dynamics."""
 
     report_kind = TRACKS
-
-    @staticmethod
-    def settle(settings: Settings, dataset: Dataset) -> Settings:
-        """Nothing is left to the dataset: parts that no subject is named for are those of the file's split."""
-        return settings
-
-    @property
-    def scored_alone(self) -> tuple[str, ...]:
-        """Without named training subjects, everybody else is trained on: then the test part says that, too."""
-        return () if self.settings.data.train is None else super().scored_alone
 
     def sequences(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"], training: bool = False) -> Sequences:
         """Sequences of some recordings, with the run's settings.
@@ -55,10 +43,10 @@ class DynamicsRun(Run):
 
     def validation_samples(self, dataset: Dataset) -> Sequences | None:
         """Sequences of the validation part, as they are."""
-        data = self.settings.data
-        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
+        kept = self.validation_part(dataset)
+        if kept is None:
             return None
-        return self.sequences(dataset, part(self.settings, dataset, "validation"))
+        return self.sequences(dataset, kept)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
@@ -72,7 +60,7 @@ class DynamicsRun(Run):
         *,
         subjects: list[str] | None = None,
         detector: str | None = None,
-        scored: str = "test",
+        scored: str | None = None,
         mode: str = "strict",
     ) -> dict:
         """Score the recordings of a part ("train", "validation", "test") or of some subjects, beside the predictors
@@ -86,21 +74,15 @@ class DynamicsRun(Run):
             InputError: nobody is in that part, or what is fed is missing.
         """
         self.check_joints(dataset)
-        data = self.settings.data
+        data, scored = self.settings.data, scored or "test"
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         detector = detector or data.detector
         given = courses(dataset, kept, self.skeleton, detector, data.truth, data.noise)
         predictors = {self.name: self.predictor()} | {name: find_predictor(name) for name in PREDICTORS}
         report = {
             "kind": "tracks",
-            "about": {
-                "experiment": self.name,
-                "synthetic": dataset.synthetic or self.origin.synthetic,
-                "data": str(dataset.path),
-                "source": dataset.source,
-                "terms": dataset.terms,
-                "trained on": self.origin.source,
-                "epoch": f"{self.epoch:g}",
+            "about": self.about(dataset)
+            | {
                 "input": detector or "3D poses",
                 "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored}",
                 "recordings": f"{kept.sum():,}, with {len(given):,} tracks of single people",
@@ -123,11 +105,6 @@ class DynamicsRun(Run):
             results = [follow(Tracker(predictor, self.skeleton, size=one.size), one, one.fps) for one in given]
             found[name] = score(list(zip(truths, results, strict=True)), mode, given)
         return found
-
-    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with the report's files."""
-        report = self.evaluate(dataset, **options)
-        return report, TRACKS.write(report, folder)
 
 
 def forecast_report(predictors: dict[str, Predictor], given: list[Course], unit: str) -> dict:

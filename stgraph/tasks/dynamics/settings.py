@@ -30,8 +30,3 @@ class TrackSettings(SplitSettings):
         1, description="share of a training sequence's frames that are predicted; the others are remembered alone"
     )
     noise: NonNegativeFloat = Field(0, description="standard deviation of what is added to the input, in its unit")
-
-    @property
-    def channels(self) -> int:
-        """Of the model's input: x, y, or x, y, z."""
-        return 2 if self.detector else 3

@@ -1,6 +1,6 @@
 """Dynamics: from a person's joints in the frames before to those of the current frame, with how sure that is."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from einops import rearrange
@@ -9,13 +9,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from stgraph.settings.registry import TASKS
-from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.dynamics.settings import TrackSettings
+from stgraph.training.task import Batch, Outputs, Scalar, Task
 
 STEP = 0.04  # seconds: the time after which errors are as they are, and those after longer ones weighed down
-Scalar = Float[Tensor, ""]
 LossName = Literal["position", "likelihood", "merged", "candidate"]
 LEARNED = {"position": "to predict", "likelihood": "how sure a prediction is, by which it is merged"}
 INPUTS = ("x", "confidence", "time", "ahead", "features", "candidates", "candidate_confidence", "candidate_features")
@@ -38,8 +35,7 @@ def negative_log_likelihood(
     return dimensions * s.log() + error / s
 
 
-@TASKS.register("dynamics")
-class Dynamics:
+class Dynamics(Task):
     """Loss and errors of a model that predicts each frame from those before.
 
     Lengths are over the body's scale: the root mean square distance of its annotated joints from their mean, a third of
@@ -51,7 +47,7 @@ class Dynamics:
             candidate joint of the current frame is.
     """
 
-    data: ClassVar[type[DataSettings]] = TrackSettings
+    name = "dynamics"
 
     def __init__(
         self,
@@ -65,7 +61,7 @@ class Dynamics:
         self.heads = {"displacement": 1} | ({"candidate": len(skeleton) + 1} if self.tells_candidates else {})
 
     @staticmethod
-    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def inputs(batch: Batch) -> dict[str, Tensor]:
         """What the model's `forward` takes of a batch."""
         return {name: batch[name] for name in INPUTS if name in batch}
 
@@ -80,11 +76,11 @@ class Dynamics:
         ]
 
     @staticmethod
-    def counted(batch: dict[str, Tensor]) -> Bool[Tensor, "b t j"]:
+    def counted(batch: Batch) -> Bool[Tensor, "b t j"]:
         """Joints that can be scored: annotated, of someone who was detected in a frame before."""
         return batch["annotated"] & batch["inside"][..., None]
 
-    def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Scalar]:
+    def terms(self, batch: Batch, outputs: Outputs) -> dict[str, Scalar]:
         """The unweighted terms named in `losses`, each a mean over the joints that can be scored.
 
         position: length of the prediction's error. likelihood: `negative_log_likelihood` of the error as it is, from
@@ -112,19 +108,11 @@ class Dynamics:
         return terms
 
     @staticmethod
-    def labels(batch: dict[str, Tensor]) -> Int[Tensor, "b 1 q"]:
+    def labels(batch: Batch) -> Int[Tensor, "b 1 q"]:
         """The class of each candidate, -1 where there is none or the person is not known yet."""
         return torch.where(batch["inside"][:, -1:, None], batch["candidate_label"], -1)
 
-    def loss(self, terms: dict[str, Scalar]) -> Scalar:
-        """The weighted sum of the terms."""
-        return sum(self.losses[name] * term for name, term in terms.items())
-
-    def validation_loss(self, terms: dict[str, float]) -> float:
-        """What the best epoch is chosen by: the weighted sum, too."""
-        return sum(self.losses[name] * term for name, term in terms.items())
-
-    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t 1"]]:
+    def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t 1"]]:
         """Unreduced, by name; its ending tells the unit (`metrics.UNITS`): means of each frame's joints."""
         counted = self.counted(batch)
         percent = 100 / batch["scale"][..., None]

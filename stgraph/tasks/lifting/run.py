@@ -13,15 +13,15 @@ from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
-from stgraph.settings.registry import TASKS
 from stgraph.tasks.lifting.evaluation import Evaluator
 from stgraph.tasks.lifting.protocols import PIECE, Plan, Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
-from stgraph.training.run import RUNS, Run
+from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.run import REPORTS
+from stgraph.training.task_run import TaskRun
 
 
-@RUNS.register("lifting")
-class LiftingRun(Run):
+class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
     report_kind = POSES
@@ -106,10 +106,11 @@ class LiftingRun(Run):
     def evaluate(
         self,
         dataset: Dataset,
-        protocol: Protocol | None = None,
+        protocol: str | Protocol = "standard",
         *,
         subjects: list[str] | None = None,
         detector: str | None = None,
+        scored: str | None = None,
         flip: bool | None = None,
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
@@ -117,7 +118,9 @@ class LiftingRun(Run):
         Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model tells actions, with that of
         `stgraph.scoring.classification.ActionScores` as `recognition`.
         """
-        data, protocol = self.settings.data, protocol or find_protocol("standard")
+        if scored:
+            raise InputError(where=f"--scored {scored}", found="a lifter", remedy="choose with --subjects")
+        data, protocol = self.settings.data, find_protocol(protocol) if isinstance(protocol, str) else protocol
         subjects = subjects or data.test or data.validation
         if not subjects:
             raise InputError(
@@ -147,13 +150,7 @@ class LiftingRun(Run):
             if "action" in outputs:
                 actions.add(batch["recording"], outputs["action"], evaluator.counted(index))
         report = evaluator.report(
-            experiment=self.name,
-            synthetic=dataset.synthetic or self.origin.synthetic,
-            data=str(dataset.path),
-            source=dataset.source,
-            terms=dataset.terms,
-            trained_on=self.origin.source,
-            epoch=self.epoch,
+            **self.about(dataset),
             detector=windows.detector,
             frame_step=data.frame_step,
             subjects=", ".join(subjects),
@@ -161,10 +158,9 @@ class LiftingRun(Run):
         )
         return report | ({"recognition": actions.report()} if "action" in outputs else {})
 
-    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with the report's files."""
-        report = self.evaluate(dataset, **options)
-        return report, POSES.write(report, folder)
+    def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
+        """The run's own, whichever subjects are scored."""
+        return REPORTS / self.name
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
@@ -227,4 +223,4 @@ def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
     if data.actions:
         trained &= np.isin(table["action"], data.actions)
     actions = sorted(set(map(str, table["action"][trained])))
-    return with_task(settings, TASKS.get(settings.task["name"]).settle(settings.task, actions, str(dataset.path)))
+    return with_task(settings, Lifting.settle(settings.task, actions, str(dataset.path)))

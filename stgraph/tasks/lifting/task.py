@@ -3,7 +3,7 @@
 The target is `(b t j 3)` in metres: every joint relative to the root, and in the root's place its path in camera space.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from einops import rearrange
@@ -15,13 +15,10 @@ from torch.nn import functional as F
 from stgraph.errors import InputError
 from stgraph.geometry import project, screen_normalise
 from stgraph.scoring.metrics import joint_error, scale_error, velocity_error
-from stgraph.settings.registry import TASKS
-from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.lifting.settings import WindowSettings
+from stgraph.training.task import Batch, Outputs, Scalar, Task
 
 Pose = Float[Tensor, "b t j 3"]
-Scalar = Float[Tensor, ""]
 LossName = Literal[
     *("position", "mse", "motion", "velocity", "n_mpjpe", "smoothness"),
     *("trajectory", "reprojection", "root_motion"),
@@ -76,8 +73,7 @@ def action_loss(scores: Float[Tensor, "b n t _"], label: Int[Tensor, " b"]) -> S
     return F.cross_entropy(scores, label, ignore_index=-1, reduction="sum") / len(label)
 
 
-@TASKS.register("lifting")
-class Lifting:
+class Lifting(Task):
     """Loss and errors of a lifter.
 
     Args:
@@ -94,7 +90,7 @@ class Lifting:
         InputError: a weight for a joint that the skeleton lacks.
     """
 
-    data: ClassVar[type[DataSettings]] = WindowSettings
+    name = "lifting"
     validation_losses = ("position", "mse", "motion", "trajectory")
 
     def __init__(
@@ -118,11 +114,6 @@ class Lifting:
         for name, weight in joint_weights.items():
             self.joint_weights[skeleton.index(name)] = weight
         self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
-
-    @staticmethod
-    def inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the model's `forward` takes of a batch."""
-        return {"x": batch["x"]}
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
@@ -179,11 +170,11 @@ class Lifting:
         pose = pose.to(torch.promote_types(pose.dtype, torch.float32))
         return self.without_root(pose) if self.root_is_zero else pose
 
-    def target(self, batch: dict[str, Tensor]) -> Pose:
+    def target(self, batch: Batch) -> Pose:
         """The batch's true pose in the same form."""
         return batch["pose3d"] if self.output == "global" else self.without_root(batch["pose3d"])
 
-    def terms(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Scalar]:
+    def terms(self, batch: Batch, outputs: Outputs) -> dict[str, Scalar]:
         """The unweighted terms named in `losses`, each a mean over the batch.
 
         The root is zero in the target of the pose terms, and in their prediction unless it is learned; their means run
@@ -215,16 +206,7 @@ class Lifting:
         }
         return {name: functions[name]() for name, weight in self.losses.items() if weight}
 
-    def loss(self, terms: dict[str, Scalar]) -> Scalar:
-        """The weighted sum of the terms."""
-        return sum(self.losses[name] * term for name, term in terms.items())
-
-    def validation_loss(self, terms: dict[str, float]) -> float:
-        """What the best epoch is chosen by: the weighted position, motion and trajectory terms (TGraphNet), if any."""
-        chosen = {name: term for name, term in terms.items() if name in self.validation_losses} or terms
-        return sum(self.losses[name] * term for name, term in chosen.items())
-
-    def errors(self, batch: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Float[Tensor, "b t _"]]:
+    def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t _"]]:
         """Unreduced errors by name; its ending tells the unit (see `stgraph.scoring.metrics.UNITS`)."""
         pred, target = self.prediction(outputs), self.target(batch)
         errors = {"mpjpe_mm": 1000 * joint_error(self.without_root(pred), self.without_root(target))}

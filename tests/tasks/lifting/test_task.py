@@ -5,14 +5,14 @@ import torch
 from einops import rearrange
 
 from stgraph.errors import InputError
-from stgraph.settings.registry import TASKS
 from stgraph.skeleton import H36M17
+from stgraph.tasks.lifting.task import Lifting
 
 GLOBAL = {"position": 1.0, "motion": 1.0, "trajectory": 1.0, "reprojection": 1.0, "root_motion": 0.001}
 
 
 def lifting(**settings):
-    return TASKS.get("lifting")(H36M17, **settings)
+    return Lifting(H36M17, **settings)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_unseen_joints_do_not_reproject(published):
 def test_impossible_settings_are_named(changes, frames, message):
     defaults = {"output": "root_relative", "root": "zero", "actions": None, "motion_intervals": (8, 12, 16, 24)}
     settings = defaults | changes
-    assert message in TASKS.get("lifting").check(settings, frames)[0]
+    assert message in Lifting.check(settings, frames)[0]
 
 
 def test_the_reprojection_of_a_batch_is_the_mean_of_its_parts(published):
@@ -165,7 +165,7 @@ def test_the_actions_term_is_the_cross_entropy_of_the_mean_score(published):
 
 
 def test_actions_are_those_of_the_training_recordings():
-    settle = TASKS.get("lifting").settle
+    settle = Lifting.settle
     section = {"losses": {"action": 1.0}, "actions": None}
     assert settle(section, ["Sitting", "Walking"], "x.h5")["actions"] == ["Sitting", "Walking"]
     ordered = section | {"actions": ["Walking", "Sitting"]}

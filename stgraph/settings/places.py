@@ -1,0 +1,31 @@
+"""Where data, checkpoints and reports are, by name. Needs no torch."""
+
+from pathlib import Path
+
+from stgraph.errors import InputError
+
+CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
+
+
+def data_file(dataset: str) -> Path:
+    """The dataset of a name in the settings: data/NAME.h5, or a path with an ending."""
+    return Path(dataset) if Path(dataset).suffix else DATA / f"{dataset}.h5"
+
+
+def evaluation_folder(name: str, part: str | None) -> Path:
+    """Where the report of a run goes: every part of the data but the test part has a folder of its own."""
+    return REPORTS / name if part in (None, "test") else REPORTS / name / part
+
+
+def weights_file(name: str) -> Path:
+    """The checkpoint of a trained run, by its name or its own path. Raises InputError where there is none."""
+    path = Path(name) if name.endswith(".safetensors") else CHECKPOINTS / name / "best.safetensors"
+    if path.exists():
+        return path
+    trained = sorted(path.parent.name for path in CHECKPOINTS.glob("*/best.safetensors"))
+    listed = f"{', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
+    raise InputError(
+        "no such checkpoint",
+        where=path,
+        remedy=f"train it with `python -m stgraph.train --exp {name}`, or choose a trained one: {listed}",
+    )

@@ -1,0 +1,88 @@
+"""Deployed: a model with the inputs and outputs of its task, as an exported file computes it."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from stgraph.models.base import Model
+from stgraph.settings.registry import MODELS
+from stgraph.settings.sections import DataSettings
+from stgraph.training.task import Task
+
+Axes = tuple[str, ...]
+CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
+
+
+class Deployed(nn.Module):
+    """A model with its task's inputs and outputs. A subclass sets `inputs` and `outputs`.
+
+    Args:
+        model: gets moved to evaluation mode.
+        task: that the model was trained for.
+        data: settings of what it was trained on.
+        joints: of the input.
+        frames: of a window or clip that the model sees.
+        any_length: whether windows of other lengths go in as well.
+
+    Attributes:
+        inputs: name -> axes. outputs: name -> axes, and what they mean.
+        sizes: of the axes that have one size alone.
+        least: the fewest frames that give an output.
+    """
+
+    inputs: ClassVar[dict[str, Axes]]
+    outputs: ClassVar[dict[str, dict]]
+
+    def __init__(
+        self, model: Model, task: Task, data: DataSettings, *, joints: int, frames: int, any_length: bool
+    ) -> None:
+        super().__init__()
+        self.model, self.task, self.data, self.frames, self.any_length = model, task, data, frames, any_length
+        self.sizes = {"channel": data.channels, "joint": joints} | ({} if any_length else {"frame": frames})
+        self.least = 1 + model.before + model.after if any_length else frames
+        self.eval()
+
+    @property
+    def axes(self) -> Axes:
+        """Of the first input."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def dynamic(self) -> list[str]:
+        """Axes of the inputs that may have any size (frames: from `least` on)."""
+        return [axis for axis in self.axes if axis not in self.sizes]
+
+    def example(self, batch: int, persons: int, frames: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Random inputs, with an absent person where there are several."""
+        sizes = {"batch": batch, "person": persons, "frame": frames} | self.sizes
+        x = torch.randn([sizes[axis] for axis in self.axes], generator=generator)
+        if sizes["person"] > 1 and "person" in self.axes:
+            x[0, -1] = 0
+        return (x,)
+
+    def frames_text(self) -> str:
+        """What a user has to know of the number of frames; nothing where any number will do."""
+        if not self.any_length:
+            return f"always {self.frames}, since the model is made for that length"
+        return f"at least {self.least}, of which {self.least - 1} are seen and not predicted" if self.least > 1 else ""
+
+    def input_text(self, fps: float | None) -> dict[str, object]:
+        """The metadata's description of the input: axes, values, frames, and how it is prepared.
+
+        Args:
+            fps: frames per second of the training data, where all recordings have the same.
+        """
+        margin = {"not predicted before": self.model.before, "not predicted after": self.model.after}
+        frames = {"trained": self.frames, "any": self.any_length, "least": self.least} | margin
+        about = {"axes": self.axes, "dynamic": self.dynamic} | self.preparation() | {"frames": frames}
+        return about | {"frames per second": fps or "as in the training data"}
+
+    def preparation(self) -> dict[str, object]:
+        """From poses to the model's own input, in words; a task adds its own."""
+        return {}
+
+
+def takes_any_length(model: dict, frames: int) -> bool:
+    """Whether a model with this section of the settings, trained on so many frames, takes other numbers of them."""
+    return not MODELS.get(model["name"]).check(model, frames + 1)

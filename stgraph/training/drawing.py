@@ -1,0 +1,28 @@
+"""What `render` is asked for. Light: the command's --help shows these defaults without torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a recording is drawn.
+
+    Attributes:
+        detector: 2D detections that are the input, in place of those that the run was trained on.
+        start, seconds: the stretch of the recording.
+        size: width and height, pixels.
+        rate: frames a second to draw.
+        azimuth, elevation: where 3D is seen from, degrees.
+        bitrate: of an MP4, kbit/s.
+        flip: average with the prediction for the mirrored input.
+    """
+
+    detector: str | None = None
+    start: float = 0.0
+    seconds: float = 4.0
+    size: tuple[int, int] = (960, 340)
+    rate: float = 25.0
+    azimuth: float = 35.0
+    elevation: float = 12.0
+    bitrate: int = 1500
+    flip: bool = False

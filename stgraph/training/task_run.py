@@ -1,0 +1,158 @@
+"""TaskRun: what commands need of a run. A task implements those that it serves; the others are refused by default."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from stgraph.data.dataset import Dataset
+from stgraph.errors import InputError
+from stgraph.models.base import Model
+from stgraph.settings.places import evaluation_folder
+from stgraph.tracking.predictors import Predictor
+from stgraph.training.deployed import Deployed
+from stgraph.training.drawing import Drawing
+from stgraph.training.loop import Fit, FitOptions, Listener, Progress
+from stgraph.training.report import ReportKind
+from stgraph.training.run import Run
+from stgraph.training.task import TaskT
+
+if TYPE_CHECKING:
+    from stgraph.scoring.clip_scores import ClipScores
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A figure that `bench` measures of one task alone, such as the time of a live answer.
+
+    Attributes:
+        numbers: name -> value, for the JSON file.
+        title, text: the line that is printed.
+    """
+
+    numbers: dict[str, float]
+    title: str
+    text: str
+
+
+class TaskRun(Run[TaskT]):
+    """A run with what the commands call. `Run` trains and predicts; this evaluates, draws, exports and compares."""
+
+    report_kind: ReportKind
+
+    def refusal(self, action: str) -> InputError:
+        """The error of a command that does not serve this run's task."""
+        return InputError(f"task {self.entry.name!r} {action}", where=f"--exp {self.name}", remedy=self.entry.served_by)
+
+    # train -----------------------------------------------------------------------------------------------------------
+
+    def fit(self, dataset: Dataset, listener: Listener, **options: Unpack[FitOptions]) -> Progress:
+        """Train; see `stgraph.training.loop.Fit` for the options."""
+        return Fit(self, dataset, listener, **options).fit()
+
+    # evaluate --------------------------------------------------------------------------------------------------------
+
+    def about(self, dataset: Dataset) -> dict[str, object]:
+        """The first facts of every report."""
+        return {
+            "experiment": self.name,
+            "synthetic": dataset.synthetic or self.origin.synthetic,
+            "data": str(dataset.path),
+            "source": dataset.source,
+            "terms": dataset.terms,
+            "trained_on": self.origin.source,
+            "epoch": f"{self.epoch:g}",
+        }
+
+    def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
+        """Where `evaluate` writes: everything but the test part has a folder of its own."""
+        part = "-".join(subjects)[:60] if subjects else scored
+        return evaluation_folder(self.name, part)
+
+    def evaluate(
+        self, dataset: Dataset, *, subjects: list[str] | None = None, detector: str | None = None, **options: object
+    ) -> dict:
+        """The report of scoring the test part, or some subjects; `options` are those of the task's entry."""
+        raise self.refusal("has no evaluation")
+
+    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
+        """As `evaluate`, with the report's files; returns the report and their paths."""
+        report = self.evaluate(dataset, **options)  # pyright: ignore[reportArgumentType] - checked by each evaluate
+        return report, self.report_kind.write(report, folder)
+
+    # render ----------------------------------------------------------------------------------------------------------
+
+    def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
+        """Ids of recordings worth drawing, one of every action; predicts a few of each at most."""
+        raise self.refusal("draws no recordings")
+
+    def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
+        """Draw a recording as GIF or MP4; returns a line about it."""
+        raise self.refusal("draws no recordings")
+
+    # export ----------------------------------------------------------------------------------------------------------
+
+    def deployed(self, input: str | None) -> Deployed:
+        """What an exported file computes.
+
+        Args:
+            input: "pose", "x" or None for the task's default.
+        """
+        raise self.refusal("exports no models")
+
+    # bench -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def bench_frames(self) -> int:
+        """Length of the made-up recordings that `bench` takes its times with."""
+        return 2500
+
+    def predict_some(self, dataset: Dataset) -> int:
+        """Predict a part of a dataset as an evaluation does; returns the number of frames."""
+        raise self.refusal("has no benchmark")
+
+    def speeds(self) -> list[Speed]:
+        """Figures of this task alone, such as the time of a live answer."""
+        return []
+
+    # track -----------------------------------------------------------------------------------------------------------
+
+    def predictor(self) -> Predictor:
+        """The model as a tracker's predictor."""
+        raise self.refusal("predicts no tracks")
+
+    # compare ---------------------------------------------------------------------------------------------------------
+
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """Called before anything is trained: what all compared runs must have in common, such as joints or classes.
+
+        Raises:
+            InputError: the data cannot serve the run, or there is no such protocol.
+        """
+        raise self.refusal("is not compared")
+
+    def comparison(
+        self,
+        dataset: Dataset,
+        *,
+        protocol: str | None = None,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+    ) -> dict[str, object]:
+        """Columns of the run's row in a comparison."""
+        raise self.refusal("is not compared")
+
+    # baselines -------------------------------------------------------------------------------------------------------
+
+    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+        """What any model of the task must beat: name -> a model fitted to the run's training data."""
+        raise self.refusal("has no baselines")
+
+    # folds -----------------------------------------------------------------------------------------------------------
+
+    def clip_scores(self, dataset: Dataset, *, views: int = 1) -> "ClipScores":
+        """Scores of the clips of the test part, for cross-validation."""
+        raise self.refusal("is not cross-validated")
+
+    def clip_baselines(self, dataset: Dataset, scores: "ClipScores") -> "dict[str, ClipScores]":
+        """What any recogniser must beat on the clips of `scores`: name -> scores."""
+        raise self.refusal("is not cross-validated")
