@@ -12,8 +12,10 @@ from stgraph.models.base import Model
 from stgraph.models.layers.blocks import Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.action.preparation import Preparation, Size
-from stgraph.tasks.action.samples import Sample, found
+from stgraph.tasks.action.normalisation import Size
+from stgraph.tasks.action.preparation import Preparation
+from stgraph.tasks.action.sample import Sample
+from stgraph.tasks.action.samples import found
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.lifting.task import Lifting

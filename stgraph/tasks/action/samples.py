@@ -1,7 +1,6 @@
 """Clips: whole recordings with their persons, sampled to a number of frames and gathered a batch at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,28 +11,11 @@ from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.preparation import Preparation
+from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.settings import ClipSettings
 
 # Where in its part of a clip the frame is that stands for it, and where consecutive frames begin: 0 to 1.
 MIDDLE = 0.5
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One batch as it lies in the file, before it is prepared.
-
-    Attributes:
-        pose: (p t j 3) of every person of every clip, as in the file; frames in which they are not are zero.
-        seen: (p t j) whether the joint is there.
-        clip: (p) the clip of the batch that a person belongs to. person: (p) number within it.
-        size: (b 2) width and height of the image, pixels.
-    """
-
-    pose: Float[Tensor, "p t j 3"]
-    seen: Bool[Tensor, "p t j"]
-    clip: Int[Tensor, " p"]
-    person: Int[Tensor, " p"]
-    size: Float[Tensor, "b 2"]
 
 
 class Clips:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.fuse import best_weights, named
-from stgraph.tasks.action.scores import ClipScores, fuse
+from stgraph.scoring.clip_scores import ClipScores
+from stgraph.scoring.fusion import best_weights, fuse, run_weights
 
 CLASSES = [f"class {letter}" for letter in "abcdefg"]
 
@@ -30,20 +30,20 @@ def scores(clips=60, classes=CLASSES, seed=0, unknown=3, persons=2, sharp=1.0):
 
     owner = np.repeat(np.arange(clips), 1 + np.arange(clips) % persons)
     return ClipScores(
-        list(classes),
-        np.array([f"S{number % 4}/take {number}/front" for number in range(clips)], object),
-        actions,
-        np.array([f"S{number % 4}" for number in range(clips)], object),
-        np.array([("left", "right")[number % 2] for number in range(clips)], object),
-        label,
-        probabilities(truth),
-        owner,
-        np.arange(len(owner)) - np.searchsorted(owner, owner),
-        probabilities(truth[owner]),
-        random.integers(0, 9, (clips, len(classes))),
-        np.array(["Hip", "Knee"]),
-        random.random((clips, 2), np.float32),
-        {"experiment": "x", "synthetic": False},
+        classes=list(classes),
+        id=np.array([f"S{number % 4}/take {number}/front" for number in range(clips)], object),
+        action=actions,
+        subject=np.array([f"S{number % 4}" for number in range(clips)], object),
+        camera=np.array([("left", "right")[number % 2] for number in range(clips)], object),
+        label=label,
+        probabilities=probabilities(truth),
+        person_clip=owner,
+        person=np.arange(len(owner)) - np.searchsorted(owner, owner),
+        person_probabilities=probabilities(truth[owner]),
+        frames=random.integers(0, 9, (clips, len(classes))),
+        joints=np.array(["Hip", "Knee"]),
+        contributions=random.random((clips, 2), np.float32),
+        about={"experiment": "x", "synthetic": False},
     )
 
 
@@ -221,7 +221,7 @@ def test_where_all_weights_serve_alike_all_runs_count_the_same():
     [(["a:2", "b"], {"a": 2.0, "b": 1.0}), (["a:0", "b:0.5"], {"a": 0.0, "b": 0.5}), (["x:y:3"], {"x:y": 3.0})],
 )
 def test_weights_stand_behind_the_name(runs, weights):
-    assert named(runs) == weights
+    assert run_weights(runs) == weights
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def test_weights_stand_behind_the_name(runs, weights):
 )
 def test_weights_that_cannot_be_meant_are_refused(runs, message):
     with pytest.raises(InputError, match=message):
-        named(runs)
+        run_weights(runs)
