@@ -2,34 +2,17 @@
 
 import os
 import warnings
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from stgraph.data.samples import Samples
 from stgraph.errors import InputError
 from stgraph.training.allocator import keep_freed_memory
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "64": "32-true"}  # 64: weights and data are doubles themselves
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """What is trained and scored on: windows or clips."""
-
-    fields: dict[str, Tensor]
-    frames: int
-
-    def __len__(self) -> int: ...
-
-    def batch(self, index: Tensor) -> dict[str, Tensor]: ...
-
-    def ids(self, recording: Tensor) -> list[str]: ...
-
-    def place(self, move: Callable[[Tensor], Tensor]) -> None: ...
 
 
 class Engine(Fabric):
