@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from data_prep.cameras.projection import image, to_camera
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
+from stgraph.geometry import Camera, camera_to_world
 from stgraph.skeleton import H36M17, Skeleton
 
 # Bones of an adult, metres, by the joint at their end (Human3.6M's subjects, rounded to a centimetre).
@@ -140,11 +141,6 @@ def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) ->
     return np.mean(sines, axis=0)
 
 
-def image(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t j 2"]:
-    """Pixels of camera-space poses."""
-    return project(torch.from_numpy(pose), camera.intrinsics).numpy()
-
-
 def check_image(
     pose2d: Float[np.ndarray, "t j 3"],
     pose3d: Float[np.ndarray, "t j 3"],
@@ -177,10 +173,9 @@ def check_image(
     if place < 0.25:
         check_sides(found, true, size, where)
     if place > 0.1:
-        world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation)
+        world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation).numpy()
         for other in cameras:
-            seen_there = world_to_camera(world, other.rotation, other.translation).numpy()
-            if median_distance(found, image(seen_there, other)[some]) < place * size / 3:
+            if median_distance(found, image(to_camera(world, other), other)[some]) < place * size / 3:
                 raise InputError(
                     f"{where}: these 2D poses were seen by camera {other.name}, not {camera.name}; expected the "
                     f"cameras in the order {', '.join(camera.name for camera in cameras)}"

@@ -28,10 +28,9 @@ from data_prep.checks.anatomy import (
     check_sides,
     shape_error,
 )
+from data_prep.reading.h36m import FPS, SOURCE, TERMS, action_of, renamed
 from data_prep.reading.layouts import detections, level_camera
 from data_prep.source import Source, source, two_numbers
-from data_prep.sources.h36m.files import Key, renamed
-from data_prep.sources.h36m.source import FPS, SOURCE, TERMS
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -314,7 +313,7 @@ def iterate(parts: list[Part], readings: dict[str, str], image: tuple[int, int],
             pose2d = detections(pixels, given)
             check_shown(pose2d, pose3d, readings["root"] != "relative", where2d, where3d)
             track = Track({detector: pose2d.astype(np.float32)}, pose3d.astype(np.float32), apart=True)
-            yield Recording(part.name, Key(part.name, take).action, take, camera, FPS, [track])
+            yield Recording(part.name, action_of(take), take, camera, FPS, [track])
 
 
 def check_shown(
@@ -368,7 +367,7 @@ def notes(parts: list[Part], readings: dict[str, str], image: tuple[int, int]) -
     if readings["root"] == "relative":
         lines.append("the root's path is not known and written as 0: for root-relative tasks alone")
     if {part.name for part in parts} == set(PARTS):
-        train, test = ({Key("", take).action for take in part.rows} for part in parts)
+        train, test = ({action_of(take) for take in part.rows} for part in parts)
         if new := sorted(test - train):
             lines.append(f"actions of test that train does not have: {', '.join(new)}")
     return lines
