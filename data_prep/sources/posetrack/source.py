@@ -14,8 +14,7 @@ from jaxtyping import Bool
 
 from data_prep.reading.clip_reading import TERMS
 from data_prep.reading.splitting import PARTS, SPLIT
-from data_prep.source import Source, source
-from data_prep.sources.mocap.source import FPS
+from data_prep.source import FPS, Source, source
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Detections, Recording, Track
 from stgraph.errors import InputError
