@@ -57,9 +57,9 @@ def detections(pixels: Float[np.ndarray, "t j 2"], given: Float[np.ndarray, "t j
     return np.where(seen, np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1), 0)
 
 
-def level_camera(name: str, width: int, height: int, intrinsics: Float[np.ndarray, "9"]) -> Camera:
-    """A camera whose place is not known: level, at the origin of a world of its own."""
-    return Camera(name, width, height, intrinsics, LEVEL, np.zeros(3))
+def level_camera(name: str, width: int, height: int, intrinsics: Float[np.ndarray, "9"] | None = None) -> Camera:
+    """A camera whose place is not known: level, at the origin of a world of its own. Unknown intrinsics are 0."""
+    return Camera(name, width, height, np.zeros(9) if intrinsics is None else intrinsics, LEVEL, np.zeros(3))
 
 
 def held(valid: Bool[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import commands, parser
-from data_prep.reading.kinetics_files import read_kinetics
+from data_prep.reading.kinetics import read_kinetics
 from data_prep.sources.kinetics.source import read_clips
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Track
@@ -54,7 +54,7 @@ def published(content, frames=300):
     return fed[..., :2]
 
 
-def as_fed(tracks, frames=300):
+def as_published(tracks, frames=300):
     """(c t v m) of tracks after the normalisation of such a recogniser: x / width - 0.5, y / height - 0.5."""
     fed = np.zeros((3, frames, JOINTS, 2))
     for track in tracks:
@@ -71,7 +71,7 @@ def test_the_published_feeding_comes_back(tmp_path, frames):
     ):
         tracks = read_kinetics(write(tmp_path / f"{seed}.json", content), frames)
         expected = published(content) * (np.arange(300) < frames)[:, None, None]
-        np.testing.assert_allclose(as_fed(tracks), expected, atol=1e-6)
+        np.testing.assert_allclose(as_published(tracks), expected, atol=1e-6)
         assert all((track.pose2d["openpose"][..., 2] > 0).any(1).all() for track in tracks)
 
 
@@ -110,9 +110,9 @@ def fewer_joints(data):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "empty; get the file again"),
-        ("{", "no whole JSON"),
-        ("[" * 100_000, "no whole JSON"),
+        ("", "is empty; expected"),
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ("[]", "TypeError.*expected {.data.: "),
         ("{}", "KeyError 'data'; expected {.data.: "),
         ('{"data": [{"frame_index": 1}]}', "KeyError 'skeleton'"),
@@ -182,7 +182,7 @@ def test_folders_become_a_dataset(tmp_path):
     assert list(data.recordings["action"]) == ["abseiling", "swimming", "swimming"]
     assert list(data.splits["standard"]) == ["train", "train", "test"]
     assert data.classes == ["abseiling", "swimming"] and (data.camera(0).width, data.camera(0).height) == (340, 256)
-    np.testing.assert_allclose(as_fed(tracks_of(data, 1)), published(clip(1)), atol=1e-6)
+    np.testing.assert_allclose(as_published(tracks_of(data, 1)), published(clip(1)), atol=1e-6)
     assert any("who is person 0 may change from frame to frame" in note for note in data.notes)
     explicit, _ = convert(
         tmp_path,
@@ -205,11 +205,11 @@ def test_all_that_cannot_be_used_is_listed_at_once(tmp_path):
     assert len(data) == 3 and data.rows("frame").max() == 7
     reasons = dict(data.left_out)
     expected = {
-        "kinetics_train/empty": "no person in any frame",
+        "kinetics_train/empty": "no person: no person in any frame",
         "kinetics_train/stray": "no label in kinetics_train_label.json",
-        "kinetics_train/other": "label_index 0, but 1 in the file of labels",
+        "kinetics_train/other": "label: label_index 0, but 1 in the file of labels",
         "kinetics_train/none": "has no skeleton, says kinetics_train_label.json",
-        "kinetics_train/cut": "no whole JSON",
+        "kinetics_train/cut": "unreadable: no JSON",
         "gone": "in kinetics_train_label.json, but there is no such clip",
     }
     assert reasons.keys() == expected.keys()
@@ -228,20 +228,20 @@ def test_classes_have_the_order_of_their_numbers(tmp_path):
     data, _ = convert(tmp_path, raw, "--classes", tmp_path / "names.txt")
     assert data.classes == names
     (tmp_path / "names.txt").write_text("\n".join(names[1:]))
-    with pytest.raises(InputError, match="label 'abseiling' is number 0, which is 'swimming' by --classes"):
+    with pytest.raises(InputError, match="label 'abseiling' is number 0, but it is 'swimming' by --classes"):
         convert(tmp_path, raw, "--classes", tmp_path / "names.txt")
     (tmp_path / "names.txt").write_text("\n".join(names[:3]))
-    with pytest.raises(InputError, match="'yoga' is number 5, which is beyond the 3 names by --classes"):
+    with pytest.raises(InputError, match="'yoga' is number 5, but it is beyond the 3 names by --classes"):
         convert(tmp_path, raw, "--classes", tmp_path / "names.txt")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "a dict of 0; expected {.CLIP.: "),
-        ([1], "a list of 1; expected"),
-        ({"a": 3}, "'a': 3; expected {.CLIP.: "),
-        ({"a": {"label": "yoga"}}, "'a': {'label': 'yoga'}; expected"),
+        ({}, "found {}; expected {.CLIP.: "),
+        ([1], r"found \[1\]; expected"),
+        ({"a": 3}, "'a': found 3; expected {.CLIP.: "),
+        ({"a": {"label": "yoga"}}, "'a': found {'label': 'yoga'}; expected"),
         ({"a": {"label": "yoga", "label_index": "1"}}, "expected {.CLIP.: "),
         (
             labels(a=("yoga", 1, True), b=("yoga", 2, True)),

@@ -13,9 +13,9 @@ import torch
 from data_prep.__main__ import prepare
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import held, layout
-from data_prep.sources.dhp import files as dhp_files
-from data_prep.sources.dhp.files import CAMERAS, RELEVANT
-from data_prep.sources.dhp.source import fit_intrinsics, found_scale, read, read_dhp
+from data_prep.sources.mpi_inf_3dhp import files as dhp_files
+from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
+from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_dhp
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
