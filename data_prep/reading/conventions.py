@@ -85,6 +85,7 @@ class Convention:
             InputError: other joints or channels, NaN, or no person.
         """
         values = self.checked(poses)
+        present: np.ndarray
         if self.channels == "xyz":
             present = values.any(axis=(2, 3))
             (_, turn), unit = AXES[poses.axes or self.axes], 1.0 if poses.axes else self.unit

@@ -7,16 +7,17 @@ x and y are fractions of the image's width and height, 0 to 1. People have no id
 OpenPose's.
 """
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter
 
 from data_prep.reading.left_out import Kind
+from data_prep.reading.typed_json import read_typed
 from stgraph.data.recording import Track, unbroken
 from stgraph.errors import InputError
-from stgraph.formats.json_values import load
 from stgraph.skeleton import OPENPOSE18
 
 SIZE = (340, 256)  # of the videos when the people were found, pixels
@@ -24,6 +25,28 @@ FPS = 30.0
 FRAMES = 300
 READ, PERSONS = 5, 2  # people of a frame that are read, and those kept
 EXPECTED = '{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, ...], "score": [...]}]}]}'
+
+
+class Person(BaseModel):
+    pose: list[float]
+    score: list[float]
+
+
+class Frame(BaseModel):
+    frame_index: NonNegativeInt
+    skeleton: list[Person]
+
+
+class Clip(BaseModel):
+    """The content of a file, less what is not used."""
+
+    data: list[Frame]
+    label_index: int | None = None
+
+
+def read_clip(path: Path) -> Clip:
+    """The content of a file. Raises InputError where it is not of this form."""
+    return read_typed(path, TypeAdapter(Clip), EXPECTED)
 
 
 def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:
@@ -40,11 +63,11 @@ def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:
         InputError: unreadable, not of this form, another number of joints, a frame twice, values that are not finite,
             or no person in it.
     """
-    return tracks_of(load(path, EXPECTED), str(path), frames)
+    return tracks_of(read_clip(path), str(path), frames)
 
 
-def tracks_of(clip: Any, where: str, frames: int = FRAMES) -> list[Track]:
-    """The tracks of a clip that is loaded; see `read_kinetics`."""
+def tracks_of(clip: Clip, where: str, frames: int = FRAMES) -> list[Track]:
+    """The tracks of a clip; see `read_kinetics`."""
     frame, poses, scores = people(clip, where)
     total = scores.sum(1)
     kept = np.flatnonzero((total > 0) & (frame < frames))
@@ -63,36 +86,24 @@ def tracks_of(clip: Any, where: str, frames: int = FRAMES) -> list[Track]:
     return tracks
 
 
-def people(clip: Any, where: str) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 2"], Float[np.ndarray, "n j"]]:
+def people(
+    clip: Clip, where: str
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 2"], Float[np.ndarray, "n j"]]:
     """Frame, x and y, and scores of all people who are read, in the file's order. Raises InputError."""
-    joints = len(OPENPOSE18)
-    try:
-        frames = [entry["frame_index"] for entry in clip["data"]]
-        entries = [
-            (entry["frame_index"], person["pose"], person["score"])
-            for entry in clip["data"]
-            for person in entry["skeleton"][:READ]
-        ]
-        lengths = {(len(pose), len(score)) for _, pose, score in entries} or {(2 * joints, joints)}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{type(error).__name__} {error}", where=where, expected=EXPECTED) from error
-    if wrong := lengths - {(2 * joints, joints)}:
-        pose, score = min(wrong)
-        problem = f"{score} joints" if pose == 2 * score else f"a pose of {pose} numbers with {score} scores"
-        expected = f"the {joints} of {OPENPOSE18.name} ({', '.join(OPENPOSE18.names)})"
-        raise InputError(problem, where=where, expected=expected, kind=Kind.JOINT_COUNT)
-    read: set[int] = set()
-    for frame in frames:
-        if type(frame) is not int or frame < 0 or frame in read:
-            raise InputError(f"frame_index {frame!r}", where=where, expected="whole numbers from 0 on, each once")
-        read.add(frame)
-    try:
-        poses = np.array([pose for _, pose, _ in entries], np.float64).reshape(-1, joints, 2)
-        scores = np.array([score for *_, score in entries], np.float64).reshape(-1, joints)
-    except (ValueError, TypeError) as error:
-        raise InputError(str(error), where=where, expected="numbers in pose and score") from error
+    joints, numbers = len(OPENPOSE18), Counter(frame.frame_index for frame in clip.data)
+    if twice := [number for number, count in numbers.items() if count > 1]:
+        raise InputError(f"frame_index {twice[0]}", where=where, expected="each number once")
+    persons = [(frame.frame_index, person) for frame in clip.data for person in frame.skeleton[:READ]]
+    for _, person in persons:
+        pose, score = len(person.pose), len(person.score)
+        if (pose, score) != (2 * joints, joints):
+            problem = f"{score} joints" if pose == 2 * score else f"a pose of {pose} numbers with {score} scores"
+            expected = f"the {joints} of {OPENPOSE18.name} ({', '.join(OPENPOSE18.names)})"
+            raise InputError(problem, where=where, expected=expected, kind=Kind.JOINT_COUNT)
+    poses = np.array([person.pose for _, person in persons], np.float64).reshape(-1, joints, 2)
+    scores = np.array([person.score for _, person in persons], np.float64).reshape(-1, joints)
     finite = np.isfinite(poses).all((1, 2)) & np.isfinite(scores).all(1)
     if not finite.all():
-        problem = f"numbers that are not finite in frame {entries[int(finite.argmin())][0]}"
+        problem = f"numbers that are not finite in frame {persons[int(finite.argmin())][0]}"
         raise InputError(problem, where=where, remedy="give 0, with score 0, for the unseen", kind=Kind.NAN)
-    return np.array([frame for frame, *_ in entries], np.int64), poses, scores
+    return np.array([frame for frame, _ in persons], np.int64), poses, scores

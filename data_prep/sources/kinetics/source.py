@@ -6,23 +6,25 @@ the split `standard`, others its part `train`.
 """
 
 import re
-import reprlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+
+from data_prep.reading import kinetics
 from data_prep.reading.files import listed
-from data_prep.reading.kinetics import EXPECTED, FPS, FRAMES, PERSONS, READ, SIZE, tracks_of
+from data_prep.reading.kinetics import FPS, FRAMES, PERSONS, READ, SIZE
 from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
 from data_prep.reading.splitting import SPLIT, split_of
+from data_prep.reading.typed_json import read_typed
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
-from stgraph.formats.json_values import load
 from stgraph.skeleton import OPENPOSE18
 
 SOURCE = "Kinetics-skeleton (Yan et al. 2018; videos: Kay et al. 2017, poses: OpenPose)"
@@ -30,17 +32,16 @@ TERMS = "UNKNOWN for the poses; the labels of Kinetics are CC BY 4.0, the videos
 LABELS = '{"CLIP": {"has_skeleton": true, "label": "abseiling", "label_index": 0}, ...}'
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(BaseModel):
     """The entry of a clip in a file of labels."""
 
-    name: str
-    index: int
-    has_skeleton: bool
+    label: str
+    label_index: NonNegativeInt
+    has_skeleton: bool = True
 
 
 @dataclass(frozen=True)
-class Clip:
+class LabelledClip:
     """A clip before it is read."""
 
     path: Path
@@ -90,7 +91,7 @@ def read_clips(
     labels *= len(folders) // len(labels)
     known = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
-    unique: dict[tuple[str, str], Clip] = {}
+    unique: dict[tuple[str, str], LabelledClip] = {}
     for path, labelled in known.items():
         own = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
         for clip in labelled_clips(own, path, labelled, left_out):
@@ -124,27 +125,15 @@ def clip_folders(folder: Path) -> list[Path]:
 
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by the clip's name. Raises InputError for another form."""
-    remedy = "name the file by --labels"
-    if not path.exists():
-        raise InputError("no such file", where=path, expected=LABELS, remedy=remedy)
-    content = load(path, LABELS)
-    if not isinstance(content, dict) or not content:
-        raise InputError(where=path, found=f"{reprlib.repr(content)}", expected=LABELS, remedy=remedy)
-    labels = {}
-    for name, entry in content.items():
-        try:
-            label = Label(entry["label"], entry["label_index"], bool(entry.get("has_skeleton", True)))
-        except (KeyError, TypeError, AttributeError):
-            label = None
-        if label is None or type(label.name) is not str or type(label.index) is not int or label.index < 0:
-            raise InputError(where=f"{path}, {name!r}", found=reprlib.repr(entry), expected=LABELS)
-        labels[name] = label
+    labels = read_typed(path, TypeAdapter(dict[str, Label]), f"{LABELS}, named by --labels")
+    if not labels:
+        raise InputError("no labels", where=path, expected=LABELS)
     return labels
 
 
 def labelled_clips(
     folders: list[Path], path: Path, labels: dict[str, Label], left_out: list[tuple[str, str]]
-) -> Iterator[Clip]:
+) -> Iterator[LabelledClip]:
     """Clips of some folders that have a label; the others, and labels without a clip, are left out."""
     clips: set[str] = set()
     for folder in folders:
@@ -159,7 +148,7 @@ def labelled_clips(
             elif not label.has_skeleton:
                 left_out.append((f"{folder.name}/{file.stem}", f"has no skeleton, says {path.name}"))
             else:
-                yield Clip(file, part, label)
+                yield LabelledClip(file, part, label)
     left_out += [(name, f"in {path.name}, but there is no such clip") for name in labels if name not in clips]
 
 
@@ -173,19 +162,19 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     names: dict[int, str] = {}
     for path, labelled in labels.items():
         for clip, label in labelled.items():
-            index, _ = indices.setdefault(label.name, (label.index, path))
-            name = names.setdefault(label.index, label.name)
-            if (index, name) != (label.index, label.name):
-                problem = f"elsewhere {name!r} is number {label.index} and {label.name!r} number {index}"
+            index, _ = indices.setdefault(label.label, (label.label_index, path))
+            name = names.setdefault(label.label_index, label.label)
+            if (index, name) != (label.label_index, label.label):
+                problem = f"elsewhere {name!r} is number {label.label_index} and {label.label!r} number {index}"
                 remedy = "give every class one number"
-            elif classes and (label.index >= len(classes) or classes[label.index] != label.name):
-                beyond = label.index >= len(classes)
-                other = f"beyond the {len(classes)} names" if beyond else repr(classes[label.index])
+            elif classes and (label.label_index >= len(classes) or classes[label.label_index] != label.label):
+                beyond = label.label_index >= len(classes)
+                other = f"beyond the {len(classes)} names" if beyond else repr(classes[label.label_index])
                 problem = f"it is {other} by --classes"
                 remedy = "give the names in the order of the numbers, from 0"
             else:
                 continue
-            problem = f"label {label.name!r} is number {label.index}, but {problem}"
+            problem = f"label {label.label!r} is number {label.label_index}, but {problem}"
             raise InputError(problem, where=f"{path}, {clip!r}", remedy=remedy)
     occurring = [names[index] for index in sorted(names)]
     if classes or len(occurring) > max(names):
@@ -194,11 +183,12 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     return occurring, [f"{note}, in that order; --classes keeps the numbers"]
 
 
-def read_clip(clip: Clip, frames: int) -> Recording:
+def read_clip(labelled: LabelledClip, frames: int) -> Recording:
     """The recording of a clip. Raises InputError."""
-    content = load(clip.path, EXPECTED)
-    tracks = tracks_of(content, str(clip.path), frames)
-    if (own := content.get("label_index", clip.label.index)) != clip.label.index:
-        problem = f"label_index {own}, but {clip.label.index} in the file of labels"
-        raise InputError(problem, where=clip.path, kind=Kind.LABEL)
-    return Recording(clip.part, clip.label.name, clip.path.stem, level_camera("unknown", *SIZE), FPS, tracks)
+    path, index, content = labelled.path, labelled.label.label_index, kinetics.read_clip(labelled.path)
+    tracks = kinetics.tracks_of(content, str(path), frames)
+    if content.label_index not in (None, index):
+        problem = f"label_index {content.label_index}, but {index} in the file of labels"
+        raise InputError(problem, where=path, kind=Kind.LABEL)
+    camera = level_camera("unknown", *SIZE)
+    return Recording(labelled.part, labelled.label.label, path.stem, camera, FPS, tracks)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from data_prep.reading.arrays import AGAIN, flags, numbers, same_length
 from data_prep.reading.files import find_files, listed
-from data_prep.reading.layouts import AGAIN, flags, layout, numbers, same_length
+from data_prep.reading.layouts import layout
 from data_prep.sources.mpi_inf_3dhp.calibration import read_calibration
 from data_prep.sources.mpi_inf_3dhp.matlab import read_matlab
 from stgraph.errors import InputError

@@ -45,5 +45,3 @@ def _variable(file: h5py.File, key: str | h5py.Reference) -> np.ndarray:
     for place in np.ndindex(data.shape):
         cells[place] = _variable(file, data[place])
     return cells.T
-
-

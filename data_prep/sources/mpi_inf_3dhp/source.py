@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, image
+from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, held, layout, level_camera
 from data_prep.reading.splitting import SPLIT
 from data_prep.source import Source, source
@@ -103,7 +104,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         pixels = np.where(exact2d[..., 2:] > 0, exact2d[..., :2], np.nan)
         some = valid & (exact2d[..., 2] > 0).any(1)
         if not some.any():
-            raise InputError("all 2D joints are at (0, 0)", where=view.where, remedy="get the file again or leave it out")
+            raise InputError("all 2D joints are at (0, 0)", where=view.where, remedy=f"{AGAIN} or leave it out")
         if values.exact is None:
             scale = found_scale(shown[some], pixels[some])
             scales += [scale] if abs(scale - 1) > RESCALED else []
