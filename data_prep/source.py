@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stgraph.data.recording import Recording
-from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 
-FPS = (1.0, 1000.0)  # of a dataset
 # Of what was left out: reasons that the summary gives, and things that it names for each; the file lists all.
 REASONS, NAMED = 50, 4
 
@@ -101,12 +99,6 @@ def other_commands() -> dict[str, Command]:
     """Every command of the package that makes no dataset."""
     importlib.import_module("data_prep.checks.summary")
     return COMMANDS
-
-
-def check_fps(fps: float) -> None:
-    """Raises InputError for a frame rate that no dataset has."""
-    if not FPS[0] <= fps <= FPS[1]:
-        raise InputError(where=f"--fps {fps}", expected=f"{FPS[0]:g} to {FPS[1]:g} frames per second")
 
 
 def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:

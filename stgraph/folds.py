@@ -53,7 +53,8 @@ def main(args: argparse.Namespace) -> None:
     fitting = folding.Fitting(Engine(args.device, precision=args.precision), Terminal(), args.views)
     for subject in folding.subjects_of(dataset, args.subjects):  # before anything is trained
         overrides = [f"data.test={json.dumps([subject])}", *args.set]
-        folds[subject] = folding.fold(entries(args.exps, args.data, args.detector, overrides, args.seeds), subject, dataset)
+        trainings = entries(args.exps, args.data, args.detector, overrides, args.seeds)
+        folds[subject] = folding.fold(trainings, subject, dataset)
     rows, bases = {exp: folding.Row(exp) for exp in args.exps}, {}
     for subject, chosen in folds.items():
         for exp, row in rows.items():

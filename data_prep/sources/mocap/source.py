@@ -13,9 +13,10 @@ import numpy as np
 
 from data_prep.cameras.calibration import h36m_subjects
 from data_prep.cameras.studio import Studio, film
+from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import motion_arguments, subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
-from data_prep.source import Source, check_fps, source
+from data_prep.source import Source, source
 from stgraph.errors import InputError
 
 NUMBERS = ("views", "min_frames", "min_depth")  # above 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.cameras.noise import seeded
+from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import (
     check_upright,
     datasets_of,
@@ -24,7 +25,7 @@ from data_prep.reading.motion import (
 )
 from data_prep.reading.splitting import PARTS, SPLIT
 from data_prep.reading.takes import find_takes
-from data_prep.source import Source, check_fps, source
+from data_prep.source import Source, source
 from data_prep.sources.scenes.body import body_boxes, head_boxes, posetrack_joints
 from data_prep.sources.scenes.detector import DIFFICULTY, Sight, detect, detections, false_detections, gaps
 from data_prep.sources.scenes.layout import (
