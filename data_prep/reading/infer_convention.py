@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from stgraph.formats.json_values import load
+from stgraph.formats.json_files import read_json
 
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, SCALES, Convention
@@ -162,7 +162,7 @@ def named_skeleton(name: str) -> Skeleton:
     if not Path(name).is_file():
         expected = f"{', '.join(SKELETONS)}, or {example}"
         raise InputError("no such file and no known layout", where=f"--skeleton {name}", expected=expected)
-    return skeleton_from(load(Path(name), example), name)
+    return skeleton_from(read_json(Path(name), example), name)
 
 
 def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where: str) -> Skeleton:

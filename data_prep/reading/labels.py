@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stgraph.formats.json_values import load
+from stgraph.formats.json_files import read_json
 
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -49,7 +49,7 @@ def class_names(given: str | None) -> list[str]:
     path = NAMED / f"{given}.json" if (NAMED / f"{given}.json").is_file() else Path(given)
     expected = "names of the classes in the order of the labels, one a line or as a JSON list"
     if path.suffix == ".json":
-        names = load(path, expected)
+        names = read_json(path, expected)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InputError(where=path, expected=expected)
     else:
@@ -105,7 +105,7 @@ def read_labels(path: Path) -> Labels:
     if path.suffix in (".pkl", ".pickle"):
         return labels_of(load_pickle(path), str(path))
     if path.suffix == ".json":
-        return labels_of(load(path, FORMS), str(path))
+        return labels_of(read_json(path, FORMS), str(path))
     text = _text(path, FORMS)
     if path.suffix not in (".csv", ".txt", ".tsv"):
         raise InputError(f"labels in a file ending with {path.suffix!r}", where=path, expected=FORMS)
