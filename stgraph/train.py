@@ -71,14 +71,14 @@ def main(args: argparse.Namespace) -> None:
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()
     if message:
-        engine.print(message, flush=True)
+        engine.print(message)
     if engine.is_global_zero and path == BUILT_IN:
         make_built_in()
     engine.barrier()
     dataset = Dataset(path)
     run = Run.create(name, settings, dataset, engine)
     if args.finetune:
-        engine.print(run.start_from(args.finetune), flush=True)
+        engine.print(run.start_from(args.finetune))
     options = {"resume": args.resume, "restart": args.restart, "compile": args.compile}
     progress = run.fit(dataset, Terminal(), minutes=args.minutes, save_minutes=args.save_minutes, **options)
     engine.print(
