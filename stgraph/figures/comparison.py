@@ -1,6 +1,6 @@
-"""One point for each model: what it costs and how far it is off."""
+"""One point for each model: what it costs and how it is scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -10,33 +10,35 @@ MARKERS = "osD^vPX"
 LONGEST = 110  # letters of a line under the plot
 
 
-def plot_comparison(rows: Sequence[dict]) -> Figure:
-    """P1 against operations a frame, with the spread over seeds; the size of a point grows with the parameters.
+def plot_comparison(report: Mapping) -> Figure:
+    """The first score against operations a frame, with the spread over seeds; larger points have more parameters.
 
     Args:
-        rows: `exp`, `mmac`, `P1`, `parameters`, `about` and perhaps `P1_std`: those of a comparison.
+        report: `scores` (name -> title, decimals) and `rows`, each with `exp`, `mmac`, `parameters`, `about`, the score
+            and perhaps its standard deviation: those of a comparison.
     """
+    rows, (name, (title, decimals)) = report["rows"], next(iter(report["scores"].items()))
     figure = Figure(figsize=(8, 4.6 + 0.2 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for number, row in enumerate(rows):
         colour = COLOURS[number % len(COLOURS)]
-        place, label = (row["mmac"], row["P1"]), f"{row['exp']}, {row['P1']:.1f} mm"
+        place, label = (row["mmac"], row[name]), f"{row['exp']}, {row[name]:.{decimals}f}"
         label = label if len(label) <= LONGEST else f"{label[: LONGEST - 12]}…{label[-11:]}"
         size = 20 + 60 * (row["parameters"] / max(entry["parameters"] for entry in rows)) ** 0.5
-        axes.errorbar(*place, row.get("P1_std"), color=colour, capsize=3, linewidth=1)
+        axes.errorbar(*place, row.get(f"{name}_std"), color=colour, capsize=3, linewidth=1)
         axes.scatter(*place, size, color=colour, marker=MARKERS[number % len(MARKERS)], zorder=3, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.12)
-    axes.set(xlabel="million multiplications with additions a frame", ylabel="P1, mm")
+    axes.set(xlabel="million multiplications with additions a frame", ylabel=title)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     about = rows[0]["about"]
-    figure.suptitle("Error against cost", fontweight="bold", x=0.01, ha="left")
-    synthetic = ", synthetic data" if about["synthetic"] else ""
-    title = f"{about['data']}, {about['detector']}{synthetic}; larger points have more parameters"
-    axes.set_title(title, fontsize=9, color="0.35", loc="left")
+    figure.suptitle(f"{title} against cost", fontweight="bold", x=0.01, ha="left")
+    facts = [about["data"], about["detector"], *(["synthetic data"] if about["synthetic"] else [])]
+    subtitle = f"{', '.join(facts)}; larger points have more parameters"
+    axes.set_title(subtitle, fontsize=9, color="0.35", loc="left")
     figure.legend(frameon=False, fontsize=8, loc="outside lower left", borderaxespad=0.2)
     return figure

@@ -1,14 +1,16 @@
 """TaskRun: what commands need of a run. A task implements those that it serves; the others are refused by default."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings.places import evaluation_folder
 from stgraph.tracking.predictors import Predictor
+from stgraph.training.compared import Column, Compared, Shared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
@@ -38,6 +40,7 @@ class TaskRun(Run[TaskT]):
     """A run with what the commands call. `Run` trains and predicts; this evaluates, draws, exports and compares."""
 
     report_kind: ReportKind
+    comparison_columns: ClassVar[Mapping[str, Column]] = {}  # of a comparison's table; the first is plotted
 
     def refusal(self, action: str) -> InputError:
         """The error of a command that does not serve this run's task."""
@@ -122,7 +125,7 @@ class TaskRun(Run[TaskT]):
 
     # compare ---------------------------------------------------------------------------------------------------------
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> Shared:
         """Called before anything is trained: what all compared runs must have in common, such as joints or classes.
 
         Raises:
@@ -137,8 +140,8 @@ class TaskRun(Run[TaskT]):
         protocol: str | None = None,
         subjects: list[str] | None = None,
         detector: str | None = None,
-    ) -> dict[str, object]:
-        """Columns of the run's row in a comparison."""
+    ) -> Compared:
+        """The run's row in a comparison."""
         raise self.refusal("is not compared")
 
     # baselines -------------------------------------------------------------------------------------------------------

@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from stgraph.data.dataset import Dataset, window_table
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
+from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
+from stgraph.tasks.lifting.baselines import fit_baselines
+from stgraph.tasks.lifting.comparison import COLUMNS, compared, shared_joints
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
 from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.compared import Compared, Shared
 from stgraph.training.run import REPORTS
 from stgraph.training.task_run import TaskRun
 
@@ -26,6 +30,7 @@ class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
     report_kind = POSES
+    comparison_columns = COLUMNS
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -155,6 +160,28 @@ class LiftingRun(TaskRun[Lifting]):
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
         """The run's own, whichever subjects are scored."""
         return REPORTS / self.name
+
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> Shared:
+        """The joints that are scored. Raises InputError where the data cannot serve the run."""
+        self.windows(dataset, None if self.epoch else self.settings.data.train)
+        return shared_joints(self.skeleton, find_protocol(protocol or "standard"))
+
+    def comparison(
+        self,
+        dataset: Dataset,
+        *,
+        protocol: str | None = None,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+    ) -> Compared:
+        """Scores of the test part, or of some subjects."""
+        return compared(self.evaluate(dataset, protocol or "standard", subjects=subjects, detector=detector))
+
+    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+        """Mean pose and ridge regression."""
+        data = self.settings.data
+        windows = self.windows(dataset, data.train, margin=(0, 0), stride=data.frames).keep_valid()
+        return fit_baselines(self.task, windows, ridge)
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False

@@ -1,0 +1,30 @@
+"""What a lifter gives to a comparison of several."""
+
+from collections.abc import Mapping
+
+from stgraph.skeleton import Skeleton
+from stgraph.tasks.lifting.protocols import Protocol
+from stgraph.training.compared import Column, Compared, Shared
+
+COLUMNS = {
+    "P1": Column("P1, mm"),
+    "P2": Column("P2, mm"),
+    "MPJVE": Column("MPJVE, mm/frame", 2),
+    "action": Column("action, %"),
+}
+
+
+def shared_joints(skeleton: Skeleton, protocol: Protocol) -> Shared:
+    """The joints that are scored: those of all compared runs are the same."""
+    joints = tuple(name for name in skeleton.names if name not in protocol.without_joints)
+    remedy = "train all on the same ones, such as --set data.skeleton=h36m16, or score those that all have, such as "
+    return Shared("joints", joints, f"{remedy}--protocol semgcn")
+
+
+def compared(report: Mapping) -> Compared:
+    """An evaluation's report as a row."""
+    scores = {name: report["metrics"].get(name) for name in COLUMNS}
+    if "recognition" in report:
+        scores["action"] = report["recognition"]["frames"]["accuracy"]
+    scored = f"{report['scored']['frames']:,} frames of {len(report['scored']['joints'])} joints"
+    return Compared(scores, report["about"], scored, report["protocol"]["text"], report["protocol"]["windows"])
