@@ -193,10 +193,8 @@ def comparison_markdown(report: Mapping) -> str:
             lines.append(f"- **{row['exp']} was trained on {shared}, which it is scored on**")
     if any(row["about"]["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
-    untrained = [row["exp"] for row in rows if row["minutes"] is None]
-    lines.append(
-        f"- training: {report['training']}" + (f"; as it was found: {', '.join(untrained)}" if untrained else "")
-    )
+    untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)
+    lines.append(f"- training: {report['training']}" + (f"; as it was found: {untrained}" if untrained else ""))
     seeds = max(len(row["seeds"]) for row in rows)
     lines += [f"- mean ± standard deviation over {seeds} seeds"] * (seeds > 1)
     lines.append("- frames/s: from one window after the other, each of so many predicted frames at once")

@@ -90,16 +90,8 @@ def test_a_trained_run_is_taken_as_it_is(folder, dataset):
 
 def test_different_frames_are_not_compared_silently():
     about = {"data": "a.h5", "detector": "gt", "subjects": "S9", "synthetic": True, "trained_on_them_too": ""}
-    row = {
-        "exp": "one",
-        "scored": "10 frames",
-        "about": about,
-        "protocol": "p",
-        "windows": "",
-        "seeds": [{}],
-        "P1": 1.0,
-    }
-    row["minutes"] = 1.0
+    row = {"exp": "one", "scored": "10 frames", "about": about, "protocol": "p", "windows": "", "seeds": [{}]}
+    row |= {"P1": 1.0, "minutes": 1.0}
 
     def markdown(*rows):
         return comparison_markdown({"rows": rows, "scores": {"P1": Column("P1, mm")}, "training": "-"})

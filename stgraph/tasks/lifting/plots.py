@@ -59,12 +59,11 @@ def plot_worst(report: Mapping) -> Figure:
 
 def plot_recognition(report: Mapping) -> Figure | None:
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
-    scores = report.get("recognition")
-    parts = [part for part in ("frames", "recordings") if scores and scores[part]["count"]]
-    if not parts:
+    if "recognition" not in report:
         return None
-    parts = {part: np.array(scores[part]["confusion"]) for part in parts}
-    return plot_confusion(parts, scores["classes"], "Recognised against true actions", _facts(report))
+    scores = report["recognition"]
+    matrices = {counted: np.array(scores[counted]["confusion"]) for counted in ("frames", "recordings")}
+    return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
 
 
 PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
