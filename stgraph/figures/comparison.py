@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from stgraph.figures.axes import titled_axes
+
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac", "#eeca3b", "#333333")
 MARKERS = "osD^vPX"
 LONGEST = 110  # letters of a line under the plot
@@ -18,8 +20,10 @@ def plot_comparison(report: Mapping) -> Figure:
             and perhaps its standard deviation: those of a comparison.
     """
     rows, (name, (title, decimals)) = report["rows"], next(iter(report["scores"].items()))
-    figure = Figure(figsize=(8, 4.6 + 0.2 * len(rows)), layout="constrained")
-    axes = figure.subplots()
+    about = rows[0]["about"]
+    facts = ", ".join([about["data"], about["detector"], *(["synthetic data"] if about["synthetic"] else [])])
+    subtitle = f"{facts}; larger points have more parameters"
+    figure, axes = titled_axes((8, 4.6 + 0.2 * len(rows)), f"{title} against cost", subtitle, "both")
     for number, row in enumerate(rows):
         colour = COLOURS[number % len(COLOURS)]
         place, label = (row["mmac"], row[name]), f"{row['exp']}, {row[name]:.{decimals}f}"
@@ -33,12 +37,5 @@ def plot_comparison(report: Mapping) -> Figure:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.12)
     axes.set(xlabel="million multiplications with additions a frame", ylabel=title)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    about = rows[0]["about"]
-    figure.suptitle(f"{title} against cost", fontweight="bold", x=0.01, ha="left")
-    facts = [about["data"], about["detector"], *(["synthetic data"] if about["synthetic"] else [])]
-    subtitle = f"{', '.join(facts)}; larger points have more parameters"
-    axes.set_title(subtitle, fontsize=9, color="0.35", loc="left")
     figure.legend(frameon=False, fontsize=8, loc="outside lower left", borderaxespad=0.2)
     return figure
