@@ -16,12 +16,11 @@ def plot_comparison(report: Mapping) -> Figure:
     """The first score against operations a frame, with the spread over seeds; larger points have more parameters.
 
     Args:
-        report: `scores` (name -> title, decimals) and `rows`, each with `exp`, `mmac`, `parameters`, `about`, the score
-            and perhaps its standard deviation: those of a comparison.
+        report: `scores` (name -> title, decimals) and `rows`, each with `exp`, `mmac`, `parameters`, `about`,
+            `synthetic`, the score and perhaps its standard deviation: those of a comparison.
     """
     rows, (name, (title, decimals)) = report["rows"], next(iter(report["scores"].items()))
-    about = rows[0]["about"]
-    facts = ", ".join([about["data"], about["detector"], *(["synthetic data"] if about["synthetic"] else [])])
+    facts = ", ".join([*list(rows[0]["about"].values())[:2], *(["synthetic data"] if rows[0]["synthetic"] else [])])
     subtitle = f"{facts}; larger points have more parameters"
     figure, axes = titled_axes((8, 4.6 + 0.2 * len(rows)), f"{title} against cost", subtitle, "both")
     for number, row in enumerate(rows):

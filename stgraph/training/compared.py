@@ -32,13 +32,15 @@ class Compared:
 
     Attributes:
         scores: by the names of its `TaskRun.comparison_columns`; None where there is none.
-        about: data, detector, subjects, synthetic and trained_on_them_too of the report.
-        scored: how much was scored, such as "6,240 frames of 16 joints".
-        protocol: how every run is scored. windows: what of it depends on this one; may be empty.
+        about: what is the same for runs that can be compared: name of a fact -> text, such as data, detector,
+            subjects, and scored: "6,240 frames of 16 joints".
+        synthetic: whether the motion is made by a program.
+        trained_on: what of the scored data the run was trained on; may be empty.
+        model: what of the protocol depends on the model, such as its windows; may be empty.
     """
 
     scores: Mapping[str, float | None]
-    about: Mapping[str, object]
-    scored: str
-    protocol: str
-    windows: str = ""
+    about: Mapping[str, str]
+    synthetic: bool
+    trained_on: str
+    model: str = ""

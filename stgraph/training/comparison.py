@@ -150,8 +150,8 @@ def compare(
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
         result = run.comparison(opened(run.settings), protocol=protocol, subjects=subjects, detector=detector)
-        row = {"exp": entry.exp, "run": entry.name, "scored": result.scored, "about": dict(result.about)}
-        row |= {"protocol": result.protocol, "windows": result.windows}
+        row = {"exp": entry.exp, "run": entry.name, "about": dict(result.about), "model": result.model}
+        row |= {"synthetic": result.synthetic, "trained_on_them_too": result.trained_on}
         row |= {"seed": run.settings.seed, "minutes": spent, "epochs": run.epoch, **result.scores}
         row |= {"parameters": parameters(run), "mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
         row["window"] = run.settings.data.frames - run.model.before - run.model.after
@@ -177,21 +177,17 @@ def comparison_markdown(report: Mapping) -> str:
     columns = SIZE | report["scores"] | EFFORT
     columns = {name: column for name, column in columns.items() if any(row.get(name) is not None for row in rows)}
     lines = ["# Comparison", ""]
-    for name, values in {
-        **{name: [row["about"][name] for row in rows] for name in ("data", "detector", "subjects")},
-        "scored": [row["scored"] for row in rows],
-        "protocol": [row["protocol"] for row in rows],
-    }.items():
+    for name in rows[0]["about"]:
+        values = [row["about"][name] for row in rows]
         same = len(set(values)) == 1
         warning = "" if same else "**not the same, so the rows cannot be compared:** "
         lines.append(f"- {name}: {warning}{values[0] if same else by_value(rows, values)}")
-    # Models differ in the windows that they are scored by, and in nothing else of the protocol.
-    if any(row["windows"] for row in rows):
-        lines.append(f"- windows: {by_value(rows, [row['windows'] for row in rows])}")
+    if any(row["model"] for row in rows):
+        lines.append(f"- by model: {by_value(rows, [row['model'] for row in rows])}")
     for row in rows:
-        if shared := row["about"]["trained_on_them_too"]:
-            lines.append(f"- **{row['exp']} was trained on {shared}, which it is scored on**")
-    if any(row["about"]["synthetic"] for row in rows):
+        if row["trained_on_them_too"]:
+            lines.append(f"- **{row['exp']} was trained on {row['trained_on_them_too']}, which it is scored on**")
+    if any(row["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
     untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)
     lines.append(f"- training: {report['training']}" + (f"; as it was found: {untrained}" if untrained else ""))

@@ -60,7 +60,7 @@ def test_a_table_of_what_was_trained_and_what_was_not(folder, dataset, capsys):
         scores = f"| {row['exp']} | {row['parameters']:,} | {row['mmac']:.2f} | {row['P1']:.1f} ± "
         assert scores in " ".join(text.split())
     assert rows[0].get("action") is None and 0 <= rows[1]["action"] <= 100
-    assert len({row["scored"] for row in rows}) == 1
+    assert len({row["about"]["scored"] for row in rows}) == 1
     assert (folder / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     # A second time nothing is trained, and nothing that is there changes.
     weights = {path: path.read_bytes() for path in folder.glob("checkpoints/*/best.safetensors")}
@@ -89,19 +89,18 @@ def test_a_trained_run_is_taken_as_it_is(folder, dataset):
 
 
 def test_different_frames_are_not_compared_silently():
-    about = {"data": "a.h5", "detector": "gt", "subjects": "S9", "synthetic": True, "trained_on_them_too": ""}
-    row = {"exp": "one", "scored": "10 frames", "about": about, "protocol": "p", "windows": "", "seeds": [{}]}
-    row |= {"P1": 1.0, "minutes": 1.0}
+    row = {"exp": "one", "about": {"scored": "10 frames", "protocol": "p"}, "model": "", "seeds": [{}]}
+    row |= {"synthetic": True, "trained_on_them_too": "", "P1": 1.0, "minutes": 1.0}
 
     def markdown(*rows):
         return comparison_markdown({"rows": rows, "scores": {"P1": Column("P1, mm")}, "training": "-"})
 
-    text = markdown(row, row | {"exp": "two", "scored": "9 frames"})
+    text = markdown(row, row | {"exp": "two", "about": {"scored": "9 frames", "protocol": "p"}})
     assert "cannot be compared:** one: 10 frames; two: 9 frames" in text
     assert "synthetic data" in text and "cannot be compared" not in markdown(row, row)
     windows = {"a": "Each frame by itself.", "b": "Windows of 9.", "c": "Each frame by itself."}
-    text = markdown(*(row | {"exp": exp, "windows": text} for exp, text in windows.items()))
-    assert "- windows: a, c: Each frame by itself.; b: Windows of 9." in text
+    text = markdown(*(row | {"exp": exp, "model": text} for exp, text in windows.items()))
+    assert "- by model: a, c: Each frame by itself.; b: Windows of 9." in text
 
 
 def test_mistakes_are_found_before_anything_is_trained(folder, dataset):

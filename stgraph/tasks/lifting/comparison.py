@@ -26,5 +26,8 @@ def compared(report: Mapping) -> Compared:
     scores = {name: report["metrics"].get(name) for name in COLUMNS}
     if "recognition" in report:
         scores["action"] = report["recognition"]["frames"]["accuracy"]
-    scored = f"{report['scored']['frames']:,} frames of {len(report['scored']['joints'])} joints"
-    return Compared(scores, report["about"], scored, report["protocol"]["text"], report["protocol"]["windows"])
+    about, protocol = report["about"], report["protocol"]
+    facts = {name: about[name] for name in ("data", "detector", "subjects")}
+    facts["scored"] = f"{report['scored']['frames']:,} frames of {len(report['scored']['joints'])} joints"
+    facts["protocol"] = protocol["text"]
+    return Compared(scores, facts, about["synthetic"], about["trained_on_them_too"], protocol["model"])

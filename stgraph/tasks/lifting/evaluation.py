@@ -224,7 +224,7 @@ class Evaluator:
             about: what the reader should know of the run, printed as given: experiment, source, terms, synthetic,
                 detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
 
-        Keys: `about`, `protocol` (`text` holds for every model, `windows` is how this one is scored), `scored`,
+        Keys: `about`, `protocol` (`text` holds for every model, `model` for this one), `scored`,
         `left_out`, `units`, `metrics` (averaged as the protocol says), `frame_mean` (over frames), `by` (action,
         subject, camera, recording -> name -> metric; joint -> metric, averaged as `metrics` are) and `worst` (the
         recording of the largest P1 and its error along time). A score that has nothing to be taken from, such as the
@@ -250,12 +250,14 @@ class Evaluator:
             for joint, name in enumerate(self.names)
         }
         frames = np.stack([self._track, self._frame])[:, self._valid]
+        root = f"The predicted root is {ROOTS[self.protocol.root]}."
+        path = "The root's path is scored by itself, the pose with a root of zero."
         return {
             "about": about,
             "protocol": {
                 "name": self.protocol.name,
-                "text": f"{self.protocol.text} {self._circumstances()}",
-                "windows": self.plan.text,
+                "text": self._rules(),
+                "model": f"{self.plan.text} {path if self.output == 'global' else root}",
                 "mean_over": over,
             },
             "output": self.output,
@@ -275,20 +277,18 @@ class Evaluator:
             "worst": self._worst(by["recording"], members["recording"], error),
         }
 
-    def _circumstances(self) -> str:
-        """What this evaluation adds to the protocol, in words."""
-        parts = [
-            "The root's path is scored by itself, the pose with a root of zero."
-            if self.output == "global"
-            else f"The predicted root is {ROOTS[self.protocol.root]}.",
-            "Averaged with the un-mirrored prediction of the mirrored input."
-            if self.flip
-            else "Not averaged with the mirrored input's prediction.",
-            f"{metrics.CORRECTNESS[self.protocol.correct].text}.",
-        ]
-        if not self._valid.all():
-            parts.append("Frames that the file marks as not valid are seen by the model and not scored.")
-        return " ".join(parts)
+    def _rules(self) -> str:
+        """What holds for every model in this evaluation, in words."""
+        flipped = "Averaged with the un-mirrored prediction of the mirrored input."
+        valid = "Frames that the file marks as not valid are seen by the model and not scored."
+        return " ".join(
+            [
+                self.protocol.text,
+                flipped if self.flip else "Not averaged with the mirrored input's prediction.",
+                f"{metrics.CORRECTNESS[self.protocol.correct].text}.",
+                *([] if self._valid.all() else [valid]),
+            ]
+        )
 
     def _worst(
         self, scores: dict[str, Scores], members: dict[str, np.ndarray], error: Float[Tensor, " row"]

@@ -23,7 +23,7 @@ def poses_markdown(report: Mapping) -> str:
     lines = [
         *opening(report["about"]),
         f"- protocol `{protocol['name']}`: {protocol['text']}",
-        f"- windows: {protocol['windows']}",
+        f"- this model: {protocol['model']}",
         f"- scored: {scored['frames']:,} frames of {scored['recordings']:,} recordings in {scored['tracks']:,} tracks, "
         f"{len(scored['joints'])} joints{repeats}",
         *(f"- left out: {recording} ({why})" for recording, why in report["left_out"]),
