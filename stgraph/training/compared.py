@@ -13,20 +13,6 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What all compared runs must have in common.
-
-    Attributes:
-        kind: "joints", "classes". names: those of a run.
-        remedy: what to do where they differ.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    remedy: str
-
-
-@dataclass(frozen=True)
 class Compared:
     """How a run is scored.
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -135,13 +135,14 @@ def compare(
         run = run_of(entry)
         exps.setdefault(run.check_comparison(opened(run.settings), protocol), entry.exp)
     if len(exps) > 1:
+        counts = "; ".join(f"{exp}: {len(names)} ({names[0]}, ...)" for names, exp in exps.items())
         raise InputError(
-            f"different {' and '.join(sorted({shared.kind for shared in exps}))} cannot be compared",
-            found="; ".join(f"{exp}: {len(shared.names)} {shared.kind}" for shared, exp in exps.items()),
-            remedy=next(iter(exps)).remedy,
+            f"different joints or classes cannot be compared ({counts})",
+            remedy="train all on the same, such as --set data.skeleton=h36m16, or use a --protocol without the others",
         )
     rows: dict[str, list[dict]] = {}
     columns: Mapping[str, Column] = {}
+    options = {"subjects": subjects, "detector": detector} | ({"protocol": protocol} if protocol else {})
     for entry in chosen:
         spent = None
         if entry.settings:
@@ -149,11 +150,10 @@ def compare(
             spent = run.fit(opened(run.settings), listener, resume=True, minutes=minutes).seconds / 60
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
-        result = run.comparison(opened(run.settings), protocol=protocol, subjects=subjects, detector=detector)
-        row = {"exp": entry.exp, "run": entry.name, "about": dict(result.about), "model": result.model}
-        row |= {"synthetic": result.synthetic, "trained_on_them_too": result.trained_on}
-        row |= {"seed": run.settings.seed, "minutes": spent, "epochs": run.epoch, **result.scores}
-        row |= {"parameters": parameters(run), "mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
+        result = asdict(run.comparison(run.evaluate(opened(run.settings), **options)))
+        row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
+        row |= {"minutes": spent, "epochs": run.epoch, "parameters": parameters(run)}
+        row |= {"mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
         row["window"] = run.settings.data.frames - run.model.before - run.model.after
         rows.setdefault(entry.exp, []).append(row)
     return {"rows": [joined(seeds, columns) for seeds in rows.values()], "scores": dict(columns)}
@@ -185,8 +185,8 @@ def comparison_markdown(report: Mapping) -> str:
     if any(row["model"] for row in rows):
         lines.append(f"- by model: {by_value(rows, [row['model'] for row in rows])}")
     for row in rows:
-        if row["trained_on_them_too"]:
-            lines.append(f"- **{row['exp']} was trained on {row['trained_on_them_too']}, which it is scored on**")
+        if row["trained_on"]:
+            lines.append(f"- **{row['exp']} was trained on {row['trained_on']}, which it is scored on**")
     if any(row["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
     untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)

@@ -10,7 +10,7 @@ from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings.places import evaluation_folder
 from stgraph.tracking.predictors import Predictor
-from stgraph.training.compared import Column, Compared, Shared
+from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
@@ -125,23 +125,16 @@ class TaskRun(Run[TaskT]):
 
     # compare ---------------------------------------------------------------------------------------------------------
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> Shared:
-        """Called before anything is trained: what all compared runs must have in common, such as joints or classes.
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """Called before anything is trained: what all compared runs must have in common, joints or classes.
 
         Raises:
             InputError: the data cannot serve the run, or there is no such protocol.
         """
         raise self.refusal("is not compared")
 
-    def comparison(
-        self,
-        dataset: Dataset,
-        *,
-        protocol: str | None = None,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-    ) -> Compared:
-        """The run's row in a comparison."""
+    def comparison(self, report: dict) -> Compared:
+        """The run's row in a comparison, from its evaluation's report."""
         raise self.refusal("is not compared")
 
     # baselines -------------------------------------------------------------------------------------------------------

@@ -2,14 +2,9 @@
 
 from collections.abc import Mapping
 
-from stgraph.training.compared import Column, Compared, Shared
+from stgraph.training.compared import Column, Compared
 
 COLUMNS = {"top1": Column("top-1, %"), "top5": Column("top-5, %"), "class_accuracy": Column("mean of the classes, %")}
-
-
-def shared_classes(classes: tuple[str, ...]) -> Shared:
-    """The classes of all compared runs are the same."""
-    return Shared("classes", classes, "train all on the same ones, such as --set data.actions=[...]")
 
 
 def compared(report: Mapping) -> Compared:

@@ -18,11 +18,11 @@ from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
-from stgraph.tasks.action.comparison import COLUMNS, compared, shared_classes
+from stgraph.tasks.action.comparison import COLUMNS, compared
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.task import Action
-from stgraph.training.compared import Compared, Shared
+from stgraph.training.compared import Compared
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -210,23 +210,16 @@ class ActionRun(TaskRun[Action]):
 
     # Comparison ------------------------------------------------------------------------------------------------------
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> Shared:
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
         """The classes. Raises InputError where the data cannot serve the run, or a protocol is asked for."""
         if protocol:
             raise InputError(where=f"--protocol {protocol}", found="a recogniser", remedy="leave it out")
         self.part_clips(dataset, "test")
-        return shared_classes(self.task.classes)
+        return self.task.classes
 
-    def comparison(
-        self,
-        dataset: Dataset,
-        *,
-        protocol: str | None = None,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-    ) -> Compared:
-        """Scores of the test part, or of some subjects."""
-        return compared(self.evaluate(dataset, subjects=subjects, detector=detector))
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
 
     # Cross-validation ------------------------------------------------------------------------------------------------
 

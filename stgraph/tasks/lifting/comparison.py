@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from stgraph.skeleton import Skeleton
-from stgraph.tasks.lifting.protocols import Protocol
-from stgraph.training.compared import Column, Compared, Shared
+from stgraph.training.compared import Column, Compared
 
 COLUMNS = {
     "P1": Column("P1, mm"),
@@ -12,13 +10,6 @@ COLUMNS = {
     "MPJVE": Column("MPJVE, mm/frame", 2),
     "action": Column("action, %"),
 }
-
-
-def shared_joints(skeleton: Skeleton, protocol: Protocol) -> Shared:
-    """The joints that are scored: those of all compared runs are the same."""
-    joints = tuple(name for name in skeleton.names if name not in protocol.without_joints)
-    remedy = "train all on the same ones, such as --set data.skeleton=h36m16, or score those that all have, such as "
-    return Shared("joints", joints, f"{remedy}--protocol semgcn")
 
 
 def compared(report: Mapping) -> Compared:

@@ -15,13 +15,13 @@ from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
 from stgraph.tasks.lifting.baselines import fit_baselines
-from stgraph.tasks.lifting.comparison import COLUMNS, compared, shared_joints
+from stgraph.tasks.lifting.comparison import COLUMNS, compared
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
 from stgraph.tasks.lifting.task import Lifting
-from stgraph.training.compared import Compared, Shared
+from stgraph.training.compared import Compared
 from stgraph.training.run import REPORTS
 from stgraph.training.task_run import TaskRun
 
@@ -161,21 +161,15 @@ class LiftingRun(TaskRun[Lifting]):
         """The run's own, whichever subjects are scored."""
         return REPORTS / self.name
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> Shared:
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
         """The joints that are scored. Raises InputError where the data cannot serve the run."""
         self.windows(dataset, None if self.epoch else self.settings.data.train)
-        return shared_joints(self.skeleton, find_protocol(protocol or "standard"))
+        left_out = find_protocol(protocol or "standard").without_joints
+        return tuple(name for name in self.skeleton.names if name not in left_out)
 
-    def comparison(
-        self,
-        dataset: Dataset,
-        *,
-        protocol: str | None = None,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-    ) -> Compared:
-        """Scores of the test part, or of some subjects."""
-        return compared(self.evaluate(dataset, protocol or "standard", subjects=subjects, detector=detector))
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
 
     def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
         """Mean pose and ridge regression."""
