@@ -115,11 +115,8 @@ def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, 
     points = points.reshape(-1, points.shape[-1])
     points = points[np.isfinite(points).all(-1)]
     if not len(points):
-        raise InputError(
-            "no joint of the clip is finite and seen",
-            where=f"panel {title!r}",
-            remedy="choose another recording or start",
-        )
+        remedy = "choose another recording or start"
+        raise InputError("no joint of the clip is finite and seen", where=f"panel {title!r}", remedy=remedy)
     return points.min(0), points.max(0)
 
 

@@ -70,11 +70,10 @@ def entries(
         experiment = params.FOLDER / exp / "params.json"
         trained, known = (FOLDER / exp / "best.safetensors").exists(), experiment.exists()
         if trained and own and not known:
-            raise InputError(
-                f"{FOLDER / exp} is a trained run without {experiment}, so it cannot be trained with other settings",
-                where=asked,
-                remedy="leave them out, or name the experiment it was made from",
+            problem = (
+                f"{FOLDER / exp} is a trained run without {experiment}, so it cannot be trained with other settings"
             )
+            raise InputError(problem, where=asked, remedy="leave them out, or name the experiment it was made from")
         if trained and not (known and (changes or seeds)):
             result.append(Entry(asked, exp, None))
             continue
