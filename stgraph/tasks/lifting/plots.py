@@ -1,12 +1,12 @@
 """Plots of an evaluation's report."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from stgraph.figures.axes import titled_axes
-from stgraph.figures.confusion import plot_confusion
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
@@ -15,12 +15,12 @@ MOST_BARS = 40
 MOST_TRACKS = 12
 
 
-def plot_joints(report: Mapping) -> Figure:
+def plot_joints(report: Mapping) -> "Figure":
     """P1 and P2 of every joint, in the skeleton's order."""
     return _bars(report["by"]["joint"], "Error by joint", report)
 
 
-def plot_actions(report: Mapping) -> Figure:
+def plot_actions(report: Mapping) -> "Figure":
     """P1 and P2 of every action, worst first; where there are very many, the worst of them."""
     actions = report["by"]["action"]
     worst = sorted(actions, key=lambda name: -actions[name]["P1"])[:MOST_BARS]
@@ -28,8 +28,10 @@ def plot_actions(report: Mapping) -> Figure:
     return _bars({name: actions[name] for name in worst}, title, report)
 
 
-def plot_worst(report: Mapping) -> Figure:
+def plot_worst(report: Mapping) -> "Figure":
     """P1 along time of the recording with the largest one."""
+    from stgraph.figures.axes import titled_axes
+
     worst = report["worst"]
     figure, axes = titled_axes((8, 4.0), f"Worst recording: {worst['recording']}", _facts(report), "y")
     tracks = worst["tracks"]
@@ -55,8 +57,10 @@ def plot_worst(report: Mapping) -> Figure:
     return figure
 
 
-def plot_recognition(report: Mapping) -> Figure | None:
+def plot_recognition(report: Mapping) -> "Figure | None":
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
+    from stgraph.figures.confusion import plot_confusion
+
     if "recognition" not in report:
         return None
     scores = report["recognition"]
@@ -76,8 +80,10 @@ def _facts(report: Mapping) -> str:
     return ", ".join(fact for fact in facts if fact)
 
 
-def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> Figure:
+def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> "Figure":
     """Horizontal bars, P1 with P2 inside it, with their values."""
+    from stgraph.figures.axes import titled_axes
+
     figure, axes = titled_axes((8, 1.5 + 0.3 * len(scores)), title, _facts(report), "x")
     place, names = np.arange(len(scores)), list(scores)
     p1, p2 = (np.array([entry[metric] for entry in scores.values()]) for metric in ("P1", "P2"))

@@ -137,7 +137,7 @@ class LiftingRun(TaskRun[Lifting]):
                 f"{self.name} names no test subjects; score some with --subjects (trained on: {', '.join(data.train)}; "
                 f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
             )
-        windows = self.windows(dataset, subjects, detector=detector or data.detector)
+        windows = self.windows(dataset, subjects, detector=detector or data.detector, stride=None)
         recording = windows.recording.cpu().numpy()
         tracks = Tracks(
             dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
@@ -189,7 +189,7 @@ class LiftingRun(TaskRun[Lifting]):
         """
         data = self.settings.data
         subject = dataset.recordings["subject"][recording]
-        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
+        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector, stride=None)
         plan = self.plan(find_protocol("standard"), windows)
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
         plan = replace(plan, table=table)
