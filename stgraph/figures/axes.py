@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 
 def titled_axes(
-    size: tuple[float, float], title: str, subtitle: str, grid: Literal["x", "y", "both"]
+    size: tuple[float | int, float | int], title: str, subtitle: str, grid: Literal["x", "y", "both"]
 ) -> tuple[Figure, Axes]:
     """A figure of so many inches with one pair of empty axes."""
     figure = Figure(figsize=size, layout="constrained")

@@ -141,7 +141,7 @@ def compare(
         )
     rows: dict[str, list[dict]] = {}
     columns: Mapping[str, Column] = {}
-    options = {"subjects": subjects, "detector": detector} | ({"protocol": protocol} if protocol else {})
+    options = {"protocol": protocol} if protocol else {}
     for entry in chosen:
         spent = None
         if entry.settings:
@@ -149,7 +149,8 @@ def compare(
             spent = run.fit(opened(run.settings), listener, resume=True, minutes=minutes).seconds / 60
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
-        result = asdict(run.comparison(run.evaluate(opened(run.settings), **options)))
+        report = run.evaluate(opened(run.settings), subjects=subjects, detector=detector, **options)
+        result = asdict(run.comparison(report))
         row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
         row |= {"minutes": spent, "epochs": run.epoch, "parameters": parameters(run)}
         row |= {"mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
