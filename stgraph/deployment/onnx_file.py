@@ -14,97 +14,21 @@ import torch
 from torch import Tensor
 
 from stgraph import __version__
-from stgraph.deployment.forms import Deployed, PoseRecogniser
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
-from stgraph.settings.sections import DataSettings
-from stgraph.tasks.action.settings import ClipSettings
-from stgraph.training.run import Run
+from stgraph.training.deployed import Deployed
+from stgraph.training.task_run import TaskRun
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # what torch's exporter writes by itself, without a conversion that could fail
 TOLERANCE = 1e-5  # of onnxruntime's difference from torch, relative to the largest value of an output
 
 
-# What it says of itself -----------------------------------------------------------------------------------------------
-
-CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
-NORMALISATIONS = {
-    "screen": "pixels x, y to 2 x / width - 1, (2 y - height) / width",
-    "image": "pixels x, y to x / width - 0.5, y / height - 0.5",
-    "camera": CAMERA_SPACE,
-    "kinect": "metres in the sensor's space: x left, y up, z forward",
-    "body2d": "root of the clip's first person (never seen: the middle of the joints that are), where it is first "
-    "seen, at the origin; divided by that person's root mean square distance of joints from their middle, mean over "
-    "frames (the image's longer side where that is nothing)",
-    "body3d": "metres; root of the clip's first person, where it is first seen, at the origin; then turned: hips to "
-    "shoulders of the first whole pose along z, left to right shoulder in the x-z plane (without such a pose: "
-    "x, y, z become x, z, -y)",
-}
-STREAMS = {
-    "joint": "positions",
-    "bone": "positions less the parent's; zero at the root",
-    "joint_motion": "positions of the clip's next frame (whether that is taken or not) less this one's; zero in the "
-    "last frame",
-    "bone_motion": "bones (positions less the parent's; zero at the root) of the clip's next frame (whether that is "
-    "taken or not) less this one's; zero in the last frame",
-}
-SAMPLINGS = {
-    "uniform": "of each of {0} equal parts of the clip the middle frame, (2 i + 1) T // {1} of T frames, i from 0; "
-    "a clip begins with the first frame in which somebody is",
-    "crop": "{0} consecutive frames, the middle ones; a shorter clip is filled up with zeros at its end",
-    "start": "the first {0} frames; a shorter clip is filled up with zeros at its end",
-}
-
-
-def input_of(form: Deployed, data: DataSettings, fps: float | None) -> dict:
-    """What to feed: axes, values, frames, persons; and how it is prepared, by the file or by whoever feeds it."""
-    about = {"axes": form.axes, "dynamic": form.dynamic}
-    if isinstance(form, PoseRecogniser):
-        flat = data.detector is not None
-        about |= {
-            "values": ["x", "y", "confidence" if flat else "z"],
-            "unit": "pixels; a joint is seen where its confidence is above 0" if flat else CAMERA_SPACE,
-            "unseen": "joints that are not seen, and persons in frames where they are not, are zero",
-            "frames": {"which": "all of a clip, in order", "any": True, "least": form.least, "taken": form.frames},
-            "done by the file": preparation_of(form, data),
-        }
-        about |= {"size": "(batch, 2): width and height of the image, pixels"} if flat else {}
-    else:
-        margin = {"not predicted before": form.model.before, "not predicted after": form.model.after}
-        frames = {"trained": form.frames, "any": form.any_length, "least": form.least}
-        about |= preparation_of(form, data) | {"frames": frames | margin}
-    if "person" in form.axes:
-        fate = "count in the mean" if form.task.padded else "are left out"
-        about |= {"persons": f"trained with up to {data.max_persons}; absent ones are all zeros and {fate}"}
-    return about | {"frames per second": fps / getattr(data, "frame_step", 1) if fps else "as in the training data"}
-
-
-def preparation_of(form: Deployed, data: DataSettings) -> dict:
-    """From poses to the model's own input."""
-    flat = data.detector is not None
-    normalise, stream = getattr(data, "normalise", "screen"), getattr(data, "stream", "joint")
-    normalise = normalise if normalise in NORMALISATIONS else f"{normalise}{2 if flat else 3}d"
-    channels = ("x", "y", "confidence") if flat else ("x", "y", "z")
-    about = {
-        "channels": channels[: form.sizes["channel"]],
-        "normalisation": NORMALISATIONS[normalise],
-        "stream": STREAMS[stream],
-        "unseen": "joints that were not seen are zero" + (", and what is taken from them" if stream != "joint" else ""),
-    }
-    if data.confidence and stream != "joint":
-        about |= {"confidence": "mean of those that a difference is taken of"}
-    if isinstance(data, ClipSettings):
-        frames = data.test_frames or data.frames
-        about |= {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames)}
-    return about
-
-
-def describe(run: Run, form: Deployed) -> dict[str, str]:
+def describe(run: TaskRun, form: Deployed) -> dict[str, str]:
     """The file's metadata: every value is text, or JSON where it has parts."""
     skeleton = {name: getattr(run.skeleton, name) for name in ("name", "names", "parents", "left", "right", "centre")}
     parts = {
-        "input": input_of(form, run.settings.data, run.origin.fps),
+        "input": form.input_text(run.origin.fps),
         "outputs": form.outputs,
         "classes": run.task.classes,
         "skeleton": skeleton,

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
+import numpy as np
+from jaxtyping import Int
+
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.models.base import Model
+from stgraph.settings.params import Settings
 from stgraph.settings.places import evaluation_folder
 from stgraph.tracking.predictors import Predictor
 from stgraph.training.compared import Column, Compared
@@ -34,6 +38,14 @@ class Speed:
     numbers: dict[str, float]
     title: str
     text: str
+
+
+FEW = 5
+
+
+def few(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """At most five of these numbers, evenly chosen: enough to find a typical one among them."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(FEW, len(numbers))).round().astype(int))]
 
 
 class TaskRun(Run[TaskT]):
@@ -104,8 +116,8 @@ class TaskRun(Run[TaskT]):
 
     # bench -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def bench_frames(self) -> int:
+    @staticmethod
+    def bench_frames(settings: Settings) -> int:
         """Length of the made-up recordings that `bench` takes its times with."""
         return 2500
 
