@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import engine_options
+from stgraph.cli.options import engine_options, positive
 from stgraph.settings.places import REPORTS
 
 
@@ -20,8 +20,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--detector", help="2D detections of the file to train and score on")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in every one")
     arguments.add_argument("--seeds", type=int, nargs="+", default=[], help="train each so often (its own seed)")
-    arguments.add_argument("--minutes", type=float, help="training time of each")
-    arguments.add_argument("--epochs", type=int, help="epochs of each")
+    budget = arguments.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="training time of each")
+    budget.add_argument("--epochs", type=int, help="epochs of each")
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", help="how to score, of the task's protocols (standard)")
     arguments.add_argument("--out", type=Path, default=REPORTS / "compare", help="the table's folder (%(default)s)")
@@ -30,11 +31,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from stgraph.training.comparison import COMPARISON, check_budget, compare, entries
+    from stgraph.training.comparison import COMPARISON, compare, entries
     from stgraph.training.engine import Engine
     from stgraph.training.progress import Terminal
 
-    overrides = [*check_budget(args.minutes, args.epochs), *args.set]
+    positive("minutes", args.minutes)
+    positive("epochs", args.epochs)
+    overrides = [*([f"optim.epochs={args.epochs}"] if args.epochs else []), *args.set]
     chosen = entries(args.exps, args.data, args.detector, overrides, args.seeds)
     scoring = {"protocol": args.protocol, "detector": args.detector, "subjects": args.subjects}
     engine = Engine(args.device, precision=args.precision)

@@ -215,14 +215,4 @@ def cell(row: dict, name: str, decimals: int) -> str:
     return f"{row[name]:,.{decimals}f}{spread}"
 
 
-def check_budget(minutes: float | None, epochs: int | None) -> list[str]:
-    """The override that a budget of epochs is. Raises InputError for both budgets, or an impossible one."""
-    if minutes is not None and epochs is not None:
-        raise InputError("two budgets", where="--minutes and --epochs", remedy="give one")
-    for option, value in (("--minutes", minutes), ("--epochs", epochs)):
-        if value is not None and not value > 0:
-            raise InputError(where=f"{option} {value}", expected="more than 0")
-    return [] if epochs is None else [f"optim.epochs={epochs}"]
-
-
 COMPARISON = ReportKind(comparison_markdown, {"comparison": plot_comparison}, "comparison")

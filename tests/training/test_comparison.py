@@ -12,7 +12,7 @@ from stgraph.settings.params import validate
 from stgraph.skeleton import H36M17
 from stgraph.training.checkpoint import Origin
 from stgraph.training.compared import Column
-from stgraph.training.comparison import check_budget, comparison_markdown, entries
+from stgraph.training.comparison import comparison_markdown, entries
 from stgraph.training.cost import mmac_per_frame, parameters
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -110,10 +110,10 @@ def test_mistakes_are_found_before_anything_is_trained(folder, dataset):
         run_compare("graph", "flat", "--data", str(dataset.path), "--detector", "cpn")
     with pytest.raises(InputError, match=r"different joints.*graph: 17 .*; flat:data.skeleton=h36m16: 16 "):
         run_compare("graph", "flat:data.skeleton=h36m16", "--data", str(dataset.path))
-    with pytest.raises(InputError, match="give one"):
-        check_budget(1.0, 2)
-    with pytest.raises(InputError, match="more than 0"):
-        check_budget(-1.0, None)
+    with pytest.raises(SystemExit):
+        run_compare("graph", "--minutes", "1", "--epochs", "2")
+    with pytest.raises(InputError, match="--minutes: found -1; expected a finite number above 0"):
+        run_compare("graph", "--minutes", "-1")
     assert not Path("checkpoints").exists()
 
 
