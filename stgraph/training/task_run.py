@@ -1,8 +1,9 @@
 """TaskRun: what commands need of a run. A task implements those that it serves; the others are refused by default."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +14,7 @@ from stgraph.models.base import Model
 from stgraph.settings.params import Settings
 from stgraph.settings.places import evaluation_folder
 from stgraph.tracking.predictors import Predictor
+from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
@@ -50,6 +52,7 @@ class TaskRun(Run[TaskT]):
     """A run with what the commands call. `Run` trains and predicts; this evaluates, draws, exports and compares."""
 
     report_kind: ReportKind
+    comparison_columns: ClassVar[Mapping[str, Column]] = {}  # of a comparison's table; the first is plotted
 
     def refusal(self, action: str) -> InputError:
         """The error of a command that does not serve this run's task."""
@@ -135,22 +138,15 @@ class TaskRun(Run[TaskT]):
     # compare ---------------------------------------------------------------------------------------------------------
 
     def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
-        """Called before anything is trained: what all compared runs must have in common, such as joints or classes.
+        """Called before anything is trained: what all compared runs must have in common, joints or classes.
 
         Raises:
             InputError: the data cannot serve the run, or there is no such protocol.
         """
         raise self.refusal("is not compared")
 
-    def comparison(
-        self,
-        dataset: Dataset,
-        *,
-        protocol: str | None = None,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-    ) -> dict[str, object]:
-        """Columns of the run's row in a comparison."""
+    def comparison(self, report: dict) -> Compared:
+        """The run's row in a comparison, from its evaluation's report."""
         raise self.refusal("is not compared")
 
     # baselines -------------------------------------------------------------------------------------------------------

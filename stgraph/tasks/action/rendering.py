@@ -6,7 +6,6 @@ import numpy as np
 
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.figures.clip import Clip, View
 from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
 from stgraph.tasks.action.live import watch
 from stgraph.tasks.action.run import ActionRun
@@ -46,19 +45,7 @@ def draw_clip(run: ActionRun, dataset: Dataset, id: str, out: Path, drawing: Dra
     )
     last = watched["probabilities"][-1]
     recognised = f"{run.task.classes[last.argmax()]} ({100 * last.max():.0f} %)"
-    animate_clip(
-        clip,
-        run.skeleton,
-        out,
-        Clip(
-            fps=fps,
-            rate=drawing.rate,
-            size=drawing.size,
-            view=View(drawing.azimuth, drawing.elevation),
-            bitrate=drawing.bitrate,
-            title=id,
-            caption=f"{run.name} from {detector or '3D poses'}: {recognised} in the end",
-            note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
-        ),
-    )
+    caption = f"{run.name} from {detector or '3D poses'}: {recognised} in the end"
+    synthetic = dataset.synthetic or run.origin.synthetic
+    animate_clip(clip, run.skeleton, out, drawing.clip(fps, id, caption, synthetic))
     return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {recognised}"

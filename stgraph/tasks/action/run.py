@@ -18,9 +18,11 @@ from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
+from stgraph.tasks.action.comparison import COLUMNS, compared
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.task import Action
+from stgraph.training.compared import Compared
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -32,6 +34,7 @@ class ActionRun(TaskRun[Action]):
     """An experiment with a recogniser."""
 
     report_kind = CLIPS
+    comparison_columns = COLUMNS
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -204,6 +207,19 @@ class ActionRun(TaskRun[Action]):
         if per_frame:
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
+
+    # Comparison ------------------------------------------------------------------------------------------------------
+
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """The classes. Raises InputError where the data cannot serve the run, or a protocol is asked for."""
+        if protocol:
+            raise InputError(where=f"--protocol {protocol}", found="a recogniser", remedy="leave it out")
+        self.part_clips(dataset, "test")
+        return self.task.classes
+
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
 
     # Cross-validation ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ import numpy as np
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.figures.animation import ImagePanel, PosePanel, animate
-from stgraph.figures.clip import Clip, View
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.training.drawing import Drawing
 
@@ -28,21 +27,10 @@ def draw_recording(run: LiftingRun, dataset: Dataset, id: str, out: Path, drawin
         panels.append(PosePanel(title, pose, camera.rotation, path, mm))
     detector = drawing.detector or run.settings.data.detector
     true_path = "" if run.task.output == "global" else ", drawn on the true path of the root"
-    animate(
-        panels,
-        run.skeleton,
-        out,
-        Clip(
-            fps=shown,
-            rate=drawing.rate,
-            size=drawing.size,
-            view=View(drawing.azimuth, drawing.elevation),
-            bitrate=drawing.bitrate,
-            title=id if action in id else f"{id}  ({action})",
-            caption=f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{true_path}",
-            note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
-        ),
-    )
+    title = id if action in id else f"{id}  ({action})"
+    caption = f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{true_path}"
+    synthetic = dataset.synthetic or run.origin.synthetic
+    animate(panels, run.skeleton, out, drawing.clip(shown, title, caption, synthetic))
     return f"{out}: {id}, {len(error) / shown:.1f} s, mean error {error.mean():.1f} mm"
 
 

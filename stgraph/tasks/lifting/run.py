@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from stgraph.data.dataset import Dataset, window_table
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
+from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
+from stgraph.tasks.lifting.baselines import fit_baselines
+from stgraph.tasks.lifting.comparison import COLUMNS, compared
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
 from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.compared import Compared
 from stgraph.training.run import REPORTS
 from stgraph.training.task_run import TaskRun
 
@@ -26,6 +30,7 @@ class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
     report_kind = POSES
+    comparison_columns = COLUMNS
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -132,7 +137,7 @@ class LiftingRun(TaskRun[Lifting]):
                 f"{self.name} names no test subjects; score some with --subjects (trained on: {', '.join(data.train)}; "
                 f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
             )
-        windows = self.windows(dataset, subjects, detector=detector or data.detector)
+        windows = self.windows(dataset, subjects, detector=detector or data.detector, stride=None)
         recording = windows.recording.cpu().numpy()
         tracks = Tracks(
             dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
@@ -156,6 +161,22 @@ class LiftingRun(TaskRun[Lifting]):
         """The run's own, whichever subjects are scored."""
         return REPORTS / self.name
 
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """The joints that are scored. Raises InputError where the data cannot serve the run."""
+        self.windows(dataset, None if self.epoch else self.settings.data.train)
+        left_out = find_protocol(protocol or "standard").without_joints
+        return tuple(name for name in self.skeleton.names if name not in left_out)
+
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
+
+    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+        """Mean pose and ridge regression."""
+        data = self.settings.data
+        windows = self.windows(dataset, data.train, margin=(0, 0), stride=data.frames).keep_valid()
+        return fit_baselines(self.task, windows, ridge)
+
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
     ) -> list[dict[str, np.ndarray]]:
@@ -168,7 +189,7 @@ class LiftingRun(TaskRun[Lifting]):
         """
         data = self.settings.data
         subject = dataset.recordings["subject"][recording]
-        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
+        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector, stride=None)
         plan = self.plan(find_protocol("standard"), windows)
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
         plan = replace(plan, table=table)
