@@ -13,7 +13,7 @@ def tracks_markdown(report: Mapping) -> str:
     forecast = report["forecast"]
     horizons = list(next(iter(forecast["error"].values())))
     lines = [*opening(report["about"]), "", "## Predictions", "", forecast["text"], ""]
-    rows = [(name, *map(_number, errors.values())) for name, errors in forecast["error"].items()]
+    rows = [(name, *map(number_text, errors.values())) for name, errors in forecast["error"].items()]
     rows.append(("joints", *(f"{count:,}" for count in forecast["joints"].values())))
     lines += markdown_table((f"frames ahead ({forecast['unit']})", *horizons), rows)
     lines += ["", "![Error by frames ahead](forecast.png)"]
