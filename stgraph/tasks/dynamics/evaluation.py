@@ -13,7 +13,8 @@ from stgraph.tasks.dynamics.forecasting import EVERY, HORIZONS, forecast_errors
 from stgraph.tasks.dynamics.settings import TrackSettings
 from stgraph.tasks.dynamics.videos import Trajectory, detected_video, trajectories, true_video
 from stgraph.tracking.predictors import PREDICTORS, Predictor, find_predictor
-from stgraph.tracking.tracker import Tracker, follow
+from stgraph.tracking.tracker import Tracker
+from stgraph.tracking.videos import follow
 
 
 @dataclass(frozen=True)

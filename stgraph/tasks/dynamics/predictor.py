@@ -34,8 +34,8 @@ class ModelPredictor:
     @torch.inference_mode()
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Memory:
         """See `Predictor`."""
-        pose_, confidence_ = self.tensors(pose, confidence)
-        return self.model.start(pose_, confidence_, self.times(time, len(pose)))
+        detected, certainty = self.tensors(pose, confidence)
+        return self.model.start(detected, certainty, self.times(time, len(pose)))
 
     @torch.inference_mode()
     def predict(self, state: Memory, time: float) -> Forecast:
@@ -49,8 +49,9 @@ class ModelPredictor:
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
         """See `Predictor`."""
-        detected = self.tensors(pose, confidence)
-        return self.model.merge(state, *forecast.native, *detected, self.times(time, len(pose)))
+        predicted, spread = forecast.native
+        detected, certainty = self.tensors(pose, confidence)
+        return self.model.merge(state, predicted, spread, detected, certainty, self.times(time, len(pose)))
 
     def estimate(self, state: Memory) -> Estimate:
         """See `Predictor`."""
