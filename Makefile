@@ -7,11 +7,11 @@ ifeq ($(shell grep -c -m1 avx512f /proc/cpuinfo 2>/dev/null),0)
 export ONEDNN_MAX_CPU_ISA ?= SSE41
 endif
 
-.PHONY: setup demo test lint types
+.PHONY: setup demo test check lint types
 
 setup: .venv/installed
 
-# Whoever changes what is needed changes one of these two files, and the next command installs it.
+# A change of one of these two files is installed by the next command.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "stgraph needs Python 3.11 or later; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12"; exit 1; }
@@ -22,7 +22,7 @@ setup: .venv/installed
 	@touch $@
 
 demo: setup
-	$(BIN)/python -m data_prep synthetic --out data/synthetic.h5
+	$(BIN)/python -m data_prep builtin --out data/builtin.h5
 	$(BIN)/python -m stgraph.train --exp demo --restart --minutes 5
 	$(BIN)/python -m stgraph.evaluate --exp demo
 	$(BIN)/python -m stgraph.render --exp demo --recording "S11/Walking 1/54138969" --out reports/demo/demo.gif
@@ -31,6 +31,10 @@ demo: setup
 # A process for each core, one thread each.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+# Before a commit: everything that takes seconds.
+check: lint types
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,3 +1,40 @@
-"""stgraph: learning from sequences of skeletons."""
+"""stgraph: learning from sequences of skeletons.
 
-__version__ = "0.1.0"
+The names below are imported when they are first used, so that `import stgraph` loads neither torch nor matplotlib.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from stgraph.data.dataset import Dataset
+    from stgraph.errors import InputError
+    from stgraph.skeleton import Skeleton
+    from stgraph.tasks.action.live import Live
+    from stgraph.tracking.tracker import Tracker
+    from stgraph.training.engine import Engine
+    from stgraph.training.run import Run
+
+__all__ = ["Dataset", "Engine", "InputError", "Live", "Run", "Skeleton", "Tracker", "__version__"]
+
+_PLACES = {
+    "Dataset": "stgraph.data.dataset",
+    "Engine": "stgraph.training.engine",
+    "InputError": "stgraph.errors",
+    "Live": "stgraph.tasks.action.live",
+    "Run": "stgraph.training.run",
+    "Skeleton": "stgraph.skeleton",
+    "Tracker": "stgraph.tracking.tracker",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

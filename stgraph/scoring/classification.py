@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,46 +27,68 @@ class ActionScores:
         recordings: columns id and action, an entry per recording.
     """
 
-    def __init__(self, classes: Sequence[str], recordings: Mapping[str, Any]) -> None:
+    def __init__(self, classes: Sequence[str], recordings: Mapping[str, Iterable]) -> None:
         self.classes, self.actions = list(classes), [str(name) for name in recordings["action"]]
-        self.labels = torch.from_numpy(class_labels(self.actions, self.classes))
+        self.labels = class_labels(self.actions, self.classes)
         shape = (len(self.labels), len(self.classes))
         self.sums = torch.zeros(shape, dtype=torch.float64)
         self.frames = torch.zeros(shape, dtype=torch.int64)  # recognised as each class
 
     def add(self, recording: Int[Tensor, " b"], scores: Float[Tensor, "b n s _"], counted: Bool[Tensor, "b s"]) -> None:
-        """Hand in windows of some recordings; frames that are not counted do not matter."""
+        """Add windows of some recordings; frames that are not counted do not matter."""
         recording, scores, counted = recording.cpu(), scores.detach().cpu().double().mean(-1), counted.cpu()
         self.sums.index_add_(0, recording, (scores * counted[:, None]).sum(-1))
         window, _ = counted.nonzero(as_tuple=True)
-        found = scores.argmax(1)[counted]
-        self.frames.index_put_((recording[window], found), torch.ones_like(found), accumulate=True)
+        recognised = scores.argmax(1)[counted]
+        self.frames.index_put_((recording[window], recognised), torch.ones_like(recognised), accumulate=True)
 
     def report(self) -> dict:
         """All scores as a dictionary that JSON can hold.
 
-        Keys: `classes`; `frames` and `recordings`, each with `count`, `accuracy`, `class_accuracy` (the mean of the
-        recalls), `largest_class` (what naming the most frequent class would give), all in percent, and `confusion`
-        (true class, recognised class); `unknown` (action -> recordings that are none of the classes and are left out
-        of all of this). Shares of nothing are None.
+        Keys: `classes`; `frames` and `recordings`, each as `shares` gives; `unknown` (action -> recordings that are
+        none of the classes and are left out of all of this).
         """
-        seen = self.frames.sum(1) > 0
+        seen = (self.frames.sum(1) > 0).numpy()
         known = seen & (self.labels >= 0)
-        labels = self.labels[known]
-        by_frames, by_recordings = (torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64) for _ in "fr")
-        by_frames.index_add_(0, labels, self.frames[known])
-        by_recordings.index_put_((labels, self.sums[known].argmax(1)), torch.ones_like(labels), accumulate=True)
-        unknown = Counter(self.actions[number] for number in (seen & (self.labels < 0)).nonzero()[:, 0].tolist())
+        labels, recognised = self.labels[known], self.sums.argmax(1).numpy()[known]
         return {
             "classes": self.classes,
-            "frames": shares(by_frames.numpy()),
-            "recordings": shares(by_recordings.numpy()),
-            "unknown": dict(sorted(unknown.items())),
+            "frames": shares(summed_by_class(labels, self.frames.numpy()[known])),
+            "recordings": shares(confusion_matrix(labels, recognised, len(self.classes))),
+            "unknown": counts_by_name(np.array(self.actions)[seen & (self.labels < 0)]),
         }
 
 
+def confusion_matrix(
+    labels: Int[np.ndarray, " clip"], recognised: Int[np.ndarray, " clip"], classes: int
+) -> Int[np.ndarray, "n n"]:
+    """Counts of (true class, recognised class).
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    return np.bincount(labels * classes + recognised, minlength=classes**2).reshape(classes, classes)
+
+
+def summed_by_class(labels: Int[np.ndarray, " clip"], counts: Int[np.ndarray, "clip n"]) -> Int[np.ndarray, "n n"]:
+    """The confusion matrix of counts (clip, recognised class): their sum over the clips of each true class."""
+    total = np.zeros((counts.shape[1], counts.shape[1]), np.int64)
+    np.add.at(total, labels, counts)
+    return total
+
+
+def counts_by_name(names: Iterable[object]) -> dict[str, int]:
+    """How often each name occurs, sorted by name."""
+    return dict(sorted(Counter(map(str, names)).items()))
+
+
 def shares(confusion: Int[np.ndarray, "n n"]) -> dict:
-    """Counts and shares, in percent, of a confusion matrix (true class, recognised class). Shares of nothing: None."""
+    """Counts, and shares in percent, of a confusion matrix (true class, recognised class).
+
+    Keys: `count`, `accuracy`, `class_accuracy` (the mean of the recalls), `largest_class` (the accuracy of always
+    predicting the most frequent class) and `confusion`. Shares of nothing are None.
+    """
     total, of_class = int(confusion.sum()), confusion.sum(1)
     recall = 100 * confusion.diagonal()[of_class > 0] / of_class[of_class > 0]
     return {

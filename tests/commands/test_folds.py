@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stgraph.tasks.action.cross_validation import Row, folds_markdown, nearest_neighbour
 
 from stgraph import folds
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.tasks.action.cross_validation import Row, folds_markdown, nearest_neighbour
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Fit, Listener
 from stgraph.training.run import Run

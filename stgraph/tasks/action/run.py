@@ -1,6 +1,5 @@
 """Runs of recognisers: clips in, the probability of every class out."""
 
-import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +12,20 @@ from torch import Tensor
 from stgraph.data.dataset import Dataset
 from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
-from stgraph.formats.files import replaced
 from stgraph.models.base import Model
 from stgraph.scoring.classification import class_labels
+from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
+from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
+from stgraph.tasks.action.baselines import baselines
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
-from stgraph.tasks.action.scores import ClipScores
-from stgraph.tasks.action.tally import FrameRows, Steps, Tally
 from stgraph.tasks.action.task import Action
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
 MOST_VIEWS = 100
 MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
-SCORES = "scores.npz"  # in the folder of an evaluation
 
 
 class ActionRun(TaskRun[Action]):
@@ -154,27 +152,13 @@ class ActionRun(TaskRun[Action]):
         named, split = getattr(data, scored), f"split {data.split!r} of the file"
         of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
         clips = self.clips(dataset, kept, detector=detector, views=views)
-        steps = Steps(data.sampling == "uniform", self.model.stride, self.model.before)
-        sizes = (len(self.task.classes), len(self.skeleton), clips.lengths, clips.first_frames)
-        tally = Tally(*sizes, clips.persons.cpu().numpy(), views, steps, per_frame=frames is not None)
+        accumulator = ScoreAccumulator(clips, self.task.classes, self.model, per_frame=frames is not None)
         for batch, outputs in self.predictions(clips):
-            found = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
-            tally.add(batch, self.task.scores(batch, outputs), outputs["action"], found)
+            present = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
+            accumulator.add(batch, self.task.scores(batch, outputs), outputs["action"], present)
         if frames is not None:
-            frames += tally.frame_rows
-        table = {name: dataset.recordings[name][clips.recording] for name in ("id", "action", "subject", "camera")}
-        found = tally.contributions
-        return ClipScores(
-            list(self.task.classes),
-            *table.values(),
-            clips.labels.cpu().numpy(),
-            tally.probabilities.numpy(),
-            tally.person_clip,
-            tally.person,
-            tally.person_probabilities.numpy(),
-            tally.frames,
-            np.array(self.skeleton.names),
-            np.zeros((len(tally.frames), 0), np.float32) if found is None else found.numpy(),
+            frames += accumulator.frame_rows
+        return accumulator.result(
             self.about(dataset)
             | {
                 "TRAINED ON THESE, TOO": self.trained_on(dataset, kept),
@@ -221,6 +205,16 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
+    # Cross-validation ------------------------------------------------------------------------------------------------
+
+    def clip_scores(self, dataset: Dataset, *, views: int = 1) -> ClipScores:
+        """Scores of the clips of the test part."""
+        return self.recognise(dataset, views=views)
+
+    def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
+        """What any recogniser must beat on the clips of `scores`, those of the test part."""
+        return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)
+
 
 @contextmanager
 def head_input(model: Model) -> Iterator[list[Tensor]]:
@@ -231,14 +225,3 @@ def head_input(model: Model) -> Iterator[list[Tensor]]:
         yield given
     finally:
         handle.remove()
-
-
-def write_frames(frames: list[FrameRows], scores: ClipScores, path: Path) -> Path:
-    """A line for every frame that the model tells something of, in order."""
-    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("id", "frame", "action", "recognised", "probability"))
-        for rows in sorted(frames, key=lambda rows: int(rows[0][0]) if len(rows[0]) else -1):
-            for clip, frame, number, certain in zip(*rows, strict=True):
-                writer.writerow([scores.id[clip], frame, scores.action[clip], scores.classes[number], f"{certain:.4f}"])
-    return path

@@ -8,8 +8,9 @@ import torch
 
 from stgraph.errors import InputError
 from stgraph.skeleton import COCO17, H36M17, HAND21, NTU25, Skeleton
-from stgraph.tasks.action.preparation import Preparation, moves, rotation
-from stgraph.tasks.action.samples import Sample
+from stgraph.tasks.action.augmentation import moves, rotation
+from stgraph.tasks.action.preparation import Preparation
+from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.settings import ClipSettings
 from tests.conftest import standing
 

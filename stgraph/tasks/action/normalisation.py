@@ -1,0 +1,125 @@
+"""Where and how large the people of a clip are in the model's input: the setting `normalise`."""
+
+import torch
+from einops import einsum
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgraph.errors import InputError
+from stgraph.geometry import screen_normalise
+from stgraph.skeleton import Skeleton
+from stgraph.tasks.action.sample import Sample
+from stgraph.tasks.action.settings import ClipSettings
+
+Poses = Float[Tensor, "p t j d"]
+Size = int | torch.SymInt  # the latter while a file is exported
+
+
+class Normalisation:
+    """Normalises the positions of joints, as `ClipSettings.normalise` says.
+
+    Raises:
+        InputError: "body" of 3D needs shoulders and hips, which the skeleton lacks.
+    """
+
+    def __init__(self, skeleton: Skeleton, settings: ClipSettings) -> None:
+        self.skeleton, self.settings = skeleton, settings
+        self.in_3d = settings.detector is None
+        if settings.normalise == "body" and self.in_3d:
+            self.shoulders, self.hips = paired(skeleton, "shoulder"), paired(skeleton, "hip")
+
+    def __call__(self, place: Poses, sample: Sample) -> Poses:
+        """Positions x, y in pixels or x, y, z in metres -> in the input's unit."""
+        size = sample.size[sample.clip].to(place)[:, None, None]
+        match self.settings.normalise:
+            case "image":
+                return place / size - 0.5
+            case "screen":
+                return screen_normalise(place, size[..., 0], size[..., 1])
+            case "camera":
+                return place
+            case "kinect":
+                return place * place.new_tensor([-1, -1, 1])
+        return self.centred(place, sample)
+
+    def centred(self, place: Poses, sample: Sample) -> Poses:
+        """The clip's first visible person, when first seen, at the origin; then turned, or divided by a size.
+
+        The origin is the root; where that is never seen, the mean of the joints that are. In 2D the size is the
+        spread of that person's joints, or the image's, where there is none.
+        """
+        clips, seen, root = sample.size.shape[0], sample.seen, self.skeleton.root
+        lead = first_of(sample.clip, seen.flatten(1).any(1), clips)
+        lead_place, lead_seen, clip = place[lead], seen[lead], torch.arange(clips, device=lead.device)
+        frame = torch.where(lead_seen[:, :, root].any(1), first(lead_seen[:, :, root]), first(lead_seen.any(2)))
+        pose, visible = lead_place[clip, frame], lead_seen[clip, frame]
+        origin = torch.where(visible[:, root, None], pose[:, root], mean_joint(pose, visible))
+        if self.in_3d:
+            whole = lead_seen.all(dim=2)
+            frame = first(whole)
+            turn = self.upright(lead_place[clip, frame], whole[clip, frame])
+            return einsum(turn[sample.clip], place - origin[sample.clip, None, None], "p c d, p t j d -> p t j c")
+        image = sample.size.amax(1).to(place).clamp_min(1)
+        body = spread(lead_place, lead_seen)
+        scale = torch.where(body > 1e-3 * image, body, image)
+        return (place - origin[sample.clip, None, None]) / scale[sample.clip, None, None, None]
+
+    def upright(self, pose: Float[Tensor, "b j 3"], whole: Bool[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
+        """Rotation that turns hips-to-shoulders to z and the left-to-right shoulders to the x-z plane's x.
+
+        Where a pose is not whole or its shoulders and spine give no plane, x, y, z become x, z, -y: z is up.
+        """
+        shoulders, hips = ([pose[:, side].mean(1) for side in pair] for pair in (self.shoulders, self.hips))
+        up = F.normalize((shoulders[0] + shoulders[1]) - (hips[0] + hips[1]), dim=-1)
+        side = shoulders[1] - shoulders[0]
+        side = side - (side * up).sum(-1, keepdim=True) * up
+        default = pose.new_tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+        defined = whole & (side.norm(dim=-1) > 1e-3) & (up.norm(dim=-1) > 0.5)
+        side = F.normalize(side, dim=-1)
+        turn = torch.stack([side, torch.linalg.cross(up, side), up], dim=1)
+        return torch.where(defined[:, None, None], turn, default)
+
+
+def paired(skeleton: Skeleton, part: str) -> tuple[list[int], list[int]]:
+    """Left and right joints whose names contain a part's. Raises InputError where there is none."""
+    pairs = [(a, b) for a, b in zip(skeleton.left, skeleton.right, strict=True) if part in skeleton.names[a].lower()]
+    if not pairs:
+        raise InputError(
+            f'"body" turns 3D poses by their shoulders and hips; skeleton {skeleton.name!r} has no left and right '
+            f'joint with "{part}" in its name ({", ".join(skeleton.names)})',
+            where="data.normalise",
+            remedy='use "camera"',
+        )
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def first(true: Bool[Tensor, "b t"]) -> Int[Tensor, " b"]:
+    """Where each row is first true; 0 where it never is."""
+    return true.int().argmax(dim=1)
+
+
+def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: Size) -> Int[Tensor, " b"]:
+    """Each clip's first visible person, or else its first."""
+    # An exported file counts its persons when it runs: no len(), which would keep those of today.
+    persons = clip.shape[0]
+    order = torch.arange(persons, device=clip.device)
+    place = torch.where(seen, order, order + persons)
+    least = torch.full((clips,), 2 * persons - 1, device=clip.device).scatter_reduce(0, clip, place, "amin")
+    return order.repeat(2)[least]
+
+
+def mean_joint(place: Float[Tensor, "... j d"], seen: Bool[Tensor, "... j"]) -> Float[Tensor, "... d"]:
+    """Mean position of the visible joints; zero where none is."""
+    return (place * seen[..., None]).sum(-2) / seen.sum(-1).clamp_min(1)[..., None]
+
+
+def spread(place: Float[Tensor, "b t j d"], seen: Bool[Tensor, "b t j"]) -> Float[Tensor, " b"]:
+    """Size of a body: root mean square distance of its joints from their mean, averaged over frames with two or more.
+
+    Zero where no frame has two visible joints.
+    """
+    count = seen.sum(2)
+    square = ((place - mean_joint(place, seen)[:, :, None]).square().sum(-1) * seen).sum(2) / count.clamp_min(1)
+    several = count > 1
+    return (square.sqrt() * several).sum(1) / several.sum(1).clamp_min(1)

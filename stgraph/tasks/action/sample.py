@@ -1,0 +1,24 @@
+"""A batch of clips as it lies in the file."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One batch as it lies in the file, before it is prepared.
+
+    Attributes:
+        pose: (p t j 3) of every person of every clip, as in the file; zero in frames without the person.
+        seen: (p t j) whether the joint is there.
+        clip: (p) the clip of the batch that a person belongs to. person: (p) number within it.
+        size: (b 2) width and height of the image, pixels.
+    """
+
+    pose: Float[Tensor, "p t j 3"]
+    seen: Bool[Tensor, "p t j"]
+    clip: Int[Tensor, " p"]
+    person: Int[Tensor, " p"]
+    size: Float[Tensor, "b 2"]

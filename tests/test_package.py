@@ -1,0 +1,60 @@
+"""What `pip install` of the repository brings, and what starting it loads."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {
+    "torch",
+    "matplotlib",
+    "scipy",
+    "h5py",
+    "lightning_fabric",
+    "rich",
+    "tensorboard",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+}
+COMMANDS = sorted(
+    path.stem for path in (ROOT / "stgraph").glob("*.py") if "def parser" in path.read_text(encoding="utf-8")
+)
+
+
+def loaded(*words: str) -> set[str]:
+    """Packages that a Python process has loaded in the end, of those that cost time."""
+    report = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    code = f"{report}\nsys.argv = {list(words)!r}\n"
+    code += "import stgraph" if not words else f"import runpy; runpy.run_module({words[0]!r}, run_name='__main__')"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return HEAVY & {name.partition(".")[0] for name in ended.stderr.split()}
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert not loaded()
+
+
+@pytest.mark.parametrize("module", ["stgraph", "data_prep", *(f"stgraph.{name}" for name in COMMANDS)])
+def test_help_loads_no_torch(module: str) -> None:
+    assert not loaded(module, "--help") & (HEAVY - {"numpy"})
+
+
+@pytest.mark.slow
+def test_the_wheel_is_whole(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = {str(path.relative_to(ROOT)) for top in ("stgraph", "data_prep") for path in (ROOT / top).rglob("*.py")}
+    assert sources <= names
+    for path in (ROOT / "params").glob("*/params.json"):
+        assert f"stgraph/params/{path.parent.name}/params.json" in names
+    for pattern in ("mappings/**/*.json", "cameras/*.json", "builtin/*"):
+        wanted = {str(path.relative_to(ROOT)) for path in (ROOT / "data_prep").glob(pattern) if path.is_file()}
+        assert wanted and wanted <= names
+    assert {"stgraph/py.typed", "data_prep/py.typed"} <= names
