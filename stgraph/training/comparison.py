@@ -50,7 +50,7 @@ class Entry:
 def entries(
     exps: Sequence[str], data: Path | None, detector: str | None, overrides: Sequence[str], seeds: Sequence[int]
 ) -> list[Entry]:
-    """What to train or to take, in order; everything that is wrong with their settings is found here.
+    """The trainings to compare, in order. All settings are validated here.
 
     An experiment may carry overrides of its own: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
     under the experiment's own name is taken as it is, unless other data, settings or seeds are asked for: those runs

@@ -1,4 +1,4 @@
-"""What any lifter must beat: the mean training pose, and a ridge regression of each frame by itself."""
+"""Baselines of lifting: the mean training pose, and a ridge regression of each frame by itself."""
 
 import torch
 from einops import rearrange

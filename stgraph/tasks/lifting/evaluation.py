@@ -216,7 +216,7 @@ class Evaluator:
         """All scores as a dictionary that JSON can hold; lengths in mm, shares in percent.
 
         Args:
-            about: what the reader should know of the run, printed as given: experiment, source, terms, synthetic,
+            about: facts of the run for the reader, printed as they are: experiment, source, terms, synthetic,
                 detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
 
         Keys: `about`, `protocol` (`text` holds for every model, `model` for this one), `scored`, `left_out`, `units`,
@@ -238,9 +238,9 @@ class Evaluator:
         by = {
             group: {label: means.scores(recordings) for label, recordings in members[group].items()} for group in GROUPS
         }
-        parts = list(members[over].values())
+        averaged = list(members[over].values())
         by["joint"] = {
-            name: mean_scores([means.scores(part, joint, len(self.names)) for part in parts])
+            name: mean_scores([means.scores(part, joint, len(self.names)) for part in averaged])
             for joint, name in enumerate(self.names)
         }
         frames = np.stack([self._track, self._frame])[:, self._valid]
@@ -266,20 +266,20 @@ class Evaluator:
             },
             "left_out": [list(entry) for entry in self.left_out],
             "units": {name: METRICS[name].unit for name in METRICS if name in means.sums},
-            "metrics": mean_scores([means.scores(part) for part in parts]),
+            "metrics": mean_scores([means.scores(part) for part in averaged]),
             "frame_mean": means.scores(present),
             "by": by,
             "worst": self._worst(by["recording"], members["recording"], error),
         }
 
     def _rules(self) -> str:
-        """What holds for every model in this evaluation, in words."""
+        """The rules that hold for every model in this evaluation."""
         flip = "Averaged" if self.flip else "Not averaged"
-        parts = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
-        parts.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
+        sentences = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
+        sentences.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
         if not self._valid.all():
-            parts.append("Frames that the file marks as not valid are seen by the model and not scored.")
-        return " ".join(parts)
+            sentences.append("Frames that the file marks as not valid are seen by the model and not scored.")
+        return " ".join(sentences)
 
     def _worst(
         self, scores: dict[str, Scores], members: dict[str, np.ndarray], error: Float[Tensor, " row"]

@@ -72,7 +72,7 @@ PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "r
 
 
 def _facts(report: Mapping) -> str:
-    """What was evaluated and how, and that it is synthetic where it is."""
+    """Experiment, detector, protocol, and whether the data are synthetic."""
     about = report["about"]
     facts = [about.get("experiment"), about.get("detector"), f"protocol {report['protocol']['name']}"]
     if about.get("synthetic"):
