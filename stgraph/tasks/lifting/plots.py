@@ -61,10 +61,11 @@ def plot_recognition(report: Mapping) -> "Figure | None":
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
     from stgraph.figures.confusion import plot_confusion
 
-    if "recognition" not in report:
+    scores = report.get("recognition", {})
+    counted = [name for name in ("frames", "recordings") if name in scores and scores[name]["count"]]
+    if not counted:
         return None
-    scores = report["recognition"]
-    matrices = {counted: np.array(scores[counted]["confusion"]) for counted in ("frames", "recordings")}
+    matrices = {name: np.array(scores[name]["confusion"]) for name in counted}
     return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
 
 
