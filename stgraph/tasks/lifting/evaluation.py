@@ -192,8 +192,7 @@ class Evaluator:
             problem = f"the model predicts values that are not finite in the window at frame {start}"
             id = self.tracks.recordings["id"][int(self.tracks.recording[track])]
             raise InputError(problem, where=id, remedy="its weights or its input are broken, train it again")
-        frame, scored = self.plan.predicted(index)
-        row = (self._row[index][:, None] + frame)[scored]
+        row, scored = self._rows(index)
         pred, target = pred[scored], target[scored]
         if self.output == "global":
             self._path[row, 0] = metrics.joint_error(pred[:, self.root], target[:, self.root])
@@ -207,10 +206,13 @@ class Evaluator:
 
     def counted(self, index: Int[Tensor, " b"]) -> Bool[Tensor, "b s"]:
         """Which frames that these windows predict are scored: those that the plan says and that are valid."""
+        rows, scored = self._rows(index)
+        return scored.masked_scatter(scored, torch.from_numpy(self._valid)[rows])
+
+    def _rows(self, index: Int[Tensor, " b"]) -> tuple[Int[Tensor, " row"], Bool[Tensor, "b s"]]:
+        """Rows of the frames that these windows score, and which of the predicted ones they are."""
         frame, scored = self.plan.predicted(index)
-        rows = (self._row[index][:, None] + frame)[scored]
-        scored[scored.clone()] = torch.from_numpy(self._valid)[rows]
-        return scored
+        return (self._row[index][:, None] + frame)[scored], scored
 
     def report(self, **about: object) -> dict:
         """All scores as a dictionary that JSON can hold; lengths in mm, shares in percent.

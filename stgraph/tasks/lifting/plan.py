@@ -9,10 +9,10 @@ from torch import Tensor
 
 from stgraph.data.dataset import window_table
 from stgraph.tasks.lifting.protocols import Protocol
+from stgraph.training.run import FRAMES_AT_ONCE
 
 # Frames that a sliding model predicts from one window: shorter tracks are padded, so they are no more.
 PIECE = 64
-FRAMES_AT_ONCE = 16384
 
 
 @dataclass(frozen=True)
