@@ -24,6 +24,7 @@ from stgraph.skeleton import Skeleton
 
 # Distinguishable for the colour-blind, too.
 LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
+SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
 SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
 PANEL_HEIGHT = 340  # pixels, at which text has its design size
