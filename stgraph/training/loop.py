@@ -244,7 +244,7 @@ class Fit:
         done, spent = progress.epoch * self.batches + progress.step, progress.seconds / self.budget
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.optim, done, self.batches, spent)
-        batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
+        batch = run.batch(self.train, torch.from_numpy(part))
         outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)
         loss = run.task.loss(terms)

@@ -9,13 +9,14 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import in_split, part
+from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings import places
 from stgraph.settings.params import Settings
-from stgraph.settings.places import CHECKPOINTS, DATA, REPORTS, evaluation_folder, weights_file  # noqa: F401
+from stgraph.settings.places import CHECKPOINTS, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
+from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
 from stgraph.training.checkpoint import Origin, load_weights
 from stgraph.training.engine import Engine, Samples
@@ -48,6 +49,11 @@ class Run(Generic[TaskT]):
         self.model: Model = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
+
+    @property
+    def data(self) -> DataSettings:
+        """Its data section; a task's run says of which class."""
+        return self.settings.data
 
     @property
     def entry(self) -> TaskEntry:
@@ -164,10 +170,7 @@ class Run(Generic[TaskT]):
 
     def validation_part(self, dataset: Dataset) -> Bool[np.ndarray, " recording"] | None:
         """Recordings that choose the best epoch; None where neither the settings nor the file's split has any."""
-        data = self.settings.data
-        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
-            return None
-        return part(self.settings, dataset, "validation")
+        return part(self.settings, dataset, "validation") if validates(self.settings, dataset) else None
 
     def check_joints(self, dataset: Dataset) -> None:
         """Raises InputError where the dataset lacks a joint of the run's skeleton."""
@@ -208,9 +211,13 @@ class Run(Generic[TaskT]):
     @torch.no_grad()
     def outputs(self, samples: Samples, index: Tensor, model: nn.Module) -> tuple[Batch, Outputs]:
         """A batch and the model's outputs for it."""
-        batch = self.engine.to_device(samples.batch(index))
+        batch = self.batch(samples, index)
         with self.engine.autocast():
             return batch, model(**self.task.inputs(batch))
+
+    def batch(self, samples: Samples, index: Tensor) -> Batch:
+        """Some samples where the model is."""
+        return cast(Batch, self.engine.to_device(samples.batch(index)))
 
 
 def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:

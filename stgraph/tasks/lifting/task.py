@@ -108,7 +108,7 @@ class Lifting(Task):
         self.output = output
         self.root_is_zero = output == "root_relative" and root == "zero"
         self.classes = tuple(actions or ())
-        self.losses = losses
+        self.losses = {name: weight for name, weight in losses.items()}
         self.motion_intervals = motion_intervals
         self.joint_weights = torch.ones(len(skeleton))
         for name, weight in joint_weights.items():
