@@ -1,12 +1,17 @@
 """python -m stgraph.train --exp NAME: train an experiment."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stgraph.cli.command import run_command
 from stgraph.cli.options import engine_options, positive
-from stgraph.settings.params import Settings, load, with_data
 from stgraph.settings.places import DATA, data_file
+
+if TYPE_CHECKING:
+    from stgraph.settings.params import Settings
 
 BUILT_IN = DATA / "builtin.h5"
 
@@ -33,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
 
 def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, str]:
     """Settings, name and a message: Human3.6M where it is, else the built-in set."""
+    from stgraph.settings.params import with_data
+
     if data:
         return with_data(settings, dataset=str(data)), name, ""
     path = data_file(settings.data.dataset)
@@ -58,6 +65,8 @@ def make_built_in() -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stgraph.settings.params import load
+
     positive("minutes", args.minutes)
     positive("save-minutes", args.save_minutes)
     settings, name, message = choose_data(load(args.exp, args.set), args.name or args.exp, args.data)

@@ -1,6 +1,5 @@
 """Run: an experiment that is created or loaded; what of it no command decides."""
 
-from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -12,7 +11,6 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
-from stgraph.settings import places
 from stgraph.settings.params import Settings
 from stgraph.settings.places import CHECKPOINTS, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
@@ -178,9 +176,10 @@ class Run(Generic[TaskT]):
             both = shared_layouts(self.skeleton, dataset.skeleton)
             remedy = f"train on those of {both[0]!r}, --set data.skeleton={both[0]}" if both else "prepare other data"
             raise InputError(
-                f"{dataset.path} has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run "
-                f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks "
-                f"{', '.join(missing)}; joints map by name: {remedy}"
+                f"has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run {self.name!r} "
+                f"{self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks {', '.join(missing)}",
+                where=dataset.path,
+                remedy=f"joints map by name: {remedy}",
             )
 
     def validate(self, samples: Samples, model: nn.Module) -> dict[str, float]:
@@ -237,8 +236,3 @@ def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:
     if isinstance(chosen, dict):
         return skeleton_from(chosen, "data.skeleton")
     return SKELETONS[chosen] if chosen else dataset.skeleton
-
-
-def data_file(settings: Settings) -> Path:
-    """The dataset that the settings name: data/NAME.h5, or a path with an ending."""
-    return places.data_file(settings.data.dataset)

@@ -61,7 +61,7 @@ class ActionRun(TaskRun[Action]):
         return with_task(settings, section)
 
     def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
-        """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
+        """How many of these clips the run was trained on, in words; empty where it is none, or unknown."""
         if dataset.hash != self.origin.data_hash:
             shared = set(dataset.recordings["subject"][kept]) & set(self.settings.data.train or ())
             return f"subjects {', '.join(sorted(shared))}" if shared else ""
@@ -82,7 +82,7 @@ class ActionRun(TaskRun[Action]):
         """Clips of some recordings, with the run's settings.
 
         Raises:
-            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+            InputError: the dataset lacks a joint of the run's skeleton or the input.
         """
         self.check_joints(dataset)
         data = self.data
@@ -165,7 +165,7 @@ class ActionRun(TaskRun[Action]):
             frames: where given, the result of every frame is added to it.
 
         Raises:
-            InputError: nobody is in that part.
+            InputError: the part is empty.
         """
         data, scored = self.data, scored or "test"
         if not 1 <= views <= MOST_VIEWS:

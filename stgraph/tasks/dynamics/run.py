@@ -31,7 +31,7 @@ class DynamicsRun(TaskRun[Dynamics]):
         """Sequences of some recordings, with the run's settings.
 
         Raises:
-            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+            InputError: the dataset lacks a joint of the run's skeleton or the input.
         """
         self.check_joints(dataset)
         sequences = Sequences(

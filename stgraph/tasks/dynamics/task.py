@@ -96,7 +96,7 @@ class Dynamics(Task):
             "merged": lambda: distance(outputs["merged"], target) / scale,
         }
         count = counted.sum().clamp_min(1)
-        # Errors grow with about the root of the time; so weighed, a long time tells no more than a short one.
+        # Errors grow with about the root of the time; with these weights long times count no more than short ones.
         known = torch.arange(error.shape[1], device=error.device) - batch["ahead"]
         elapsed = batch["time"] - batch["time"].gather(1, known.clamp_min(0))
         growth = (elapsed / STEP).clamp_min(1).sqrt()[..., None]
@@ -113,7 +113,7 @@ class Dynamics(Task):
         return torch.where(batch["inside"][:, -1:, None], batch["candidate_label"], -1)
 
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t 1"]]:
-        """Unreduced, by name; its ending tells the unit (`metrics.UNITS`): means of each frame's joints."""
+        """Unreduced, by name; its ending is the unit (`metrics.UNITS`): means of each frame's joints."""
         counted = self.counted(batch)
         percent = 100 / batch["scale"][..., None]
         errors = {

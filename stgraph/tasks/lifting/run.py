@@ -146,8 +146,8 @@ class LiftingRun(TaskRun[Lifting]):
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
 
-        Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model tells actions, with that of
-        `stgraph.scoring.classification.ActionScores` as `recognition`.
+        Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model classifies
+        actions, with that of `stgraph.scoring.classification.ActionScores` as `recognition`.
         """
         if scored:
             raise InputError(where=f"--scored {scored}", found="a lifter", remedy="choose with --subjects")
