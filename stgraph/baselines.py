@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.settings.places import REPORTS
+from stgraph.settings.places import REPORTS, data_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,11 +25,10 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.data.dataset import Dataset
     from stgraph.settings.params import load
     from stgraph.training.engine import Engine
-    from stgraph.training.run import data_file
     from stgraph.training.task_run import TaskRun
 
     settings = load(args.exp, args.set)
-    dataset = Dataset(args.data or data_file(settings))
+    dataset = Dataset(args.data or data_file(settings.data.dataset))
     run = TaskRun.create(args.exp, settings, dataset, Engine("cpu"))
     options = {"protocol": args.protocol} if args.protocol else {}
     for name, model in run.baselines(dataset, args.ridge).items():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.settings.hardware import DEVICES
-from stgraph.settings.params import load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +20,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
+    from stgraph.settings.params import load
+
     settings = load(args.exp, args.set)
     from stgraph.training.bench import measure, random_dataset, table
     from stgraph.training.report import write_json

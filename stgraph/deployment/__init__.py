@@ -37,5 +37,5 @@ A lifter takes `x` (batch, channel, frame, joint), float32:
     (pose,) = session.run(["pose"], {"x": x})             # (batch, xyz, frame, joint), metres
 
 With `--input x` a recogniser's file is the network alone, for runtimes that have few operators: `x` (batch, person,
-channel, frame, joint) is sampled and prepared by whoever feeds it, as the metadata says.
+channel, frame, joint) has to be sampled and prepared as the metadata says.
 """

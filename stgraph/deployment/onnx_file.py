@@ -8,16 +8,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.onnx import ONNXProgram
 
 from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.training.deployed import Deployed
 from stgraph.training.task_run import TaskRun
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # what torch's exporter writes by itself, without a conversion that could fail
@@ -64,15 +69,14 @@ class Difference:
 def check_target(path: Path) -> None:
     """Raises InputError for a file that is not to be called .onnx, or where packages are missing."""
     if path.suffix != ".onnx":
-        raise InputError(f"{path}: found the ending {path.suffix!r}; expected .onnx; give --out such as model.onnx")
+        found = f"the ending {path.suffix!r}"
+        raise InputError(where=path, found=found, expected=".onnx", remedy="give --out such as model.onnx")
     for package in PACKAGES:
         try:
             import_module(package)
         except ImportError as error:
-            raise InputError(
-                f"exporting needs the package {package}, which is not installed ({error}); "
-                "install what it needs with `pip install 'stgraph[export]'`"
-            ) from error
+            problem = f"exporting needs the package {package}, which is not installed ({error})"
+            raise InputError(problem, remedy="install what it needs with `pip install 'stgraph[export]'`") from error
 
 
 def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]:
@@ -90,24 +94,26 @@ def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # where in whose source files it comes from
         program.save(temporary, external_data=False)
-        found = differences(form, temporary)
-        if wrong := [difference for difference in found if not difference.relative <= TOLERANCE]:
+        measured = differences(form, temporary)
+        if wrong := [difference for difference in measured if not difference.relative <= TOLERANCE]:
             raise InputError(
-                f"{path}: onnxruntime differs from the model by {wrong[0]}; expected at most {TOLERANCE:g} relative; "
-                f"no file was written. Weights that are not finite do that, or packages that do not fit: install "
-                "`stgraph[export]` with the versions of constraints.txt"
+                f"onnxruntime differs from the model by {wrong[0]}",
+                where=path,
+                expected=f"at most {TOLERANCE:g} relative",
+                remedy="no file was written. Weights that are not finite do that, or packages that do not fit: install "
+                "`stgraph[export]` with the versions of constraints.txt",
             )
-    return found
+    return measured
 
 
-def traced(form: Deployed) -> "torch.onnx.ONNXProgram":
+def traced(form: Deployed) -> ONNXProgram:
     """The form as an ONNX program, with every axis dynamic that may be."""
     # One more frame than in training: no length for which a model takes a way of its own.
     frames = form.frames + form.any_length
     dims = {axis: torch.export.Dim(axis, min=form.least if axis == "frame" else 1) for axis in form.dynamic}
     named = [{place: dims[axis] for place, axis in enumerate(axes) if axis in dims} for axes in form.inputs.values()]
     with quiet():
-        return torch.onnx.export(
+        program = torch.onnx.export(
             form,
             form.example(2, 2, frames, torch.Generator().manual_seed(0)),
             input_names=list(form.inputs),
@@ -117,6 +123,7 @@ def traced(form: Deployed) -> "torch.onnx.ONNXProgram":
             dynamo=True,
             verbose=False,
         )
+    return cast(ONNXProgram, program)
 
 
 @contextmanager
@@ -135,18 +142,18 @@ def quiet() -> Iterator[None]:
 @torch.no_grad()
 def differences(form: Deployed, path: Path) -> list[Difference]:
     """Of a file from its form, on random inputs of other shapes than the traced one, with an absent person."""
-    session, found, generator = open_session(path), [], torch.Generator().manual_seed(0)
+    session, measured, generator = open_session(path), [], torch.Generator().manual_seed(0)
     lengths = {form.least, form.frames, form.frames + 7} if form.any_length else {form.frames}
     for frames in sorted(lengths):
         for batch, persons in ((1, 1), (3, 3)):
-            given = form.example(batch, persons, frames, generator)
-            fed = {name: values.numpy() for name, values in zip(form.inputs, given, strict=True)}
-            expected, actual = form(*given), session.run(list(form.outputs), fed)
-            found += [
-                compared(name, given[0], expected[name].numpy(), output)
+            example = form.example(batch, persons, frames, generator)
+            inputs = {name: values.numpy() for name, values in zip(form.inputs, example, strict=True)}
+            expected, actual = form(*example), session.run(list(form.outputs), inputs)
+            measured += [
+                compared(name, example[0], expected[name].numpy(), np.asarray(output))
                 for name, output in zip(form.outputs, actual, strict=True)
             ]
-    return found
+    return measured
 
 
 def compared(name: str, x: Tensor, expected: np.ndarray, actual: np.ndarray) -> Difference:
@@ -156,7 +163,7 @@ def compared(name: str, x: Tensor, expected: np.ndarray, actual: np.ndarray) -> 
     return Difference(name, tuple(x.shape), absolute, absolute / scale)
 
 
-def open_session(path: Path) -> "onnxruntime.InferenceSession":
+def open_session(path: Path) -> "InferenceSession":
     """The file in onnxruntime, with as many threads as torch has."""
     onnxruntime = import_module("onnxruntime")
     options = onnxruntime.SessionOptions()

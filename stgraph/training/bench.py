@@ -42,8 +42,8 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
     camera = Camera("none", 1000, 1000, np.array([1000, 1000, 500, 500, 0, 0, 0, 0, 0]), np.eye(4)[0], np.zeros(3))
     subjects = [*(data.train or ["S1"]), *(data.validation or [])]
     splits = {getattr(data, "split", "standard"): {"train": data.train or ["S1"]}}
-    about = {"source": "random numbers", "terms": "none", "created_by": "stgraph.bench"}
-    with DatasetWriter(path, skeleton, splits=splits, **about) as writer:
+    source, by = "random numbers", "stgraph.bench"
+    with DatasetWriter(path, skeleton, source=source, terms="none", created_by=by, splits=splits) as writer:
         named = settings.task.get("actions") or settings.task.get("classes")
         actions = data.actions or named or ["Walking", "Sitting"]
         for take in range(max(recordings, len(subjects) * len(actions))):
@@ -107,7 +107,7 @@ def measure(
     run = TaskRun.create(name, settings, dataset, engine)
     fp32 = Fit(run, dataset, Listener(), restart=True)
     batches = [epoch_order(len(fp32.train), settings.seed, number)[:batch_size] for number in range(rounds)]
-    batch = engine.to_device(fp32.train.batch(torch.from_numpy(batches[0])))
+    batch = run.batch(fp32.train, torch.from_numpy(batches[0]))
 
     def forward() -> None:
         with torch.no_grad():

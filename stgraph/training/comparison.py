@@ -14,13 +14,13 @@ from stgraph.figures.comparison import plot_comparison
 from stgraph.formats.markdown import markdown_table
 from stgraph.settings import params
 from stgraph.settings.params import Settings, load
+from stgraph.settings.places import data_file
 from stgraph.training.checkpoint import FOLDER
 from stgraph.training.compared import Column
 from stgraph.training.cost import frames_per_second, mmac_per_frame, parameters
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Listener
 from stgraph.training.report import ReportKind
-from stgraph.training.run import data_file
 from stgraph.training.task_run import TaskRun
 
 SIZE = {"parameters": Column("parameters", 0), "mmac": Column("MMAC a frame", 2)}
@@ -82,7 +82,7 @@ def entries(
                 text = json.dumps(settings.model_dump(), sort_keys=True)
                 label = re.sub(r"[^\w.=-]+", "_", asked)[:60]
                 digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-                name = f"{label}-{data_file(settings).stem}-{settings.seed}-{digest}"
+                name = f"{label}-{data_file(settings.data.dataset).stem}-{settings.seed}-{digest}"
             result.append(Entry(asked, name, settings))
     return result
 
@@ -117,7 +117,7 @@ def compare(
     files: dict[Path, Dataset] = {}
 
     def opened(settings: Settings) -> Dataset:
-        path = data or data_file(settings)
+        path = data or data_file(settings.data.dataset)
         if path not in files:
             files[path] = Dataset(path)
         return files[path]

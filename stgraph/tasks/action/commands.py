@@ -43,7 +43,7 @@ class ActionCommands(ActionRun):
 
     def deployed(self, input: str | None) -> Deployed:
         """Whole clips as they were detected in; with "x" clips that are prepared."""
-        data, model = self.settings.data, self.model
+        data, model = self.data, self.model
         if input != "x":
             return PoseRecogniser(model, self.task, self.skeleton, data)
         any_length = takes_any_length(self.settings.model, data.frames)

@@ -39,7 +39,7 @@ STREAMS = {
 }
 SAMPLINGS = {
     "uniform": "of each of {0} equal parts of the clip the middle frame, (2 i + 1) T // {1} of T frames, i from 0; "
-    "a clip begins with the first frame in which somebody is",
+    "a clip begins with the first frame that has a person",
     "crop": "{0} consecutive frames, the middle ones; a shorter clip is filled up with zeros at its end",
     "start": "the first {0} frames; a shorter clip is filled up with zeros at its end",
 }
@@ -52,7 +52,7 @@ class Recogniser(Deployed):
     data: ClipSettings
     inputs: ClassVar[dict[str, Axes]] = {"x": ("batch", "person", "channel", "frame", "joint")}
     outputs: ClassVar[dict[str, dict]] = {
-        "probability": {"axes": ["batch", "class"], "meaning": "of every class; all alike where nobody is there"},
+        "probability": {"axes": ["batch", "class"], "meaning": "of every class; all equal without a person"},
         "action": {"axes": ["batch", "class"], "meaning": "the clip's scores, whose softmax is the probability"},
         "dense": {
             "axes": ["batch", "person", "class", "step", "joint"],
@@ -83,7 +83,7 @@ class Recogniser(Deployed):
         return about | {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames)}
 
     def forward(self, x: Float[Tensor, "b m c t j"]) -> dict[str, Float[Tensor, "..."]]:
-        """(b m c t j) -> probability, action (b n), dense (b m n s j); the scores of nobody are zero."""
+        """(b m c t j) -> probability, action (b n), dense (b m n s j); the scores of an absent person are zero."""
         dense = self.model(rearrange(x, "b m c t j -> (b m) c t j"))["action"]
         dense = rearrange(dense, "(b m) n s j -> b m n s j", b=x.shape[0])
         each = dense.mean(dim=(3, 4))

@@ -21,7 +21,7 @@ def draw_clip(run: ActionRun, dataset: Dataset, id: str, out: Path, drawing: Dra
     if drawing.flip:
         raise InputError("is for lifters", where="--flip", remedy="leave it out")
     number = dataset.find(id)
-    camera, data = dataset.camera(number), run.settings.data
+    camera, data = dataset.camera(number), run.data
     watched, fps = watch(run, dataset, number, drawing.detector), float(dataset.recordings["fps"][number])
     first, count = round(drawing.start * fps), max(1, round(drawing.seconds * fps))
     length, action = len(watched["probabilities"]), str(dataset.recordings["action"][number])

@@ -22,15 +22,27 @@ class DynamicsRun(TaskRun[Dynamics]):
 
     report_kind = TRACKS
 
+    @property
+    def data(self) -> TrackSettings:
+        """Its data section."""
+        return cast(TrackSettings, self.settings.data)
+
     def sequences(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"], training: bool = False) -> Sequences:
         """Sequences of some recordings, with the run's settings.
 
         Raises:
-            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+            InputError: the dataset lacks a joint of the run's skeleton or the input.
         """
         self.check_joints(dataset)
-        options = {"training": training, "candidates": self.task.tells_candidates}
-        return self.engine.place(Sequences(dataset, self.settings.data, kept, skeleton=self.skeleton, **options))
+        sequences = Sequences(
+            dataset,
+            self.data,
+            kept,
+            skeleton=self.skeleton,
+            training=training,
+            candidates=self.task.predicts_candidates,
+        )
+        return self.engine.place(sequences)
 
     def training_samples(self, dataset: Dataset) -> Sequences:
         """Sequences of the training part, with what is missed drawn at random."""
@@ -39,9 +51,7 @@ class DynamicsRun(TaskRun[Dynamics]):
     def validation_samples(self, dataset: Dataset) -> Sequences | None:
         """Sequences of the validation part, as they are."""
         kept = self.validation_part(dataset)
-        if kept is None:
-            return None
-        return self.sequences(dataset, kept)
+        return None if kept is None else self.sequences(dataset, kept)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
@@ -69,7 +79,7 @@ class DynamicsRun(TaskRun[Dynamics]):
             InputError: the part is empty, or the dataset lacks an input.
         """
         self.check_joints(dataset)
-        data, scored = cast(TrackSettings, self.settings.data), scored or "test"
+        data, scored = self.data, scored or "test"
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         detector = detector or data.detector
         about = {

@@ -19,7 +19,7 @@ class LiftingCommands(LiftingRun):
 
     def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
         """Of every action of the test subjects, the recording whose error is the median of a few."""
-        data, table = self.settings.data, dataset.recordings
+        data, table = self.data, dataset.recordings
         tested = np.isin(table["subject"], data.test or data.validation or [])
         if data.actions:
             tested &= np.isin(table["action"], data.actions)
@@ -42,7 +42,7 @@ class LiftingCommands(LiftingRun):
         if input == "pose":
             where, found = "--input pose", f"{self.name} is a lifter, whose file takes x alone"
             raise InputError(found, where=where, remedy="leave --input out")
-        data = self.settings.data
+        data = self.data
         any_length = takes_any_length(self.settings.model, data.frames)
         joints = len(self.skeleton)
         return Lifter(self.model, self.task, data, joints=joints, frames=data.frames, any_length=any_length)

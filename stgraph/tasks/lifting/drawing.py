@@ -16,7 +16,7 @@ def draw_recording(run: LiftingRun, dataset: Dataset, id: str, out: Path, drawin
     number, root = dataset.find(id), run.skeleton.root
     action, camera = str(dataset.recordings["action"][number]), dataset.camera(number)
     fps = float(dataset.recordings["fps"][number])
-    shown = fps / run.settings.data.frame_step
+    shown = fps / run.data.frame_step
     tracks = run.follow(dataset, number, detector=drawing.detector, flip=drawing.flip)
     clip = cut(tracks, drawing.start * fps, max(1, round(drawing.seconds * shown)), id)
     error = 1000 * clip["error"].mean(-1)
@@ -25,7 +25,7 @@ def draw_recording(run: LiftingRun, dataset: Dataset, id: str, out: Path, drawin
         path = pose[:, root].copy() if run.task.output == "global" else clip["path"]
         pose[:, root] = 0
         panels.append(PosePanel(title, pose, camera.rotation, path, mm))
-    detector = drawing.detector or run.settings.data.detector
+    detector = drawing.detector or run.data.detector
     true_path = "" if run.task.output == "global" else ", drawn on the true path of the root"
     title = id if action in id else f"{id}  ({action})"
     caption = f"{run.name} from {detector}: mean error of the clip {error.mean():.1f} mm{true_path}"
