@@ -1,7 +1,8 @@
 """The data format: one self-describing HDF5 file per dataset, columnar, readable without stgraph.
 
     /                     attributes format, version, source, terms, units, created_by, left_out, notes, classes (names
-                          of actions in their order, maybe none), and sha256 of inputs and rows; lists are JSON
+                          of actions in their order, maybe none), synthetic (whether the motion was made up; absent =
+                          no), and sha256 of inputs and rows; lists are JSON
     /skeleton             names, parents, left, right; attributes name, centre
     /recordings/<column>  id, subject, action, take, camera, fps, width, height, intrinsics (9, pixels),
                           rotation (4, quaternion w x y z, camera to world), translation (3, metres), label, frames
@@ -11,7 +12,7 @@
     /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
     /rows/valid           (row) uint8, 0 where the ground truth is not to be scored; absent = all are valid
     /rows/box, head_box   (row, 4) float32, left, top, right, bottom in pixels; zeros where not known    optional
-    /rows/features/<name> (row, joint, width) float32, what a backbone says of the joints                optional
+    /rows/features/<name> (row, joint, width) float32, visual features of the joints                        optional
     /detections/<name>    poses without identity: recording, frame, pose (as a row's pose2d), score, and optional box
                           and features/<name>, in order of recordings and frames
     /splits/<name>        (recording) name of the part each recording belongs to: train, validation, test or nothing
@@ -24,13 +25,15 @@ length (earlier files: of variable length), which is read in a third of the time
 import difflib
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int, Shaped
 
+from stgraph.data.recording import members
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.skeleton import Skeleton
@@ -60,10 +63,9 @@ def window_table(rows: Int[np.ndarray, " track"], frames: int, stride: int) -> I
     """
     rows = np.asarray(rows, dtype=np.int64)
     chunks = -(-rows // stride)
-    track = np.repeat(np.arange(len(rows)), chunks)
-    within = np.arange(len(track)) - np.repeat(np.cumsum(chunks) - chunks, chunks)
+    track, chunk = members(chunks)
     first = -((stride * chunks - rows) // 2) - (frames - stride) // 2
-    return np.stack([track, first[track] + stride * within], axis=1)
+    return np.stack([track, first[track] + stride * chunk], axis=1)
 
 
 def is_dataset(path: Path) -> bool:
@@ -82,8 +84,8 @@ class Dataset:
         recordings: column name -> array, one entry per recording.
         tracks: column name -> array, one entry per track.
         detectors: names of the 2D detections of known persons. detected: names of those without identity.
-        splits: name -> part of every recording.
-        source, terms, notes, classes: as written.
+        splits: name -> part of every recording: "train", "validation", "test" or "".
+        source, terms, created_by, notes, left_out, classes, synthetic: as written.
         hash: sha256 over tables, rows (as written) and provenance: what a checkpoint remembers of its data.
 
     Raises:
@@ -93,12 +95,12 @@ class Dataset:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            raise InputError(
-                f"{self.path}: no such file; make it with `python -m data_prep SOURCE ... --out {self.path}` "
-                "(`python -m data_prep --help` lists the sources)"
-            )
+            remedy = f"make it with `python -m data_prep SOURCE ... --out {self.path}`"
+            listed = "(`python -m data_prep --help` lists the sources)"
+            raise InputError("no such file", where=self.path, remedy=f"{remedy} {listed}")
         if not self.path.is_file():
-            raise InputError(f"{self.path}: is no file; give the dataset itself, such as {self.path / 'data.h5'}")
+            remedy = f"give the dataset itself, such as {self.path / 'data.h5'}"
+            raise InputError("is no file", where=self.path, remedy=remedy)
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)
@@ -106,44 +108,52 @@ class Dataset:
             raise
         except Exception as error:  # h5py raises many types for a damaged file
             raise InputError(
-                f"{self.path}: not a whole stgraph dataset ({error}); it may have been cut short, prepare it again "
-                "with `python -m data_prep`"
+                f"not a whole stgraph dataset ({error})",
+                where=self.path,
+                remedy="it may have been cut short, prepare it again with `python -m data_prep`",
             ) from error
 
     def _read(self, file: h5py.File) -> None:
-        found = (file.attrs.get("format"), file.attrs.get("version"))
-        if found != (FORMAT, VERSION):
+        attributes = file.attrs
+        kind = (attributes.get("format"), attributes.get("version"))
+        if kind != (FORMAT, VERSION):
             raise InputError(
-                f"{self.path}: format and version are {found}, expected {(FORMAT, VERSION)}; "
-                "prepare it again with `python -m data_prep`"
+                where=f"{self.path}, format and version",
+                found=str(kind),
+                expected=str((FORMAT, VERSION)),
+                remedy="prepare it again with `python -m data_prep`",
             )
-        for name in ("source", "terms", "created_by"):
-            setattr(self, name, str(file.attrs[name]))
-        self.notes, self.left_out = (json.loads(file.attrs[name]) for name in ("notes", "left_out"))
-        self.classes: list[str] = json.loads(file.attrs.get("classes", "[]"))
-        group = file["skeleton"]
-        joints = (tuple(map(int, group[name][:])) for name in ("parents", "left", "right"))
-        about = (str(group.attrs["name"]), tuple(group["names"].asstr()[:]), *joints)
-        self.skeleton = Skeleton(*about, int(group.attrs.get("centre", -1)))
-        self.recordings = {name: file[f"recordings/{name}"].asstr()[:] for name in RECORDING_TEXT}
-        self.recordings |= {name: file[f"recordings/{name}"][:] for name in RECORDING_NUMBERS}
-        self.tracks = {name: file[f"tracks/{name}"][:] for name in TRACK_COLUMNS}
-        self.splits = {name: parts.asstr()[:] for name, parts in file.get("splits", {}).items()}
-        self.detectors = sorted(file["rows"].get("pose2d", {}))
-        self.detected = sorted(file.get("detections", {}))
-        self._places, self._mapped = {}, {}
-        features = [f"features/{name}" for name in file["rows"].get("features", {})]
+        self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
+        self.synthetic = bool(attributes.get("synthetic", False))
+        self.notes: list[str] = json.loads(attributes["notes"])
+        self.left_out: list[tuple[str, str]] = json.loads(attributes["left_out"])
+        self.classes: list[str] = json.loads(attributes.get("classes", "[]"))
+        skeleton = file["skeleton"]
+        joints = (tuple(map(int, numbers(file, f"skeleton/{name}"))) for name in ("parents", "left", "right"))
+        names, centre = tuple(text(file, "skeleton/names")), int(skeleton.attrs.get("centre", -1))
+        self.skeleton = Skeleton(str(skeleton.attrs["name"]), names, *joints, centre=centre)
+        self.recordings = {name: text(file, f"recordings/{name}") for name in RECORDING_TEXT}
+        self.recordings |= {name: numbers(file, f"recordings/{name}") for name in RECORDING_NUMBERS}
+        self.tracks = {name: numbers(file, f"tracks/{name}") for name in TRACK_COLUMNS}
+        self.splits = {name: text(file, f"splits/{name}") for name in members_of(file, "splits")}
+        self.detectors = sorted(members_of(file, "rows/pose2d"))
+        self.detected = sorted(members_of(file, "detections"))
+        self._mapped: dict[str, np.memmap] = {}
+        # Where the bytes of each row array lie, its shape and type.
+        self._places: dict[str, tuple[int, tuple[int, ...], np.dtype]] = {}
         poses = [f"pose2d/{detector}" for detector in self.detectors]
+        features = [f"features/{name}" for name in members_of(file, "rows/features")]
         for name in (*ROW_NUMBERS, "box", "head_box", "pose3d", *poses, *features):
-            if name in file["rows"]:
-                rows = file["rows"][name]
-                if rows.id.get_offset() is None:
+            if f"rows/{name}" in file:
+                rows = array(file, f"rows/{name}")
+                offset = rows.id.get_offset()
+                if offset is None:
                     raise OSError(f"its rows/{name} are compressed or in chunks; they are memory-mapped as they lie")
-                self._places[name] = (rows.id.get_offset(), rows.shape, rows.dtype)
+                self._places[name] = (offset, rows.shape, rows.dtype)
         end = max(offset + int(np.prod(shape)) * dtype.itemsize for offset, shape, dtype in self._places.values())
         if self.path.stat().st_size < end:
             raise OSError(f"{self.path.stat().st_size} bytes, expected {end} or more")
-        digest = hashlib.sha256(f"{file.attrs['inputs']}{file.attrs['rows']}{self.source}{self.notes}".encode())
+        digest = hashlib.sha256(f"{attributes['inputs']}{attributes['rows']}{self.source}{self.notes}".encode())
         for table in (*self.recordings.values(), *self.tracks.values()):
             digest.update("\0".join(table).encode() if table.dtype == object else table.tobytes())
         self.hash = digest.hexdigest()
@@ -152,25 +162,26 @@ class Dataset:
         """Recordings."""
         return len(self.recordings["id"])
 
-    @property
-    def synthetic(self) -> bool:
-        """Whether the motion was made up."""
-        return "synthetic" in self.source.lower()
-
     def has(self, name: str) -> bool:
         """Whether there is such a row array."""
         return name in self._places
 
-    def rows(self, name: str) -> np.ndarray:
-        """A row array ("pose3d", "pose2d/gt", "frame") mapped copy-on-write; "valid" as bool, if absent True."""
+    def rows(self, name: str) -> Shaped[np.ndarray, "row ..."]:
+        """A row array ("pose3d", "pose2d/gt", "frame") mapped copy-on-write; "valid" as bool, if absent True.
+
+        Raises:
+            InputError: there is no such array.
+        """
         if name == "valid" and name not in self._places:
             return np.ones(self._places["frame"][1], bool)
         if name not in self._places:
+            known = ", ".join(self.detectors) or "none, it is 3D alone"
             detector = name.removeprefix("pose2d/")
+            other = "" if detector == name else f", not {detector!r}"
             raise InputError(
-                f"{self.path} has no {name} (source: {self.source}); its detectors are "
-                f"{', '.join(self.detectors) or 'none, it is 3D alone'}"
-                + (f", not {detector!r}; choose one with `--set data.detector=NAME`" if detector != name else "")
+                f"has no {name} (source: {self.source}); its detectors are {known}{other}",
+                where=self.path,
+                remedy=other and "choose one with `--set data.detector=NAME`",
             )
         if name not in self._mapped:
             offset, shape, dtype = self._places[name]
@@ -181,32 +192,72 @@ class Dataset:
         """The columns of a table of detections without identity. Raises InputError with the tables there are."""
         if name not in self.detected:
             raise InputError(
-                f"{self.path} has no detections {name!r} without identity; it has "
-                f"{', '.join(self.detected) or 'none'}; prepare it with `python -m data_prep scenes` or `posetrack`"
+                f"has no detections {name!r} without identity; it has {', '.join(self.detected) or 'none'}",
+                where=self.path,
+                remedy="prepare it with `python -m data_prep scenes` or `posetrack`",
             )
         with h5py.File(self.path, "r") as file:
-            group, columns = file[f"detections/{name}"], {}
-            group.visititems(lambda key, node: columns.update({key: node}) if isinstance(node, h5py.Dataset) else None)
-            return {key: values[:] for key, values in columns.items()}
+            place = f"detections/{name}"
+            features = [f"features/{each}" for each in members_of(file, f"{place}/features")]
+            columns = [column for column in members_of(file, place) if column != "features"] + features
+            return {column: numbers(file, f"{place}/{column}") for column in columns}
 
     def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""
-        table = self.recordings
-        return Camera(
-            str(table["camera"][recording]),
-            int(table["width"][recording]),
-            int(table["height"][recording]),
-            *(table[name][recording] for name in ("intrinsics", "rotation", "translation")),
-        )
+        row = {name: values[recording] for name, values in self.recordings.items()}
+        size = int(row["width"]), int(row["height"])
+        return Camera(str(row["camera"]), *size, row["intrinsics"], row["rotation"], row["translation"])
 
     def find(self, recording: str) -> int:
         """Number of a recording by its id. Raises InputError with ids that resemble it."""
         if recording not in self._numbers:
             ids = list(self._numbers)
             close = difflib.get_close_matches(recording, ids, n=5, cutoff=0.3) or ids[:5]
-            raise InputError(f"{self.path} has no recording {recording!r}; close to it: {'; '.join(close)}")
+            raise InputError(f"has no recording {recording!r}; close to it: {'; '.join(close)}", where=self.path)
         return self._numbers[recording]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {id: number for number, id in enumerate(self.recordings["id"])}
+
+    def select(self, column: str, names: Sequence[str] | None) -> Bool[np.ndarray, " recording"]:
+        """Which recordings have one of these names in a column such as "subject"; None: all.
+
+        Raises:
+            InputError: a name that occurs nowhere.
+        """
+        values = self.recordings[column]
+        if names is None:
+            return np.ones(len(self), bool)
+        known = sorted(set(values))
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(
+                f"has no {column} {', '.join(unknown)}; it has {', '.join(known)}",
+                where=self.path,
+                remedy="change the data section of params.json, --subjects or --data",
+            )
+        return np.isin(values, list(names))
+
+
+def array(file: h5py.File, path: str) -> h5py.Dataset:
+    """An array of a file. Raises KeyError or OSError where there is none."""
+    node = file[path]
+    if not isinstance(node, h5py.Dataset):
+        raise OSError(f"its {path} is no array")
+    return node
+
+
+def numbers(file: h5py.File, path: str) -> np.ndarray:
+    """An array of a file, read."""
+    return array(file, path)[()]
+
+
+def text(file: h5py.File, path: str) -> np.ndarray:
+    """A column of text, read, as an array of str objects."""
+    return array(file, path).asstr()[()]
+
+
+def members_of(file: h5py.File, path: str) -> list[str]:
+    """Names in a group; none where there is no such group."""
+    group = file.get(path)
+    return list(group) if isinstance(group, h5py.Group) else []

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import h5py
 import numpy as np
+from jaxtyping import Shaped
 
 from stgraph import __version__
 from stgraph.data.dataset import (
@@ -33,6 +34,28 @@ from stgraph.skeleton import Skeleton
 COPIED_AT_ONCE = 100_000  # rows
 
 
+class _Rows:
+    """The rows of one array, waiting in a file without a name, which vanishes with the process however it ends."""
+
+    def __init__(self, folder: Path, name: str, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, np.dtype(ROW_NUMBERS.get(name, np.float32))
+        self.file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.digest = hashlib.sha256()
+
+    def append(self, values: Shaped[np.ndarray, "row ..."]) -> None:
+        data = np.ascontiguousarray(values, dtype=self.dtype).tobytes()
+        self.digest.update(data)
+        self.file.write(data)
+
+    def copy_to(self, file: h5py.File, path: str, rows: int) -> None:
+        """Into a contiguous array, a piece at a time."""
+        target = file.create_dataset(path, (rows, *self.shape), self.dtype)
+        self.file.flush()
+        waiting = np.memmap(self.file, self.dtype, "r", shape=(rows, *self.shape))
+        for first in range(0, rows, COPIED_AT_ONCE):
+            target[first : first + COPIED_AT_ONCE] = waiting[first : first + COPIED_AT_ONCE]
+
+
 @dataclass
 class DatasetWriter:
     """Writes a dataset beside its place and renames it when it is whole.
@@ -46,6 +69,7 @@ class DatasetWriter:
         splits: name -> part -> subjects or recording ids.
         windows: (frames, stride) of the window table that the file carries.
         classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
+        synthetic: whether the motion was made up.
 
     Raises:
         InputError: on entering, where the file cannot be written, is one of the inputs, or is there and no dataset, or
@@ -63,14 +87,16 @@ class DatasetWriter:
     splits: Mapping[str, Mapping[str, Iterable[str]]] = field(default_factory=dict)
     windows: tuple[int, int] = (81, 5)
     classes: Sequence[str] = ()
+    synthetic: bool = False
 
     def __enter__(self) -> "DatasetWriter":
         self.path, self.inputs = Path(self.path), [Path(path) for path in self.inputs]
         make_folder_of(self.path)
         self._check_replaceable()
         if doubled := [name for name, count in Counter(self.classes).items() if count > 1]:
+            names = ", ".join(doubled)
             raise InputError(
-                f"{self.path}: classes {', '.join(doubled)} are named twice; give every class its own name"
+                f"classes {names} are named twice", where=self.path, remedy="give every class its own name"
             )
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         # Arrays, since a source of single frames has millions of tracks.
@@ -81,10 +107,7 @@ class DatasetWriter:
         self.notes: list[str] = []
         self._ids: set[str] = set()
         self._all_valid = True
-        # Rows wait in files without a name, which vanish with the process however it ends.
-        self._files: dict[str, BinaryIO] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._digests: dict[str, object] = {}
+        self._arrays: dict[str, _Rows] = {}
         return self
 
     def _check_replaceable(self) -> None:
@@ -92,59 +115,33 @@ class DatasetWriter:
         if not self.path.exists():
             return
         if any(self.path.samefile(path) for path in self.inputs):
-            raise InputError(f"{self.path}: is one of the inputs and would be lost; give another --out")
+            raise InputError("is one of the inputs and would be lost", where=self.path, remedy="give another --out")
         if not is_dataset(self.path):
-            raise InputError(
-                f"{self.path}: is there already and no {FORMAT} dataset; give another --out, or remove it first"
-            )
+            remedy = "give another --out, or remove it first"
+            raise InputError(f"is there already and no {FORMAT} dataset", where=self.path, remedy=remedy)
 
     def add(self, recording: Recording) -> None:
         """Append a recording."""
         check_recording(recording, self.skeleton)
-        if recording.id in self._ids:
-            raise InputError(f"{recording.id}: two recordings have this id; rename the subject or the take of one")
-        if recording.action and self.classes and recording.action not in self.classes:
-            raise InputError(
-                f"{recording.id}: action {recording.action!r} is none of the {len(self.classes)} classes; name it "
-                "there, or leave the recording out"
-            )
-        fields = set(recording.tracks[0].fields())
-        earlier = set(self._files) - set(ROW_NUMBERS)
-        if self._files and fields != earlier:
-            raise InputError(
-                f"{recording.id} has {', '.join(sorted(fields))}, the recordings before it "
-                f"{', '.join(sorted(earlier))}; every recording needs the same fields"
-            )
-        for name, found in recording.detections.items():
-            self._check_alike(recording.id, name, found)
+        self._check_alike(recording)
         self._ids.add(recording.id)
         number = len(self.recordings["id"])
         for track in recording.tracks:
             frame = track.frame + np.arange(len(track), dtype=np.int32)
             valid = np.ones(len(track), bool) if track.valid is None else track.valid
             self._all_valid &= bool(valid.all())
-            for name, values in {"frame": frame, "valid": valid, **track.fields()}.items():
-                if name not in self._files:
-                    with unharmed(self.path):
-                        self._files[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
-                    self._digests[name] = hashlib.sha256()
-                shape = values.shape[1:]
-                if self._shapes.setdefault(name, shape) != shape:
-                    raise InputError(
-                        f"{recording.id}, {name}: {shape} numbers a row, the recordings before it have "
-                        f"{self._shapes[name]}; give every recording as many"
-                    )
-                data = np.ascontiguousarray(values, dtype=ROW_NUMBERS.get(name, np.float32)).tobytes()
-                self._digests[name].update(data)
-                with unharmed(self.path):
-                    self._files[name].write(data)
+            with unharmed(self.path):
+                for name, values in {"frame": frame, "valid": valid, **track.fields()}.items():
+                    if name not in self._arrays:
+                        self._arrays[name] = _Rows(self.path.parent, name, values.shape[1:])
+                    self._arrays[name].append(values)
             rows = np.ones(len(track), np.int64) if track.apart else np.array([len(track)])
             first = self.rows + np.cumsum(rows) - rows
             for name, values in zip(TRACK_COLUMNS, (number, track.person, first, rows), strict=True):
                 self.tracks[name].append(np.broadcast_to(values, rows.shape))
             self.rows += len(track)
-        for name, found in recording.detections.items():
-            self.detections.setdefault(name, []).append((number, found))
+        for name, detections in recording.detections.items():
+            self.detections.setdefault(name, []).append((number, detections))
         camera = recording.camera
         values = {
             **{name: getattr(recording, name) for name in ("id", "subject", "action", "take", "label", "fps")},
@@ -155,50 +152,68 @@ class DatasetWriter:
         for name, value in values.items():
             self.recordings[name].append(value)
 
-    def _check_alike(self, id: str, name: str, found: Detections) -> None:
-        """Raises InputError where detections have other fields than those of the recordings before, or other widths."""
-        if name not in self.detections:
-            return
-        _, earlier = self.detections[name][0]
-        here, there = ({key: values.shape[1:] for key, values in each.fields().items()} for each in (found, earlier))
-        if differing := sorted(key for key in here | there if here.get(key) != there.get(key)):
+    def _check_alike(self, recording: Recording) -> None:
+        """Raises InputError for an id that is there already, an unknown class, or other fields than before."""
+        if recording.id in self._ids:
+            remedy = "rename the subject or the take of one"
+            raise InputError("two recordings have this id", where=recording.id, remedy=remedy)
+        if recording.action and self.classes and recording.action not in self.classes:
             raise InputError(
-                f"{id}, detections {name}: {', '.join(differing)} of shape "
-                f"{', '.join(str(here.get(key, 'none')) for key in differing)}, the recordings before it have "
-                f"{', '.join(str(there.get(key, 'none')) for key in differing)}; give every recording the same"
+                f"action {recording.action!r} is none of the {len(self.classes)} classes",
+                where=recording.id,
+                remedy="name it there, or leave the recording out",
+            )
+        for name in set(recording.detections) & set(self.detections):
+            shapes = {field: values.shape[1:] for field, values in self.detections[name][0][1].fields().items()}
+            self._check_shapes(f"{recording.id}, detections {name}", recording.detections[name].fields(), shapes)
+        earlier = {name: rows.shape for name, rows in self._arrays.items() if name not in ROW_NUMBERS}
+        if earlier:
+            self._check_shapes(recording.id, recording.tracks[0].fields(), earlier)
+
+    @staticmethod
+    def _check_shapes(where: str, fields: dict[str, np.ndarray], earlier: dict[str, tuple[int, ...]]) -> None:
+        here = {name: values.shape[1:] for name, values in fields.items()}
+        if differing := sorted(name for name in here | earlier if here.get(name) != earlier.get(name)):
+            of_each = (", ".join(str(shapes.get(name, "none")) for name in differing) for shapes in (here, earlier))
+            shape, before = of_each
+            raise InputError(
+                where=where,
+                found=f"{', '.join(differing)} of shape {shape}, the recordings before it have {before}",
+                remedy="give every recording the same fields",
             )
 
     def parts(self) -> dict[str, list[str]]:
         """Of every split the part of each recording so far, "" for none."""
         ids, subjects = self.recordings["id"], self.recordings["subject"]
-        found = {}
+        parts_of = {}
         for name, parts in self.splits.items():
             part_of = {key: part for part, keys in parts.items() for key in keys}
-            found[name] = [part_of.get(id, part_of.get(who, "")) for id, who in zip(ids, subjects, strict=True)]
-        return found
+            parts_of[name] = [part_of.get(id, part_of.get(who, "")) for id, who in zip(ids, subjects, strict=True)]
+        return parts_of
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None:
                 if not self.rows:
                     reasons = "".join(f"\n  {what}: {why}" for what, why in self.left_out[:10])
-                    raise InputError(
-                        f"{self.path}: nothing to write, no recording was kept; left out:{reasons or ' -'}"
-                    )
+                    problem = f"nothing to write, no recording was kept; left out:{reasons or ' -'}"
+                    raise InputError(problem, where=self.path)
                 with replaced(self.path) as temporary:
                     self._write(temporary)
         finally:
-            for file in self._files.values():
-                file.close()
+            for rows in self._arrays.values():
+                rows.file.close()
 
     def _write(self, path: Path) -> None:
         if self._all_valid:
-            self._files.pop("valid").close()
-            self._digests.pop("valid")
-        detections = {name: joined(parts) for name, parts in self.detections.items()}
-        for name, fields in detections.items():
-            digests = {f"detections/{name}/{key}": hashlib.sha256(values.tobytes()) for key, values in fields.items()}
-            self._digests.update(digests)
+            self._arrays.pop("valid").file.close()
+        detections = {
+            f"detections/{name}/{column}": values
+            for name, parts in self.detections.items()
+            for column, values in joined(parts).items()
+        }
+        digests = {name: rows.digest.hexdigest() for name, rows in self._arrays.items()}
+        digests |= {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in detections.items()}
         with h5py.File(path, "w", libver="latest") as file:
             file.attrs.update(
                 format=FORMAT,
@@ -207,11 +222,12 @@ class DatasetWriter:
                 terms=self.terms,
                 units=UNITS,
                 created_by=f"{self.created_by} (stgraph {__version__})",
-                inputs=json.dumps(hashes(self.inputs)),
+                inputs=json.dumps(hashes(list(self.inputs))),
                 left_out=json.dumps(self.left_out),
                 notes=json.dumps(self.notes),
                 classes=json.dumps(list(self.classes)),
-                rows=json.dumps({name: digest.hexdigest() for name, digest in sorted(self._digests.items())}),
+                synthetic=self.synthetic,
+                rows=json.dumps(dict(sorted(digests.items()))),
             )
             group = file.create_group("skeleton")
             group.attrs.update(name=self.skeleton.name, centre=self.skeleton.centre)
@@ -225,27 +241,16 @@ class DatasetWriter:
                 data = np.array(self.recordings[name], dtype=dtype).reshape(-1, *shape)
                 file.create_dataset(f"recordings/{name}", data=data)
             tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
-            for name, values in tracks.items():
-                file.create_dataset(f"tracks/{name}", data=values)
             for name, parts in self.parts().items():
                 write_text(file, f"splits/{name}", parts)
             frames, stride = self.windows
-            table = window_table(tracks["rows"], frames, stride)
-            file.create_dataset(f"windows/{frames}x{stride}", data=table.astype(np.int32))
-            for name in self._files:
-                self._copy_rows(file, name)
-            for name, fields in detections.items():
-                for key, values in fields.items():
-                    file.create_dataset(f"detections/{name}/{key}", data=values)
-
-    def _copy_rows(self, file: h5py.File, name: str) -> None:
-        """From the spilled file into a contiguous array, a piece at a time."""
-        shape, dtype = self._shapes[name], ROW_NUMBERS.get(name, np.float32)
-        target = file.create_dataset(f"rows/{name}", (self.rows, *shape), dtype)
-        self._files[name].flush()
-        spilled = np.memmap(self._files[name], dtype, "r", shape=(self.rows, *shape))
-        for first in range(0, self.rows, COPIED_AT_ONCE):
-            target[first : first + COPIED_AT_ONCE] = spilled[first : first + COPIED_AT_ONCE]
+            windows = {f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32)}
+            for name, values in ({f"tracks/{name}": values for name, values in tracks.items()} | windows).items():
+                file.create_dataset(name, data=values)
+            for name, rows in self._arrays.items():
+                rows.copy_to(file, f"rows/{name}", self.rows)
+            for name, values in detections.items():
+                file.create_dataset(name, data=values)
 
 
 def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -15,7 +15,7 @@ from stgraph.skeleton import Skeleton
 # (20) or millimetres (200) and hands in millimetres (30), or one divided by 1000.
 BONE_METRES = (0.01, 5.0)
 NUMBERS = {"frame": (), "score": (), "box": (4,), "head_box": (4,)}  # of a row; other fields have them for every joint
-# Frames that the unit is told by: it holds for a whole track, and a hundred thousand tracks are to be written quickly.
+# Frames that the unit is inferred from: it holds for a whole track, and a hundred thousand tracks are written quickly.
 MEASURED = 16
 
 
@@ -31,7 +31,7 @@ class Track:
         apart: the frames have no order in time: each is written as a track of one frame.
         valid: (t) bool, False where the source says that its ground truth is not to be scored; None = all are valid.
         box, head_box: (t 4) left, top, right, bottom in pixels, zeros where not known; or None.
-        features: name -> (t j w) what a backbone says of the joints, of any width.
+        features: name -> (t j w) visual features of the joints, of any width.
     """
 
     # Shapes are checked when a recording is written, with a message that names it.
@@ -58,14 +58,14 @@ class Track:
 
 @dataclass
 class Detections:
-    """What a detector found in the frames of a recording, without identities: n poses in order of their frames.
+    """A detector's n poses of the frames of a recording, without identities, in order of their frames.
 
     Attributes:
         frame: (n) number of the frame within the recording, ascending.
         pose: (n j 3) pixels x, y and confidence; confidence 0 = not seen.
         score: (n) of the pose as a whole.
         box: (n 4) left, top, right, bottom in pixels, zeros where not known; or None.
-        features: name -> (n j w) what a backbone says of the joints.
+        features: name -> (n j w) visual features of the joints.
     """
 
     frame: np.ndarray
@@ -103,21 +103,39 @@ class Recording:
         return f"{self.subject}/{self.take}/{self.camera.name}"
 
 
+def runs(mask: Bool[np.ndarray, " t"]) -> list[tuple[int, int]]:
+    """(start, end) of every run of True.
+
+    >>> runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
 def unbroken(frame: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " m"]]:
-    """Indices of every stretch of consecutive frames, of a person's frames in ascending order.
+    """Indices of every run of consecutive numbers in a person's frames, which ascend.
 
     >>> unbroken(np.array([3, 4, 7]))
     [array([0, 1]), array([2])]
     """
-    if not len(frame):
-        return []
-    return np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame) > 1) + 1)
+    return np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame) > 1) + 1) if len(frame) else []
+
+
+def members(sizes: Int[np.ndarray, " group"]) -> tuple[Int[np.ndarray, " member"], Int[np.ndarray, " member"]]:
+    """The group of every member of consecutive groups, and its number within the group.
+
+    >>> members(np.array([2, 0, 1]))
+    (array([0, 0, 2]), array([0, 1, 0]))
+    """
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    return group, np.arange(len(group)) - (np.cumsum(sizes) - sizes)[group]
 
 
 def check_recording(recording: Recording, skeleton: Skeleton) -> None:
     """Refuse what cannot be right. Raises InputError that names the recording, the field, the frame and the joint."""
     if not recording.tracks or not all(map(len, recording.tracks)):
-        raise InputError(f"{recording.id}: no frames; leave the recording out")
+        raise InputError("no frames", where=recording.id, remedy="leave the recording out")
     check_tracks(recording)
     for track in recording.tracks:
         check_names(recording.id, track.pose2d, track.features)
@@ -125,20 +143,24 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
             check_rows(f"{recording.id}, {name}", name, values, track.frame + np.arange(len(track)), skeleton)
         if track.valid is not None and (track.valid.shape != (len(track),) or track.valid.dtype != bool):
             raise InputError(
-                f"{recording.id}, valid: {track.valid.dtype} of shape {track.valid.shape}; expected ({len(track)} "
-                "frames) of bool"
+                where=f"{recording.id}, valid",
+                found=f"{track.valid.dtype} of shape {track.valid.shape}",
+                expected=f"({len(track)} frames) of bool",
             )
         if track.pose3d is not None:
             check_metres(track.pose3d, skeleton, recording.id)
     check_names(recording.id, recording.detections)
-    for detector, found in recording.detections.items():
-        where, frame = f"{recording.id}, detections {detector}", np.asarray(found.frame)
-        check_names(where, found.features)
+    for detector, detections in recording.detections.items():
+        where, frame = f"{recording.id}, detections {detector}", np.asarray(detections.frame)
+        check_names(where, detections.features)
         if frame.ndim != 1 or frame.dtype.kind != "i" or (np.diff(frame) < 0).any() or (frame < 0).any():
             raise InputError(
-                f"{where}: frames {frame[:10]}, expected whole numbers from 0 in ascending order; sort them"
+                where=where,
+                found=f"frames {frame[:10]}",
+                expected="whole numbers from 0 in ascending order",
+                remedy="sort them",
             )
-        for name, values in found.fields().items():
+        for name, values in detections.fields().items():
             check_rows(f"{where}, {name}", name, values, frame, skeleton)
 
 
@@ -148,44 +170,49 @@ def check_names(where: str, *named: Iterable[str]) -> None:
         # In a file "/" makes folders and "." is the folder itself.
         if not name or "/" in name or name == ".":
             raise InputError(
-                f"{where}: an array called {name!r}; expected a name without '/', such as 'cpn', call it so"
+                where=where, found=f"an array called {name!r}", expected="a name without '/', such as 'cpn'"
             )
 
 
 def check_rows(where: str, name: str, values: np.ndarray, frame: Int[np.ndarray, " n"], skeleton: Skeleton) -> None:
     """Raises InputError for a row array of the wrong shape, or numbers that are not finite."""
     if name in NUMBERS:
-        shape, expected = (len(frame), *NUMBERS[name]), f"({', '.join(map(str, (len(frame), *NUMBERS[name])))})"
+        shape = (len(frame), *NUMBERS[name])
+        expected = f"({', '.join(map(str, shape))})"
     else:
         width = values.shape[-1] if name.startswith("features/") and values.ndim == 3 and values.shape[-1] else 3
         shape = (len(frame), len(skeleton), width)
         expected = f"({len(frame)} frames, {len(skeleton)} joints of skeleton {skeleton.name!r}, {width})"
     if values.shape != shape:
-        raise InputError(f"{where}: shape {values.shape}, expected {expected}; map the joints by name first")
+        remedy = "map the joints by name first"
+        raise InputError(where=where, found=f"shape {values.shape}", expected=expected, remedy=remedy)
     if not np.isfinite(values).all():
         place = np.argwhere(~np.isfinite(values))[0]
         joint = f", joint {skeleton.names[place[1]]}" if values.ndim == 3 else ""
         raise InputError(
-            f"{where}: {values[tuple(place[:-1]) or place[0]]} at frame {frame[place[0]]}{joint}; "
-            "give finite numbers, and confidence 0 for what was not seen"
+            where=where,
+            found=f"{values[tuple(place[:-1]) or place[0]]} at frame {frame[place[0]]}{joint}",
+            expected="finite numbers, and confidence 0 for what was not seen",
         )
 
 
 def check_tracks(recording: Recording) -> None:
     """Raises InputError where tracks have different fields, or a person two poses in one frame."""
-    fields = [set(track.fields()) for track in recording.tracks]
-    if any(found != fields[0] for found in fields):
+    fields = [{name: values.shape[1:] for name, values in track.fields().items()} for track in recording.tracks]
+    if any(each != fields[0] for each in fields):
         raise InputError(
-            f"{recording.id}: its tracks have different fields, {', '.join(sorted(set.union(*fields)))}; give every "
-            "track all of them, unseen joints with confidence 0"
+            f"its tracks have different fields, {', '.join(sorted(set().union(*fields)))}",
+            where=recording.id,
+            remedy="give every track all of them, unseen joints with confidence 0",
         )
     ends: dict[int, int] = {}
     for track in sorted(recording.tracks, key=lambda track: track.frame):
         if track.frame < ends.get(track.person, 0):
-            what = "two poses" if track.person in ends else "a pose"
+            poses = "two poses" if track.person in ends else "a pose"
             raise InputError(
-                f"{recording.id}: {what} of person {track.person} at frame {track.frame}; frames count from 0, and "
-                "tracks of the same person follow one another"
+                where=recording.id,
+                found=f"{poses} of person {track.person} at frame {track.frame}",
+                expected="frames that count from 0, and tracks of the same person that follow one another",
             )
         ends[track.person] = track.frame + len(track)
 
@@ -202,5 +229,8 @@ def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: st
         scale, unit = (1000, "millimetres") if bone > high else (0.001, "kilometres, or metres divided by 1000")
         hint = f"; these look like {unit}" if low <= bone / scale <= high else ""
         raise InputError(
-            f"{where}: the median bone is {bone:.3g} long, expected {low} to {high} metres{hint}; convert to metres"
+            where=where,
+            found=f"a median bone of {bone:.3g}",
+            expected=f"{low} to {high} metres{hint}",
+            remedy="convert to metres",
         )

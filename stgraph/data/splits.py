@@ -1,13 +1,14 @@
-"""Parts of a dataset: which recordings are trained on, validate or test, by named subjects or by the file's split."""
+"""Which recordings are trained on, validate or test: those of named subjects, or of a part of the file's split."""
 
 import numpy as np
 from jaxtyping import Bool
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.windows import chosen
 from stgraph.errors import InputError
-from stgraph.settings.params import Settings
-from stgraph.settings.sections import SplitSettings
+from stgraph.settings.params import Settings, with_data
+from stgraph.settings.sections import DataSettings, SplitSettings
+
+PARTS = ("train", "validation", "test")
 
 
 def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
@@ -20,50 +21,86 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
         InputError: unknown subjects, actions, cameras or split, nothing is left, or what is left chose the epoch.
     """
     data = settings.data
-    named = getattr(data, name)
-    if named:
+    if named := getattr(data, name):
         return of_subjects(settings, dataset, named)
-    elsewhere = [getattr(data, other) for other in ("train", "validation", "test") if other != name]
-    others = np.isin(dataset.recordings["subject"], [subject for subjects in elsewhere for subject in subjects or ()])
-    found = in_split(data, dataset, name) & ~others
-    if name == "train" and not in_split(data, dataset, "train").any():
-        found = ~in_split(data, dataset, "validation") & ~in_split(data, dataset, "test") & ~others
-    if name == "test" and not in_split(data, dataset, "test").any():
-        validation = in_split(data, dataset, "validation") & ~others
-        if data.validation is None and validation.any():
+    split = {each: in_split(data, dataset, each) for each in PARTS}
+    elsewhere = {subject for each in PARTS if each != name for subject in getattr(data, each) or ()}
+    free = ~np.isin(dataset.recordings["subject"], list(elsewhere))
+    kept, where = split[name], f"part {name!r} of split {_split(data)!r}"
+    if not kept.any() and name == "train":
+        kept = ~split["validation"] & ~split["test"]
+    if not kept.any() and name == "test" and (split["validation"] & free).any():
+        if data.validation is None:
             raise InputError(
-                f"{dataset.path}: its split {data.split!r} has no part test, and its validation part chose the epoch; "
-                "score that with --scored validation, others with --subjects, or train with --set data.validation=[]"
+                f"its split {_split(data)!r} has no part test, and its validation part chose the epoch",
+                where=dataset.path,
+                remedy="score that with --scored validation, others with --subjects, or train with --set "
+                "data.validation=[]",
             )
-        found = validation if data.validation == [] else found
-    return narrowed(settings, dataset, found, f"part {name!r} of split {data.split!r}")
+        kept = split["validation"] if data.validation == [] else kept
+    return _narrowed(settings, dataset, kept & free, where)
 
 
-def in_split(data: SplitSettings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
+def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
+    """The settings with the subjects that they leave to the file's split, for tasks that keep subjects, not recordings.
+
+    Without a part `test`, the split's validation subjects are the test where they do not choose the best epoch; without
+    a part `train`, all others are trained on.
+    """
+    data, table = settings.data, dataset.recordings["subject"]
+    split = {name: sorted(set(table[in_split(data, dataset, name)])) for name in PARTS}
+    validation, test = data.validation, data.test
+    validation = split["validation"] if validation is None else validation
+    if test is None:
+        test = split["test"] or [name for name in split["validation"] if name not in validation]
+    others = {*validation, *test}
+    train = data.train or [name for name in split["train"] or sorted(set(table)) if name not in others]
+    return with_data(settings, train=train, validation=validation, test=test)
+
+
+def validates(settings: Settings, dataset: Dataset) -> bool:
+    """Whether the settings, or the file's split in their place, choose the best epoch on a validation part."""
+    named = settings.data.validation
+    return bool(in_split(settings.data, dataset, "validation").any() if named is None else named)
+
+
+def in_split(data: DataSettings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
     """Which recordings the file's split has in a part. Raises InputError for a split that the file does not have."""
-    parts = dataset.splits.get(data.split)
-    if parts is None and data.split != "standard":
+    split = _split(data)
+    parts = dataset.splits.get(split)
+    if parts is None and split != "standard":
+        known = ", ".join(dataset.splits) or "none"
         raise InputError(
-            f"data.split: {dataset.path} has no split {data.split!r}; it has {', '.join(dataset.splits) or 'none'}; "
-            "choose one with --set data.split=NAME, or name subjects and leave it out (--set data.split=standard)"
+            f"{dataset.path} has no split {split!r}; it has {known}",
+            where="data.split",
+            remedy="choose one with --set data.split=NAME, or name subjects and leave it out (--set "
+            "data.split=standard)",
         )
     return np.full(len(dataset), False) if parts is None else parts == name
 
 
+def _split(data: DataSettings) -> str:
+    return data.split if isinstance(data, SplitSettings) else "standard"
+
+
 def of_subjects(settings: Settings, dataset: Dataset, subjects: list[str]) -> Bool[np.ndarray, " recording"]:
-    """Recordings of some subjects."""
+    """Recordings of some subjects, of the actions and cameras that the settings take."""
     names = ", ".join(subjects) or "(none)"
-    return narrowed(settings, dataset, chosen("subject", subjects, dataset), f"subjects {names}")
+    return _narrowed(settings, dataset, dataset.select("subject", subjects), f"subjects {names}")
 
 
-def narrowed(settings: Settings, dataset: Dataset, found: Bool[np.ndarray, " recording"], what: str) -> np.ndarray:
-    """Those of the chosen actions and cameras."""
+def _narrowed(
+    settings: Settings, dataset: Dataset, kept: Bool[np.ndarray, " recording"], where: str
+) -> Bool[np.ndarray, " recording"]:
     data = settings.data
-    found = found & chosen("action", data.actions, dataset) & chosen("camera", data.cameras, dataset)
-    if not found.any():
+    cameras = data.cameras if isinstance(data, SplitSettings) else None
+    kept = kept & dataset.select("action", data.actions) & dataset.select("camera", cameras)
+    if not kept.any():
+        subjects = ", ".join(sorted(set(dataset.recordings["subject"]))[:20])
         raise InputError(
-            f"{dataset.path}: nothing is in {what}; name subjects with data.train, data.validation and "
-            f"data.test or --subjects ({', '.join(sorted(set(dataset.recordings['subject']))[:20])}), or prepare the "
-            "file with a split"
+            f"nothing is in {where}",
+            where=dataset.path,
+            remedy=f"name subjects with data.train, data.validation and data.test or --subjects ({subjects}), or "
+            "prepare the file with a split",
         )
-    return found
+    return kept

@@ -1,6 +1,6 @@
 """Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,16 +10,33 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stgraph.data.dataset import Dataset, window_table
+from stgraph.data.recording import members
+from stgraph.data.samples import Batch, TrackSamples
 from stgraph.errors import InputError
 from stgraph.geometry import mirror_intrinsics, screen_normalise
 from stgraph.skeleton import Skeleton
 
 
-class Windows:
+class WindowBatch(Batch):
+    """A batch of windows of t frames, s of which are predicted: all but the margin.
+
+    `x` is screen-normalised, with unseen joints at zero; c is 2, or 3 with confidence. `inside` tells whether a frame
+    is one of the track's.
+    """
+
+    pose2d: Float[Tensor, "b s j 2"]  # the predicted frames of x
+    seen: Float[Tensor, "b s j"]  # 1 where the detector saw the joint
+    pose3d: Float[Tensor, "b s j 3"]  # metres; joints relative to the root, and the root's path in the root's place
+    intrinsics: Float[Tensor, "b 9"]  # pixels
+    size: Float[Tensor, "b 2"]  # image width and height, pixels
+    track: Int[Tensor, " b"]  # kept track
+    frame: Int[Tensor, "b s"]  # frame within the track, before clamping
+
+
+class Windows(TrackSamples):
     """The windows of some recordings of a dataset, for one detector.
 
-    Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather. Windows that
-    reach over an end of their track are padded by clamping the index.
+    Windows that reach over an end of their track are padded by clamping the index.
 
     Args:
         dataset: an opened file.
@@ -35,8 +52,7 @@ class Windows:
         labels: class of every recording of the dataset, -1 where it has none.
 
     Attributes:
-        tracks: numbers of the kept tracks in the dataset's table.
-        lengths: frames of each kept track, after `frame_step`. first_frames: each one's first frame's number.
+        first_frames: number of each kept track's first frame.
         table: (window, 3) int64: kept track, start, 1 for a mirrored window.
 
     Raises:
@@ -59,28 +75,17 @@ class Windows:
         margin: tuple[int, int] = (0, 0),
         labels: Int[np.ndarray, " recording"] | None = None,
     ) -> None:
-        self.dataset, self.frames, self.frame_step, self.confidence = dataset, frames, frame_step, confidence
-        self.skeleton, self.margin = skeleton or dataset.skeleton, margin
-        order = self.skeleton.select_from(dataset.skeleton)
-        everything = np.array_equal(order, np.arange(len(dataset.skeleton)))
-        self.joints = None if everything else torch.from_numpy(order)
-        table = dataset.recordings
-        keep = chosen("subject", subjects, dataset) & chosen("action", actions, dataset)
-        self.tracks = np.flatnonzero(keep[dataset.tracks["recording"]])
-        if not len(self.tracks):
-            raise InputError(f"{dataset.path}: no recording of subjects {subjects} has an action of {actions}")
-        self.lengths = -(-dataset.tracks["rows"][self.tracks] // frame_step)
-        self.first_rows = torch.from_numpy(dataset.tracks["first_row"][self.tracks])
-        self.first_frames = np.array(dataset.rows("frame")[dataset.tracks["first_row"][self.tracks]])
-        self.last = torch.from_numpy(self.lengths - 1)
-        self.recording = torch.from_numpy(dataset.tracks["recording"][self.tracks])
-        # In the order in which `batch` takes them.
-        self.fields = {name: torch.from_numpy(dataset.rows(name)) for name in (f"pose2d/{detector}", "pose3d")}
-        self.detector = detector
-        self.intrinsics = torch.from_numpy(table["intrinsics"]).float()
-        self.size = torch.from_numpy(np.stack([table["width"], table["height"]], axis=1)).float()
-        self.mirror_order = torch.from_numpy(self.skeleton.mirror)
-        self.labels = torch.from_numpy(np.full(len(dataset), -1) if labels is None else labels)
+        kept = dataset.select("subject", subjects) & dataset.select("action", actions)
+        tracks = np.flatnonzero(kept[dataset.tracks["recording"]])
+        if not len(tracks):
+            raise InputError(f"no recording of subjects {subjects} has an action of {actions}", where=dataset.path)
+        fields = {"pose2d": f"pose2d/{detector}", "pose3d": "pose3d"}
+        super().__init__(dataset, fields, tracks, skeleton=skeleton, labels=labels, frame_step=frame_step)
+        self.detector, self.frames, self.margin, self.confidence = detector, frames, margin, confidence
+        self.first_frames = np.array(dataset.rows("frame")[dataset.tracks["first_row"][tracks]])
+        recordings = dataset.recordings
+        self.intrinsics = torch.from_numpy(recordings["intrinsics"]).float()
+        self.size = torch.from_numpy(np.stack([recordings["width"], recordings["height"]], axis=1)).float()
         # Cut by what is predicted, so that this covers the track, wherever in the window it lies.
         self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
 
@@ -91,38 +96,13 @@ class Windows:
         self.table, self.twins = torch.from_numpy(table).to(self.first_rows.device), mirror
         return self
 
-    def place(self, move: Callable[[Tensor], Tensor]) -> None:
-        """Move the fields and tables with `move`, e.g. to the device that trains."""
-        self.fields = {name: move(values) for name, values in self.fields.items()}
-        for name in ("first_rows", "last", "recording", "intrinsics", "size", "mirror_order", "labels", "table"):
-            setattr(self, name, move(getattr(self, name)))
-        self.joints = self.joints if self.joints is None else move(self.joints)
-
-    def __len__(self) -> int:
-        """Windows."""
-        return len(self.table)
-
-    def batch(self, index: Int[Tensor, " b"]) -> dict[str, Tensor]:
-        """Gather windows of t frames, s of which are predicted: all but the margin.
-
-        Returns:
-            x: (b c t j) screen-normalised input, unseen joints at zero; c is 2, or 3 with confidence.
-            pose2d: (b s j 2) the same coordinates.
-            seen: (b s j) 1 where the detector saw the joint.
-            pose3d: (b s j 3) metres; joints relative to the root, and the root's path in the root's place.
-            intrinsics: (b 9) pixels. size: (b 2) image width and height, pixels.
-            recording: (b) row in the dataset's table. track: (b) kept track. label: (b) class of the recording.
-            frame: (b s) frame within the track, before clamping. inside: (b s) whether it is one of the track's.
-        """
+    def batch(self, index: Int[Tensor, " b"]) -> WindowBatch:
+        """Gather windows."""
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
-        rows = self.first_rows[track, None] + self.frame_step * frame.clamp_min(0).minimum(self.last[track, None])
         predicted = slice(self.margin[0], self.frames - self.margin[1])
-        frame = frame[:, predicted]
-        x, pose3d = (
-            self.gather(values, wanted)
-            for values, wanted in zip(self.fields.values(), (rows, rows[:, predicted]), strict=True)
-        )
+        rows, frame = self.rows(track, frame), frame[:, predicted]
+        x, pose3d = self.take("pose2d", rows), self.take("pose3d", rows[:, predicted])
         recording = self.recording[track]
         intrinsics, size = self.intrinsics[recording], self.size[recording]
         seen = (x[..., 2] > 0).to(x)
@@ -156,11 +136,6 @@ class Windows:
             "inside": (frame >= 0) & (frame <= self.last[track, None]),
         }
 
-    def gather(self, values: Float[Tensor, "row w 3"], rows: Int[Tensor, "b t"]) -> Float[Tensor, "b t j 3"]:
-        """The wanted joints of some rows."""
-        poses = values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
-        return poses if self.joints is None else poses[:, :, self.joints]
-
     def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
         pose = pose[..., self.mirror_order.to(pose.device)]
@@ -173,9 +148,8 @@ class Windows:
 
     def valid(self) -> Bool[np.ndarray, " frame"]:
         """Whether each frame is to be scored, those of all kept tracks in a row."""
-        starts = np.repeat(self.first_rows.cpu().numpy(), self.lengths)
-        within = np.arange(len(starts)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
-        return self.dataset.rows("valid")[starts + self.frame_step * within]
+        track, frame = members(self.lengths)
+        return self.dataset.rows("valid")[self.first_rows.cpu().numpy()[track] + self.frame_step * frame]
 
     def keep_valid(self) -> "Windows":
         """Leave out windows that would predict a frame that is not valid."""
@@ -189,28 +163,9 @@ class Windows:
         low, high = first + np.clip(ends, 0, self.lengths[track] - 1)
         kept = before[low] == before[high + 1]
         if not kept.any():
-            raise InputError(f"{self.dataset.path}: every window of {self.frames} frames has one that is not valid")
+            raise InputError(f"every window of {self.frames} frames has one that is not valid", where=self.dataset.path)
         self.table = self.table[torch.from_numpy(kept).to(self.table.device)]
         return self
-
-    def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
-        """Ids of recordings, each once, in order."""
-        return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))
-
-
-def chosen(kind: str, wanted: Sequence[str] | None, dataset: Dataset) -> np.ndarray:
-    """Which recordings are of the wanted subjects or actions. Raises InputError for a name that occurs nowhere."""
-    column = dataset.recordings[kind]
-    if wanted is None:
-        return np.ones(len(column), bool)
-    known = sorted(set(column))
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise InputError(
-            f"{dataset.path} has no {kind} {', '.join(unknown)}; it has {', '.join(known)}; "
-            "change the data section of params.json, --subjects or --data"
-        )
-    return np.isin(column, list(wanted))
 
 
 def epoch_order(windows: int, seed: int, epoch: int) -> Int[np.ndarray, " window"]:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from stgraph.errors import InputError
@@ -12,10 +12,10 @@ from stgraph.models.base import Model
 from stgraph.models.layers.blocks import Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.action.normalisation import Size
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
-from stgraph.tasks.action.samples import found
+from stgraph.tasks.action.samples import seen_joints
+from stgraph.tasks.action.sampling import sample_frames, with_next
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.lifting.task import Lifting
@@ -162,31 +162,16 @@ class PoseRecogniser(Recogniser):
     ) -> dict[str, Float[Tensor, "..."]]:
         """(b m t j 3), (b 2) -> as `Recogniser`."""
         clips, persons, length = pose.shape[:3]
-        frame = self.sampled(length)
+        frame = sample_frames(length, self.frames, self.data.sampling)
+        frame = with_next(frame, length) if self.data.moves else frame
         pose = torch.where((frame >= 0)[:, None, None], pose.index_select(2, frame.clamp_min(0)), 0)
         size = torch.ones_like(pose[:, 0, 0, 0, :2]) if size is None else size
         pose = rearrange(pose, "b m t j c -> (b m) t j c")
-        seen = found(pose, self.data)
+        seen = seen_joints(pose, self.data)
         clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
         # What is not seen may be anything, but takes no part in sums.
         sample = Sample(torch.where(seen[..., None], pose, 0), seen, clip, torch.zeros_like(clip), size)
         return super().forward(rearrange(self.prepare(sample), "(b m) c t j -> b m c t j", b=clips))
-
-    def sampled(self, length: Size) -> Int[Tensor, " s"]:
-        """Frames of a clip that are fed, and after them the next one of each where that is needed; -1 for none.
-
-        In whole numbers, and without asking how long the clip is: it is known when the file runs.
-        """
-        step = torch.arange(self.frames)
-        if self.data.sampling == "uniform":
-            frame = (2 * step + 1) * length // (2 * self.frames)
-        else:
-            spare = torch.zeros_like(step) + (length - self.frames)
-            frame = step + ((spare + 1).clamp_min(0) // 2 if self.data.sampling == "crop" else 0)
-            frame = torch.where(frame < length, frame, -1)
-        if not self.data.moves:
-            return frame
-        return torch.cat([frame, torch.where(frame < 0, -1, (frame + 1).clamp_max(length - 1))])
 
 
 FORMS = {"lifting": Lifter, "action": Recogniser}

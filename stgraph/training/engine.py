@@ -2,13 +2,12 @@
 
 import os
 import warnings
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from stgraph.data.samples import Samples
 from stgraph.errors import InputError
 from stgraph.settings.hardware import DEVICES, PRECISIONS  # noqa: F401
 from stgraph.training.allocator import keep_freed_memory
@@ -19,22 +18,6 @@ FABRIC_PRECISIONS = {
     "bf16": "bf16-mixed",
     "64": "32-true",
 }
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """What is trained and scored on: windows or clips."""
-
-    fields: dict[str, Tensor]
-    frames: int
-
-    def __len__(self) -> int: ...
-
-    def batch(self, index: Tensor) -> dict[str, Tensor]: ...
-
-    def ids(self, recording: Tensor) -> list[str]: ...
-
-    def place(self, move: Callable[[Tensor], Tensor]) -> None: ...
 
 
 class Engine(Fabric):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stgraph.data.splits import part
+from stgraph.data.splits import part, settle_subjects, validates
 from stgraph.errors import InputError
 from tests.tasks.action.clip_people import settings, write_clips
 
@@ -71,3 +71,24 @@ def test_other_splits_single_clips_actions_and_cameras(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             part(settings(data=UNSET | {"split": "mixed"} | data), found, "test")
+
+
+@pytest.mark.parametrize(
+    ("split", "data", "expected"),
+    [
+        (WHOLE, {}, "S1 S2 | | S4"),
+        (WHOLE, {"validation": None}, "S1 S2 | S3 | S4"),
+        (WHOLE, {"train": ["S3"], "test": []}, "S3 | |"),
+        (WHOLE, {"validation": ["S2"]}, "S1 | S2 | S4"),
+        ({"validation": ["S3"]}, {}, "S1 S2 S4 | | S3"),
+        ({"validation": ["S3"]}, {"validation": None}, "S1 S2 S4 | S3 |"),
+        ({"test": ["S4"]}, {"validation": ["S1"]}, "S2 S3 | S1 | S4"),
+        (None, {}, "S1 S2 S3 S4 | |"),
+    ],
+)
+def test_subjects_in_place_of_recordings(split, data, expected, tmp_path):
+    dataset = write_clips(tmp_path / "x.h5", splits={"standard": split} if split else {})
+    chosen = settings(data=UNSET | {"validation": []} | data)
+    found = settle_subjects(chosen, dataset).data
+    assert [found.train, found.validation, found.test] == [part.split() for part in expected.split("|")]
+    assert validates(chosen, dataset) == bool(found.validation)

@@ -9,7 +9,9 @@ from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.run import ActionRun, head_input
-from stgraph.tasks.action.samples import MIDDLE, Sample, fed, found
+from stgraph.tasks.action.sample import Sample
+from stgraph.tasks.action.samples import present_persons, seen_joints
+from stgraph.tasks.action.sampling import sample_frames, with_next
 
 
 def watch(run: ActionRun, dataset: Dataset, recording: int, detector: str | None = None) -> dict[str, np.ndarray]:
@@ -111,7 +113,7 @@ class Live:
     def probabilities(self) -> Float[Tensor, " n"]:
         """Of the frames that are remembered."""
         run, engine = self.run, self.run.engine
-        x, _ = fed(self.prepare(self.sample()), run.task.padded)
+        x, _ = present_persons(self.prepare(self.sample()), run.task.padded)
         if not run.task.padded and not x.any():  # nobody is there, of whom the network could say anything
             return torch.full((len(run.task.classes),), 1 / len(run.task.classes))
         x = x.to(next(run.model.parameters()).dtype)
@@ -124,15 +126,10 @@ class Live:
     def sample(self) -> Sample:
         """The remembered frames, oldest first, sampled as a clip is."""
         data, known = self.run.settings.data, min(self.count, self.window)
-        step = torch.arange(self.frames)
-        if data.sampling == "uniform":
-            frame = ((step.double() + MIDDLE) * known / self.frames).long()
-        else:
-            frame = torch.where(step < known, step, -1)
-        if data.moves:
-            frame = torch.cat([frame, torch.where(frame < 0, -1, (frame + 1).clamp_max(known - 1))])
+        frame = sample_frames(known, self.frames, data.sampling)
+        frame = with_next(frame, known) if data.moves else frame
         place = (self.count - known + frame) % self.window
         poses = torch.where((frame >= 0)[:, None, None], self.poses[:, place], 0)
-        seen = found(poses, data)
+        seen = seen_joints(poses, data)
         clip = torch.zeros(len(poses), dtype=torch.int64)
         return Sample(poses * seen[..., None], seen, clip, clip, self.size)

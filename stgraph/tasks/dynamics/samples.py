@@ -1,7 +1,7 @@
 """Sequences: stretches of single people's tracks, as a detector saw them, with what was true; a batch at a time."""
 
 import math
-from collections.abc import Callable
+from typing import NotRequired
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
+from stgraph.data.recording import members
+from stgraph.data.samples import Batch, TrackSamples
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.dynamics.settings import TrackSettings
@@ -18,22 +20,42 @@ RUN = 4.0  # frames that an added run of missed joints lasts, on average
 MOVING, LOOKED_AT = 0.15, 4096  # body scales; sequences at once
 OUTLIER = 0.25  # body scales: a detected joint that is further from the truth is no candidate for its type
 BESIDE = 1.0  # body scales: standard deviation of where another person's candidate joints lie
-Poses = Float[Tensor, "b t j d"]
+Poses = Float[Tensor, "b t j c"]
 Seen = Bool[Tensor, "b t j"]
 
 
-class Sequences:
+class SequenceBatch(Batch):
+    """A batch of sequences of t frames.
+
+    `x` is in pixels or metres. `inside` tells whether a frame is predicted this time, has an annotated joint, and the
+    person was detected in a frame of the sequence that its prediction knows.
+    """
+
+    confidence: Float[Tensor, "b t j"]  # 0 = not detected
+    time: Float[Tensor, "b t"]  # seconds
+    ahead: Int[Tensor, "b t"]  # frames from the last one that a frame's prediction knows; 0 = it is not predicted
+    target: Float[Tensor, "b t j c"]
+    annotated: Bool[Tensor, "b t j"]  # whether the joint is to be scored
+    scale: Float[Tensor, "b t"]  # of the annotated joints
+    features: NotRequired[Float[Tensor, "b w t j"]]  # visual features
+    # Candidate joints of the last frame. A label is the joint, their number for none, or -1 without a candidate.
+    candidates: NotRequired[Float[Tensor, "b c 1 q"]]
+    candidate_confidence: NotRequired[Float[Tensor, "b 1 q"]]
+    candidate_label: NotRequired[Int[Tensor, "b 1 q"]]
+    candidate_features: NotRequired[Float[Tensor, "b w 1 q"]]
+
+
+class Sequences(TrackSamples):
     """Sequences of some recordings' tracks; none crosses from one track into another.
 
-    Every field is one tensor over all rows, memory-mapped unless `place` moves it; a batch is one gather. Frames behind
-    the end of a track are empty.
+    Frames after the end of a track are empty.
 
     Args:
         dataset: an opened file.
-        settings: what is fed.
+        settings: what the input is, and how it is augmented.
         kept: which recordings.
         skeleton: joints to take from the file, found there by their names.
-        training: draw frame steps, augmentations and what is missed at random.
+        training: draw frame steps, augmentations and missed joints at random.
         candidates: make candidate joints of the current frame: those detected, and another person's.
 
     Raises:
@@ -50,90 +72,62 @@ class Sequences:
         training: bool = False,
         candidates: bool = False,
     ) -> None:
-        self.dataset, self.settings, self.skeleton = dataset, settings, skeleton
-        self.training, self.candidates, self.frames = training, candidates, settings.frames
-        order = skeleton.select_from(dataset.skeleton)
-        self.joints = torch.from_numpy(order)
         tracks = np.flatnonzero(kept[dataset.tracks["recording"]] & (dataset.tracks["rows"] > 1))
         if not len(tracks):
-            raise InputError(f"{dataset.path}: every track of these recordings has one frame; nothing can be predicted")
+            problem = "every track of these recordings has one frame; nothing can be predicted"
+            raise InputError(problem, where=dataset.path)
         names = {"input": f"pose2d/{settings.detector}", "target": f"pose2d/{settings.truth}"}
         names = names if settings.detector else {"input": "pose3d", "target": "pose3d"}
         names |= {"features": f"features/{settings.features}"} if settings.features else {}
-        self.fields = {name: torch.from_numpy(dataset.rows(place)) for name, place in names.items()}
-        self.fields |= {name: torch.from_numpy(dataset.rows(name)) for name in ("frame", "valid")}
-        self.first_rows = torch.from_numpy(dataset.tracks["first_row"][tracks])
-        self.lengths = torch.from_numpy(dataset.tracks["rows"][tracks])
-        self.recording = torch.from_numpy(dataset.tracks["recording"][tracks])
+        super().__init__(dataset, names | {"frame": "frame", "valid": "valid"}, tracks, skeleton=skeleton)
+        self.settings, self.training, self.candidates = settings, training, candidates
+        self.frames, self.dimensions = settings.frames, settings.channels
         self.fps = torch.from_numpy(dataset.recordings["fps"])
         self.width = torch.from_numpy(dataset.recordings["width"])
-        self.mirror_order = torch.from_numpy(skeleton.mirror)
         # The last sequence of a track ends with it; of a shorter track there is one.
-        last = np.maximum(self.lengths.numpy() - settings.frames, 0)
+        last = np.maximum(self.lengths - settings.frames, 0)
         stride = settings.stride if training else settings.frames - 1  # the first frame of a sequence is not predicted
-        counts = -(-last // stride) + 1
-        track = np.repeat(np.arange(len(tracks)), counts)
-        number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
-        start = np.minimum(stride * number, last[track])
-        self.table = torch.from_numpy(np.stack([track, start], axis=1))
+        track, number = members(-(-last // stride) + 1)
+        self.table = torch.from_numpy(np.stack([track, np.minimum(stride * number, last[track])], axis=1))
         if training and settings.still < 1:
-            kept = self.moving() | (torch.rand(len(self), generator=seeded()) < settings.still)
-            self.table = self.table[kept] if kept.any() else self.table
+            moving = self.moving() | (torch.rand(len(self), generator=seeded()) < settings.still)
+            self.table = self.table[moving] if moving.any() else self.table
 
     def moving(self) -> Bool[Tensor, " n"]:
         """In which sequences the person moves: joints by `MOVING` body scales in a quarter of the time, on average."""
-        found = []
+        moving = []
         for table in self.table.split(LOOKED_AT):
             track, start = table.unbind(1)
             frame = start[:, None] + torch.linspace(0, self.frames - 1, 5).long()
-            rows = self.first_rows[track, None] + frame.minimum(self.lengths[track, None] - 1)
-            target = self.gather(self.fields["target"], rows)
-            flat = bool(self.settings.detector)
-            annotated = target[..., 2] > 0 if flat else torch.ones_like(target[..., 0], dtype=torch.bool)
-            place, both = target[..., : 2 if flat else 3], annotated[:, 1:] & annotated[:, :-1]
-            change = place.diff(dim=1).norm(dim=-1) / body_scale(place, annotated)[:, :1, None]
-            found.append(((change * both).sum(-1) / both.sum(-1).clamp_min(1)).amax(1) > MOVING)
-        return torch.cat(found)
+            pose, confidence = self.poses("target", self.rows(track, frame))
+            annotated = confidence > 0
+            both = annotated[:, 1:] & annotated[:, :-1]
+            change = pose.diff(dim=1).norm(dim=-1) / body_scale(pose, annotated)[:, :1, None]
+            moving.append(((change * both).sum(-1) / both.sum(-1).clamp_min(1)).amax(1) > MOVING)
+        return torch.cat(moving)
 
-    def place(self, move: Callable[[Tensor], Tensor]) -> None:
-        """Move the fields and tables with `move`, e.g. to the device that trains."""
-        self.fields = {name: move(values) for name, values in self.fields.items()}
-        for name in ("first_rows", "lengths", "recording", "fps", "width", "mirror_order", "joints", "table"):
-            setattr(self, name, move(getattr(self, name)))
+    def poses(self, field: str, rows: Int[Tensor, "b t"]) -> tuple[Poses, Float[Tensor, "b t j"]]:
+        """Poses of a field, and their confidence, which is 1 in 3D."""
+        values = self.take(field, rows)
+        confidence = values[..., 2] if self.dimensions == 2 else torch.ones_like(values[..., 0])
+        return values[..., : self.dimensions], confidence
 
-    def __len__(self) -> int:
-        """Sequences."""
-        return len(self.table)
-
-    def batch(self, index: Int[Tensor, " b"]) -> dict[str, Tensor]:
-        """Gather sequences of t frames.
-
-        Returns:
-            x: (b d t j) the input, pixels or metres. confidence: (b t j), 0 = not detected. time: (b t) seconds.
-            target: (b t j d). annotated: (b t j) whether it is to be scored. scale: (b t) of the annotated joints.
-            ahead: (b t) frames from the last one that a frame's prediction knows; 0 where there is none to be made.
-            inside: (b t) whether the person was detected in a frame of the sequence by then.
-            features: (b w t j) with visual features. recording: (b) row in the dataset's table.
-            candidates, candidate_confidence, candidate_label: (b d 1 q), (b 1 q), (b 1 q) of the last frame, if asked
-            for; the label is the joint, or their number for none, or -1 where there is no candidate.
-        """
+    def batch(self, index: Int[Tensor, " b"]) -> SequenceBatch:
+        """Gather sequences."""
         track, start = self.table[index].unbind(1)
         steps = torch.tensor(self.settings.frame_steps)
         step = steps[torch.randint(len(steps), (len(index),))] if self.training else steps[:1].expand(len(index))
         frame = start[:, None] + step.to(start)[:, None] * torch.arange(self.frames, device=start.device)
-        within = frame < self.lengths[track, None]
-        rows = self.first_rows[track, None] + frame.minimum(self.lengths[track, None] - 1)
-        fields = {name: self.gather(values, rows) for name, values in self.fields.items()}
-        flat, recording = bool(self.settings.detector), self.recording[track]
-        pose, target = (fields[name][..., : 2 if flat else 3] for name in ("input", "target"))
-        confidence = fields["input"][..., 2] if flat else torch.ones_like(pose[..., 0])
-        annotated = fields["target"][..., 2] > 0 if flat else torch.ones_like(confidence, dtype=torch.bool)
-        annotated = annotated & (within & fields["valid"])[..., None]
+        last, rows, recording = self.last[track, None], self.rows(track, frame), self.recording[track]
+        within = frame <= last
+        (pose, confidence), (target, certainty) = (self.poses(field, rows) for field in ("input", "target"))
+        annotated = (certainty > 0) & (within & self.take("valid", rows))[..., None]
         confidence = confidence * within[..., None]
-        features = fields.get("features")
+        features = self.take("features", rows) if "features" in self.fields else None
         if self.training:
             confidence = self.missed(confidence)
-            middle = self.width[recording].to(pose)[:, None, None] / 2 if flat else pose.new_zeros(len(pose), 1, 1)
+            middle = self.width[recording].to(pose)[:, None, None] / 2
+            middle = middle if self.dimensions == 2 else torch.zeros_like(middle)
             pose, target, order = self.turned(pose, target, middle)
             confidence, annotated = (values.gather(2, order) for values in (confidence, annotated))
             features = None if features is None else features.gather(2, order[..., None].expand_as(features))
@@ -141,36 +135,32 @@ class Sequences:
             pose = pose + self.settings.noise * self.normal(rows, pose)
         seen = confidence > 0
         pose = torch.where(seen[..., None], pose, 0)
-        first = frame[:, :1].minimum(self.lengths[track, None] - 1)
-        numbers = fields["frame"] + (frame - first - (rows - rows[:, :1]))  # behind the track's end time goes on
+        # After the track's end time goes on.
+        numbers = self.take("frame", rows) + (frame - frame[:, :1].minimum(last) - (rows - rows[:, :1]))
         time = (numbers - numbers[:, :1]) / self.fps[recording, None]
-        scale = body_scale(target, annotated)
         ahead = self.ahead(time) if self.training else torch.ones_like(rows)
-        last = torch.arange(self.frames, device=rows.device) - ahead
-        before = seen.any(-1).cummax(1).values.gather(1, last.clamp_min(0)) & (last >= 0) & (ahead > 0)
-        batch = {
-            "x": rearrange(pose, "b t j d -> b d t j"),
+        known = torch.arange(self.frames, device=rows.device) - ahead
+        before = seen.any(-1).cummax(1).values.gather(1, known.clamp_min(0)) & (known >= 0) & (ahead > 0)
+        batch: SequenceBatch = {
+            "x": rearrange(pose, "b t j c -> b c t j"),
             "confidence": confidence,
             "time": time.to(pose),
             "ahead": ahead,
             "target": target,
             "annotated": annotated,
-            "scale": scale,
+            "scale": body_scale(target, annotated),
             "inside": before & annotated.any(-1),
             "recording": recording,
-            "label": recording,
+            "label": self.labels[recording],
         }
         if features is not None:
             batch["features"] = rearrange(features * seen[..., None], "b t j w -> b w t j")
-        return batch | (self.candidates_of(batch) if self.candidates else {})
-
-    def gather(self, values: Tensor, rows: Int[Tensor, "b t"]) -> Tensor:
-        """Rows of a field, (b t) or (b t j w) with the joints that are wanted."""
-        found = values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
-        return found if found.ndim == 2 else found[:, :, self.joints]
+        if self.candidates:
+            self.add_candidates(batch)
+        return batch
 
     def normal(self, rows: Int[Tensor, "b t"], like: Poses) -> Poses:
-        """Normal noise; outside training the same for the same rows, whoever asks."""
+        """Normal noise; outside training always the same for the same rows."""
         if self.training:
             return torch.randn(like.shape).to(like)
         draws = [np.random.default_rng([1, int(row)]).normal(size=like.shape[2:]) for row in rows.flatten()]
@@ -227,37 +217,33 @@ class Sequences:
 
     # Candidates -------------------------------------------------------------------------------------------------------
 
-    def candidates_of(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The joints that were detected in the last frame, and those of the batch's next person, put beside them."""
-        names = ("confidence", "target", "annotated", "scale")
-        confidence, target, annotated, scale = (batch[name][:, -1:] for name in names)
-        pose, seen, scale = rearrange(batch["x"][:, :, -1:], "b d t j -> b t j d"), confidence > 0, scale[..., None]
-        other, there = pose.roll(1, 0), seen.roll(1, 0)
+    def add_candidates(self, batch: SequenceBatch) -> None:
+        """Add the joints that were detected in the last frame, and those of the batch's next person, put beside them.
+
+        A joint that is detected where none is annotated may be right: it is no candidate to learn from.
+        """
+        target, annotated, scale = (values[:, -1:] for values in (batch["target"], batch["annotated"], batch["scale"]))
+        confidence, scale = batch["confidence"][:, -1:], scale[..., None]
+        pose, seen = rearrange(batch["x"][:, :, -1:], "b c t j -> b t j c"), confidence > 0
+        other, other_seen = pose.roll(1, 0), seen.roll(1, 0)
         draws = torch.randn if self.training else torch.zeros
         beside = BESIDE * scale[..., None] * draws(len(pose), 1, 1, pose.shape[-1]).to(pose)
-        other = (other - mean(other, there)) * (scale / scale.roll(1, 0))[..., None] + mean(pose, seen) + beside
+        size = (scale / scale.roll(1, 0))[..., None]
+        other = (other - mean(other, other_seen)) * size + mean(pose, seen) + beside
         near = (pose - target).norm(dim=-1) < OUTLIER * scale
         joints = pose.shape[2]
         kind = torch.where(near, torch.arange(joints, device=pose.device), joints)
-        # What is detected where nothing is annotated may be right: it is no candidate to learn from.
         kind = torch.where(annotated, kind, -1)
         label = torch.cat([kind, torch.full_like(kind, joints)], dim=2)
-        # Of someone who is missed nobody knows where others would be beside.
-        others = confidence.roll(1, 0) * seen.any(2, keepdim=True) * (len(pose) > 1)
-        confidence = torch.cat([confidence, others], dim=2)
-        found = {
-            "candidates": rearrange(torch.cat([pose, other], dim=2), "b t q d -> b d t q"),
-            "candidate_confidence": confidence,
-            "candidate_label": torch.where(confidence > 0, label, -1),
-        }
+        # Where a person is missed altogether, no place beside them is known.
+        other_confidence = confidence.roll(1, 0) * seen.any(2, keepdim=True) * (len(pose) > 1)
+        confidence = torch.cat([confidence, other_confidence], dim=2)
+        batch["candidates"] = rearrange(torch.cat([pose, other], dim=2), "b t q c -> b c t q")
+        batch["candidate_confidence"] = confidence
+        batch["candidate_label"] = torch.where(confidence > 0, label, -1)
         if "features" in batch:
             features = batch["features"][:, :, -1:]
-            found["candidate_features"] = torch.cat([features, features.roll(1, 0)], dim=3)
-        return found
-
-    def ids(self, recording: Int[Tensor, " b"]) -> list[str]:
-        """Ids of recordings, each once, in order."""
-        return list(dict.fromkeys(self.dataset.recordings["id"][recording.cpu().numpy()]))
+            batch["candidate_features"] = torch.cat([features, features.roll(1, 0)], dim=3)
 
 
 def seeded() -> torch.Generator:
@@ -265,7 +251,7 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def mean(pose: Poses, seen: Seen) -> Float[Tensor, "b t 1 d"]:
+def mean(pose: Poses, seen: Seen) -> Float[Tensor, "b t 1 c"]:
     """Of the joints that are seen, 0 where none is."""
     weight = seen[..., None].to(pose)
     return (pose * weight).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp_min(1)
