@@ -17,10 +17,9 @@ from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.figures.animation import ImagePanel, PosePanel, animate
 from stgraph.figures.clip import Clip, View
-from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
-from stgraph.tasks.action.live import watch
 from stgraph.tasks.action.run import ActionRun
 from stgraph.tasks.lifting.protocols import find_protocol
+from stgraph.training.drawing import Drawing
 from stgraph.training.run import REPORTS, Run
 
 
@@ -94,60 +93,11 @@ def render(run: Run, dataset: Dataset, id: str, out: Path, args: argparse.Namesp
     return f"{out}: {id}, {len(error) / shown:.1f} s, mean error {error.mean():.1f} mm"
 
 
-def typical_clips(run: ActionRun, dataset: Dataset, detector: str | None) -> list[str]:
-    """Of every class, the clip whose probability of its own class is the median one."""
-    scores = run.recognise(dataset, detector=detector)
-    chosen = []
-    for label in np.unique(scores.label[scores.label >= 0]):
-        mine = np.flatnonzero(scores.label == label)
-        order = np.argsort(scores.probabilities[mine, label], kind="stable")
-        chosen.append(str(scores.id[mine[order[len(mine) // 2]]]))
-    return chosen
-
-
-def render_clip(run: ActionRun, dataset: Dataset, id: str, out: Path, args: argparse.Namespace) -> str:
+def render_recognised(run: ActionRun, dataset: Dataset, id: str, out: Path, args: argparse.Namespace) -> str:
     """Draw a clip that is recognised; returns a line about it."""
-    if args.flip:
-        raise InputError("--flip: is for lifters; leave it out")
-    number = dataset.find(id)
-    table, camera, data = dataset.recordings, dataset.camera(number), run.settings.data
-    watched, fps = watch(run, dataset, number, args.detector), float(table["fps"][number])
-    first, count = round(args.start * fps), max(1, round(args.seconds * fps))
-    length, action = len(watched["probabilities"]), str(table["action"][number])
-    if first >= length:
-        raise InputError(f"--start {args.start:g}: {id} is {length / fps:.1f} s long; start earlier")
-    steps = watched["contribution"].shape[1]
-    shown = np.arange(first, min(first + count, length))
-    flat = bool(args.detector or data.detector)
-    pose, seen = watched["pose"][:, shown, :, : 2 if flat else 3], watched["seen"][:, shown]
-    clip = RecognisedClip(
-        np.where(seen[..., None], pose, np.nan),
-        watched["contribution"][:, shown * steps // length],
-        watched["probabilities"][shown],
-        run.task.classes,
-        label=run.task.classes.index(action) if action in run.task.classes else None,
-        seen=seen,
-        image=(camera.width, camera.height) if flat else None,
-        rotation=None if flat else camera.rotation,
-    )
-    last = watched["probabilities"][-1]
-    found = f"{run.task.classes[last.argmax()]} ({100 * last.max():.0f} %)"
-    animate_clip(
-        clip,
-        run.skeleton,
-        out,
-        Clip(
-            fps=fps,
-            rate=args.rate,
-            size=picture_size(args.size),
-            view=View(args.azimuth, args.elevation),
-            bitrate=args.bitrate,
-            title=id,
-            caption=f"{run.name} from {args.detector or data.detector or '3D poses'}: {found} in the end",
-            note="synthetic data" if dataset.synthetic or run.origin.synthetic else "",
-        ),
-    )
-    return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {found}"
+    names = ("detector", "start", "seconds", "rate", "azimuth", "elevation", "bitrate", "flip")
+    options = {name: getattr(args, name) for name in names}
+    return run.draw(dataset, id, out, Drawing(**options, size=picture_size(args.size)))
 
 
 def main(args: argparse.Namespace) -> None:
@@ -158,14 +108,14 @@ def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
     check_task(args.exp, run.settings, "lifting", "action")
     recognises = isinstance(run, ActionRun)
-    draw, choose = (render_clip, typical_clips) if recognises else (render, typical)
+    draw, choose = (render_recognised, run.typical) if recognises else (render, lambda *of: typical(run, *of))
     if args.recording:
         dataset.find(args.recording)
         out = args.out or REPORTS / run.name / f"{args.recording.replace('/', '_')}.gif"
         print(draw(run, dataset, args.recording, out, args))
         return
     out = args.out or REPORTS / run.name / "typical.gif"
-    for id in choose(run, dataset, args.detector):
+    for id in choose(dataset, args.detector):
         action = str(dataset.recordings["action"][dataset.find(id)]).replace("/", "_")
         print(draw(run, dataset, id, out.with_stem(f"{out.stem}-{action}"), args), flush=True)
 

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     experiments = {"small": settings(**SECTIONS).model_dump(), "lifter": lifter}
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
-        write_clips(Path("clips.h5"), source="synthetic people")
+        write_clips(Path("clips.h5"), source="synthetic people", synthetic=True)
         for name, values in experiments.items():
             Path("params", name).mkdir(parents=True)
             Path("params", name, "params.json").write_text(json.dumps(values))

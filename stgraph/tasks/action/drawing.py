@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -51,7 +51,6 @@ class RecognisedClip:
         probabilities: of the classes as time goes on, 0..1, over the t frames or fewer steps r.
         classes: their names.
         label: number of the true class, where it is known.
-        seen: joints to draw; all that are finite where not given.
         image: width and height in pixels, drawn as a border around 2D poses.
         rotation: of the camera, quaternion w x y z, camera to world (z up), which tells where up is for 3D poses;
             without it, up is where the image's top is.
@@ -65,7 +64,6 @@ class RecognisedClip:
     probabilities: Float[np.ndarray, "r n"]
     classes: Sequence[str]
     label: int | None = None
-    seen: Bool[np.ndarray, "m t j"] | None = None
     image: tuple[int, int] | None = None
     rotation: Float[np.ndarray, "4"] | None = None
 
@@ -89,11 +87,6 @@ class RecognisedClip:
     def __len__(self) -> int:
         return self.pose.shape[1]
 
-    @property
-    def points(self) -> Float[np.ndarray, "m t j d"]:
-        """The pose, NaN where a joint is not seen."""
-        return self.pose if self.seen is None else np.where(self.seen[..., None], self.pose, np.nan)
-
     def steps(self, count: int) -> Int[np.ndarray, " t"]:
         """The step that each frame is in."""
         return np.arange(len(self)) * count // len(self)
@@ -107,7 +100,7 @@ class _People:
         contribution = np.nan_to_num(clip.contribution[:, clip.steps(clip.contribution.shape[1])])
         self.level = contribution.clip(0, 1)
         flat = clip.pose.shape[-1] == 2
-        points = clip.points if flat else upright(clip.points, clip.rotation)
+        points = clip.pose if flat else upright(clip.pose, clip.rotation)
         low, high = bounds(points, "joints")
         # x, y and the distance of every joint; what is above in the picture has the larger y.
         if flat:

@@ -1,26 +1,27 @@
 """Runs of recognisers: clips in, the probability of every class out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
 from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
-from stgraph.models.base import Model
 from stgraph.scoring.classification import class_labels
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
+from stgraph.tasks.action.contributions import head_input, joint_contributions
+from stgraph.tasks.action.rendering import candidates, draw_clip, typical_clips
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.task import Action
+from stgraph.training.drawing import Drawing
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -154,7 +155,9 @@ class ActionRun(TaskRun[Action]):
         clips = self.clips(dataset, kept, detector=detector, views=views)
         accumulator = ScoreAccumulator(clips, self.task.classes, self.model, per_frame=frames is not None)
         for batch, outputs in self.predictions(clips):
-            present = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
+            present = joint_contributions(
+                outputs["features"], batch["clip"].cpu(), len(batch["number"]), len(self.skeleton)
+            )
             accumulator.add(batch, self.task.scores(batch, outputs), outputs["action"], present)
         if frames is not None:
             frames += accumulator.frame_rows
@@ -168,19 +171,6 @@ class ActionRun(TaskRun[Action]):
                 "persons": "absent ones as zeros" if self.task.padded else "those present",
             },
         )
-
-    def contributions_of(
-        self, features: Float[Tensor, "q d s v"], clip: Int[Tensor, " p"], clips: int
-    ) -> Float[Tensor, "p s v"] | None:
-        """What decided: the features' norm at every person, step and joint, over the largest of its clip.
-
-        None where the model's features belong to no joint.
-        """
-        if len(features) != len(clip) or features.shape[-1] != len(self.skeleton):
-            return None
-        norm = features.float().norm(dim=1).cpu()
-        largest = torch.zeros(clips).scatter_reduce(0, clip, norm.flatten(1).amax(1), "amax")
-        return norm / largest.clamp_min(1e-12)[clip, None, None]
 
     def evaluate(self, dataset: Dataset, **options: object) -> dict:
         """The report of what `recognise` gives."""
@@ -205,6 +195,18 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
+    # Drawing ---------------------------------------------------------------------------------------------------------
+
+    def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
+        """Of every class, a clip of the test part with a middling result among a few."""
+        few = candidates(dataset.recordings["action"], part(self.settings, dataset, "test"))
+        return typical_clips(self, self.clips(dataset, few, detector=detector))
+
+    def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
+        """Draw a recording with what each joint contributes, beside the running prediction; returns a line about it."""
+        kept = np.arange(len(dataset)) == dataset.find(id)
+        return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
+
     # Cross-validation ------------------------------------------------------------------------------------------------
 
     def clip_scores(self, dataset: Dataset, *, views: int = 1) -> ClipScores:
@@ -214,14 +216,3 @@ class ActionRun(TaskRun[Action]):
     def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
         """What any recogniser must beat on the clips of `scores`, those of the test part."""
         return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)
-
-
-@contextmanager
-def head_input(model: Model) -> Iterator[list[Tensor]]:
-    """Collects what the model's action head is given."""
-    given: list[Tensor] = []
-    handle = model.heads["action"].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
-    try:
-        yield given
-    finally:
-        handle.remove()
