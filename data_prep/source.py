@@ -1,4 +1,4 @@
-"""What every converter is: a named source of recordings. Adding a source or a command means adding one module."""
+"""What every converter is: a named source of recordings. Adding a source means adding one folder."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from stgraph.data.recording import Recording
 from stgraph.skeleton import Skeleton
 
-# Of what was left out: reasons that are told, and things that are named for each; the file lists all.
+# Of what was left out: reasons that the summary gives, and things that it names for each; the file lists all.
 REASONS, NAMED = 50, 4
 
 
@@ -88,6 +88,19 @@ def command(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]
     return register
 
 
+def converters() -> dict[str, Converter]:
+    """Every converter of the package: importing a source's folder registers it."""
+    for folder in pkgutil.iter_modules(importlib.import_module("data_prep.sources").__path__):
+        importlib.import_module(f"data_prep.sources.{folder.name}.source")
+    return CONVERTERS
+
+
+def other_commands() -> dict[str, Command]:
+    """Every command of the package that makes no dataset."""
+    importlib.import_module("data_prep.checks.summary")
+    return COMMANDS
+
+
 def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:
     """A line for every reason that something was left out for; reasons that differ in numbers alone are one.
 
@@ -103,22 +116,3 @@ def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:
         first = ", the first" if len({why for _, why in group}) > 1 else ""
         lines.append(f"{len(group)} ({named}){first}: {group[0][1]}" if len(group) > 1 else ": ".join(group[0]))
     return lines + ([f"and for {len(alike) - REASONS} other reasons"] if len(alike) > REASONS else [])
-
-
-def converters() -> dict[str, Converter]:
-    """Every converter of the package."""
-    import_modules()
-    return CONVERTERS
-
-
-def other_commands() -> dict[str, Command]:
-    """Every command of the package that is no converter."""
-    import_modules()
-    return COMMANDS
-
-
-def import_modules() -> None:
-    """Import every source's folder and the commands that make no dataset, which registers what is in them."""
-    for folder in pkgutil.iter_modules(importlib.import_module("data_prep.sources").__path__):
-        importlib.import_module(f"data_prep.sources.{folder.name}.source")
-    importlib.import_module("data_prep.checks.summary")

@@ -9,18 +9,11 @@ import torch
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced, sha256
-from stgraph.models.published import (
-    convert,
-    families,
-    find_model,
-    flat_overrides,
-    given_back,
-    load_published,
-    read_names,
-)
+from stgraph.models.published import families, find_model, load_published, to_published
 from stgraph.settings import params
 from stgraph.settings.registry import MODELS
 from stgraph.training.checkpoint import FOLDER, Origin, Weights, save_weights
+from stgraph.training.conversion import convert, flat_overrides, read_names
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 
@@ -62,7 +55,7 @@ def take(args: argparse.Namespace) -> None:
     model = find_model(args.family, state, str(args.checkpoint))
     published = MODELS.get(model).published_for(state)
     classes = read_names(args.classes) if args.classes else None
-    settings, weights = convert(model, state, overrides, str(args.checkpoint), args.like, classes)
+    settings, weights = convert(model, state, overrides, str(args.checkpoint), like=args.like, classes=classes)
     origin = Origin(f"published checkpoint {args.checkpoint.name}", "its publisher's", sha256(args.checkpoint), False)
     epoch = rest.pop("epoch", None)
     epoch = float(epoch) if isinstance(epoch, int | float) else 0.0  # it may be an object that was not run
@@ -87,7 +80,7 @@ def give_back(args: argparse.Namespace) -> None:
     if args.checkpoint.exists():
         raise InputError(f"{args.checkpoint} exists; choose another file, or remove it")
     run = Run.load(args.exp, Engine("cpu"))
-    state = given_back(args.family, run.model, f"--exp {args.exp}")
+    state = to_published(args.family, run.model, f"--exp {args.exp}")
     with replaced(args.checkpoint) as temporary:
         torch.save(state, temporary)
     print(f"{args.exp} -> {args.checkpoint} ({len(state)} entries under {args.family}'s names)")

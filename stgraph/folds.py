@@ -53,8 +53,8 @@ def main(args: argparse.Namespace) -> None:
     fitting = folding.Fitting(Engine(args.device, precision=args.precision), Terminal(), args.views)
     for subject in folding.subjects_of(dataset, args.subjects):  # before anything is trained
         overrides = [f"data.test={json.dumps([subject])}", *args.set]
-        chosen = entries(args.exps, args.data, args.detector, overrides, args.seeds)
-        folds[subject] = folding.fold(chosen, subject, dataset)
+        trainings = entries(args.exps, args.data, args.detector, overrides, args.seeds)
+        folds[subject] = folding.fold(trainings, subject, dataset)
     rows, bases = {exp: folding.Row(exp) for exp in args.exps}, {}
     for subject, chosen in folds.items():
         for exp, row in rows.items():
@@ -63,8 +63,10 @@ def main(args: argparse.Namespace) -> None:
         folding.add_baselines(bases, chosen[0], rows[args.exps[0]], subject, dataset, fitting)
     table = [*bases.values(), *rows.values()]
     table += [folding.fused(list(rows.values()), args.fuse)] if args.fuse else []
-    facts = folding.folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)
-    text, path = folding.folds_markdown(table, facts), args.out / "folds.md"
+    text, path = (
+        folding.folds_markdown(table, folding.folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)),
+        args.out / "folds.md",
+    )
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(text)

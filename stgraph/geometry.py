@@ -6,15 +6,17 @@ leading axes are the **first** axes of the points, so intrinsics (b 9) go with p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from stgraph.errors import InputError
 
 Array = Tensor | np.ndarray | float | int
+Points = TypeVar("Points", Tensor, np.ndarray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +231,23 @@ def geodesic_angle(a: Float[Tensor, "... 3 3"], b: Float[Tensor, "... 3 3"]) -> 
     turn = a.mT @ b
     sine = torch.stack([turn[..., i, j] - turn[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], -1).norm(dim=-1)
     return torch.atan2(sine, turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+
+
+# Size ----------------------------------------------------------------------------------------------------------------
+
+
+def body_scale(
+    pose: Shaped[Points, "*b j d"], seen: Shaped[Points, "*b j"]
+) -> tuple[Shaped[Points, "*b d"], Shaped[Points, "*b"]]:
+    """Mean of the seen joints, and the root of their mean squared distance from it: a third of an upright height.
+
+    NumPy or torch, 2D or 3D. Zeros where no joint is seen; 0 where all seen joints coincide: a caller that divides by
+    it takes a least value.
+    """
+    weight, count = seen[..., None], seen.sum(-1)[..., None].clip(1)
+    centre = (pose * weight).sum(-2) / count
+    squares = (((pose - centre[..., None, :]) * weight) ** 2).sum((-2, -1)) / count[..., 0]
+    return cast("tuple[Points, Points]", (centre, squares**0.5))
 
 
 # Alignment -----------------------------------------------------------------------------------------------------------

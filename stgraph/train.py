@@ -12,7 +12,7 @@ from stgraph.training.engine import Engine
 from stgraph.training.progress import Terminal
 from stgraph.training.run import DATA, Run, data_file
 
-BUILT_IN = DATA / "synthetic.h5"
+BUILT_IN = DATA / "builtin.h5"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,20 +37,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, str]:
-    """Settings, name and a message: Human3.6M where it is, and in plain sight the built-in set where it is not."""
+    """Settings, name and a message: Human3.6M where it is, else the built-in set."""
     if data:
         return with_data(settings, dataset=str(data)), name, ""
     path = data_file(settings)
-    if path.exists() or settings.data.dataset not in ("h36m", "synthetic"):
+    if path.exists() or settings.data.dataset not in ("h36m", "builtin"):
         return settings, name, ""
-    if settings.data.dataset == "synthetic":
-        return settings, name, f"{path} does not exist: making the built-in synthetic set"
+    if settings.data.dataset == "builtin":
+        return settings, name, f"{path} does not exist: making it of the CMU motion that comes with the package"
     detector = settings.data.detector if settings.data.detector in ("gt", None) else "sim"
     message = (
-        f"{path} does not exist: training {name}-synthetic on the built-in SYNTHETIC set instead "
+        f"{path} does not exist: training {name}-builtin on the built-in CMU motion instead "
         f"(prepare the real one with `python -m data_prep h36m FOLDER --out {path}`)"
     )
-    return with_data(settings, dataset="synthetic", detector=detector), f"{name}-synthetic", message
+    built_in = with_data(settings, dataset="builtin", detector=detector, train=None, test=None)
+    return built_in, f"{name}-builtin", message
 
 
 def make_built_in() -> None:
@@ -58,7 +59,7 @@ def make_built_in() -> None:
     from data_prep.__main__ import main, parser
 
     if not BUILT_IN.exists():
-        main(parser().parse_args(["synthetic", "--out", str(BUILT_IN)]))
+        main(parser().parse_args(["builtin", "--out", str(BUILT_IN)]))
 
 
 def main(args: argparse.Namespace) -> None:
@@ -70,14 +71,14 @@ def main(args: argparse.Namespace) -> None:
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()
     if message:
-        engine.print(message, flush=True)
+        engine.print(message)
     if engine.is_global_zero and path == BUILT_IN:
         make_built_in()
     engine.barrier()
     dataset = Dataset(path)
     run = Run.create(name, settings, dataset, engine)
     if args.finetune:
-        engine.print(run.start_from(args.finetune), flush=True)
+        engine.print(run.start_from(args.finetune))
     options = {"resume": args.resume, "restart": args.restart, "compile": args.compile}
     progress = run.fit(dataset, Terminal(), minutes=args.minutes, save_minutes=args.save_minutes, **options)
     engine.print(

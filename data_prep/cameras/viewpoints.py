@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from stgraph.geometry import Camera, matrix_to_quaternion, project, quaternion_to_matrix, world_to_camera
+from data_prep.cameras.projection import image, to_camera
+from stgraph.geometry import Camera, matrix_to_quaternion, quaternion_to_matrix
 
 # Sizes of common videos: landscape, square and portrait.
 IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
@@ -84,13 +85,8 @@ def see(
     (of the image's longer side) outside the image. Beyond a slope of 1 the projection is clamped, so that counts as
     outside too.
     """
-    rotation, translation, intrinsics = (
-        torch.tensor(value) for value in (camera.rotation, camera.translation, camera.intrinsics)
-    )
-    camera_pose = world_to_camera(torch.from_numpy(pose), rotation, translation)
-    pixels = project(camera_pose, intrinsics).numpy()
-    camera_pose = camera_pose.numpy()
-    depth = camera_pose[..., 2]
+    camera_pose = to_camera(pose, camera)
+    pixels, depth = image(camera_pose, camera), camera_pose[..., 2]
     size = np.array([camera.width, camera.height])
     outside = np.maximum(-pixels, pixels - size).max(-1)
     steep = np.abs(camera_pose[..., :2]).max(-1) >= depth

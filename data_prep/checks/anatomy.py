@@ -1,13 +1,17 @@
 """Whether poses can be a person's: units, joint order, sides, and that the 2D shows the 3D."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from data_prep.cameras.projection import image, to_camera
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
+from stgraph.geometry import Camera, camera_to_world
 from stgraph.skeleton import H36M17, Skeleton
 
 # Bones of an adult, metres, by the joint at their end (Human3.6M's subjects, rounded to a centimetre).
@@ -30,15 +34,27 @@ MISPLACED, NEARER = 0.04, 3
 COMPARED = 500
 
 
-def check_finite(values: Float[np.ndarray, "t j c"], names: tuple[str, ...], where: str) -> None:
+def check_finite(values: Float[np.ndarray, "t j c"], names: Sequence[str], where: str) -> None:
     """Raises InputError that names the first frame and joint with NaN or an infinite value, and counts the frames."""
-    bad = ~np.isfinite(values).all(-1)
+    bad = ~np.isfinite(values).all(axis=-1)
     if bad.any():
         t, j = np.argwhere(bad)[0]
         raise InputError(
-            f"{where}: {values[t, j]} at frame {t}, joint {names[j]} (in {bad.any(1).sum()} of {len(values)} frames); "
-            "expected finite numbers, get the file again or leave the take out"
+            f"{values[t, j]} at frame {t}, joint {names[j]} (in {in_frames(bad)})",
+            where=where,
+            expected="finite numbers",
+            remedy="get the file again or leave the take out",
         )
+
+
+def in_frames(wrong: Bool[np.ndarray, "t n"]) -> str:
+    """How many of the frames have something wrong, for messages."""
+    return f"{np.count_nonzero(wrong.any(axis=-1))} of {len(wrong)} frames"
+
+
+def fitting_units(size: float, low: float, high: float) -> list[str]:
+    """Units, of UNITS, in which a size lies between two in metres."""
+    return [unit for unit, metres in UNITS.items() if low < size * metres < high]
 
 
 def adult_bones(skeleton: Skeleton) -> Float[np.ndarray, " bone"]:
@@ -65,18 +81,16 @@ def check_person(
         skeleton: Human3.6M's joints or some of them.
         order: of the joints in the file, for the message, where it is not the skeleton's.
     """
-    expected = ", ".join(order or skeleton.names)
+    joints = ", ".join(order or skeleton.names)
     bones = np.median(bone_lengths(pose, skeleton), axis=0)
     ratios = bones / adult_bones(skeleton)
     scale = float(np.median(ratios))
     if not 1 / BONE_FACTOR < scale < BONE_FACTOR:
-        # Which unit would make these numbers an adult's.
-        fits = {name: scale * metres / UNITS[unit] for name, metres in UNITS.items()}
-        looks = [UNIT_NAMES[name] for name, ratio in fits.items() if 1 / BONE_FACTOR < ratio < BONE_FACTOR]
-        remedy = f"they seem to be {looks[0]}, convert them" if looks else "check what the file holds"
+        units = fitting_units(scale / UNITS[unit], 1 / BONE_FACTOR, BONE_FACTOR)
         raise InputError(
-            f"{where}: taken as {UNIT_NAMES[unit]}, as this layout has them, bones are {scale:.3g} times an adult's; "
-            f"{remedy}"
+            f"taken as {UNIT_NAMES[unit]}, as this layout has them, bones are {scale:.3g} times an adult's",
+            where=where,
+            remedy=f"they seem to be {UNIT_NAMES[units[0]]}, convert them" if units else "check what the file holds",
         )
     wrong = [
         f"{skeleton.names[parent]}-{skeleton.names[joint]} is {bone:.2f} m"
@@ -85,13 +99,16 @@ def check_person(
     ]
     if wrong:
         raise InputError(
-            f"{where}: {', '.join(wrong)}, which is no person's; the joints seem to be in another order than the one "
-            f"expected ({expected}); reorder them"
+            f"{', '.join(wrong)}, which is no person's; the joints seem to be in another order than the one expected "
+            f"({joints})",
+            where=where,
+            remedy="reorder them",
         )
     if knee_flexion(pose, skeleton) < BACKWARDS:
         raise InputError(
-            f"{where}: knees bend backwards, so left and right joints are swapped or an axis is mirrored; "
-            f"expected the joints in the order {expected}, and right-handed axes"
+            "knees bend backwards, so left and right joints are swapped or an axis is mirrored",
+            where=where,
+            expected=f"the joints in the order {joints}, and right-handed axes",
         )
 
 
@@ -107,9 +124,10 @@ def check_bones(pose: Float[np.ndarray, "t j 3"], where: str, skeleton: Skeleton
         t, bone = np.argwhere(wrong)[0]
         joint, parent = (skeleton.names[j] for j in skeleton.bones[bone])
         raise InputError(
-            f"{where}: {parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({wrong.any(1).sum()} of {len(pose)} "
-            f"frames have such a bone), {usual[bone]:.2f} m is usual; a joint is not in its place, "
-            "mend these frames or leave the take out"
+            f"{parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({in_frames(wrong)} have such a bone), "
+            f"{usual[bone]:.2f} m is usual",
+            where=where,
+            remedy="a joint is not in its place, mend these frames or leave the take out",
         )
 
 
@@ -140,11 +158,6 @@ def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) ->
     return np.mean(sines, axis=0)
 
 
-def image(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t j 2"]:
-    """Pixels of camera-space poses."""
-    return project(torch.from_numpy(pose), camera.intrinsics).numpy()
-
-
 def check_image(
     pose2d: Float[np.ndarray, "t j 3"],
     pose3d: Float[np.ndarray, "t j 3"],
@@ -162,38 +175,48 @@ def check_image(
         pose3d: camera space of `camera`, metres.
         cameras: all that filmed the take.
     """
-    seen = pose2d[..., 2] > 0
-    if not seen.any():
-        raise InputError(f"{where}: no joint is seen in any frame (all confidences are 0); leave the file out")
-    some = seen.sum(1) > 1  # one joint has no size
-    if not some.any():
-        raise InputError(f"{where}: no frame has two joints that are seen; leave the file out")
-    found = np.where(seen[..., None], pose2d[..., :2], np.nan)[some]
-    true = np.where(seen[..., None], image(pose3d, camera), np.nan)[some]
+    rows = frames_with_shape(pose2d, where)
+    seen = pose2d[rows, :, 2:] > 0
+    pixels = np.where(seen, pose2d[rows, :, :2], np.nan)
+    true = np.where(seen, image(pose3d, camera)[rows], np.nan)
     # Far beside the image all joints are projected to one point, which is smaller than any person.
-    size = max(1.0, float(np.median(np.linalg.norm(np.nanmax(true, 1) - np.nanmin(true, 1), axis=-1))))
-
-    place, shape = median_distance(found, true) / size, shape_error(found, true) / size
+    shown = Shown(pixels, true, max(1.0, person_size(true)), H36M17, where)
+    size, place, shape = shown.size, median_distance(pixels, true) / shown.size, shown.shape_error
     if place < 0.25:
-        check_sides(found, true, size, where)
+        shown.check_sides()
     if place > 0.1:
-        world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation)
+        world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation).numpy()
         for other in cameras:
-            seen_there = world_to_camera(world, other.rotation, other.translation).numpy()
-            if median_distance(found, image(seen_there, other)[some]) < place * size / 3:
+            if median_distance(pixels, image(to_camera(world, other), other)[rows]) < place * size / NEARER:
                 raise InputError(
-                    f"{where}: these 2D poses were seen by camera {other.name}, not {camera.name}; expected the "
-                    f"cameras in the order {', '.join(camera.name for camera in cameras)}"
+                    f"these 2D poses were seen by camera {other.name}, not {camera.name}",
+                    where=where,
+                    expected=f"the cameras in the order {', '.join(camera.name for camera in cameras)}",
                 )
     if shape > 0.15 or place > 0.75:
-        small = np.nanmax(np.abs(found)) < 10
+        small = np.nanmax(np.abs(pixels)) < 10
         hint = " (the values are small: pixels are expected, not normalised coordinates)" if small else ""
         raise InputError(
-            f"{where}: the 2D does not show the 3D poses: joints are off by {place * size:.0f} pixels, "
-            f"{shape * size:.0f} within the pose, for a person of {size:.0f}{hint}; expected pixels of this take and "
-            f"camera, in the joint order {', '.join(H36M17.names)}"
+            f"the 2D does not show the 3D poses: joints are off by {place * size:.0f} pixels, {shape * size:.0f} "
+            f"within the pose, for a person of {size:.0f}{hint}",
+            where=where,
+            expected=f"pixels of this take and camera, in the joint order {', '.join(H36M17.names)}",
         )
-    check_order(found, true, size, where)
+    shown.check_order()
+
+
+def frames_with_shape(pose2d: Float[np.ndarray, "t j 3"], where: str) -> Bool[np.ndarray, " t"]:
+    """Frames with two joints or more that are seen. Raises InputError where there is none."""
+    seen = (pose2d[..., 2] > 0).sum(axis=1)
+    if seen.max() < 2:
+        problem = "no frame has two joints that are seen" if seen.any() else "no joint is seen in any frame"
+        raise InputError(f"{problem} (with confidence above 0)", where=where, remedy="leave the file out")
+    return seen > 1
+
+
+def person_size(pixels: Float[np.ndarray, "t j 2"]) -> float:
+    """Median diagonal of the box around the joints that are not NaN."""
+    return float(np.median(np.linalg.norm(np.nanmax(pixels, axis=1) - np.nanmin(pixels, axis=1), axis=-1)))
 
 
 def median_distance(a: Float[np.ndarray, "t j 2"], b: Float[np.ndarray, "t j 2"]) -> float:
@@ -201,68 +224,61 @@ def median_distance(a: Float[np.ndarray, "t j 2"], b: Float[np.ndarray, "t j 2"]
     return float(np.nanmedian(np.linalg.norm(a - b, axis=-1)))
 
 
-def shape_error(a: Float[np.ndarray, "t j 2"], b: Float[np.ndarray, "t j 2"]) -> float:
-    """The same of centred poses."""
-    return median_distance(*(pose - np.nanmean(pose, axis=1, keepdims=True) for pose in (a, b)))
+@dataclass(frozen=True)
+class Shown:
+    """2D poses beside the images of their 3D, where both are seen, else NaN; sides and order are checked by shape.
 
-
-def check_sides(
-    found: Float[np.ndarray, "t j 2"],
-    true: Float[np.ndarray, "t j 2"],
-    size: float,
-    where: str,
-    skeleton: Skeleton = H36M17,
-) -> None:
-    """Raises InputError where 2D poses fit the true ones far better with their sides swapped (see `misplaced`)."""
-    shape = shape_error(found, true)
-    if shape > MISPLACED * size and shape_error(found[:, skeleton.mirror], true) < shape / NEARER:
-        raise InputError(
-            f"{where}: left and right joints are swapped against the 3D poses; expected the joints in the order "
-            f"{', '.join(skeleton.names)}"
-        )
-
-
-def check_order(
-    found: Float[np.ndarray, "t j 2"],
-    true: Float[np.ndarray, "t j 2"],
-    size: float,
-    where: str,
-    skeleton: Skeleton = H36M17,
-) -> None:
-    """Raises InputError that names the 2D joints in another's place."""
-    joints = misplaced(found, true, size, skeleton)
-    if joints:
-        raise InputError(
-            f"{where}: 2D joints are where the 3D has others: "
-            + ", ".join(f"{skeleton.names[j]} at {skeleton.names[k]}" for j, k in joints)
-            + f"; expected the joints in the order {', '.join(skeleton.names)}"
-        )
-
-
-def misplaced(
-    found: Float[np.ndarray, "t j 2"], true: Float[np.ndarray, "t j 2"], size: float, skeleton: Skeleton = H36M17
-) -> list[tuple[int, int]]:
-    """(joint, other): joints whose 2D is off, and much nearer to the true place of another, in the median over frames.
-
-    Detectors do put the arm or leg that they cannot see on that of the other side. So a joint at the place of its
-    mirror image counts only where this one is off its place, too.
-
-    Args:
-        found, true: poses, NaN for what is not seen; where they are in the image does not matter.
-        size: of the person; what "off" is measured by.
+    Attributes:
+        pixels, true: the given 2D and the image of the 3D; where they are in the image does not matter.
+        size: of the person, in the same unit; what "off" is measured by.
+        where: for messages.
     """
-    few = slice(None, None, max(len(found) // COMPARED, 1))
-    found, true = found[few], true[few]
-    # The median joint's offset, as the mean would move with those that are misplaced.
-    found = found - np.nanmedian(found - true, axis=1, keepdims=True)
-    apart = np.linalg.norm(found[:, :, None] - true[:, None], axis=-1)
-    apart[0, np.isnan(apart).all(axis=0)] = np.inf  # never seen together: no median
-    errors = np.nanmedian(apart, axis=0)
-    own = errors.diagonal()
-    off = np.isfinite(own) & (own > MISPLACED * size)
-    wrong = []
-    for joint in np.flatnonzero(off):
-        other = int(errors[joint].argmin())
-        if errors[joint, other] < own[joint] / NEARER and (other != skeleton.mirror[joint] or off[other]):
-            wrong.append((int(joint), other))
-    return wrong
+
+    pixels: Float[np.ndarray, "t j 2"]
+    true: Float[np.ndarray, "t j 2"]
+    size: float
+    skeleton: Skeleton
+    where: str
+
+    @cached_property
+    def shape_error(self) -> float:
+        """Median distance of joints in centred poses, of the person's size."""
+        return self._shape_error(self.pixels)
+
+    def _shape_error(self, pixels: Float[np.ndarray, "t j 2"]) -> float:
+        centred = (pose - np.nanmean(pose, axis=1, keepdims=True) for pose in (pixels, self.true))
+        return median_distance(*centred) / self.size
+
+    def check_sides(self) -> None:
+        """Raises InputError where the 2D fits far better with its sides swapped."""
+        swapped = self._shape_error(self.pixels[:, self.skeleton.mirror])
+        if self.shape_error > MISPLACED and swapped < self.shape_error / NEARER:
+            self._refuse("left and right joints are swapped against the 3D poses")
+
+    def check_order(self) -> None:
+        """Raises InputError that names the 2D joints in another's place: off their own, and much nearer to the other.
+
+        The median over frames counts. Detectors do put the arm or leg that they cannot see on that of the other side,
+        so a joint at the place of its mirror image counts only where this one is off its place, too.
+        """
+        few = slice(None, None, max(len(self.pixels) // COMPARED, 1))
+        pixels, true = self.pixels[few], self.true[few]
+        # The median joint's offset, as the mean would move with those that are misplaced.
+        pixels = pixels - np.nanmedian(pixels - true, axis=1, keepdims=True)
+        apart = np.linalg.norm(pixels[:, :, None] - true[:, None], axis=-1)
+        apart[0, np.isnan(apart).all(axis=0)] = np.inf  # never seen together: no median
+        errors = np.nanmedian(apart, axis=0)
+        own, nearest = errors.diagonal(), errors.argmin(axis=1)
+        off = np.isfinite(own) & (own > MISPLACED * self.size)
+        names, mirror = self.skeleton.names, self.skeleton.mirror
+        wrong = [
+            f"{names[joint]} at {names[other]}"
+            for joint, other in enumerate(nearest)
+            if off[joint] and errors[joint, other] < own[joint] / NEARER and (other != mirror[joint] or off[other])
+        ]
+        if wrong:
+            self._refuse(f"2D joints are where the 3D has others: {', '.join(wrong)}")
+
+    def _refuse(self, problem: str) -> NoReturn:
+        expected = f"the joints in the order {', '.join(self.skeleton.names)}"
+        raise InputError(problem, where=self.where, expected=expected)

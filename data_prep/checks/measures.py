@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 from data_prep.checks.anatomy import bone_lengths, knee_sines
 from stgraph.data.dataset import Dataset
 from stgraph.geometry import project, quaternion_to_matrix
-from stgraph.scoring.metrics import grouped_sum
 from stgraph.skeleton import Skeleton
 
 PIECE = 20_000  # rows
@@ -213,7 +212,9 @@ def grouped(
     values: Float[np.ndarray, "n j"], group: Int[np.ndarray, " n"], groups: int
 ) -> Float[np.ndarray, "groups j"]:
     """Sum of the rows of each group."""
-    return grouped_sum(torch.from_numpy(np.asarray(values, np.float64)), torch.from_numpy(group), groups).numpy()
+    total = np.zeros((groups, values.shape[1]))
+    np.add.at(total, group, values)
+    return total
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """Labels of clips and names of classes, as files give them."""
 
 import csv
-import json
+import reprlib
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json
 from stgraph.formats.numpy_files import load_npy
 from stgraph.formats.safe_pickle import load_pickle
 
@@ -25,7 +27,7 @@ FORMS = (
 class Labels:
     """A label for every clip: all numbers, counted from 0, or all names. `samples` are the clips' names, if known."""
 
-    values: list[int] | list[str]
+    values: list[int | str]
     samples: list[str] | None = None
 
 
@@ -45,41 +47,55 @@ def class_names(given: str | None) -> list[str]:
     if given is None:
         return []
     path = NAMED / f"{given}.json" if (NAMED / f"{given}.json").is_file() else Path(given)
-    text = _text(path, "--classes: names of the classes, one a line or as a JSON list")
+    expected = "names of the classes in the order of the labels, one a line or as a JSON list"
     if path.suffix == ".json":
-        names = _json(text, path)
+        names = read_json(path, expected)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"{path}: expected a JSON list of names, in the order of the labels")
+            raise InputError(where=path, expected=expected)
     else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{path}: {', '.join(doubled)} twice; give every class a name of its own")
+        names = [line.strip() for line in _text(path, expected).splitlines() if line.strip()]
+    if doubled := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InputError(f"{', '.join(doubled)} twice", where=path, remedy="give every class a name of its own")
     return names
 
 
-def actions(labels: Sequence[int] | Sequence[str], classes: list[str], where: str) -> tuple[list[str], list[str]]:
-    """The class of every clip by name, and all classes in their order.
+def actions(labels: Sequence[int | str | None], classes: list[str], where: str) -> tuple[list[str | None], list[str]]:
+    """The class of every clip by name, None where it has no label, and all classes in their order.
 
     Numbers are places in `classes`, or are names themselves where there are none.
 
     Raises:
-        InputError: a label beyond the classes, or that is none of them.
+        InputError: numbers and names, a label beyond the classes, or that is none of them.
 
-    >>> actions([2, 0], [], "labels.npy")
-    (['2', '0'], ['0', '1', '2'])
+    >>> actions([2, None, 0], [], "labels.npy")
+    (['2', None, '0'], ['0', '1', '2'])
     """
-    if all(isinstance(label, int) for label in labels):
-        last = max(labels, default=0)
-        names = classes or [str(number) for number in range(last + 1)]
-        if min(labels, default=0) < 0 or last >= len(names):
+    numbers = [label for label in labels if isinstance(label, int)]
+    names = [label for label in labels if isinstance(label, str)]
+    if numbers and names:
+        problem = "labels are numbers in one part and names in another"
+        raise InputError(problem, where=where, expected="the same in all")
+    if names:
+        check_known(names, classes, "labels", where)
+        classes = classes or sorted({*names})
+    else:
+        last = max(numbers, default=0)
+        classes = classes or [str(number) for number in range(last + 1)]
+        if min(numbers, default=0) < 0 or last >= len(classes):
             raise InputError(
-                f"{where}: labels {min(labels)} to {last}, and {len(names)} classes; expected 0 to {len(names) - 1}: "
-                "labels count from 0, give a name for each by --classes"
+                f"labels {min(numbers)} to {last}, and {len(classes)} classes",
+                where=where,
+                expected=f"0 to {len(classes) - 1}",
+                remedy="labels count from 0, give a name for each by --classes",
             )
-        return [names[label] for label in labels], names
-    if classes and (unknown := sorted({*labels} - {*classes})):
-        raise InputError(f"{where}: labels {', '.join(unknown[:5])} are none of the classes; name them in --classes")
-    return list(labels), classes or sorted({*labels})
+    return [classes[label] if isinstance(label, int) else label for label in labels], classes
+
+
+def check_known(names: Iterable[str], classes: Sequence[str], kind: str, where: str) -> None:
+    """Raises InputError for names that are none of the classes, where these are given."""
+    if classes and (unknown := sorted({*names} - {*classes})):
+        problem = f"{kind} {', '.join(unknown[:5])} are none of the classes"
+        raise InputError(problem, where=where, remedy="name them in --classes")
 
 
 def read_labels(path: Path) -> Labels:
@@ -88,19 +104,17 @@ def read_labels(path: Path) -> Labels:
         return labels_of(load_npy(path), str(path))
     if path.suffix in (".pkl", ".pickle"):
         return labels_of(load_pickle(path), str(path))
-    text = _text(path, f"labels: {FORMS}")
     if path.suffix == ".json":
-        return labels_of(_json(text, path), str(path))
+        return labels_of(read_json(path, FORMS), str(path))
+    text = _text(path, FORMS)
     if path.suffix not in (".csv", ".txt", ".tsv"):
-        raise InputError(f"{path}: labels in a file ending with {path.suffix!r}; expected {FORMS}")
+        raise InputError(f"labels in a file ending with {path.suffix!r}", where=path, expected=FORMS)
     rows = [row for row in csv.reader(text.splitlines(), delimiter="\t" if "\t" in text else ",") if row]
     rows = [[cell.strip() for cell in row] for row in rows]
     widths = {len(row) for row in rows}
     if widths - {1, 2} or len(widths) != 1:
-        raise InputError(
-            f"{path}: lines of {', '.join(map(str, sorted(widths)))} cells; expected a label, or a sample's name and a "
-            "label, in every line"
-        )
+        problem = f"lines of {', '.join(map(str, sorted(widths)))} cells"
+        raise InputError(problem, where=path, expected="a label, or a sample's name and a label, in every line")
     if rows[0][-1].lower() in ("label", "action", "class"):
         rows = rows[1:]
     return labels_of(list(zip(*rows, strict=True)) if widths == {2} else [row[0] for row in rows], str(path))
@@ -110,23 +124,25 @@ def labels_of(value: Any, where: str) -> Labels:
     """Labels; or sample names and labels: two lists, pairs, or a dict. Raises InputError for anything else."""
     if isinstance(value, dict):
         value = [list(value), list(value.values())]
-    value = [one.tolist() if isinstance(one, np.ndarray) else one for one in value] if _listed(value) else value
+    value = [item.tolist() if isinstance(item, np.ndarray) else item for item in value] if _is_list(value) else value
     samples = None
-    if _listed(value) and len(value) == 2 and all(map(_listed, value)) and len(value[0]) == len(value[1]):
+    if _is_list(value) and len(value) == 2 and all(map(_is_list, value)) and len(value[0]) == len(value[1]):
         # Of two clips, these may be pairs as well.
         pairs = len(value[0]) == 2 and not all(isinstance(name, str) for name in value[0])
         samples, value = zip(*value, strict=True) if pairs else value
-    elif _listed(value) and value and all(_listed(pair) and len(pair) == 2 for pair in value):
+    elif _is_list(value) and value and all(_is_list(pair) and len(pair) == 2 for pair in value):
         samples, value = zip(*value, strict=True)
-    values = [_label(label) for label in value] if _listed(value) else []
-    if not values or None in values or len({type(label) for label in values}) > 1:
-        raise InputError(f"{where}: found {_short(value)}; expected labels, all numbers or all names: {FORMS}")
+    labels = [_label(label) for label in value] if _is_list(value) else []
+    values = [label for label in labels if label is not None]
+    if not values or len(values) < len(labels) or len({type(label) for label in values}) > 1:
+        expected = f"labels, all numbers or all names: {FORMS}"
+        raise InputError(where=where, found=reprlib.repr(value), expected=expected)
     if samples is not None and not all(isinstance(name, str) for name in samples):
-        raise InputError(f"{where}: found {_short(samples)} as names of samples; expected text")
+        raise InputError(where=where, found=f"{reprlib.repr(samples)} as names of samples", expected="text")
     return Labels(values, None if samples is None else list(samples))
 
 
-def _listed(value: Any) -> bool:
+def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | np.ndarray)
 
 
@@ -139,22 +155,10 @@ def _label(value: Any) -> int | str | None:
     return int(value) if isinstance(value, int | float) and value == int(value) else None
 
 
-def _short(value: Any) -> str:
-    text = f"{type(value).__name__} {value!r}"
-    return text if len(text) < 100 else text[:97] + "..."
-
-
-def _text(path: Path, what: str) -> str:
+def _text(path: Path, expected: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the file of {what}") from error
+        raise InputError(f"{error.strerror}", where=path, expected=expected) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: {error}; expected text in UTF-8, as the file of {what}") from error
-
-
-def _json(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}; expected whole JSON") from error
+        raise InputError(f"no text in UTF-8 ({error})", where=path, expected=expected) from error

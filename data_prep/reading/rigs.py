@@ -8,34 +8,36 @@ rig must have for the table to be chosen by itself).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from data_prep.checks.anatomy import UNITS, check_person
+from data_prep.reading.typed_json import read_typed
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
 STATURE = (1.0, 2.3)  # metres, child to giant
-EXAMPLE = """{
+EXAMPLE = """a JSON file such as
+{
  "unit": "cm", "up": "y",
  "joints": {"Hip": ["LeftUpLeg", "RightUpLeg"], "RHip": "RightUpLeg", "Spine": {"Hips": 0.5, "Neck": 0.5}, ...}
 }"""
 
 
-def metres(unit: str | float, where: str) -> float:
+def metres(unit: object, where: str) -> float:
     """Length of a unit, by name or as a number. Raises InputError for an unknown one."""
     try:
-        length = UNITS[unit] if unit in UNITS else float(unit)
-    except (TypeError, ValueError):
+        length = UNITS.get(str(unit)) or float(str(unit))
+    except ValueError:
         length = 0.0
     if not 0 < length < math.inf:
-        raise InputError(f"{where}: {unit!r}; expected one of {', '.join(UNITS)} or the metres that one unit is")
+        expected = f"one of {', '.join(UNITS)} or the metres that one unit is"
+        raise InputError(f"{unit!r}", where=where, expected=expected)
     return length
 
 
@@ -47,38 +49,6 @@ def rig_index(names: Sequence[str]) -> dict[str, int]:
     return {name[prefix:].lower(): number for number, name in enumerate(names)} | full
 
 
-@dataclass(frozen=True)
-class RigMapping:
-    """A table that makes H36M17 of a rig; the fields are those of its JSON file."""
-
-    name: str
-    joints: dict[str, dict[str, float]]
-    unit: float | None = None
-    up: str | None = None
-    order: tuple[str, ...] = ()
-    skip_frames: int = 0
-    only_with: tuple[str, ...] = ()
-
-    def fits(self, names: Sequence[str]) -> bool:
-        """Whether a rig has every joint that the table needs."""
-        needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
-        return {name.lower() for name in needed} <= set(rig_index(names))
-
-    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
-        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
-        index = rig_index(names)
-        weights = np.zeros((len(self.joints), len(names)))
-        for row, joint in zip(weights, H36M17.names, strict=True):
-            for source, weight in self.joints[joint].items():
-                if source.lower() not in index:
-                    raise InputError(
-                        f"{where}: no joint {source!r}, which mapping {self.name} wants for {joint}; "
-                        f"the joints are {', '.join(names)}; correct the mapping file"
-                    )
-                row[index[source.lower()]] = weight
-        return np.einsum("jr,tri->tji", weights, positions, optimize=True)
-
-
 def _weights(given: Any) -> dict[str, float]:
     """Source joint -> weight, of a joint as a table gives it. ValueError where it is nothing of the kind."""
     sources = [given] if isinstance(given, str) else given
@@ -86,8 +56,7 @@ def _weights(given: Any) -> dict[str, float]:
         if len(set(sources)) < len(sources):
             raise ValueError(f"{given} names a joint twice")
         return dict.fromkeys(sources, 1 / len(sources))
-    numbers = isinstance(sources, dict) and all(type(weight) in (int, float) for weight in sources.values())
-    if not numbers or not sources:
+    if not isinstance(sources, dict) or not sources or {*map(type, sources.values())} - {int, float}:
         raise ValueError(f"{given}; expected a name, a list of names or {{name: weight}}")
     if not abs(sum(sources.values()) - 1) <= 1e-6:
         raise ValueError(f"weights {given} sum to {sum(sources.values()):g}; expected 1")
@@ -113,13 +82,13 @@ def _joints(given: Any) -> dict[str, dict[str, float]]:
 
 def _unit(given: Any) -> float:
     """The metres of a table's unit."""
-    return metres(None if isinstance(given, bool) else given, "unit")
+    return metres(given, "unit")
 
 
-class _Table(BaseModel):
-    """A mapping file as it is written."""
+class RigMapping(BaseModel):
+    """A table that makes H36M17 of a rig: the content of its JSON file, and the file's name."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     joints: Annotated[dict[str, dict[str, float]], BeforeValidator(_joints)]
     about: str = ""
@@ -128,36 +97,35 @@ class _Table(BaseModel):
     order: tuple[str, ...] = ()
     skip_frames: int = Field(0, ge=0)
     only_with: tuple[str, ...] = ()
+    name: str = ""
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a rig has every joint that the table needs."""
+        needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
+        return {name.lower() for name in needed} <= set(rig_index(names))
+
+    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
+        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
+        index = rig_index(names)
+        weights = np.zeros((len(self.joints), len(names)))
+        for row, joint in zip(weights, H36M17.names, strict=True):
+            for source, weight in self.joints[joint].items():
+                if source.lower() not in index:
+                    problem = f"no joint {source!r}, which mapping {self.name} wants for {joint}"
+                    remedy = f"correct the mapping file: the joints are {', '.join(names)}"
+                    raise InputError(problem, where=where, remedy=remedy)
+                row[index[source.lower()]] = weight
+        return np.einsum("jr,tri->tji", weights, positions, optimize=True)
 
 
 def read_mapping(path: Path) -> RigMapping:
     """Read and check a table. Raises InputError that lists everything that is wrong, by key."""
-    try:
-        table = _Table.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a JSON file such as\n{EXAMPLE}") from error
-    except ValidationError as error:
-        raise InputError(f"{path}: {_problems(error)}. Expected a JSON file such as\n{EXAMPLE}") from error
-    return RigMapping(path.stem, **table.model_dump(exclude={"about"}))
-
-
-def _problems(error: ValidationError) -> str:
-    """All that pydantic found, each with its key."""
-    found = []
-    for problem in error.errors(include_url=False):
-        place = ", ".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
-        if problem["type"] == "extra_forbidden":
-            message = f"unknown key; known are {', '.join(_Table.model_fields)}"
-        elif problem["type"] not in ("value_error", "missing", "json_invalid"):
-            message = f"{problem['input']!r}: {message}"
-        found.append(f"{place}: {message}" if place else message)
-    return "; ".join(found)
+    return read_typed(path, TypeAdapter(RigMapping), EXAMPLE).model_copy(update={"name": path.stem})
 
 
 def _same_names(skeleton: Skeleton) -> RigMapping:
     joints = {name: {name: 1.0} for name in H36M17.names}
-    return RigMapping(skeleton.name, joints, unit=1.0, up="z", order=skeleton.names)
+    return RigMapping(name=skeleton.name, joints=joints, unit=1.0, up="z", order=skeleton.names)
 
 
 ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
@@ -176,10 +144,11 @@ def find_mapping(names: Sequence[str], where: str) -> RigMapping:
     for table in tables:
         if table.fits(names):
             return table
+    rigs, several = ", ".join(table.name for table in tables), "one of them, several (their mean) or weights"
     raise InputError(
-        f"{where}: no known rig ({', '.join(table.name for table in tables)}) has these {len(names)} joints: "
-        f"{', '.join(names)}; give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, "
-        f"one of them, several (their mean) or weights:\n{EXAMPLE}"
+        f"no known rig ({rigs}) has these {len(names)} joints: {', '.join(names)}",
+        where=where,
+        remedy=f"give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, {several}, {EXAMPLE}",
     )
 
 
@@ -187,10 +156,9 @@ def array_mapping(joints: int, where: str) -> RigMapping:
     """The table for an array of so many joints. Raises InputError for a count that is no Human3.6M layout."""
     if joints in ARRAYS:
         return ARRAYS[joints]
-    raise InputError(
-        f"{where}: {joints} joints; expected {' or '.join(map(str, ARRAYS))} in Human3.6M's order. For others give "
-        f'`--mapping FILE.json` with "order": the {joints} joints\' names, and as "joints":\n{EXAMPLE}'
-    )
+    expected = f"{' or '.join(map(str, ARRAYS))} in Human3.6M's order"
+    remedy = f'for others give `--mapping FILE.json` with "order": the {joints} joints\' names, {EXAMPLE}'
+    raise InputError(f"{joints} joints", where=where, expected=expected, remedy=remedy)
 
 
 def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
@@ -213,8 +181,7 @@ def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
     if not low <= stature <= high:
         fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
         remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
-        raise InputError(
-            f"{where}: a person {stature:.3g} m tall, with {scale:.4g} m to the unit; expected {low} to {high} m; "
-            f"{remedy} (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
-        )
+        problem = f"a person {stature:.3g} m tall, with {scale:.4g} m to the unit"
+        remedy += f" (`--unit {'|'.join(UNITS)}` or the metres of one unit)"
+        raise InputError(problem, where=where, expected=f"{low} to {high} m", remedy=remedy)
     check_person(pose, where, "m")

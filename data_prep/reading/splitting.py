@@ -17,6 +17,9 @@ from stgraph.errors import InputError
 SPLIT = "standard"
 PARTS = ("train", "validation", "test")
 TEST_SHARE = 0.2
+# What folders and files call the parts, in lower case.
+PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+HELD_OUT = "--validation-subjects, --test-subjects"
 
 
 class Clip(NamedTuple):
@@ -63,26 +66,20 @@ def division(args: Namespace) -> Division:
     shares = {part: getattr(args, f"{part}_share") for part in PARTS[1:]}
     for part, share in shares.items():
         if share is not None and not 0 <= share < 1:
-            raise InputError(f"--{part}-share {share:g}: expected a share of the clips, from 0 to below 1, such as 0.2")
+            expected = "a share of the clips, from 0 to below 1, such as 0.2"
+            raise InputError(where=f"--{part}-share {share:g}", expected=expected)
         if share and subjects[part]:
-            raise InputError(f"--{part}-share and --{part}-subjects: both say what is for {part}; give one of them")
-    if both := set(subjects["validation"]) & set(subjects["test"]):
-        named = ", ".join(sorted(both))
-        raise InputError(f"--validation-subjects, --test-subjects: {named} in both; name a subject once")
+            where = f"--{part}-share and --{part}-subjects"
+            raise InputError(f"both say what is for {part}", where=where, remedy="give one of them")
+    if both := sorted({*subjects["validation"]} & {*subjects["test"]}):
+        raise InputError(f"{', '.join(both)} in both", where=HELD_OUT, remedy="name a subject once")
     if shares["test"] is None and not subjects["test"]:
         shares["test"] = TEST_SHARE
     shares = {part: share or 0.0 for part, share in shares.items()}
-    if sum(shares.values()) >= 1:
-        raise InputError(
-            f"--validation-share and --test-share: {sum(shares.values()):g} together; leave some to train on"
-        )
+    if (total := sum(shares.values())) >= 1:
+        where = "--validation-share and --test-share"
+        raise InputError(f"{total:g} together", where=where, remedy="leave some to train on")
     return Division(subjects, shares, args.seed)
-
-
-def asked(args: Namespace) -> bool:
-    """Whether an option says how to divide."""
-    options = [getattr(args, f"{part}_{kind}") for part in PARTS[1:] for kind in ("subjects", "share")]
-    return any(option not in (None, []) for option in options)
 
 
 def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]], list[str]]:
@@ -105,21 +102,18 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
         else:
             classes.setdefault(clip.action, []).append(clip.id)
     if unknown := [subject for subject in part_of if subject not in known]:
-        raise InputError(
-            f"--validation-subjects, --test-subjects: no subject {', '.join(unknown)}; there are "
-            f"{', '.join(sorted(known))}"
-        )
+        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}", where=HELD_OUT)
     for ids in classes.values():
         ids.sort(key=lambda id: hashlib.sha256(f"{rule.seed}/{id}".encode()).digest())
-        clips_there = len(ids)
+        total = len(ids)
         for part in ("test", "validation"):
             share = rule.shares[part]
-            count = min(max(round(share * clips_there), 1), len(ids) - 1) if share else 0
+            count = min(max(round(share * total), 1), len(ids) - 1) if share else 0
             parts[part] += ids[:count]
             del ids[:count]
         parts["train"] += ids
     if not parts["train"]:
-        raise InputError("--validation-subjects, --test-subjects: they have all clips; leave some to train on")
+        raise InputError("they have all clips; leave some to train on", where=HELD_OUT)
     return {part: ids for part, ids in parts.items() if ids}, notes(parts, classes, known, rule)
 
 
@@ -131,29 +125,54 @@ def notes(parts: dict[str, list[str]], left: dict[str, list[str]], known: set[st
         for part, share in rule.shares.items()
         if share
     ]
-    found = [f"split {SPLIT}: {'; '.join(rules) or 'all clips train'}"]
+    lines = [f"split {SPLIT}: {'; '.join(rules) or 'all clips train'}"]
     held_out = {*parts["validation"], *parts["test"]}
     if any(rule.shares.values()) and len(known) > 1:
-        found.append(
+        lines.append(
             f"split {SPLIT}: the same subjects train and test, which flatters; --test-subjects holds subjects back "
             f"({len(known)} there)"
         )
     if any(rule.shares.values()) and (single := [name for name, ids in left.items() if len(ids) == 1 and held_out]):
-        found.append(f"split {SPLIT}: classes with one clip left to train: {', '.join(sorted(single))}")
-    return found
+        lines.append(f"split {SPLIT}: classes with one clip left to train: {', '.join(sorted(single))}")
+    return lines
 
 
-def with_split(source: Source, rule: Division) -> Source:
-    """The source with its recordings divided when all are read: the split and notes on it are entered then."""
+def asked(args: Namespace) -> bool:
+    """Whether an option says how to divide."""
+    options = [getattr(args, f"{part}_{kind}") for part in PARTS[1:] for kind in ("subjects", "share")]
+    return any(option not in (None, []) for option in options)
 
-    def recordings(given: Iterator[Recording]) -> Iterator[Recording]:
+
+def split_of(parts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """A split of (part, id), less the parts of which there is none.
+
+    >>> split_of([("test", "a"), ("train", "b"), ("test", "c")])
+    {'train': ['b'], 'test': ['a', 'c']}
+    """
+    split: dict[str, list[str]] = {part: [] for part in PARTS}
+    for part, id in parts:
+        split[part].append(id)
+    return {part: ids for part, ids in split.items() if ids}
+
+
+def with_splits(source: Source, args: Namespace, own: dict[str, dict[str, list[str]]]) -> Source:
+    """The source with its own splits; or, if there is none or an option asks for it, with `SPLIT` by the options.
+
+    The recordings are divided when all are read: the split and notes on it are entered then.
+    """
+    if own and not asked(args):
+        source.splits = own
+        return source
+    rule = division(args)
+
+    def recordings(undivided: Iterator[Recording]) -> Iterator[Recording]:
         clips = []
-        for recording in given:
+        for recording in undivided:
             clips.append(Clip(recording.id, recording.subject, recording.action))
             yield recording
         if clips:
-            source.splits[SPLIT], found = divided(clips, rule)
-            source.notes += found
+            source.splits[SPLIT], lines = divided(clips, rule)
+            source.notes += lines
 
     source.recordings = recordings(source.recordings)
     return source

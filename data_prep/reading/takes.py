@@ -1,7 +1,7 @@
 """Motion-capture takes: which files there are, whose they are, and their joints in metres with z up."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.checks.anatomy import check_finite
+from data_prep.reading.files import find_files, listed
 from data_prep.reading.rigs import RigMapping, array_mapping, check_mapped, find_mapping
 from stgraph.errors import InputError
 from stgraph.formats.amc import bone_ends, read_amc, read_asf
@@ -93,7 +94,7 @@ class Take:
 
 
 def find_takes(
-    paths: Iterable[Path], names: str = "", rate: float = 0, actions: Mapping[str, str] | None = None
+    paths: Sequence[Path], names: str = "", rate: float = 0, actions: Mapping[str, str] | None = None
 ) -> list[Take]:
     """Takes in files and folders, sorted by file.
 
@@ -111,18 +112,16 @@ def find_takes(
             same subject and name.
     """
     try:
-        patterns = [Naming(names, "", UNKNOWN_TERMS)] if names else NAMINGS
-        patterns = [(re.compile(naming.pattern), naming) for naming in patterns]
+        namings = (Naming(names, "", UNKNOWN_TERMS),) if names else NAMINGS
+        patterns = [(re.compile(naming.pattern), naming) for naming in namings]
     except re.error as error:
-        raise InputError(f"--names {names!r}: {error}; expected a regular expression") from error
-    # By what they are, as a path can be written in several ways.
-    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
+        raise InputError(str(error), where=f"--names {names!r}", expected="a regular expression") from error
+    files = _files(paths)
     named = [file.stem for file in files if file.suffix.lower() in ENDINGS and file.suffix.lower() != ".npz"]
     if names and not any(patterns[0][0].fullmatch(stem) for stem in named):
-        raise InputError(
-            f"--names {names!r}: fits no file's name (those of .npz files are not read, their arrays carry the names); "
-            + (f"the files are called {', '.join(named[:5])}" if named else "leave it out")
-        )
+        problem = "fits no file's name (those of .npz files are not read, their arrays carry the names)"
+        remedy = f"the files are called {', '.join(named[:5])}" if named else "leave it out"
+        raise InputError(problem, where=f"--names {names!r}", remedy=remedy)
     skeletons = [file for file in files if file.suffix.lower() == ".asf"]
     takes: list[Take] = []
     for file in files:
@@ -133,39 +132,37 @@ def find_takes(
         if file.suffix.lower() == ".amc":
             takes[-1] = replace(takes[-1], asf=_skeleton_of(file, skeletons))
     if not takes:
-        raise InputError(f"{', '.join(map(str, paths))}: no {', '.join(ENDINGS)} files; name files or folders of them")
+        raise InputError(f"no {', '.join(ENDINGS)} files; name files or folders of them", where=listed(paths))
     seen: dict[tuple[str, str], Take] = {}
     for take in takes:
         if (other := seen.setdefault((take.subject, take.name), take)) is not take:
-            raise InputError(
-                f"{take.where} and {other.where} would both be {take.subject}/{take.name}; "
-                "prepare them apart, rename one, or tell them apart by `--names`"
-            )
+            problem = f"{take.where} and {other.where} would both be {take.subject}/{take.name}"
+            raise InputError(problem, remedy="prepare them apart, rename one, or tell them apart by `--names`")
     return takes
 
 
-def _files(path: Path) -> list[Path]:
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Files of motion and skeletons, also the skeletons beside a motion that is named alone."""
     known = (*ENDINGS, ".asf")
-    if path.is_dir():
-        return [file for file in path.rglob("*") if file.suffix.lower() in known]
-    if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; check the path")
-    if path.suffix.lower() not in known:
-        raise InputError(f"{path}: ending {path.suffix!r}; expected one of {', '.join(known)}")
-    # A motion that is named alone finds its skeleton in its folder.
-    return [path, *(file for file in path.parent.iterdir() if file.suffix.lower() == ".asf")]
+    named = [path for path in paths if path.is_file()]
+    if wrong := [path for path in named if path.suffix.lower() not in known]:
+        raise InputError(where=wrong[0], found=f"ending {wrong[0].suffix!r}", expected=f"one of {', '.join(known)}")
+    beside = [file for path in named for file in path.parent.iterdir() if file.suffix.lower() == ".asf"]
+    pattern = rf"(?i).*({'|'.join(map(re.escape, known))})"
+    return sorted(find_files([*paths, *beside], pattern, f"{', '.join(ENDINGS)} files or folders of them"))
 
 
 def _array_take(path: Path, key: str, rate: float) -> Take:
     subject, _, rest = key.partition("/")
     action, _, number = rest.rpartition(" ")
     if not subject or not rest:
-        raise InputError(f'{path}, key {key!r}: expected "SUBJECT/ACTION TAKE", such as "S1/walk 02"; rename the array')
+        expected = '"SUBJECT/ACTION TAKE", such as "S1/walk 02"'
+        raise InputError(where=f"{path}, key {key!r}", expected=expected, remedy="rename the array")
     if not action or not number[:1].isdigit():
         action, number = rest, ""
     known = [naming for naming in NAMINGS if naming.archive and path.stem.lower().startswith(naming.archive)]
     naming = known[0] if known else Naming("", path.name, UNKNOWN_TERMS)
-    return Take(path, subject, action, number, rate or 50.0, naming.dataset, naming.terms, key)
+    return Take(path, subject, action, number, rate or 50.0, dataset=naming.dataset, terms=naming.terms, key=key)
 
 
 def _named_take(
@@ -174,12 +171,11 @@ def _named_take(
     stem = path.stem
     patterns = [*patterns, (ANY_NAME, Naming("", "", UNKNOWN_TERMS))]
     match, naming = next((match, naming) for pattern, naming in patterns if (match := pattern.fullmatch(stem)))
-    found = {key: value for key, value in match.groupdict().items() if value}
-    subject = f"S{found['subject'].removeprefix('S')}" if "subject" in found else path.resolve().parent.name
-    action = actions.get(stem) or found.get("action") or UNNAMED
-    own_rate = _rate(found.get("rate", "120"), path) if path.suffix.lower() == ".amc" else 0.0
-    number = found.get("take") or ""
-    return Take(path, subject, action, number, rate or own_rate, naming.dataset, naming.terms)
+    groups = {key: value for key, value in match.groupdict().items() if value}
+    subject = f"S{groups['subject'].removeprefix('S')}" if "subject" in groups else path.resolve().parent.name
+    action, number = actions.get(stem) or groups.get("action", UNNAMED), groups.get("take", "")
+    own_rate = _rate(groups.get("rate", "120"), path) if path.suffix.lower() == ".amc" else 0.0
+    return Take(path, subject, action, number, rate or own_rate, dataset=naming.dataset, terms=naming.terms)
 
 
 def _rate(text: str, path: Path) -> float:
@@ -189,26 +185,21 @@ def _rate(text: str, path: Path) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate <= FASTEST:
-        raise InputError(
-            f"{path}: its name gives {text!r} as frames per second; expected a number above 0 and up to {FASTEST:g}; "
-            "rename the file or give another `--names`"
-        )
+        problem = f"its name gives {text!r} as frames per second"
+        expected, remedy = f"a number above 0 and up to {FASTEST:g}", "rename the file or give another `--names`"
+        raise InputError(problem, where=path, expected=expected, remedy=remedy)
     return rate
 
 
 def _skeleton_of(path: Path, skeletons: Sequence[Path]) -> Path:
     """The ASF beside an AMC whose name its name begins with, up to a full word: 03.asf for 03_01.amc."""
-    fitting = [
-        asf
-        for asf in skeletons
-        if asf.parent == path.parent and re.match(re.escape(asf.stem) + r"(?![A-Za-z0-9])", path.stem)
-    ]
+    beside = [asf for asf in skeletons if asf.parent == path.parent]
+    fitting = [asf for asf in beside if re.match(re.escape(asf.stem) + r"(?![A-Za-z0-9])", path.stem)]
     if not fitting:
-        beside = ", ".join(asf.name for asf in skeletons if asf.parent == path.parent) or "none"
+        names = ", ".join(asf.name for asf in beside) or "none"
         wanted = path.with_name(path.stem.rpartition("_")[0] or path.stem).with_suffix(".asf")
-        raise InputError(
-            f"{path}: no ASF file whose name its name begins with (beside it: {beside}); put its skeleton at {wanted}"
-        )
+        problem = f"no ASF file whose name its name begins with (beside it: {names})"
+        raise InputError(problem, where=path, remedy=f"put its skeleton at {wanted}")
     return max(fitting, key=lambda asf: len(asf.stem))
 
 
@@ -232,7 +223,7 @@ class Motion:
 def read_take(
     take: Take, mapping: RigMapping | None = None, unit: float | None = None, up: str | None = None
 ) -> Motion:
-    """Read a take and map it to H36M17 by names. What is not given is as the mapping, else the kind of file, has it.
+    """Read a take and map it to H36M17 by names; the unit and the axis up are the mapping's or the format's by default.
 
     The first frame is left out where the mapping says so, and in a BVH file whose first frame is its rest pose.
 
@@ -241,7 +232,7 @@ def read_take(
     """
     kind = take.path.suffix.lower()
     rate, skipped, file_unit = take.rate, 0, UNIT.get(kind, 1.0)
-    if kind == ".amc":
+    if take.asf:
         asf = read_asf(take.asf)
         names, positions, file_unit = asf.names, bone_ends(asf, read_amc(take.path, asf)), asf.metres
     elif kind == ".bvh":
@@ -252,18 +243,15 @@ def read_take(
         mapping = mapping or array_mapping(positions.shape[1], take.where)
         names = mapping.order
         if len(names) != positions.shape[1]:
-            raise InputError(
-                f"{take.where}: {positions.shape[1]} joints, but mapping {mapping.name} has {len(names)} in `order`; "
-                "correct the mapping file"
-            )
+            problem = f"{positions.shape[1]} joints, but mapping {mapping.name} has {len(names)} in `order`"
+            raise InputError(problem, where=take.where, remedy="correct the mapping file")
     mapping = mapping or find_mapping(names, take.where)
     check_finite(positions, names, take.where)
     skipped = max(skipped, mapping.skip_frames)
     if skipped >= len(positions):
-        raise InputError(
-            f"{take.where}: {len(positions)} frames, of which the first {skipped} are no motion by mapping "
-            f"{mapping.name} and the kind of file; leave the file out, or correct `skip_frames` in the mapping file"
-        )
+        problem = f"{len(positions)} frames, of which the first {skipped} are no motion by mapping {mapping.name}"
+        remedy = "leave the file out, or correct `skip_frames` in the mapping file"
+        raise InputError(problem, where=take.where, remedy=remedy)
     metres = unit or mapping.unit or file_unit
     pose = metres * mapping.apply(positions[skipped:], names, take.where)
     if (up or mapping.up or UP[kind]) == "y":
@@ -274,8 +262,8 @@ def read_take(
 
 def _read_array(take: Take) -> Float[np.ndarray, "t rig 3"]:
     positions = load_npz(take.path, [take.key])[take.key]
-    shape = positions.shape if isinstance(positions, np.ndarray) else ()
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or positions.dtype.kind not in "fiu":
-        found = f"{positions.dtype} {shape}" if isinstance(positions, np.ndarray) else type(positions).__name__
-        raise InputError(f"{take.where}: {found}; expected a plain array of numbers of shape (frame, joint, 3)")
+    array = isinstance(positions, np.ndarray)
+    if not array or positions.shape[2:] != (3,) or not positions.size or positions.dtype.kind not in "fiu":
+        problem = f"{positions.dtype} {positions.shape}" if array else type(positions).__name__
+        raise InputError(problem, where=take.where, expected="a plain array of numbers of shape (frame, joint, 3)")
     return positions.astype(np.float64)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
@@ -21,7 +22,7 @@ from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
-# Told apart by the colour-blind, too.
+# Distinguishable for the colour-blind, too.
 LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
 GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
 SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
@@ -49,8 +50,8 @@ class PosePanel:
 
     Attributes:
         pose: metres, camera axes (x right, y down, z forward).
-        rotation: the camera's quaternion w x y z, camera to world (z up), which tells where up is; without it, up is
-            where the image's top is.
+        rotation: the camera's quaternion w x y z, camera to world (z up), which gives the direction up; without it, up
+            is the image's top.
         path: where the root is, metres in camera axes. The person is drawn in one place and the floor moves
             underneath; without a path, the person moves over the floor as `pose` says.
         error: of every frame, mm, written into the picture.
@@ -104,7 +105,25 @@ def floor_lines(height: float, centre: Float[np.ndarray, "2"]) -> Float[np.ndarr
     return np.array(lines)
 
 
-# Drawing --------------------------------------------------------------------------------------------------------------
+def seen(pose: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... 2"]:
+    """x and y, NaN where the confidence is 0."""
+    return pose if pose.shape[-1] == 2 else np.where(pose[..., 2:] > 0, pose[..., :2], np.nan)
+
+
+def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest coordinates. Raises InputError where there is nothing to show."""
+    points = points.reshape(-1, points.shape[-1])
+    points = points[np.isfinite(points).all(-1)]
+    if not len(points):
+        raise InputError(
+            "no joint of the clip is finite and seen",
+            where=f"panel {title!r}",
+            remedy="choose another recording or start",
+        )
+    return points.min(0), points.max(0)
+
+
+# Bones ----------------------------------------------------------------------------------------------------------------
 
 
 def bone_colours(skeleton: Skeleton) -> list[str]:
@@ -125,64 +144,54 @@ def segments(points: Float[np.ndarray, "*p j 2"], skeleton: Skeleton) -> Float[n
     return np.stack([points[..., parent, :], points[..., joint, :]], axis=-2)
 
 
+def depth_order(screen: Float[np.ndarray, "*p j 3"], skeleton: Skeleton) -> Int[np.ndarray, " line"]:
+    """The bones of all people from far to near."""
+    joint, parent = bone_ends(skeleton)
+    return np.argsort(-(screen[..., joint, 2] + screen[..., parent, 2]).ravel(), kind="stable")
+
+
+def add_lines(axes: Axes, bones: Float[np.ndarray, "line 2 2"], colours: Sequence[str], width: float | int) -> None:
+    """Add still bones to axes, the last on top."""
+    axes.add_collection(LineCollection(list(bones), colors=colours, linewidths=width, capstyle="round"))
+
+
 def draw_pose2d(
-    axes: Axes,
-    pose: Float[np.ndarray, "j d"],
-    skeleton: Skeleton,
-    width: float = 2.5,
-    colour: str | None = None,
-) -> LineCollection:
+    axes: Axes, pose: Float[np.ndarray, "j d"], skeleton: Skeleton, width: float = 2.5, colour: str | None = None
+) -> None:
     """Draw joints in the image, x right and y down as in pixels; `axes` must have its y axis inverted.
 
     Args:
         pose: pixels x, y and, if given, confidence (0 = not drawn).
         colour: of all bones; by default each has that of its side.
     """
-    lines = LineCollection(segments(seen(pose), skeleton), colors=colour or bone_colours(skeleton), linewidths=width)
-    lines.set_capstyle("round")
-    axes.add_collection(lines)
-    return lines
+    colours = bone_colours(skeleton) if colour is None else [colour]
+    add_lines(axes, segments(seen(pose), skeleton), colours, width)
 
 
-def draw_pose3d(
-    axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, view: View | None = None, width: float = 2.5
-) -> LineCollection:
+def draw_pose3d(axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, view: View | None = None) -> None:
     """Draw joints in space, given as right, away and up in metres (see `upright`), nearest bones on top."""
     screen = on_screen(pose, view or View())
     order = depth_order(screen, skeleton)
-    colours = np.array(bone_colours(skeleton))[order]
-    lines = LineCollection(segments(screen[:, :2], skeleton)[order], colors=colours, linewidths=width)
-    lines.set_capstyle("round")
-    axes.add_collection(lines)
-    return lines
+    colours = [bone_colours(skeleton)[bone] for bone in order]
+    add_lines(axes, segments(screen[:, :2], skeleton)[order], colours, 2.5)
 
 
-def depth_order(screen: Float[np.ndarray, "j 3"], skeleton: Skeleton) -> np.ndarray:
-    """Bones from far to near."""
-    joint, parent = bone_ends(skeleton)
-    return np.argsort(-(screen[joint, 2] + screen[parent, 2]), kind="stable")
-
-
-def seen(pose: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... 2"]:
-    """x and y, NaN where the confidence is 0."""
-    return pose if pose.shape[-1] == 2 else np.where(pose[..., 2:] > 0, pose[..., :2], np.nan)
+# Animation ------------------------------------------------------------------------------------------------------------
 
 
 class _Stage:
     """One panel on the page: what is drawn once, and the lines that move."""
 
-    def __init__(self, axes: Axes, panel: Panel, skeleton: Skeleton, scale: float) -> None:
-        self.axes, self.panel, self.skeleton = axes, panel, skeleton
+    def __init__(self, axes: Axes, title: str, skeleton: Skeleton, scale: float) -> None:
+        self.axes, self.skeleton = axes, skeleton
         axes.set_axis_off()
-        axes.set_title(panel.title, fontsize=10 * scale, pad=4 * scale)
+        axes.set_title(title, fontsize=10 * scale, pad=4 * scale)
         self.colours = np.array(bone_colours(skeleton))
-        self.back = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
+        self.floor = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
         self.lines = LineCollection([], linewidths=2.8 * scale, capstyle="round", joinstyle="round")
         self.text = axes.text(0.5, 0.005, "", transform=axes.transAxes, fontsize=10 * scale, ha="center", va="bottom")
-        self.moving = [self.back, self.lines, self.text]
-        for artist in self.moving:
-            artist.set_animated(True)
-        for lines in self.moving[:2]:
+        self.moving: Sequence[Artist] = [self.floor, self.lines, self.text]
+        for lines in (self.floor, self.lines):
             axes.add_collection(lines, autolim=False)
 
     def fit(self, low: np.ndarray, high: np.ndarray) -> None:
@@ -196,9 +205,9 @@ class _Stage:
 
 class _ImageStage(_Stage):
     def __init__(self, axes: Axes, panel: ImagePanel, skeleton: Skeleton, scale: float) -> None:
-        super().__init__(axes, panel, skeleton, scale)
+        super().__init__(axes, panel.title, skeleton, scale)
         self.points = seen(panel.pose)
-        self.lines.set_color(self.colours)
+        self.lines.set_color(self.colours.tolist())
         low, high = bounds(self.points, panel.title)
         margin = 0.08 * (high - low).max()
         self.fit(low - margin, high + margin)
@@ -208,16 +217,16 @@ class _ImageStage(_Stage):
 
     def update(self, frame: int) -> None:
         """Set the moving lines to a frame."""
-        self.lines.set_segments(segments(self.points[frame], self.skeleton))
+        self.lines.set_segments(list(segments(self.points[frame], self.skeleton)))
 
 
 class _PoseStage(_Stage):
-    floor: float = 0.0  # its height, metres; set for all panels together
+    floor_height: float = 0.0  # metres; set for all panels together
 
     def __init__(self, axes: Axes, panel: PosePanel, skeleton: Skeleton, scale: float, view: View) -> None:
-        super().__init__(axes, panel, skeleton, scale)
+        super().__init__(axes, panel.title, skeleton, scale)
         bounds(panel.pose, panel.title)
-        self.view = view
+        self.panel, self.view = panel, view
         self.pose = upright(panel.pose, panel.rotation)
         if panel.path is None:  # the floor lies around the middle of the path
             self.path = np.zeros((len(panel.pose), 3))
@@ -235,22 +244,14 @@ class _PoseStage(_Stage):
 
     def update(self, frame: int) -> None:
         """Set the moving lines, the floor and the error to a frame."""
-        self.back.set_segments(on_screen(floor_lines(self.floor, self.path[frame, :2]), self.view)[..., :2])
+        floor = on_screen(floor_lines(self.floor_height, self.path[frame, :2]), self.view)
+        self.floor.set_segments(list(floor[..., :2]))
         screen = on_screen(self.pose[frame], self.view)
         order = depth_order(screen, self.skeleton)
-        self.lines.set_segments(segments(screen[:, :2], self.skeleton)[order])
-        self.lines.set_color(self.colours[order])
+        self.lines.set_segments(list(segments(screen[:, :2], self.skeleton)[order]))
+        self.lines.set_color(self.colours[order].tolist())
         if self.panel.error is not None:
             self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
-
-
-def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest coordinates. Raises InputError where there is nothing to show."""
-    points = points.reshape(-1, points.shape[-1])
-    points = points[np.isfinite(points).all(-1)]
-    if not len(points):
-        raise InputError(f"panel {title!r}: no joint of the clip is finite and seen; choose another recording or start")
-    return points.min(0), points.max(0)
 
 
 def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
@@ -293,12 +294,12 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
     if not stages:
         return
     floor = float(bounds(stages[0].pose, stages[0].panel.title)[0][2])
-    boxes = [stage.box(floor) for stage in stages]
-    low, high = np.min([low for low, _ in boxes], axis=0), np.max([high for _, high in boxes], axis=0)
+    boxes = np.array([stage.box(floor) for stage in stages])
+    low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
     # Room below for the error, which is written there.
     low[1] -= 0.09 * (high - low)[1]
     for stage in stages:
-        stage.floor = floor
+        stage.floor_height = floor
         stage.fit(low - 0.04, high + 0.04)
 
 
@@ -306,13 +307,14 @@ def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, i
     """Raises InputError for panels that do not go together."""
     shapes = {panel.title: panel.pose.shape for panel in panels}
     if len({shape[:2] for shape in shapes.values()}) != 1 or next(iter(shapes.values()))[1] != len(skeleton):
-        raise InputError(f"panels {shapes}: expected the same frames of the {len(skeleton)} joints of {skeleton.name}")
+        expected = f"the same frames of the {len(skeleton)} joints of {skeleton.name}"
+        raise InputError(where=f"panels {shapes}", expected=expected)
     if not all(shape[0] for shape in shapes.values()):
-        raise InputError(f"panels {', '.join(shapes)}: no frames to draw; choose an earlier start or a longer clip")
+        remedy = "choose an earlier start or a longer clip"
+        raise InputError("no frames to draw", where=f"panels {', '.join(shapes)}", remedy=remedy)
     if size[0] < 100 * len(panels) or size[1] < 100 or max(size) > 8192:
-        raise InputError(
-            f"size {size[0]} x {size[1]}: expected at least {100 * len(panels)} x 100 pixels and at most 8192 a side"
-        )
+        expected = f"at least {100 * len(panels)} x 100 pixels and at most 8192 a side"
+        raise InputError(where=f"size {size[0]} x {size[1]}", expected=expected)
 
 
 def animate(panels: Sequence[Panel], skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:

@@ -1,11 +1,11 @@
-"""Plots of what a recogniser confuses, and of the joints by which it tells classes apart."""
+"""Plots of confusion matrices, and of what each joint contributes to the classes."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure, SubFigure
@@ -14,14 +14,14 @@ from matplotlib.image import AxesImage
 # Classes up to which there is room for counts in the cells, for two matrices on a page, and for names at the axes.
 MOST_COUNTS, MOST_SIDE_BY_SIDE, MOST_NAMES = 12, 25, 60
 LONGEST = 34  # letters of a class's name that are shown
-RECALL, MEAN, WORDS = "#a9c6e3", "#d1495b", "0.3"
+RECALL, MEAN, TEXT = "#a9c6e3", "#d1495b", "0.3"
 # Inches: a matrix with more classes than are named, a letter of a name, a confused pair in two lines.
 WIDE, LETTER, PAIR = 8.6, 0.072, 0.34
 Counts = Int[np.ndarray, "n n"]
 
 
 def plot_confusion(
-    parts: Mapping[str, Counts], classes: Sequence[str], title: str, subtitle: str = ""
+    matrices: Mapping[str, Counts], classes: Sequence[str], title: str, subtitle: str = ""
 ) -> Figure | None:
     """Confusion matrices with the recall of every class; None where nothing was counted.
 
@@ -30,24 +30,24 @@ def plot_confusion(
     are listed. Classes that do not occur, neither true nor recognised, have no row and no column.
 
     Args:
-        parts: what was counted ("frames", "recordings") -> counts (true class, recognised class). They stand side by
-            side while they are small; of large ones, the last is drawn.
+        matrices: what was counted ("frames", "recordings") -> counts (true class, recognised class). They stand side
+            by side while they are small; of large ones, the last is drawn.
         classes: names, in the matrices' order.
     """
-    parts = {name: counts for name, counts in parts.items() if counts.sum()}
-    if not parts:
+    matrices = {name: counts for name, counts in matrices.items() if counts.sum()}
+    if not matrices:
         return None
-    kept = {name: np.flatnonzero(counts.sum(0) + counts.sum(1)) for name, counts in parts.items()}
+    kept = {name: np.flatnonzero(counts.sum(0) + counts.sum(1)).tolist() for name, counts in matrices.items()}
     large = max(map(len, kept.values())) > MOST_SIDE_BY_SIDE
-    drawn = list(parts)[-1:] if large else list(parts)
+    drawn = list(matrices)[-1:] if large else list(matrices)
     sides = [_side(len(kept[name])) for name in drawn]
-    words = max(_width(classes[number]) for name in drawn for number in kept[name])
-    at_axes = words if max(sides) < WIDE else 0.4
-    widths = [side + at_axes + 2.9 + large * (words + 1.4) for side in sides]
+    longest = max(_width(classes[number]) for name in drawn for number in kept[name])
+    at_axes = longest if max(sides) < WIDE else 0.4
+    widths = [side + at_axes + 2.9 + large * (longest + 1.4) for side in sides]
     figure = _page(sum(widths), max(sides) + at_axes + 1.6, title, subtitle)
     pages = figure.subfigures(1, len(drawn), squeeze=False, width_ratios=widths)[0]
     for page, name in zip(pages, drawn, strict=True):
-        _confusion(page, parts[name], classes, kept[name], name)
+        _confusion(page, matrices[name], classes, kept[name], name)
     return figure
 
 
@@ -67,24 +67,24 @@ def _side(count: int) -> float:
     return max(count * (0.46 if count <= MOST_COUNTS else 0.3 if count <= MOST_SIDE_BY_SIDE else 0.21), 2.2)
 
 
-def _confusion(page: SubFigure, counts: Counts, classes: Sequence[str], kept: Int[np.ndarray, " k"], what: str) -> None:
+def _confusion(page: SubFigure, counts: Counts, classes: Sequence[str], kept: list[int], counted: str) -> None:
     """The matrix of the classes that are kept, their recalls, and of many the most confused pairs."""
     counts, side, names = counts[np.ix_(kept, kept)], _side(len(kept)), [classes[number] for number in kept]
     pairs = [max(map(_width, names)) + 1.4] * (len(names) > MOST_SIDE_BY_SIDE)
     axes, bars, *lists = page.subplots(1, 2 + len(pairs), width_ratios=[side, 1.3, *pairs])
     total = counts.sum(1)
     share = np.where(total > 0, 100 * counts.T / np.maximum(total, 1), np.nan).T
-    # Rare confusions are told apart better than degrees of being right.
+    # The square root of the share: rare confusions differ more in colour than degrees of being right.
     image = _heat_map(axes, share, PowerNorm(0.5, 0, 100))
     _label(axes.yaxis, names, kept)
     _label(axes.xaxis, names, kept)
     axes.set(xlabel="recognised as", ylabel="true class")
     right = int(counts.trace())
     score = f"{right:,} of {total.sum():,} right, {100 * right / total.sum():.1f} %"
-    axes.set_title(f"{what}\n{score}", fontsize=9, loc="left", color=WORDS)
+    axes.set_title(f"{counted}\n{score}", fontsize=9, loc="left", color=TEXT)
     if len(names) <= MOST_NAMES:
-        told = counts > 0 if len(names) <= MOST_COUNTS else share >= 0.5
-        places = [(row, column) for row, column in np.argwhere(told).tolist()]
+        written = counts > 0 if len(names) <= MOST_COUNTS else share >= 0.5
+        places = [(row, column) for row, column in np.argwhere(written).tolist()]
         texts = {place: _cell(int(counts[place]), float(share[place]), len(names)) for place in places}
         _write(axes, image, texts, 7.5 if len(names) <= MOST_SIDE_BY_SIDE else 6.0)
     _recalls(bars, counts)
@@ -109,8 +109,8 @@ def _heat_map(axes: Axes, values: Float[np.ndarray, "row column"], norm: Normali
 
 
 def _write(axes: Axes, image: AxesImage, texts: Mapping[tuple[int, int], str], size: float) -> None:
-    """Words into cells (row, column), light on dark."""
-    level = image.norm(image.get_array())
+    """Texts into cells (row, column), light on dark."""
+    level = np.asarray(image.norm(np.ma.asarray(image.get_array())))
     for (row, column), text in texts.items():
         colour = "white" if level[row, column] > 0.62 else "0.2"
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour, linespacing=0.95)
@@ -125,14 +125,14 @@ def _scale(page: Figure | SubFigure, image: AxesImage, beside: Sequence[Axes], h
     return scale
 
 
-def _label(axis: Axis, names: Sequence[str], numbers: Int[np.ndarray, " k"]) -> None:
+def _label(axis: XAxis | YAxis, names: Sequence[str], numbers: Sequence[int]) -> None:
     """Names of the rows or columns; where they are too many, the numbers of some of them."""
     if len(names) > MOST_NAMES:
         step = next(step for step in (5, 10, 20, 50, 100, 1000) if len(names) <= 25 * step)
         axis.set_ticks(range(0, len(names), step), [str(number) for number in numbers[::step]], fontsize=8)
         return
     axis.set_ticks(range(len(names)), map(_short, names), fontsize=8 if len(names) <= MOST_SIDE_BY_SIDE else 7)
-    if axis.axis_name == "x":
+    if isinstance(axis, XAxis):
         turn = (90, "center") if len(names) > MOST_COUNTS else (45, "top")
         for label in axis.get_ticklabels():
             label.set(rotation=turn[0], va=turn[1], ha="right", rotation_mode="anchor")
@@ -168,19 +168,19 @@ def confused_pairs(counts: Counts) -> list[tuple[int, int]]:
     return [divmod(int(place), len(counts)) for place in order]
 
 
-def _pairs(axes: Axes, counts: Counts, names: Sequence[str], numbers: Int[np.ndarray, " k"], most: int) -> None:
-    """The most confused pairs in words, as many as there is room for."""
+def _pairs(axes: Axes, counts: Counts, names: Sequence[str], numbers: Sequence[int], most: int) -> None:
+    """The names of the most confused pairs, as many as there is room for."""
     axes.set_axis_off()
-    axes.set_title("most confused\ntrue → recognised as", fontsize=9, loc="left", color=WORDS)
-    called = [_short(name) for name in names]
+    axes.set_title("most confused\ntrue → recognised as", fontsize=9, loc="left", color=TEXT)
+    labels = [_short(name) for name in names]
     if len(names) > MOST_NAMES:
-        called = [f"{number} {name}" for number, name in zip(numbers, called, strict=True)]
+        labels = [f"{number} {label}" for number, label in zip(numbers, labels, strict=True)]
     style = {"transform": axes.transAxes, "fontsize": 8, "va": "center", "linespacing": 1.1}
-    for line, (true, found) in enumerate(confused_pairs(counts)[:most]):
+    for line, (true, recognised) in enumerate(confused_pairs(counts)[:most]):
         height = 1 - (line + 0.5) / most
-        axes.text(0, height, f"{called[true]}\n→ {called[found]}", **style)
-        share = f"{counts[true, found]:,} of {counts[true].sum():,}"
-        axes.text(1, height, share, ha="right", color=WORDS, **style)
+        axes.text(0, height, f"{labels[true]}\n→ {labels[recognised]}", **style)
+        share = f"{counts[true, recognised]:,} of {counts[true].sum():,}"
+        axes.text(1, height, share, ha="right", color=TEXT, **style)
 
 
 def plot_contributions(
@@ -199,10 +199,10 @@ def plot_contributions(
     known = np.isfinite(contributions).all(1)
     mean = contributions[known].mean(0, keepdims=True) if known.any() else np.full((1, len(joints)), np.nan)
     rows = len(classes)
-    words = max(map(_width, classes)) if rows <= MOST_NAMES else 0.4
+    longest = max(map(_width, classes)) if rows <= MOST_NAMES else 0.4
     side = WIDE if rows > MOST_NAMES else rows * (0.3 if rows <= MOST_SIDE_BY_SIDE else 0.21)
     below_axes = max(map(_width, joints))
-    figure = _page(0.34 * len(joints) + words + 1.4, side + below_axes + 1.5, title, subtitle)
+    figure = _page(0.34 * len(joints) + longest + 1.4, side + below_axes + 1.5, title, subtitle)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[side, 0.3])
     norm = Normalize(0, max(np.max(contributions[known], initial=0.0), 1e-9))
     for axes, values in ((above, contributions), (below, mean)):
@@ -210,7 +210,7 @@ def plot_contributions(
         if rows <= MOST_SIDE_BY_SIDE:
             texts = {place: f"{value:.2f}".lstrip("0") for place, value in np.ndenumerate(values) if np.isfinite(value)}
             _write(axes, image, texts, 7.5)
-    _label(above.yaxis, classes, np.arange(rows))
+    _label(above.yaxis, classes, range(rows))
     below.set_yticks([0], ["mean"], fontsize=8)
     below.set_xticks(range(len(joints)), joints, fontsize=8, rotation=90)
     above.tick_params(labelbottom=False)

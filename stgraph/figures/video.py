@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import imageio_ffmpeg
 import numpy as np
@@ -77,8 +78,15 @@ def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
         for count, frame in enumerate(drawn, start=1):  # noqa: B007 - counted to compare with what was written
             if writer is None:
                 size = (frame.shape[1], frame.shape[0])
-                options = {"codec": "libx264", "bitrate": f"{bitrate}k", "ffmpeg_log_level": "error"}
-                writer = imageio_ffmpeg.write_frames(str(path), size, fps=rate, macro_block_size=2, **options)
+                writer = imageio_ffmpeg.write_frames(
+                    str(path),
+                    size,
+                    fps=cast(int, rate),  # the library takes fractions, too
+                    macro_block_size=2,
+                    codec="libx264",
+                    bitrate=f"{bitrate}k",
+                    ffmpeg_log_level="error",
+                )
                 writer.send(None)
             writer.send(np.ascontiguousarray(frame))
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:

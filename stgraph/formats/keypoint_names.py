@@ -1,15 +1,15 @@
-"""Which skeleton's joints a list of keypoints' names is, as COCO and PoseTrack have it in `categories`."""
+"""The names of keypoints as COCO and PoseTrack have them in `categories`, and the skeleton that they are of."""
 
 import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from stgraph.errors import InputError
-from stgraph.formats.json_values import entry, refused, short
+from stgraph.formats.posetrack18 import Category
 from stgraph.skeleton import POSETRACK15, POSETRACK17, SKELETONS, Skeleton
 
 
@@ -27,7 +27,7 @@ def keypoint_name(joint: str) -> str:
 EARS = {keypoint_name(name) for name in POSETRACK17.names} - {keypoint_name(name) for name in POSETRACK15.names}
 
 
-def category(skeleton: Skeleton) -> dict[str, Any]:
+def category(skeleton: Skeleton) -> dict[str, object]:
     """The entry of `categories` for people of a skeleton: names of the joints, and its bones counted from 1.
 
     PoseTrack's joints are spelled as its files have them, others as the skeleton does.
@@ -37,72 +37,64 @@ def category(skeleton: Skeleton) -> dict[str, Any]:
     return {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(names), "skeleton": bones}
 
 
-def layout(categories: Any, path: Path) -> tuple[Skeleton, Int[np.ndarray, " j"], int]:
-    """Whose joints the keypoints of a file are.
+def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton, Int[np.ndarray, " j"], int]:
+    """The skeleton of a file's keypoints.
 
     Names that are PoseTrack's, with or without ears, are of POSETRACK15, and so are those of a file without categories.
     Other names are those of a known skeleton, in any order; else they and the pairs in `skeleton` make one.
 
     Args:
-        categories: what the file has under this key; the first entry is read.
+        categories: of the file; the first one is read.
         path: of the file, for messages.
 
     Returns:
         The skeleton, the place of each of its joints among the keypoints, and how many keypoints there are.
 
     Raises:
-        InputError: names that are no text or there twice, or unknown ones whose pairs make no tree.
+        InputError: no names, names that are there twice, or unknown ones whose pairs make no tree.
     """
     if not categories:
         return POSETRACK15, POSETRACK15.select_from(POSETRACK17), len(POSETRACK17)
-    where = "categories[0]"
-    first = categories[0] if isinstance(categories, list) else categories
-    names = entry(first, "keypoints", list, path, where)
-    if not names or not all(isinstance(name, str) for name in names) or len({*map(keypoint_name, names)}) < len(names):
-        expected = "a different name for each keypoint"
-        raise refused(path, f"{where}.keypoints", short(names), expected, "name the keypoints")
+    where, names = f"{path}: categories[0]", categories[0].keypoints
     spelled = [keypoint_name(name) for name in names]
+    if not names or len({*spelled}) < len(names):
+        found, expected = reprlib.repr(names), "a different name for each keypoint"
+        raise InputError(where=f"{where}.keypoints", found=found, expected=expected, remedy="name the keypoints")
     for skeleton in (POSETRACK15, *SKELETONS.values()):
         wanted = [keypoint_name(name) for name in skeleton.names]
         extra = EARS if skeleton == POSETRACK15 else set()
         if {*wanted} == {*spelled} - extra:
             return skeleton, np.array([spelled.index(name) for name in wanted]), len(names)
-    skeleton = tree_of(names, first.get("skeleton"), path, where)
-    return skeleton, np.arange(len(names)), len(names)
+    return skeleton_of(names, categories[0].skeleton or [], where), np.arange(len(names)), len(names)
 
 
-def tree_of(names: Sequence[str], pairs: Any, path: Path, where: str) -> Skeleton:
+def skeleton_of(names: Sequence[str], pairs: Sequence[tuple[int, int]], where: str) -> Skeleton:
     """The skeleton of named joints and the pairs of them, counted from 1, that are joined.
 
-    Its root is the joint that comes first in no pair where there is one alone, as in our files; else the first joint.
-    Left and right are told by the names.
+    Its root is the joint that comes first in no pair where there is exactly one, as in the files that this project
+    writes; else the first joint. Left and right are inferred from the names.
 
     Raises:
         InputError: the pairs make no tree.
     """
     numbers = range(1, len(names) + 1)
-    whole = isinstance(pairs, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(joint in numbers for joint in pair) for pair in pairs
-    )
-    expected = (
-        f"{len(names) - 1} pairs of numbers 1 to {len(names)} that make a tree, as the names are no known skeleton's"
-    )
-    remedy = f"mend the pairs, or name the joints as one of {', '.join(SKELETONS)}"
-    if not whole or len(pairs) != len(names) - 1:
-        raise refused(path, f"{where}.skeleton", short(pairs), expected, remedy)
     tops = [joint for joint in numbers if joint not in [pair[0] for pair in pairs]]
     root = tops[0] if len(tops) == 1 else 1
     parents, reached = {root: 0}, [root]
     for joint in reached:
         for pair in pairs:
-            if joint in pair:
-                other = int(sum(pair) - joint)
-                if other not in parents:
-                    parents[other] = joint
-                    reached.append(other)
-    if len(parents) < len(names):
-        apart = ", ".join(names[joint - 1] for joint in numbers if joint not in parents)
-        raise refused(path, f"{where}.skeleton", f"pairs that leave {apart} apart", expected, remedy)
+            other = sum(pair) - joint
+            if joint in pair and other in numbers and other not in parents:
+                parents[other] = joint
+                reached.append(other)
+    if len(pairs) != len(names) - 1 or len(parents) < len(names):
+        raise InputError(
+            where=f"{where}.skeleton",
+            found=reprlib.repr([*pairs]),
+            expected=f"{len(names) - 1} pairs of numbers 1 to {len(names)} that make a tree, as the names are no known "
+            "skeleton's",
+            remedy=f"correct the pairs, or name the joints as one of {', '.join(SKELETONS)}",
+        )
     spelled = [keypoint_name(name) for name in names]
     sides = [
         (index, spelled.index(name.replace("left_", "right_", 1)))
@@ -113,4 +105,4 @@ def tree_of(names: Sequence[str], pairs: Any, path: Path, where: str) -> Skeleto
     try:
         return Skeleton("keypoints", tuple(names), tuple(parents[joint] - 1 for joint in numbers), left, right)
     except InputError as error:
-        raise InputError(f"{path}: {where}: {error}") from error
+        raise InputError(str(error), where=where) from error

@@ -1,34 +1,47 @@
-"""PoseTrack's annotation files: people in the frames of a video.
+"""PoseTrack's annotation files, of people in the frames of a video: PoseTrack18 is read and written, PoseTrack17 read.
 
-PoseTrack18 has `images[] {id, frame_id, vid_id, file_name, nframes, is_labeled, ignore_regions_x, ignore_regions_y}`,
-`annotations[] {id, image_id, track_id, category_id, bbox, bbox_head, keypoints, scores}`, boxes as x, y, width, height,
-and `categories[] {keypoints, skeleton}`, the names of the joints and pairs of them counted from 1. Files of ours add
-what is known of `width`, `height` and `fps` to an image and of `score` and `marks` to an annotation; those of another
-skeleton than PoseTrack's have its joints' names and bones in `categories`. PoseTrack17 is read as well.
+Videos of another skeleton than PoseTrack's are written with its joints' names and bones in `categories`.
 """
 
 import json
-from collections import defaultdict
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
-from stgraph.formats.json_values import entry, load, refused, short, uncollected
+from stgraph.formats.json_files import garbage_kept, read_json, validated
 from stgraph.formats.keypoint_names import category, layout
-from stgraph.formats.posetrack17 import as_posetrack18
-from stgraph.formats.posetrack18 import Image, boxes, frames_and_people, image_of, marks_of, numbers_of, poses
+from stgraph.formats.posetrack17 import PoseTrack17, as_posetrack18
+from stgraph.formats.posetrack18 import (
+    PoseTrack18,
+    boxes,
+    frame_numbers,
+    ignored_regions,
+    image_indices,
+    marks_of,
+    poses,
+)
 from stgraph.skeleton import POSETRACK15, POSETRACK17, Skeleton
 
 EXPECTED = "annotations of PoseTrack18 (images, annotations, categories) or PoseTrack17 (annolist)"
 # Digits after the point that are written, of pixels and of confidences.
 PIXELS, CONFIDENCE = 4, 6
+HEAD_SIZE = 0.6  # head size over the diagonal of the head box, as the benchmark defines it
+
+
+class Mark(IntEnum):
+    """How a joint of a tracked person came about."""
+
+    ABSENT = 0
+    DETECTED = 1
+    MERGED = 2
+    PREDICTED = 3
 
 
 @dataclass
@@ -47,10 +60,10 @@ class Video:
         labelled: (t) whether the frame has labels; the others are not scored.
         ignore: for each frame polygons (v 2) in pixels within which nothing is scored.
         file_names, image_ids: (t) of the frames' images.
-        mark: (n j) how each joint came about, an index into `stgraph.tracking.tracker.MARKS`; None where nobody says.
-        fps: frames per second, None where nobody says.
-        size: width and height of the images in pixels, None where nobody says.
-        skeleton: whose joints they are.
+        mark: (n j) `Mark` of each joint; None where it is not known.
+        fps: frames per second, None where it is not known.
+        size: width and height of the images in pixels, None where it is not known.
+        skeleton: of the poses.
     """
 
     name: str
@@ -82,13 +95,14 @@ def video_files(path: Path) -> list[Path]:
         InputError: there is none.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; expected {EXPECTED}; check the path")
+        raise InputError("no such file or folder", where=path, expected=EXPECTED, remedy="check the path")
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    if not found:
-        raise InputError(f"{path}: no files in this folder; expected {EXPECTED}; give the folder that holds them")
-    return found
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    if not files:
+        remedy = "give the folder that holds them"
+        raise InputError("no files in this folder", where=path, expected=EXPECTED, remedy=remedy)
+    return files
 
 
 def read_videos(path: Path) -> list[Video]:
@@ -96,7 +110,7 @@ def read_videos(path: Path) -> list[Video]:
 
     A joint's confidence is its entry of `scores` where there are any (below 0 counts as 0), else 1 where the joint is
     annotated; at (0, 0, 0) it is not. A pose's score is `score`, else the mean confidence of its joints. Boxes that the
-    file does not tell are 0, identities -1, and frames are labelled unless it says otherwise. Coordinates are those of
+    file does not have are 0, identities -1, and frames are labelled unless it says otherwise. Coordinates are those of
     the file in double precision.
 
     Args:
@@ -110,94 +124,81 @@ def read_videos(path: Path) -> list[Video]:
 
 def videos_by_name(paths: Sequence[Path]) -> dict[str, tuple[Video, Path]]:
     """As `read_videos`, the videos of some files or folders, each with its file. Raises InputError as it does."""
-    found: dict[str, tuple[Video, Path]] = {}
+    videos: dict[str, tuple[Video, Path]] = {}
     for file in (file for path in paths for file in video_files(path)):
-        with uncollected():
-            videos = read_file(file)
-        for video in videos:
-            if video.name in found:
-                raise InputError(
-                    f"{file}: video {video.name!r} is in {found[video.name][1]} already; expected each video once; "
-                    "leave one of the files out"
-                )
-            found[video.name] = video, file
-    return found
+        with garbage_kept():
+            read = read_file(file)
+        for video in read:
+            if video.name in videos:
+                problem = f"video {video.name!r} is in {videos[video.name][1]} already"
+                remedy = "leave one of the files out"
+                raise InputError(problem, where=file, expected="each video once", remedy=remedy)
+            videos[video.name] = video, file
+    return videos
 
 
 def read_file(path: Path) -> list[Video]:
     """The videos of one file, in the order that they first appear in. Raises InputError for anything malformed."""
-    tree = load(path, EXPECTED)
+    tree = read_json(path, EXPECTED)
     if not isinstance(tree, dict) or not {"images", "annolist"} & {*tree}:
-        found = f"an object with the keys {', '.join(tree) or '-'}" if isinstance(tree, dict) else short(tree)
-        raise InputError(f"{path}: found {found}; expected {EXPECTED}; leave the file out")
-    places = None
+        found = f"an object with the keys {', '.join(tree) or '-'}" if isinstance(tree, dict) else reprlib.repr(tree)
+        raise InputError(where=path, found=found, expected=EXPECTED, remedy="leave the file out")
+    places: list[str] = []
     if "annolist" in tree:
-        tree, places = as_posetrack18(tree, path)
-    skeleton, order, count = layout(tree.get("categories"), path)
-    key = "images" if places is None else "annolist"
-    entries = entry(tree, "images", list, path)
-    if not entries:
-        raise refused(path, key, "an empty list", "the frames of a video", "leave the file out")
-    images = [image_of(image, f"{key}[{index}]", index, path) for index, image in enumerate(entries)]
-    numbers = numbers_of(images, path)
-    annotations = entry(tree, "annotations", list, path)
+        file, places = as_posetrack18(validated(PoseTrack17, tree, path), path)
+    else:
+        file = validated(PoseTrack18, tree, path)
+    images, annotations, key = file.images, file.annotations, f"{path}: {'annolist' if places else 'images'}"
 
-    def place(index: int) -> str:
-        return places[index] if places else f"annotations[{index}]"
+    def where(index: int, name: str) -> str:
+        return f"{path}: {places[index] if places else f'annotations[{index}]'}{name and f'.{name}'}"
 
-    frame, person = frames_and_people(annotations, numbers, path, place)
-    pose, score = poses(annotations, order, count, path, place)
-    box, head_box = (boxes(annotations, key, path, place) for key in ("bbox", "bbox_head"))
-    mark = marks_of(annotations, order, count, path, place)
-    of_video = defaultdict(list)
-    for number, image in enumerate(images):
-        of_video[image.video].append(number)
-    videos = []
-    for name, members in of_video.items():
-        members = sorted(members, key=lambda number: images[number].frame_id)
-        _check_frame_ids(members, images, path)
-        index = np.full(len(images), -1)
-        index[members] = np.arange(len(members))
-        rows = np.flatnonzero(index[frame] >= 0)
-        rows = rows[np.argsort(index[frame[rows]], kind="stable")]
-        there = [images[number] for number in members]
-        videos.append(
+    skeleton, order, count = layout(file.categories, path)
+    image = image_indices(images, annotations, path, where)
+    person = np.array([max(one.track_id, -1) for one in annotations], int)
+    pose, score = poses(annotations, order, count, where)
+    box, head_box = (boxes(annotations, name, where) for name in ("bbox", "bbox_head"))
+    mark = marks_of(annotations, order, count, where)
+    numbers = frame_numbers(images, key)
+    videos: dict[str, list[int]] = {}
+    for index, one in enumerate(images):
+        videos.setdefault(path.stem if one.vid_id is None else str(one.vid_id), []).append(index)
+    found = []
+    for name, members in videos.items():
+        members = sorted(members, key=numbers.__getitem__)
+        frame_of = np.full(len(images), -1)
+        frame_of[members] = np.arange(len(members))
+        rows = np.flatnonzero(frame_of[image] >= 0)
+        rows = rows[np.argsort(frame_of[image[rows]], kind="stable")]
+        frames = [images[member] for member in members]
+        about = {(one.fps, one.width, one.height) for one in frames}
+        if len(about) > 1:
+            different = " and ".join(map(str, sorted(about, key=str)[:2]))
+            expected, remedy = "the same in all of its images", "correct the images"
+            place = f"{path}: video {name}, (fps, width, height)"
+            raise InputError(where=place, found=different, expected=expected, remedy=remedy)
+        ((fps, width, height),) = about
+        found.append(
             Video(
                 name=name,
-                frame_ids=np.array([image.frame_id for image in there]),
-                frame=index[frame[rows]],
+                frame_ids=np.array([numbers[member] for member in members]),
+                frame=frame_of[image[rows]],
                 person=person[rows],
                 pose=pose[rows],
                 box=box[rows],
                 head_box=head_box[rows],
                 score=score[rows],
-                labelled=np.array([image.labelled for image in there]),
-                ignore=[image.ignore for image in there],
-                file_names=[image.file_name for image in there],
-                image_ids=[image.id for image in there],
+                labelled=np.array([one.is_labeled for one in frames]),
+                ignore=[ignored_regions(images[member], f"{key}[{member}]") for member in members],
+                file_names=[one.file_name for one in frames],
+                image_ids=[one.id for one in frames],
                 mark=None if mark is None else mark[rows],
-                fps=_one({image.fps for image in there}, "fps", name, path),
-                size=_one({image.size for image in there}, "width and height", name, path),
+                fps=fps,
+                size=None if width is None or height is None else (int(width), int(height)),
                 skeleton=skeleton,
             )
         )
-    return videos
-
-
-def _check_frame_ids(members: Sequence[int], images: Sequence[Image], path: Path) -> None:
-    for one, other in pairwise(members):
-        if images[one].frame_id == images[other].frame_id:
-            found = f"{images[one].frame_id}, which {images[one].place} of the same video has"
-            where = f"{images[other].place}.frame_id"
-            raise refused(path, where, found, "a number of its own", "number the frames of a video")
-
-
-def _one(values: set, what: str, video: str, path: Path) -> Any:
-    """What all frames of a video say. Raises InputError where they differ."""
-    if len(values) > 1:
-        found = " and ".join(map(str, sorted(values, key=str)[:2]))
-        raise refused(path, f"video {video}, {what}", found, "the same in all of its images", "mend the images")
-    return next(iter(values))
+    return found
 
 
 def write_video(video: Video, path: Path) -> None:
@@ -214,16 +215,17 @@ def write_video(video: Video, path: Path) -> None:
         InputError: numbers that are not finite.
         OSError: the file cannot be written.
     """
-    for what in ("pose", "box", "head_box", "score"):
-        wrong = np.argwhere(~np.isfinite(getattr(video, what)))
+    for name in ("pose", "box", "head_box", "score"):
+        wrong = np.argwhere(~np.isfinite(getattr(video, name)))
         if len(wrong):
-            frame = video.frame_ids[video.frame[wrong[0, 0]]]
             raise InputError(
-                f"{path}: video {video.name}, {what}: a value at frame {frame} is not finite; expected finite numbers; "
-                "give confidence 0 to a joint that is not there, and zeros for a box that is not known"
+                f"a value at frame {video.frame_ids[video.frame[wrong[0, 0]]]} is not finite",
+                where=f"{path}: video {video.name}, {name}",
+                expected="finite numbers",
+                remedy="give confidence 0 to a joint that is not there, and zeros for a box that is not known",
             )
     image_ids = [int(number) for number in video.image_ids or video.frame_ids]
-    with uncollected(), replaced(path) as temporary:
+    with garbage_kept(), replaced(path) as temporary:
         tree = {
             "images": _image_entries(video, image_ids),
             "annotations": _annotation_entries(video, image_ids),
@@ -239,9 +241,10 @@ def _stored(skeleton: Skeleton) -> tuple[Skeleton, Int[np.ndarray, " j"]]:
     return skeleton, np.arange(len(skeleton))
 
 
-def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, Any]]:
-    known = {} if video.size is None else dict(zip(("width", "height"), map(int, video.size), strict=True))
-    known |= {} if video.fps is None else {"fps": float(video.fps)}
+def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, object]]:
+    known: dict[str, float] = {} if video.fps is None else {"fps": float(video.fps)}
+    if video.size is not None:
+        known |= {"width": int(video.size[0]), "height": int(video.size[1])}
     entries = []
     for index, number in enumerate(video.frame_ids.tolist()):
         polygons = [np.round(np.asarray(polygon, float), PIXELS) for polygon in video.ignore[index]]
@@ -261,29 +264,29 @@ def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, Any
     return entries
 
 
-def _annotation_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, Any]]:
+def _annotation_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, object]]:
     stored, places = _stored(video.skeleton)
     pose = np.asarray(video.pose, float)
     there = pose[..., 2] > 0
     keypoints, scores, marks = (np.zeros((len(pose), len(stored), *rest)) for rest in ((3,), (), ()))
     keypoints[:, places] = np.concatenate([np.round(pose[..., :2], PIXELS), there[..., None]], axis=-1)
-    # A joint that is hardly there is not written as one that is not.
+    # A joint whose confidence would be rounded to 0 gets the smallest that is written.
     scores[:, places] = np.maximum(np.round(pose[..., 2], CONFIDENCE), there * 10.0**-CONFIDENCE)
     columns: dict[str, list] = {
         "keypoints": keypoints.reshape(len(pose), 3 * len(stored)).tolist(),
         "scores": scores.tolist(),
+        "score": np.round(np.asarray(video.score, float), CONFIDENCE).tolist(),
     }
-    columns["score"] = np.round(np.asarray(video.score, float), CONFIDENCE).tolist()
     if video.mark is not None:
         marks[:, places] = video.mark
         columns["marks"] = marks.astype(int).tolist()
     for key, box in (("bbox", video.box), ("bbox_head", video.head_box)):
         box = np.asarray(box, float)
         columns[key] = np.round(np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1), PIXELS).tolist()
-    entries, found = [], [0] * len(video)
+    entries, count = [], [0] * len(video)
     for row, (frame, person) in enumerate(zip(video.frame.tolist(), video.person.tolist(), strict=True)):
-        about = {"id": 100 * image_ids[frame] + found[frame], "image_id": image_ids[frame], "track_id": person}
-        found[frame] += 1
-        values = {key: values[row] for key, values in columns.items() if key[:4] != "bbox" or any(values[row])}
-        entries.append({**about, "category_id": 1, **values})
+        ids = {"id": 100 * image_ids[frame] + count[frame], "image_id": image_ids[frame], "track_id": person}
+        count[frame] += 1
+        values = {key: values[row] for key, values in columns.items() if not key.startswith("bbox") or any(values[row])}
+        entries.append({**ids, "category_id": 1, **values})
     return entries

@@ -1,158 +1,197 @@
-"""The entries of PoseTrack18's files, checked and as arrays. Everything malformed is an InputError that says where."""
+"""The schema of PoseTrack18's files, and their annotations as arrays.
+
+`images[] {id, frame_id, vid_id, file_name, nframes, is_labeled, ignore_regions_x, ignore_regions_y}`,
+`annotations[] {id, image_id, track_id, category_id, bbox, bbox_head, keypoints, scores}`, boxes as x, y, width, height,
+and `categories[] {keypoints, skeleton}`, the names of the joints and pairs of them counted from 1. Files that this
+project writes add `width`, `height` and `fps` to an image and `score` and `marks` to an annotation, as far as they are
+known.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from pydantic import BaseModel, BeforeValidator, Field
 
-from stgraph.formats.json_values import entry, finite, refused, short, table, whole
+from stgraph.errors import InputError
 
-# PoseTrack18's ids of images are the kind of video, six digits of the video and four of the frame, and so is frame_id.
+# An id of an image is one digit for the kind of video, six for the video and four for the frame; so may frame_id be.
 FIRST_ID, FRAMES = 10**10, 10**4
+MEANINGS = {
+    "keypoints": "x, y and visibility of each keypoint",
+    "scores": "one for each keypoint",
+    "marks": "one for each keypoint",
+    "bbox": "x, y, width and height",
+    "bbox_head": "x, y, width and height",
+}
+Where = Callable[[int, str], str]  # index of an annotation and a key in it -> the file and the place, for messages
+
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Numbers = Annotated[list[Number], Field(fail_fast=True)]
 
 
-@dataclass
-class Image:
-    """A frame as a file has it, the place in the file, and which video it is of."""
+class Image(BaseModel):
+    """A frame. Result files may leave `frame_id` out; ids like PoseTrack's contain it, others are numbered in order."""
 
-    place: str
-    video: str
-    frame_id: int
-    id: int
-    file_name: str
-    labelled: bool
-    ignore: list[Float[np.ndarray, "_ 2"]]
-    size: tuple[int, int] | None
-    fps: float | None
-
-
-def image_of(image: Any, where: str, index: int, path: Path) -> Image:
-    """An entry of `images`. Raises InputError for anything in it that is malformed."""
-    if not isinstance(image, dict) or "id" not in image:
-        found = f"the keys {', '.join(image) or '-'}" if isinstance(image, dict) else short(image)
-        raise refused(path, where, found, "an object with id and frame_id", "give every image an id")
-    number = whole(image["id"], path, f"{where}.id")
-    # Result files may leave frame_id out; ids like PoseTrack's tell it, others the order.
-    frame = whole(image.get("frame_id", number if number >= FIRST_ID else index), path, f"{where}.frame_id")
-    if frame == number >= FIRST_ID:
-        frame %= FRAMES
-    if frame < 0:
-        raise refused(path, f"{where}.frame_id", str(frame), "a number from 0", "number the frames of a video")
-    xs, ys = (image.get(f"ignore_regions_{axis}") or [] for axis in "xy")
-    if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
-        found = f"{short(xs)} and {short(ys)}"
-        raise refused(path, f"{where}.ignore_regions", found, "as many lists of x as of y", "mend the lists")
-    size = tuple(image.get(key) for key in ("width", "height"))
-    fps = image.get("fps")
-    for key, value in (("width", size[0]), ("height", size[1]), ("fps", fps)):
-        if value is not None and not (finite(value) and value > 0):
-            raise refused(path, f"{where}.{key}", short(value), "a number above 0", "leave out what is not known")
-    return Image(
-        place=where,
-        video=str(image.get("vid_id", path.stem)),
-        frame_id=frame,
-        id=number,
-        file_name=entry({"file_name": "", **image}, "file_name", str, path, where),
-        labelled=bool(image.get("is_labeled", True)),
-        ignore=[polygon(x, y, path, f"{where}.ignore_regions", n) for n, (x, y) in enumerate(zip(xs, ys, strict=True))],
-        size=None if None in size else (int(size[0]), int(size[1])),
-        fps=None if fps is None else float(fps),
-    )
+    id: Whole
+    frame_id: Whole | None = None
+    vid_id: int | str | None = None
+    file_name: str = ""
+    is_labeled: bool = True
+    ignore_regions_x: list[Numbers] | None = None
+    ignore_regions_y: list[Numbers] | None = None
+    width: Positive | None = None
+    height: Positive | None = None
+    fps: Positive | None = None
 
 
-def polygon(x: Any, y: Any, path: Path, where: str, number: int) -> Float[np.ndarray, "v 2"]:
-    """The corners of an ignored region."""
-    width = len(x) if isinstance(x, list) else 0
-    return table([x, y], width, path, lambda axis: f"{where}_{'xy'[axis]}[{number}]", "as many x as y of corners").T
+class Annotation(BaseModel):
+    """A pose. `marks` says how each joint came about."""
+
+    image_id: Whole
+    track_id: Whole = -1
+    keypoints: Numbers | None = None
+    scores: Numbers | None = None
+    score: Number | None = None
+    bbox: Numbers | None = None
+    bbox_head: Numbers | None = None
+    marks: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(fail_fast=True)] | None = None
 
 
-def numbers_of(images: Sequence[Image], path: Path) -> dict[int, int]:
-    """Number of every image by its id. Raises InputError for an id that is there twice."""
-    numbers: dict[int, int] = {}
+class Category(BaseModel):
+    """The names of the keypoints, and the pairs of them that are joined, counted from 1."""
+
+    keypoints: list[str] = []
+    skeleton: list[tuple[int, int]] | None = None
+
+
+class PoseTrack18(BaseModel):
+    """A file."""
+
+    images: Annotated[list[Image], Field(fail_fast=True, min_length=1)]
+    annotations: Annotated[list[Annotation], Field(fail_fast=True)]
+    categories: Annotated[
+        list[Category] | None, BeforeValidator(lambda value: [value] if isinstance(value, dict) else value)
+    ] = None
+
+
+def frame_numbers(images: Sequence[Image], key: str) -> list[int]:
+    """Number of each image within its video. Raises InputError for a number below 0, or one twice in a video.
+
+    Args:
+        images: of a file.
+        key: what to call them in messages: "FILE: images".
+    """
+    numbers, first = [], {}
     for index, image in enumerate(images):
-        if image.id in numbers:
-            found = f"{image.id}, which {images[numbers[image.id]].place} has"
-            raise refused(path, f"{image.place}.id", found, "an id of its own", "give each image another id")
-        numbers[image.id] = index
+        number = image.frame_id
+        if number is None:
+            number = image.id if image.id >= FIRST_ID else index
+        if number == image.id >= FIRST_ID:
+            number %= FRAMES
+        where, remedy = f"{key}[{index}].frame_id", "number the frames of a video"
+        if number < 0:
+            raise InputError(where=where, found=str(number), expected="a number from 0", remedy=remedy)
+        if (other := first.setdefault((image.vid_id, number), index)) != index:
+            found = f"{number}, as {key.rpartition(': ')[2]}[{other}] of the same video has"
+            raise InputError(where=where, found=found, expected="a number of its own", remedy=remedy)
+        numbers.append(number)
     return numbers
 
 
-def frames_and_people(
-    annotations: Sequence[Any], numbers: dict[int, int], path: Path, place: Callable[[int], str]
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Each annotation's image and identity. Raises InputError for unknown images and identities twice in one frame."""
-    frame, person, seen = np.zeros(len(annotations), int), np.zeros(len(annotations), int), {}
+def ignored_regions(image: Image, where: str) -> list[Float[np.ndarray, "_ 2"]]:
+    """The polygons (v 2) of an image within which nothing is scored. Raises InputError where x and y do not pair."""
+    xs, ys = image.ignore_regions_x or [], image.ignore_regions_y or []
+    if [*map(len, xs)] != [*map(len, ys)]:
+        counts = " and ".join(str([*map(len, values)]) for values in (xs, ys))
+        expected, remedy = "as many x as y in as many regions", "correct the lists"
+        raise InputError(where=f"{where}.ignore_regions", found=f"{counts} corners", expected=expected, remedy=remedy)
+    return [np.array([x, y], float).T for x, y in zip(xs, ys, strict=True)]
+
+
+def image_indices(
+    images: Sequence[Image], annotations: Sequence[Annotation], path: Path, where: Where
+) -> Int[np.ndarray, " n"]:
+    """Index of each annotation's image.
+
+    Raises:
+        InputError: an id of two images or of none, or an identity twice in an image.
+    """
+    index_of: dict[int, int] = {}
+    for index, image in enumerate(images):
+        if (other := index_of.setdefault(image.id, index)) != index:
+            place, found = f"{path}: images[{index}].id", f"{image.id}, as images[{other}] has"
+            raise InputError(where=place, found=found, expected="an id of its own", remedy="give each image another")
+    people: dict[tuple[int, int], int] = {}
     for index, one in enumerate(annotations):
-        if not isinstance(one, dict) or "image_id" not in one:
-            found = f"the keys {', '.join(one) or '-'}" if isinstance(one, dict) else short(one)
-            raise refused(path, place(index), found, "an object with image_id and keypoints", "mend the annotation")
-        image = one["image_id"]
-        if type(image) is not int or image not in numbers:
-            image = whole(image, path, f"{place(index)}.image_id")
-        if image not in numbers:
-            remedy = "add the image, or leave the annotation out"
-            raise refused(path, f"{place(index)}.image_id", str(image), "the id of one of the images", remedy)
-        identity = max(whole(one.get("track_id", -1), path, f"{place(index)}.track_id"), -1)
-        frame[index], person[index] = numbers[image], identity
-        if identity >= 0 and seen.setdefault((image, identity), index) != index:
-            found = f"{identity}, which {place(seen[image, identity])} in the same frame has"
-            remedy = "give each person of a frame another, or -1 where it is not known"
-            raise refused(path, f"{place(index)}.track_id", found, "a person once in a frame", remedy)
-    return frame, person
+        if one.image_id not in index_of:
+            expected, remedy = "the id of one of the images", "add the image, or leave the annotation out"
+            raise InputError(where=where(index, "image_id"), found=str(one.image_id), expected=expected, remedy=remedy)
+        other = people.setdefault((one.image_id, one.track_id), index)
+        if one.track_id >= 0 and other != index:
+            raise InputError(
+                where=where(index, "track_id"),
+                found=f"{one.track_id}, as {where(other, '').rpartition(': ')[2]} in the same frame has",
+                expected="a person once in a frame",
+                remedy="give each person of a frame another identity, or -1 where it is not known",
+            )
+    return np.array([index_of[one.image_id] for one in annotations], int)
+
+
+def column(
+    annotations: Sequence[Annotation], key: str, width: int, where: Where, default: Sequence[float] | None = None
+) -> Float[np.ndarray, "n {width}"]:
+    """The lists under a key. Raises InputError for one of another length, or a missing one without a default."""
+    rows = [getattr(one, key) or default for one in annotations]
+    for index, row in enumerate(rows):
+        if row is None or len(row) != width:
+            found = "nothing" if row is None else f"{len(row)} numbers"
+            expected = f"{width} numbers, {MEANINGS[key]}"
+            raise InputError(where=where(index, key), found=found, expected=expected, remedy="correct the list")
+    return np.array(rows, float).reshape(len(rows), width)
 
 
 def poses(
-    annotations: Sequence[dict], order: Int[np.ndarray, " j"], count: int, path: Path, place: Callable[[int], str]
+    annotations: Sequence[Annotation], order: Int[np.ndarray, " j"], count: int, where: Where
 ) -> tuple[Float[np.ndarray, "n j 3"], Float[np.ndarray, " n"]]:
-    """Pixels x, y and confidence of the joints at `order` among the `count` of the file; and the poses' scores."""
-    boxed = [not one.get("keypoints") and bool(one.get("bbox") or one.get("bbox_head")) for one in annotations]
+    """Pixels x, y and confidence of the joints at `order` among the `count` of the file; and the poses' scores.
+
+    Raises:
+        InputError: an annotation without keypoints that has no box, or a list of another length.
+    """
     for index, one in enumerate(annotations):
-        if "keypoints" not in one and not boxed[index]:
-            found = f"the keys {', '.join(one)}"
-            raise refused(path, place(index), found, "keypoints, or a box at least", "leave the annotation out")
-    nothing = [0] * 3 * count
-    lists = [nothing if boxed[index] else one["keypoints"] for index, one in enumerate(annotations)]
-    meaning = f"x, y and visibility of each of {count} keypoints"
-    pose = table(lists, 3 * count, path, lambda index: f"{place(index)}.keypoints", meaning).reshape(-1, count, 3)
+        if one.keypoints is None and not one.bbox and not one.bbox_head:
+            expected, remedy = "keypoints, or a box at least", "leave the annotation out"
+            raise InputError(where=where(index, ""), found="neither", expected=expected, remedy=remedy)
+    # `or` admits an empty list of keypoints only beside a box; `column` refuses it elsewhere.
+    pose = column(annotations, "keypoints", 3 * count, where, [0.0] * 3 * count).reshape(-1, count, 3)
     confidence = (pose[..., 2] > 0).astype(float)
-    scored = [index for index, one in enumerate(annotations) if one.get("scores")]
-    scores = [annotations[index]["scores"] for index in scored]
-    meaning = f"one for each of {count} keypoints"
-    confidence[scored] = table(scores, count, path, lambda index: f"{place(scored[index])}.scores", meaning)
+    scored = [index for index, one in enumerate(annotations) if one.scores]
+    scores = column([annotations[index] for index in scored], "scores", count, lambda i, key: where(scored[i], key))
+    confidence[scored] = scores
     confidence[~pose.any(axis=-1)] = 0
     pose[..., 2] = np.maximum(confidence, 0)
     pose = pose[:, order]
-    there = pose[..., 2] > 0
-    score = pose[..., 2].sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    told = [index for index, one in enumerate(annotations) if one.get("score") is not None]
-    values = [[annotations[index]["score"]] for index in told]
-    score[told] = table(values, 1, path, lambda index: f"{place(told[index])}.score", "the pose's score")[:, 0]
-    return pose, score
+    mean = pose[..., 2].sum(axis=1) / np.maximum((pose[..., 2] > 0).sum(axis=1), 1)
+    given = np.array([one.score for one in annotations], float)  # NaN for None
+    return pose, np.where(np.isnan(given), mean, given)
 
 
-def boxes(annotations: Sequence[dict], key: str, path: Path, place: Callable[[int], str]) -> Float[np.ndarray, "n 4"]:
+def boxes(annotations: Sequence[Annotation], key: str, where: Where) -> Float[np.ndarray, "n 4"]:
     """Left, top, right, bottom; zeros where there is no box."""
-    lists = [one.get(key) or [0, 0, 0, 0] for one in annotations]
-    box = table(lists, 4, path, lambda index: f"{place(index)}.{key}", "x, y, width and height of a box")
+    box = column(annotations, key, 4, where, [0.0] * 4)
     box[:, 2:] += box[:, :2]
     return box
 
 
 def marks_of(
-    annotations: Sequence[dict], order: Int[np.ndarray, " j"], count: int, path: Path, place: Callable[[int], str]
+    annotations: Sequence[Annotation], order: Int[np.ndarray, " j"], count: int, where: Where
 ) -> UInt8[np.ndarray, "n j"] | None:
-    """How each joint came about, if the annotations say so. Raises InputError where some do not."""
-    if not any("marks" in one for one in annotations):
+    """How each joint came about, if the annotations say so. Raises InputError where only some do."""
+    if all(one.marks is None for one in annotations):
         return None
-    lists = [one.get("marks") for one in annotations]
-    marks = table(lists, count, path, lambda index: f"{place(index)}.marks", f"one for each of {count} keypoints")
-    wrong = np.argwhere((marks < 0) | (marks > np.iinfo(np.uint8).max) | (marks % 1 != 0))
-    if len(wrong):
-        index, joint = wrong[0].tolist()
-        raise refused(
-            path, f"{place(index)}.marks[{joint}]", f"{marks[index, joint]:g}", "a whole number, 0 to 255", "mend it"
-        )
-    return marks[:, order].astype(np.uint8)
+    return column(annotations, "marks", count, where)[:, order].astype(np.uint8)

@@ -1,15 +1,21 @@
 """Model: the contract that every model keeps."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
+import torch
 from jaxtyping import Float
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.layers.blocks import Motion, in_full_precision
+from stgraph.models.layers.shapes import Motion
 from stgraph.skeleton import Skeleton
+
+# Settings that many models have.
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -17,16 +23,31 @@ class Published:
     """Checkpoints of a model's published implementation.
 
     Attributes:
-        family: what `convert` calls them.
+        family: their name for `convert`.
         mark: pattern that a name in their `state_dict` matches and none in another family's does.
         skeleton: whose joints they are for.
-        like: experiment that gives the settings which shapes do not tell.
+        like: experiment that gives the settings which cannot be inferred from shapes.
+        both_ways: whether `Model.to_published` gives our weights to the published implementation.
     """
 
     family: str
     mark: str
     skeleton: Skeleton
     like: str
+    both_ways: bool = False
+
+
+@dataclass(frozen=True)
+class Small:
+    """The smallest useful size of a model: what the contract test and the export test build of it.
+
+    Attributes:
+        frames: of a window or clip.
+        settings: keyword arguments of the constructor; dropout is zero.
+    """
+
+    frames: int
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
@@ -40,26 +61,56 @@ def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
     return name
 
 
-class Model(nn.Module):
-    """A body with heads: joints over time in, one output of each head for every frame that it predicts.
+def make_heads(
+    heads: dict[str, int], channels: int, pose: Callable[[int, int], nn.Module] | None = None
+) -> nn.ModuleDict:
+    """A head for each output: an affine map of each node, but for "pose" the module `pose(channels, outputs)`.
 
-    A subclass makes `heads` and defines `features`; its constructor's keyword-only arguments are its settings. Where
-    checkpoints of the published implementation exist, it sets `published` and has a static method
-    `from_published(state, joints)` that gives the settings that the shapes tell and the weights under its own names;
-    where those fix the length of a window, "data.frames" is among the settings. A model that can be given back to the
-    published implementation has a method `to_published()` that gives its weights under the published names.
+    Args:
+        heads: name -> channels of the output.
+        channels: of the features.
+        pose: what the pose gets instead of an affine map.
+    """
+    return nn.ModuleDict(
+        {
+            name: pose(channels, outputs) if pose and name == "pose" else nn.Conv2d(channels, outputs, 1)
+            for name, outputs in heads.items()
+        }
+    )
+
+
+def in_full_precision(head: nn.Module, x: Motion) -> Float[Tensor, "b d t _"]:
+    """A head's output without autocast: sixteen bits round metres to millimetres, and more far from zero."""
+    device = x.device.type
+    if not torch.is_autocast_enabled(device):
+        return head(x)
+    with torch.autocast(device, enabled=False):
+        return head(x.float())
+
+
+class Model(nn.Module):
+    """A body with heads: joints over time in, one output of each head for every predicted frame out.
+
+    A subclass registers itself in `MODELS`, sets `small`, makes `heads` and defines `features`. Its constructor takes
+    `skeleton`, `in_channels` and `heads`; the keyword-only arguments after them are its section of params.json.
+
+    Where checkpoints of a published implementation exist, it sets `published` and defines `from_published`, and with
+    `Published.both_ways` also `to_published`.
 
     Attributes:
+        small: settings for tests of the contract.
         serves: the kinds of output it gives, one of which a task needs: "frames" (of every frame), "clips" (classes
             of a whole clip), "tracks" (of the next frame, from a memory).
+        published: facts about checkpoints of the published implementation; None where there are none.
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
         stride: frames of the input that one step of the features stands for.
-        before, after: frames at the ends of a window that the model sees but predicts nothing for.
+        before, after: frames at the ends of a window that are input without being predicted.
         sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
             window of whatever length. Long recordings then go through in long pieces.
     """
 
+    small: ClassVar[Small]
     serves: ClassVar[tuple[str, ...]] = ("frames", "clips")
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
@@ -69,21 +120,38 @@ class Model(nn.Module):
     after: int = 0
     sliding: bool = False
 
-    @classmethod
-    def published_for(cls, state: dict[str, Tensor]) -> Published:
-        """What is known of a published checkpoint, where its weights tell more than its names do."""
-        return cls.published
-
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
         return []
 
-    def published_operations(self, frames: int) -> int | None:
-        """Operations of one sample of so many frames in the published network, however they are computed here.
+    @classmethod
+    def published_for(cls, state: dict[str, Tensor]) -> Published:
+        """Facts about a published checkpoint with these weights. `published` must be set."""
+        assert cls.published
+        return cls.published
 
-        A multiplication with its addition is two. None where the model is no published one; what is computed counts
-        then.
+    @staticmethod
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Settings inferred from a published `state_dict`, and its weights under our names, poses in metres.
+
+        Entries that do not belong to the network keep their published names. A setting of another section has the key
+        "SECTION.KEY", such as "data.frames" where the weights fix the length of a window.
+
+        Args:
+            state: published name -> weight.
+            joints: of the skeleton that it is for.
+        """
+        raise NotImplementedError
+
+    def to_published(self) -> dict[str, Tensor]:
+        """The `state_dict` that the published implementation reads."""
+        raise NotImplementedError
+
+    def published_operations(self, frames: int) -> int | None:
+        """Operations of the published network for one sample of so many frames, however they are computed here.
+
+        A multiplication with its addition counts as two. None where the model is no published one.
         """
         return None
 

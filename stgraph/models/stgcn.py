@@ -147,7 +147,7 @@ class STGCN(ClipModel):
         edge_importance: whether each block learns a weight for every edge.
     """
 
-    published = Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub")
+    published = Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub", both_ways=True)
 
     def __init__(
         self,

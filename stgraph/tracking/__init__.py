@@ -1,0 +1,1 @@
+"""Following people online: `tracker.Tracker`, its `options.TrackerOptions`, and predictors of where joints are next."""

@@ -1,40 +1,46 @@
-"""Predictors of where people's joints are next, without a model: what every learned one has to beat.
+"""Predictors of where people's joints are next, without a model: the baseline for learned ones.
 
-A predictor remembers p people at once, in a state whose arrays all begin with the person's axis. It predicts all of
-them at a time, and merges what was then detected into what it believes. `Predictor` states what a tracker asks of it.
+A predictor keeps the state of p people, whose arrays all begin with the person's axis. It predicts all of them at a
+time, and merges what was then detected into the state. `Predictor` is the interface that a tracker uses.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
 from stgraph.errors import InputError
+from stgraph.geometry import body_scale
+from stgraph.tracking.options import UNTRAINED
 
 Joints = Float[np.ndarray, "p j d"]
 Numbers = Float[np.ndarray, "p j"]
 State = TypeVar("State", bound=tuple)
-FADE = 0.5  # seconds in which the confidence of a joint that is not detected halves
-# Standard deviations, in body scales (see `body_scale`), tuned once on validation scenes of `data_prep
-# scenes` for the least error five frames ahead (Kalman) and for spreads that are as large as the errors are (all).
+HALF_LIFE = 0.5  # seconds in which the confidence of a joint that is not detected halves
+# Standard deviations in body scales, tuned once on validation scenes of `data_prep scenes` for the least error five
+# frames ahead (Kalman) and for spreads that are as large as the errors are (all).
 DETECTION = 0.07  # of a detected joint
-HOLD = 0.18  # of where a held joint has gone to after a second; it grows with the root of the time
-TURN = 0.9  # of where a joint of constant velocity has gone to after a second; it grows with the time
-ACCELERATION = 1.2  # of the white acceleration that the Kalman filter expects, per second^1.5
+HOLD = 0.18  # of a held joint after a second; it grows with the root of the time
+TURN = 0.9  # of a joint of constant velocity after a second; it grows with the time
+ACCELERATION = 1.2  # of the white acceleration of the Kalman filter, per second^1.5
 FILTERED = 0.45  # of the filter's standard deviation: what its errors are, which are not normally distributed
-NOISE = 0.15  # of a detected joint as the Kalman filter expects it
+NOISE = 0.15  # of a detected joint in the Kalman filter
 
 
 class Forecast(NamedTuple):
-    """Where joints are expected, and the standard deviation along an axis, in the same unit."""
+    """Predicted joints, their standard deviation along an axis in the same unit, and which joints are known at all.
+
+    `native` is the prediction in the predictor's own form, for its `merge`.
+    """
 
     pose: Joints
     spread: Numbers
+    known: Bool[np.ndarray, "p j"]
+    native: tuple = ()
 
 
-class Believed(NamedTuple):
+class Estimate(NamedTuple):
     """The latest frame of a state: poses, spread and confidence (0 = nothing is known of the joint)."""
 
     pose: Joints
@@ -44,49 +50,52 @@ class Believed(NamedTuple):
 
 @runtime_checkable
 class Predictor(Protocol[State]):
-    """What a tracker asks of a predictor; all people in one call."""
+    """The interface of a predictor; all people in one call, times in seconds."""
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> State:
-        """The state of people who are seen for the first time."""
+        """The state of people who are detected for the first time."""
+        ...
 
     def predict(self, state: State, time: float) -> Forecast:
-        """The people at a later time, seconds."""
+        """The people at a later time."""
+        ...
 
     def merge(self, state: State, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> State:
         """The state after a frame; joints that were not detected have confidence 0."""
+        ...
 
-    def believed(self, state: State) -> Believed:
-        """What the latest frame is believed to have been."""
+    def estimate(self, state: State) -> Estimate:
+        """The latest frame."""
+        ...
 
 
-def chosen(state: State, people: np.ndarray) -> State:
+def select(state: State, people: np.ndarray) -> State:
     """The state of some people alone, by index or mask."""
-    at = people if isinstance(state[0], np.ndarray) else torch.from_numpy(people)
-    return type(state)(*(values[at] for values in state))
+    return type(state)(*(values[people] for values in state))
 
 
-def joined(states: Sequence[State]) -> State:
+def concatenate(states: Sequence[State]) -> State:
     """One state of all people of several."""
-    join = np.concatenate if isinstance(states[0][0], np.ndarray) else torch.cat
-    return type(states[0])(*map(join, zip(*states, strict=True)))
+    if isinstance(states[0][0], np.ndarray):
+        return type(states[0])(*map(np.concatenate, zip(*states, strict=True)))
+    import torch
+
+    return type(states[0])(*map(torch.cat, zip(*states, strict=True)))
 
 
-def body_scale(pose: Joints, seen: Bool[np.ndarray, "p j"]) -> Float[np.ndarray, " p"]:
-    """Root of the mean squared distance of the seen joints from their mean: a third of an upright person's height."""
-    count = seen.sum(axis=1).clip(1)
-    weight = seen[..., None]
-    centre = (pose * weight).sum(axis=1) / count[:, None]
-    squares = np.square((pose - centre[:, None]) * weight).sum(axis=(1, 2)) / count
-    return np.maximum(np.sqrt(squares), 1e-3 * (1 + np.abs(centre).max(axis=1, initial=0)))
+def positive_scale(pose: Joints, seen: Bool[np.ndarray, "p j"]) -> Float[np.ndarray, "p 1"]:
+    """`body_scale`; where all joints coincide, that of the last digits of the coordinates."""
+    centre, scale = body_scale(pose, seen)
+    return np.maximum(scale, 1e-3 * (1 + np.abs(centre).max(axis=1, initial=0)))[:, None]
 
 
 def faded(confidence: Numbers, seconds: Float[np.ndarray, "p 1"]) -> Numbers:
-    """The confidence of joints that were not detected for so long."""
-    return confidence * np.exp2(-seconds / FADE)
+    """The confidence of joints that have not been detected for some seconds."""
+    return confidence * np.exp2(-seconds / HALF_LIFE)
 
 
 class Held(NamedTuple):
-    """Each joint as it was detected last (the latest of n = 1 or 2), and when."""
+    """Each joint's last n detections (n = 1 or 2), and when they were."""
 
     pose: Float[np.ndarray, "p n j d"]
     seen: Float[np.ndarray, "p n j"]
@@ -102,40 +111,39 @@ class Hold:
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Held:
         """See `Predictor`."""
         empty = np.zeros((len(pose), self.memory, *pose.shape[1:]))
-        nobody = Held(empty, np.full(empty.shape[:3], -np.inf), np.zeros(confidence.shape), np.full(len(pose), time))
-        return self.merge(nobody, Forecast(pose, confidence), pose, confidence, time)
+        blank = Held(empty, np.full(empty.shape[:3], -np.inf), np.zeros(confidence.shape), np.full(len(pose), time))
+        return self.merge(blank, Forecast(pose, confidence, confidence > 0), pose, confidence, time)
 
     def predict(self, state: Held, time: float) -> Forecast:
         """See `Predictor`."""
         elapsed = time - state.seen[:, -1]
-        return Forecast(state.pose[:, -1], self.spread(state, np.where(np.isfinite(elapsed), elapsed, 0)))
+        return self.forecast(state, state.pose[:, -1], HOLD * np.sqrt(np.where(np.isfinite(elapsed), elapsed, 0)))
 
-    def spread(self, state: Held, elapsed: Numbers) -> Numbers:
-        """The standard deviation of joints that were detected so long ago."""
-        size = body_scale(state.pose[:, -1], state.confidence > 0)[:, None]
-        return size * np.hypot(DETECTION, HOLD * np.sqrt(elapsed))
+    def forecast(self, state: Held, pose: Joints, growth: Numbers) -> Forecast:
+        """The forecast with a spread of a detection's and, in body scales, what it has grown by since."""
+        known = state.confidence > 0
+        return Forecast(pose, positive_scale(state.pose[:, -1], known) * np.hypot(DETECTION, growth), known)
 
     def merge(self, state: Held, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Held:
-        """See `Predictor`; what was detected counts as it is."""
+        """See `Predictor`; detections are taken as they are."""
         seen = confidence > 0
-        newest = np.where(seen[..., None], pose, state.pose[:, -1])
-        places, times = state.pose.copy(), state.seen.copy()
+        poses, times = state.pose.copy(), state.seen.copy()
         if self.memory > 1:
-            places[:, 0] = np.where(seen[..., None], state.pose[:, -1], state.pose[:, 0])
+            poses[:, 0] = np.where(seen[..., None], state.pose[:, -1], state.pose[:, 0])
             times[:, 0] = np.where(seen, state.seen[:, -1], state.seen[:, 0])
-        places[:, -1] = newest
+        poses[:, -1] = np.where(seen[..., None], pose, state.pose[:, -1])
         times[:, -1] = np.where(seen, time, state.seen[:, -1])
         fading = faded(state.confidence, (time - state.time)[:, None])
-        return Held(places, times, np.where(seen, confidence, fading), np.full(len(pose), time))
+        return Held(poses, times, np.where(seen, confidence, fading), np.full(len(pose), time))
 
-    def believed(self, state: Held) -> Believed:
+    def estimate(self, state: Held) -> Estimate:
         """See `Predictor`."""
-        now = float(state.time[0]) if len(state.time) else 0.0
-        return Believed(*self.predict(state, now), state.confidence)
+        forecast = self.predict(state, float(state.time[0]) if len(state.time) else 0.0)
+        return Estimate(forecast.pose, forecast.spread, state.confidence)
 
 
 class Velocity(Hold):
-    """A joint goes on as it did between the last two frames in which it was detected."""
+    """A joint keeps the velocity between its last two detections."""
 
     memory = 2
 
@@ -146,16 +154,11 @@ class Velocity(Hold):
         between = np.where(moved, last - np.where(moved, before, 0), 1)
         velocity = np.where(moved[..., None], (state.pose[:, 1] - state.pose[:, 0]) / between[..., None], 0)
         elapsed = np.where(np.isfinite(last), time - last, 0)
-        return Forecast(state.pose[:, 1] + velocity * elapsed[..., None], self.spread(state, elapsed))
-
-    def spread(self, state: Held, elapsed: Numbers) -> Numbers:
-        """The standard deviation of joints that were detected so long ago."""
-        size = body_scale(state.pose[:, -1], state.confidence > 0)[:, None]
-        return size * np.hypot(DETECTION, TURN * elapsed)
+        return self.forecast(state, state.pose[:, 1] + velocity * elapsed[..., None], TURN * elapsed)
 
 
 class Filtered(NamedTuple):
-    """Mean and covariance of every joint's place and velocity, alike for all axes; covariances in squared units."""
+    """Mean and covariance of every joint's position and velocity, the same for all axes, in squared units."""
 
     pose: Joints
     velocity: Joints
@@ -167,40 +170,37 @@ class Filtered(NamedTuple):
 class Kalman:
     """A Kalman filter of constant velocity for every joint, driven by white acceleration.
 
-    The noise of a detected joint is `NOISE` / confidence; joints that are not known yet begin where they are detected,
-    with the mean velocity of the others.
+    The noise of a detected joint is `NOISE` / confidence. A joint starts where it is first detected, with the mean
+    velocity of the others.
     """
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         """See `Predictor`."""
-        none = np.zeros(confidence.shape)
-        still, now = np.zeros(pose.shape), np.full(len(pose), float(time))
-        nobody = Filtered(still, still, np.zeros((*none.shape, 2, 2)), none, now)
-        return self.merge(nobody, Forecast(pose, none), pose, confidence, time)
+        zeros, still, now = np.zeros(confidence.shape), np.zeros(pose.shape), np.full(len(pose), float(time))
+        blank = Filtered(still, still, np.zeros((*zeros.shape, 2, 2)), zeros, now)
+        return self.merge(blank, Forecast(pose, zeros, zeros > 0), pose, confidence, time)
 
     def ahead(self, state: Filtered, time: float) -> tuple[Joints, Float[np.ndarray, "p j 2 2"]]:
         """Mean and covariance at a later time."""
         step = (time - state.time)[:, None]
-        size = body_scale(state.pose, state.confidence > 0)[:, None]
-        variance = (ACCELERATION * size) ** 2
+        variance = (ACCELERATION * positive_scale(state.pose, state.confidence > 0)) ** 2
         move = np.broadcast_to(np.eye(2), (*step.shape, 2, 2)).copy()
         move[..., 0, 1] = step
         covariance = move @ state.covariance @ np.swapaxes(move, -1, -2)
         push = np.array([[step**3 / 3, step**2 / 2], [step**2 / 2, step]])
-        return state.pose + state.velocity * step[..., None], covariance + np.moveaxis(
-            variance * push, (0, 1), (-2, -1)
-        )
+        covariance = covariance + np.moveaxis(variance * push, (0, 1), (-2, -1))
+        return state.pose + state.velocity * step[..., None], covariance
 
     def predict(self, state: Filtered, time: float) -> Forecast:
         """See `Predictor`."""
         pose, covariance = self.ahead(state, time)
-        return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0, 0]))
+        return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0, 0]), state.confidence > 0)
 
     def merge(self, state: Filtered, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         """See `Predictor`."""
         seen, known = confidence > 0, state.confidence > 0
         mean, covariance = self.ahead(state, time)
-        size = body_scale(np.where(known[..., None], mean, pose), known | seen)[:, None]
+        size = positive_scale(np.where(known[..., None], mean, pose), known | seen)
         noise = (NOISE * size / np.where(seen, confidence, 1).clip(0.1)) ** 2
         gain = covariance[..., 0] / (covariance[..., 0, 0] + noise)[..., None]
         gain = gain * (seen & known)[..., None]
@@ -208,7 +208,7 @@ class Kalman:
         velocity = state.velocity + gain[..., 1:] * error
         mean = mean + gain[..., :1] * error
         covariance = covariance - gain[..., :, None] * covariance[..., :1, :]
-        # A joint that is new: where it is detected, moving as the others do, or maybe not.
+        # A new joint: where it is detected, with the mean velocity of the others and a wide variance of it.
         count = known.sum(axis=1)[:, None, None].clip(1)
         others = (velocity * known[..., None]).sum(axis=1, keepdims=True) / count
         new = seen & ~known
@@ -223,16 +223,17 @@ class Kalman:
             np.full(len(pose), float(time)),
         )
 
-    def believed(self, state: Filtered) -> Believed:
+    def estimate(self, state: Filtered) -> Estimate:
         """See `Predictor`."""
-        return Believed(state.pose, FILTERED * np.sqrt(state.covariance[..., 0, 0]), state.confidence)
+        return Estimate(state.pose, FILTERED * np.sqrt(state.covariance[..., 0, 0]), state.confidence)
 
 
-PREDICTORS: dict[str, type] = {"hold": Hold, "velocity": Velocity, "kalman": Kalman}
+PREDICTORS: dict[str, type[Predictor]] = dict(zip(UNTRAINED, (Hold, Velocity, Kalman), strict=True))
 
 
 def find_predictor(name: str) -> Predictor:
     """A predictor without a model, by its name. Raises InputError with the names there are."""
     if name not in PREDICTORS:
-        raise InputError(f"no predictor {name!r}; there are {', '.join(PREDICTORS)}, and trained models by their names")
+        expected = f"one of {', '.join(PREDICTORS)}, or the name of a trained model"
+        raise InputError(where="predictor", found=repr(name), expected=expected)
     return PREDICTORS[name]()

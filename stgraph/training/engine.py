@@ -1,33 +1,37 @@
-"""Engine: devices, precision and processes, under the toolkit's names."""
+"""Engine: devices, precision and processes."""
 
 import os
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from stgraph.data.samples import Samples
 from stgraph.errors import InputError
-from stgraph.settings.hardware import DEVICES, PRECISIONS  # noqa: F401
+from stgraph.training import processes
 from stgraph.training.allocator import keep_freed_memory
 
-# 64: weights and data are doubles themselves.
-FABRIC_PRECISIONS = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "64": "32-true",
-}
+Movable = TypeVar("Movable", nn.Module, Tensor, dict[str, Tensor])
 
 
-class Engine(Fabric):
-    """Fabric with the toolkit's names for devices and precision.
+class Engine:
+    """The device of this process, the numbers it computes with, and the processes it computes with.
 
     Args:
         device: auto, cpu, cuda or mps.
         devices: processes on this machine (torchrun's own count wins).
         nodes: machines.
         precision: 32, bf16 (autocast) or 64.
+
+    Attributes:
+        double: whether weights and data are 64-bit.
+        global_rank, world_size: the number of this process among all of them; 0 of 1 until `launch`.
+
+    Raises:
+        InputError: this machine has no such device, or the device no such precision.
     """
 
     def __init__(self, device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "32") -> None:
@@ -36,32 +40,101 @@ class Engine(Fabric):
             nodes = int(os.environ["WORLD_SIZE"]) // devices
         for option, number in (("--devices", devices), ("--nodes", nodes)):
             if number < 1:
-                raise InputError(f"{option} {number}: expected 1 or more")
-        if device == "cuda" and not torch.cuda.is_available():
-            raise InputError("--device cuda: this machine has no CUDA device; use --device cpu or auto")
-        if device == "mps" and not torch.backends.mps.is_available():
-            raise InputError("--device mps: this machine has no MPS device; use --device cpu or auto")
-        if device == "mps" and precision == "64":
-            raise InputError("--precision 64: MPS has no doubles; use --device cpu")
+                raise InputError(where=option, found=str(number), expected="1 or more")
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        kind = next(name for name in there if there[name]) if device == "auto" else device
+        if not there[kind]:
+            raise InputError(f"this machine has no {kind.upper()} device; use --device cpu or auto", where="--device")
+        if kind == "mps" and precision == "64":
+            raise InputError("MPS has no doubles; use --device cpu", where="--precision 64")
+        self.devices, self.nodes = devices, nodes
+        self.local_rank = int(os.environ.get("LOCAL_RANK", "0")) if devices * nodes > 1 else 0
+        if kind == "cuda" and devices > torch.cuda.device_count():
+            found = f"{torch.cuda.device_count()} CUDA devices"
+            raise InputError(where=f"--devices {devices}", found=found, remedy="use as many processes or fewer")
+        self.device = torch.device(kind, self.local_rank) if kind == "cuda" else torch.device(kind)
+        self.double, self.sixteen = precision == "64", precision == "bf16"
+        self.global_rank, self.world_size = 0, 1
+        self._moved: dict[int, tuple[Tensor, Tensor]] = {}
         keep_freed_memory()
         # 32 means 32: without this, convolutions on newer GPUs round their inputs to ten bits.
         torch.backends.cudnn.allow_tf32 = False
-        super().__init__(
-            accelerator=device,
-            strategy="ddp" if devices * nodes > 1 else "auto",
-            devices=devices,
-            num_nodes=nodes,
-            precision=FABRIC_PRECISIONS[precision],
-        )
-        self.double = precision == "64"
-        self._moved: dict[int, tuple[Tensor, Tensor]] = {}
         # A hint about speed, which every process would print.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+
+    # Processes -------------------------------------------------------------------------------------------------------
+
+    def launch(self) -> None:
+        """Start the other processes, or join those that torchrun started; nothing where there is but one."""
+        if self.devices * self.nodes == 1:
+            return
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+        processes.join(self.devices, self.nodes, "nccl" if self.device.type == "cuda" else "gloo")
+        self.global_rank, self.world_size = distributed.get_rank(), distributed.get_world_size()
+
+    @property
+    def is_global_zero(self) -> bool:
+        """Whether this is the process that writes files and prints."""
+        return self.global_rank == 0
+
+    def print(self, text: str) -> None:
+        """Print in the first process."""
+        if self.is_global_zero:
+            print(text, flush=True)
+
+    def barrier(self) -> None:
+        """Wait for the other processes."""
+        if self.world_size > 1:
+            distributed.barrier()
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of all processes' values."""
+        if self.world_size > 1:
+            values = values.to(self.device)
+            distributed.all_reduce(values)
+        return values
+
+    # Training --------------------------------------------------------------------------------------------------------
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which a model computes: with 16-bit products where these were asked for."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.sixteen)
+
+    def trained(self, model: nn.Module, compile: bool) -> Callable[..., dict[str, Tensor]]:
+        """The model's forward in training: autocast, with gradients averaged over processes; outputs 32-bit or more."""
+        forward = model
+        if self.world_size > 1:
+            place = [self.device] if self.device.type == "cuda" else None
+            forward = nn.parallel.DistributedDataParallel(model, device_ids=place)
+        forward = torch.compile(forward) if compile else forward
+
+        def call(**inputs: Tensor) -> dict[str, Tensor]:
+            with self.autocast():
+                outputs = forward(**inputs)
+            if not self.sixteen:
+                return outputs
+            return {name: out.float() if out.is_floating_point() else out for name, out in outputs.items()}
+
+        return call
 
     def synchronised(self, model: nn.Module) -> nn.Module:
         """The model with batch norms that share statistics between GPUs (torch has none for CPU processes)."""
         several = self.world_size > 1 and self.device.type == "cuda"
         return nn.SyncBatchNorm.convert_sync_batchnorm(model) if several else model
+
+    def wait(self) -> None:
+        """Until the device has done what it was given, so that a time taken is the whole of it."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    def to_device(self, values: Movable) -> Movable:
+        """A tensor, a batch or a module where it is computed with."""
+        if isinstance(values, dict):
+            return {name: tensor.to(self.device) for name, tensor in values.items()}
+        return values.to(self.device)
 
     def place(self, samples: Samples) -> Samples:
         """Keep the data where it is trained when it takes at most half of the memory there; mapped from disk if not.
@@ -75,11 +148,6 @@ class Engine(Fabric):
         if self.double:
             samples.place(lambda values: values.double() if values.is_floating_point() else values)
         return samples
-
-    def wait(self) -> None:
-        """Until the device has done what it was given, so that a time taken is the whole of it."""
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize()
 
     def _move(self, values: Tensor) -> Tensor:
         """A tensor on the device; the original is kept, so that its address stays its own."""

@@ -147,9 +147,7 @@ class Fit:
                 f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it and "
                 "choose another --name"
             )
-        self.forward, self.optimizer = engine.setup(
-            torch.compile(run.model) if options.get("compile") else run.model, optimizer
-        )
+        self.forward, self.optimizer = engine.trained(run.model, options.get("compile", False)), optimizer
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * options.get("save_minutes", 10.0)
         # A single step can be asked for by itself; `fit` sets these anew.
@@ -251,7 +249,7 @@ class Fit:
         terms = run.task.terms(batch, outputs)
         loss = run.task.loss(terms)
         self.optimizer.zero_grad()
-        engine.backward(loss * (share * engine.world_size))
+        (loss * (share * engine.world_size)).backward()
         with torch.no_grad():
             errors = run.task.errors(batch, outputs)
         means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
@@ -259,9 +257,7 @@ class Fit:
         flags = [seconds / engine.world_size, self.save_due(), seconds >= self.budget, self.stop_requested()]
         sums = torch.stack([value.detach().float() * share for value in means.values()])
         sums = torch.cat([sums, sums.new_tensor(flags)])
-        if engine.world_size > 1:
-            sums = engine.all_reduce(sums, reduce_op="sum")
-        *values, seconds, save, budget, interrupt = sums.tolist()
+        *values, seconds, save, budget, interrupt = engine.sum(sums).tolist()
         gradients = [weight.grad for weight in run.model.parameters() if weight.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if not (math.isfinite(norm) and all(map(math.isfinite, values))):
@@ -269,7 +265,7 @@ class Fit:
         if self.optim.max_norm:
             nn.utils.clip_grads_with_norm_(run.model.parameters(), self.optim.max_norm, norm)
         self.optimizer.step()
-        if self.optim.ema:
+        if self.average:
             self.average.update_parameters(run.model)
         return Step(dict(zip(means, values, strict=True)), seconds, save > 0, budget > 0, interrupt > 0)
 
@@ -294,7 +290,7 @@ class Fit:
         """A line of metrics.csv; writes best.safetensors where the epoch is the best, or where nothing can tell."""
         progress, run = self.progress, self.run
         epoch = progress.epoch + progress.step / self.batches
-        model = self.average.module if self.optim.ema else run.model
+        model = self.average.module if self.average else run.model
         row = {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], "minutes": progress.seconds / 60}
         row |= {f"train/{name}": value / progress.windows for name, value in progress.sums.items()}
         if self.valid is not None:
@@ -316,7 +312,7 @@ class Fit:
             "data_hash": self.run.origin.data_hash,
             "model": self.run.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict() if self.optim.ema else None,
+            "average": self.average.state_dict() if self.average else None,
             "progress": asdict(self.progress),
         }
         self.write(lambda: save_last(self.run.folder / "last.pt", state))
@@ -329,10 +325,9 @@ class Fit:
                 file()
             except OSError as caught:
                 error = caught
-        if self.engine.world_size > 1:
-            failed = self.engine.all_reduce(torch.tensor(float(error is not None)), reduce_op="sum")
-            if failed > 0 and error is None:
-                raise OSError(None, "the first process could not write it", str(self.run.folder))
+        failed = self.engine.sum(torch.tensor(float(error is not None)))
+        if failed > 0 and error is None:
+            raise OSError(None, "the first process could not write it", str(self.run.folder))
         if error is not None:
             raise error
 
@@ -353,7 +348,7 @@ class Fit:
             )
         self.run.model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        if self.optim.ema:
+        if self.average:
             self.average.load_state_dict(state["average"])
         self.progress = Progress(**state["progress"])
 

@@ -200,8 +200,8 @@ class Run(Generic[TaskT]):
                 sums[name] = sums.get(name, 0.0) + weight * count * float(mean)
                 counts[name] = counts.get(name, 0) + weight * count
         totals = torch.tensor([list(sums.values()), list(counts.values())], dtype=torch.float64)
-        totals = engine.all_reduce(totals, reduce_op="sum") if engine.world_size > 1 else totals
-        means = dict(zip(sums, (totals[0] / totals[1]).tolist(), strict=True))
+        total, count = engine.sum(totals)
+        means = dict(zip(sums, (total / count).tolist(), strict=True))
         terms = {name: mean for name, mean in means.items() if name in self.task.losses}
         return {"loss": self.task.validation_loss(terms), **means}
 

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from stgraph import convert, evaluate
 from stgraph.errors import InputError
-from stgraph.models.published import convert as translated
 from stgraph.models.published import families, find_model, load_published
 from stgraph.settings import params
 from stgraph.settings.registry import MODELS
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.training.checkpoint import load_weights
+from stgraph.training.conversion import convert as translated
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 

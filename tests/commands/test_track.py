@@ -8,9 +8,8 @@ from PIL import Image
 
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.formats.posetrack import read_videos, write_video
+from stgraph.formats.posetrack import Mark, read_videos, write_video
 from stgraph.track import main, parser, suited
-from stgraph.tracking.tracker import DETECTED, MERGED, PREDICTED
 from tests.scoring import tracking_people
 from tests.tracking.walkers import person, video
 
@@ -48,12 +47,12 @@ def test_people_get_identities_and_their_gaps_are_filled(file, tmp_path, capsys,
         assert found.person[rows].tolist() == people
         left = found.pose[rows][0]
         np.testing.assert_allclose(left[:, :2], person(100 + 4 * frame), atol=12)
-    assert set(found.mark[found.frame == 0].ravel()) == {DETECTED}
-    assert set(found.mark[found.frame == 5].ravel()) == {MERGED if name == "kalman" else DETECTED}
-    assert PREDICTED in found.mark[(found.frame == 12) & (found.person == 2)]
+    assert set(found.mark[found.frame == 0].ravel()) == {Mark.DETECTED}
+    assert set(found.mark[found.frame == 5].ravel()) == {Mark.MERGED if name == "kalman" else Mark.DETECTED}
+    assert Mark.PREDICTED in found.mark[(found.frame == 12) & (found.person == 2)]
     line = capsys.readouterr().out
     assert f"{out}: walk, 20 frames, 38 detections became {len(found.frame)} poses of 2 people" in line
-    assert f"{(found.mark == MERGED).sum():,} merged, {(found.mark == PREDICTED).sum():,} predicted" in line
+    assert f"{(found.mark == Mark.MERGED).sum():,} merged, {(found.mark == Mark.PREDICTED).sum():,} predicted" in line
 
 
 def test_the_picture(file, tmp_path, capsys):
@@ -91,9 +90,9 @@ def test_options_reach_the_tracker(file, tmp_path):
     out = tmp_path / "out.json"
     run("--exp", "kalman", "--in", file, "--out", out, "--max-age", 0.05)
     assert len(np.unique(read_videos(out)[0].person)) == 3
-    run("--exp", "kalman", "--in", file, "--out", out, "--least", 0.95)
+    run("--exp", "kalman", "--in", file, "--out", out, "--birth-score", 0.95)
     assert not len(read_videos(out)[0].frame)
-    run("--exp", "kalman", "--in", file, "--out", out, "--sure", 0.95, "--confirm", 4)
+    run("--exp", "kalman", "--in", file, "--out", out, "--confirm-score", 0.95, "--min-hits", 4)
     assert read_videos(out)[0].frame.min() == 3
     run("--exp", "kalman", "--in", file, "--out", out, "--fps", 1)
     assert read_videos(out)[0].fps == 1

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from data_prep import __main__ as command
-from data_prep.__main__ import command_line, prepare, window_size
+from data_prep.__main__ import window_size
 from data_prep.source import REASONS, Converter, Source, grouped
+from data_prep.writing import command_line, prepare
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError

@@ -311,11 +311,11 @@ def test_what_is_no_file_of_posetracks(tmp_path):
     expected = r"expected annotations of PoseTrack18 \(images, annotations, categories\) or PoseTrack17"
     refused(path, f"a.json: no such file or folder; {expected}.*; check the path")
     refused(tmp_path, f"no files in this folder; {expected}.*; give the folder")
-    for content, found in (("", "is empty"), (" \n", "is empty"), ("{", "no JSON .*"), ("[1]", r"found \[1\]")):
+    for content, found in (("", "is empty"), (" \n", "is empty"), ("{", "not JSON .*"), ("[1]", r"found \[1\]")):
         path.write_text(content)
         refused(path, f"a.json: {found}; {expected}")
     path.write_bytes(b"\xff\xfe\x00")
-    refused(path, f"a.json: no JSON .*; {expected}")
+    refused(path, f"a.json: not JSON .*; {expected}")
 
 
 def changed(tree, places, value):
@@ -337,79 +337,91 @@ WRONG_18 = {
     "no annotations": (
         ("annotations",),
         None,
-        r"annotations: found nothing; expected a list; add the key 'annotations'",
+        r"annotations: found nothing; expected a value; add the key 'annotations'",
     ),
-    "no images": (("images",), [], r"images: found an empty list; expected the frames of a video; leave"),
-    "no object": (("images", 1), 3, r"images\[1\]: found 3; expected an object with id and frame_id; give"),
-    "no id": (("images", 1, "id"), None, r"images\[1\]: found the keys .*frame_id.*; expected an object with id"),
-    "text as id": (("images", 1, "id"), "a", r"images\[1\].id: found 'a'; expected a whole number; mend"),
-    "an id twice": (("images", 1, "id"), 10000010000, r"images\[1\].id: found 10000010000, which images\[0\] has; exp"),
-    "a frame twice": (("images", 1, "frame_id"), 0, r"images\[1\].frame_id: found 0, which images\[0\] of the same v"),
+    "no images": (("images",), [], r"images: found \[\]; expected a list that is not empty"),
+    "no object": (("images", 1), 3, r"images\[1\]: found 3; expected an object"),
+    "no id": (("images", 1, "id"), None, r"images\[1\].id: found nothing; expected a value; add the key 'id\'"),
+    "text as id": (("images", 1, "id"), "a", r"images\[1\].id: found 'a'; expected a valid integer"),
+    "an id twice": (("images", 1, "id"), 10000010000, r"images\[1\].id: found 10000010000, as images\[0\] has; exp"),
+    "a frame twice": (("images", 1, "frame_id"), 0, r"images\[1\].frame_id: found 0, as images\[0\] of the same v"),
     "a frame before the first": (
         ("images", 1, "frame_id"),
         -1,
         r"images\[1\].frame_id: found -1; expected a number from 0",
     ),
-    "half a frame": (("images", 1, "frame_id"), 0.5, r"images\[1\].frame_id: found 0.5; expected a whole number"),
-    "no name": (("images", 0, "file_name"), 4, r"images\[0\].file_name: found 4; expected text; mend"),
+    "half a frame": (("images", 1, "frame_id"), 0.5, r"images\[1\].frame_id: found 0.5; expected a valid integer"),
+    "no name": (("images", 0, "file_name"), 4, r"images\[0\].file_name: found 4; expected a valid string"),
     "no region": (
         ("images", 0, "ignore_regions_y"),
         None,
-        r"images\[0\].ignore_regions: found \[\[0, 50, 50.5\]\] and",
+        r"images\[0\].ignore_regions: found \[3\] and \[\] corners; expected as many x as y",
     ),
     "half a region": (
         ("images", 0, "ignore_regions_y", 0),
         [1, 2],
-        r"images\[0\].ignore_regions_y\[0\]: found 2 numbers; expected 3 numbers, as many x as y of corners; mend",
+        r"images\[0\].ignore_regions: found \[3\] and \[2\] corners; expected as many x as y",
     ),
-    "no width": (("images", 0, "width"), 0, r"images\[0\].width: found 0; expected a number above 0; leave out"),
-    "another fps": (("images", 0, "fps"), 25, r"video 000001, fps: found 25.0 and None; expected the same in all"),
-    "an annotation that is none": (FIRST, [], r"annotations\[0\]: found \[\]; expected an object with image_id"),
+    "no width": (("images", 0, "width"), 0, r"images\[0\].width: found 0; expected greater than 0"),
+    "another fps": (
+        ("images", 0, "fps"),
+        25,
+        r"video 000001, \(fps, width, height\): found \(25.0, None.* and .*; expected the same",
+    ),
+    "an annotation that is none": (FIRST, [], r"annotations\[0\]: found \[\]; expected an object"),
     "no image": (
         (*FIRST, "image_id"),
         None,
-        r"annotations\[0\]: found the keys .*track_id.*; expected an object with i",
+        r"annotations\[0\].image_id: found nothing; expected a value; add the key",
     ),
     "another image": ((*FIRST, "image_id"), 7, r"annotations\[0\].image_id: found 7; expected the id of one of the im"),
-    "text as a person": ((*FIRST, "track_id"), "x", r"annotations\[0\].track_id: found 'x'; expected a whole number"),
+    "text as a person": ((*FIRST, "track_id"), "x", r"annotations\[0\].track_id: found 'x'; expected a valid integer"),
     "a person twice": (
         ("annotations", 1, "track_id"),
         0,
-        r"annotations\[1\].track_id: found 0, which annotations\[0\] in the same frame has; expected a person once",
+        r"annotations\[1\].track_id: found 0, as annotations\[0\] in the same frame has; expected a person once",
     ),
     "a short list": (
         (*FIRST, "keypoints"),
         [1, 2, 3],
-        r"annotations\[0\].keypoints: found 3 numbers; expected 51 numbers, x, y and visibility of each of 17",
+        r"annotations\[0\].keypoints: found 3 numbers; expected 51 numbers, x, y and visibility of each keypoint",
     ),
-    "no list": ((*FIRST, "keypoints"), "x", r"annotations\[0\].keypoints: found 'x'; expected 51 numbers"),
+    "no list": ((*FIRST, "keypoints"), "x", r"annotations\[0\].keypoints: found 'x'; expected a valid list"),
     "not a number": ((*FIRST, "keypoints", 4), float("nan"), r"keypoints\[4\]: found nan; expected a finite number"),
     "infinite": ((*FIRST, "keypoints", 4), float("inf"), r"keypoints\[4\]: found inf; expected a finite number"),
-    "beyond all numbers": ((*FIRST, "keypoints", 4), 10**400, r"keypoints\[4\]: found 1000.*; expected a finite"),
-    "text as a number": ((*FIRST, "keypoints", 4), "4", r"keypoints\[4\]: found '4'; expected a finite number"),
-    "a list as a number": ((*FIRST, "keypoints", 4), [4], r"keypoints\[4\]: found \[4\]; expected a finite number"),
-    "few scores": ((*FIRST, "scores"), [1], r"annotations\[0\].scores: found 1 numbers; expected 17 numbers, one for"),
+    "beyond all numbers": ((*FIRST, "keypoints", 4), 10**400, r"keypoints\[4\]: found 1000.*; expected a valid number"),
+    "text as a number": ((*FIRST, "keypoints", 4), "4", r"keypoints\[4\]: found '4'; expected a valid number"),
+    "a list as a number": ((*FIRST, "keypoints", 4), [4], r"keypoints\[4\]: found \[4\]; expected a valid number"),
+    "few scores": (
+        (*FIRST, "scores"),
+        [1],
+        r"annotations\[0\].scores: found 1 numbers; expected 17 numbers, one",
+    ),
     "a score that is none": (
         (*FIRST, "score"),
         "high",
-        r"annotations\[0\].score\[0\]: found 'high'; expected a finite",
+        r"annotations\[0\].score: found 'high'; expected a valid number",
     ),
     "half a box": (
         (*FIRST, "bbox_head"),
         [1, 2],
         r"annotations\[0\].bbox_head: found 2 numbers; expected 4 numbers, x,",
     ),
-    "marks of one": (("annotations", 1, "marks"), [0] * 17, r"annotations\[0\].marks: found None; expected 17 numbers"),
+    "marks of one": (
+        ("annotations", 1, "marks"),
+        [0] * 17,
+        r"\[0\].marks: found nothing; expected 17 numbers",
+    ),
     "few names": (
         ("categories", 0, "keypoints"),
         None,
-        r"categories\[0\].keypoints: found nothing; expected a list; a",
+        r"categories\[0\].keypoints: found \[\]; expected a different name",
     ),
     "a name twice": (("categories", 0, "keypoints", 1), "nose", r"keypoints: found .*; expected a different name for"),
     "unknown names": (
         ("categories", 0, "keypoints", 1),
         "tail",
-        r"categories\[0\].skeleton: found \[\[16, 14\]\]; expected 16 pairs of numbers 1 to 17 that make a tree, as",
+        r"categories\[0\].skeleton: found \[\(16, 14\)\]; expected 16 pairs of numbers 1 to 17 that make a tree, as",
     ),
 }
 
@@ -422,15 +434,13 @@ def test_what_is_malformed_is_named(tmp_path, what):
 
 def test_what_is_left_of_a_person_without_keypoints_has_to_be_a_box(tmp_path):
     tree = changed(changed(posetrack18(), (*FIRST, "keypoints"), None), (*FIRST, "bbox_head"), None)
-    refused(
-        dump(tmp_path / "a.json", tree), r"annotations\[0\]: found the keys .*; expected keypoints, or a box at least"
-    )
+    refused(dump(tmp_path / "a.json", tree), r"annotations\[0\]: found neither; expected keypoints, or a box at least")
 
 
 def test_pairs_that_make_no_tree(tmp_path):
     tree = changed(posetrack18(), ("categories", 0, "keypoints"), ["a", "b", "c"])
     tree["categories"][0]["skeleton"] = [[2, 1], [1, 1]]
-    refused(dump(tmp_path / "a.json", tree), r"skeleton: found pairs that leave a, b apart; expected 2 pairs of num")
+    refused(dump(tmp_path / "a.json", tree), r"skeleton: found \[\(2, 1\), \(1, 1\)\]; expected 2 pairs of num")
 
 
 def test_marks_that_are_none(tmp_path):
@@ -438,53 +448,59 @@ def test_marks_that_are_none(tmp_path):
     tree = json.loads((tmp_path / "a.json").read_text())
     for value in (-1, 256, 0.5):
         tree["annotations"][2]["marks"][0] = value
-        refused(
-            dump(tmp_path / "a.json", tree), rf"annotations\[2\].marks\[0\]: found {value}; expected a whole number"
-        )
+        refused(dump(tmp_path / "a.json", tree), rf"annotations\[2\].marks\[0\]: found {value}; expected")
 
 
 PERSON = ("annolist", 0, "annorect", 1)
 POINT = (*PERSON, "annopoints", 0, "point", 2)
 WRONG_17 = {
-    "nothing": (("annolist",), [], r"annolist: found an empty list; expected the frames of a video"),
+    "nothing": (("annolist",), [], r"annolist: found \[\]; expected a list that is not empty"),
     "no image": (
         ("annolist", 1, "image"),
         None,
-        r"annolist\[1\].image: found nothing; expected an object, perhaps in a",
+        r"annolist\[1\].image: found nothing; expected a value; add",
     ),
-    "no name": (("annolist", 1, "image", 0, "name"), None, r"annolist\[1\].image.name: found nothing; expected text"),
-    "no people": (("annolist", 1, "annorect"), None, r"annolist\[1\].annorect: found nothing; expected a list; add"),
+    "no name": (
+        ("annolist", 1, "image", 0, "name"),
+        None,
+        r"annolist\[1\].image.name: found nothing; expected",
+    ),
+    "no people": (("annolist", 1, "annorect"), None, r"annolist\[1\].annorect: found nothing; expected a value; add"),
     "a frame twice": (
         ("annolist", 1, "imgnum"),
         [1],
-        r"annolist\[1\].frame_id: found 0, which annolist\[0\] of the sa",
+        r"annolist\[1\].frame_id: found 0, as annolist\[0\] of the sa",
     ),
-    "no number": (("annolist", 1, "imgnum"), [], r"annolist\[1\].imgnum: found \[\]; expected a whole number"),
-    "no person": (PERSON, 4, r"annolist\[0\].annorect\[1\]: found 4; expected an object with annopoints and track_id"),
+    "no number": (("annolist", 1, "imgnum"), [], r"annolist\[1\].imgnum: found \[\]; expected a valid integer"),
+    "no person": (PERSON, 4, r"annolist\[0\].annorect\[1\]: found 4; expected an object"),
     "a person twice": (
         (*PERSON, "track_id"),
         [0],
-        r"annorect\[1\].track_id: found 0, which annolist\[0\].annorect\[0\] in the same frame has; expected a person",
+        r"annorect\[1\].track_id: found 0, as annolist\[0\].annorect\[0\] in the same frame has; expected a person",
     ),
-    "no points": ((*PERSON, "annopoints", 0), {"x": 1}, r"annorect\[1\].annopoints.point: found nothing; expected a l"),
+    "no points": (
+        (*PERSON, "annopoints", 0),
+        {"x": 1},
+        r"annorect\[1\].annopoints.point: found nothing; expected",
+    ),
     "another joint": (
         (*POINT, "id"),
         [15],
-        r"annopoints.point\[2\].id: found 15; expected each joint's id once, 0 to 14",
+        r"annopoints.point\[2\].id: found \[15\]; expected less than 15",
     ),
     "a joint twice": ((*POINT, "id"), [1], r"annopoints.point\[2\].id: found 1, which is there already; expected each"),
     "not a number": (
         (*POINT, "x"),
         [float("nan")],
-        r"point\[2\].x: found nan; expected a finite number, in a list of o",
+        r"point\[2\].x: found nan; expected a finite number",
     ),
-    "no y": ((*POINT, "y"), None, r"point\[2\].y: found None; expected a finite number, in a list of one; mend"),
-    "no score": ((*POINT, "score"), [], r"point\[2\].score: found \[\]; expected a finite number"),
-    "half a head": ((*PERSON, "x2"), None, r"annorect\[1\].x2: found None; expected a finite number"),
+    "no y": ((*POINT, "y"), None, r"point\[2\].y: found nothing; expected a value; add"),
+    "no score": ((*POINT, "score"), [], r"point\[2\].score: found \[\]; expected a valid number"),
+    "half a head": ((*PERSON, "x2"), None, r"annorect\[1\]: found a part of the head box; expected x1, y1, x2 and y2"),
     "half a region": (
         ("annolist", 0, "ignore_regions", 0, "point", 1, "x"),
         None,
-        r"annolist\[0\].ignore_regions\[0\].point\[1\].x: found None; expected a finite number",
+        r"annolist\[0\].ignore_regions\[0\].point\[1\].x: found nothing; expected a value",
     ),
 }
 

@@ -7,15 +7,15 @@ from stgraph.errors import InputError
 from stgraph.tracking.predictors import (
     ACCELERATION,
     DETECTION,
-    FADE,
     FILTERED,
+    HALF_LIFE,
     HOLD,
     NOISE,
     PREDICTORS,
-    body_scale,
-    chosen,
+    concatenate,
     find_predictor,
-    joined,
+    positive_scale,
+    select,
 )
 
 JOINTS = 4
@@ -88,7 +88,7 @@ def textbook_kalman(times, poses, confidences):
 def test_kalman_is_the_textbooks(dimensions):
     times, poses, confidences = scene(dimensions=dimensions)
     kalman = PREDICTORS["kalman"]()
-    found = [kalman.believed(state) for state in states(kalman, times, poses, confidences)]
+    found = [kalman.estimate(state) for state in states(kalman, times, poses, confidences)]
     for who in range(poses.shape[1]):
         oracle = textbook_kalman(times, poses[:, who], confidences[:, who])
         for number, (places, variance) in enumerate(oracle):
@@ -120,7 +120,7 @@ def test_hold_and_velocity_look_at_the_last_detections_of_each_joint(name):
         for who, joint in np.ndindex(poses.shape[1:3]):
             seen = np.flatnonzero(confidences[: number + 1, who, joint] > 0)
             if not len(seen):
-                assert predictor.believed(state).confidence[who, joint] == 0
+                assert predictor.estimate(state).confidence[who, joint] == 0
                 continue
             last = seen[-1]
             expected = poses[last, who, joint]
@@ -135,7 +135,7 @@ def test_spread_of_hold_grows_with_the_time_since_the_detection():
     predictor = PREDICTORS["hold"]()
     pose = np.array([[[0.0, 0.0], [0.0, 200.0]]])
     state = predictor.start(pose, np.ones((1, 2)), 0.0)
-    np.testing.assert_allclose(predictor.believed(state).spread, 100 * DETECTION)
+    np.testing.assert_allclose(predictor.estimate(state).spread, 100 * DETECTION)
     expected = 100 * np.hypot(DETECTION, HOLD * np.sqrt(0.5))
     np.testing.assert_allclose(predictor.predict(state, 0.5).spread, expected)
 
@@ -162,10 +162,10 @@ def test_all_people_alike_whether_alone_or_together(name):
     predictor = PREDICTORS[name]()
     *_, together = states(predictor, times, poses, confidences)
     alone = [[*states(predictor, times, poses[:, [who]], confidences[:, [who]])][-1] for who in range(5)]
-    for values, expected in zip(joined(alone), together, strict=True):
+    for values, expected in zip(concatenate(alone), together, strict=True):
         np.testing.assert_allclose(values, expected)
-    some = chosen(together, np.array([False, True, False, False, True]))
-    for by_mask, by_index, one, other in zip(some, chosen(together, np.array([1, 4])), alone[1], alone[4], strict=True):
+    some = select(together, np.array([False, True, False, False, True]))
+    for by_mask, by_index, one, other in zip(some, select(together, np.array([1, 4])), alone[1], alone[4], strict=True):
         np.testing.assert_allclose(by_mask, np.concatenate([one, other]))
         np.testing.assert_array_equal(by_mask, by_index)
     forecast, expected = predictor.predict(some, times[-1] + 1), predictor.predict(together, times[-1] + 1)
@@ -193,7 +193,7 @@ def test_when_a_recording_begins_does_not_matter(name, start):
         states(predictor, times, poses, confidences),
         strict=True,
     ):
-        found, expected = predictor.believed(state), predictor.believed(expected)
+        found, expected = predictor.estimate(state), predictor.estimate(expected)
         known = expected.confidence > 0
         np.testing.assert_allclose(found.confidence, expected.confidence)
         np.testing.assert_allclose(found.pose[known], expected.pose[known])
@@ -205,16 +205,16 @@ def test_confidence_fades_while_a_joint_is_not_detected(name):
     times, poses, confidences = scene(missing=0)
     predictor = PREDICTORS[name]()
     *_, state = states(predictor, times[:8], poses[:8], confidences[:8])
-    before = predictor.believed(state)
+    before = predictor.estimate(state)
     assert (before.confidence > 0).all()
     nothing = np.zeros_like(confidences[0])
-    for later in (FADE / 2, FADE):
+    for later in (HALF_LIFE / 2, HALF_LIFE):
         time = times[7] + later
         state = predictor.merge(state, predictor.predict(state, time), np.zeros_like(poses[0]), nothing, time)
-    after = predictor.believed(state)
+    after = predictor.estimate(state)
     np.testing.assert_allclose(after.confidence, before.confidence / 2)
     assert (after.spread > before.spread).all()
-    expected = predictor.predict([*states(predictor, times[:8], poses[:8], confidences[:8])][-1], times[7] + FADE)
+    expected = predictor.predict([*states(predictor, times[:8], poses[:8], confidences[:8])][-1], times[7] + HALF_LIFE)
     np.testing.assert_allclose(after.pose, expected.pose)
     # A filter's push is of the size that somebody has, which his going on may change a little.
     np.testing.assert_allclose(after.spread, expected.spread, rtol=1e-2)
@@ -225,20 +225,20 @@ def test_nobody_is_fine(name):
     predictor = PREDICTORS[name]()
     state = predictor.start(np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 0.0)
     state = predictor.merge(state, predictor.predict(state, 1.0), np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 1.0)
-    assert predictor.believed(state).pose.shape == (0, JOINTS, 2)
+    assert predictor.estimate(state).pose.shape == (0, JOINTS, 2)
 
 
-def test_body_scale():
+def test_positive_scale():
     pose = np.array([[[0.0, 0.0], [6.0, 8.0], [900.0, 900.0]], [[3.0, -4.0], [0.0, 0.0], [0.0, 0.0]]])
     seen = np.array([[True, True, False], [True, False, False]])
     # Two joints 10 apart are 5 from their mean; a single one has no size, but a bound by where it is.
-    np.testing.assert_allclose(body_scale(pose, seen), [5, 5e-3])
-    assert (body_scale(pose, np.zeros_like(seen)) > 0).all()
+    np.testing.assert_allclose(positive_scale(pose, seen), [[5], [5e-3]])
+    assert (positive_scale(pose, np.zeros_like(seen)) > 0).all()
 
 
 def test_names():
     assert type(find_predictor("hold")) is PREDICTORS["hold"]
     with pytest.raises(
-        InputError, match="no predictor 'kalmann'; there are hold, velocity, kalman, and trained models"
+        InputError, match="predictor: found 'kalmann'; expected one of hold, velocity, kalman, or the name of a trained"
     ):
         find_predictor("kalmann")

@@ -1,14 +1,13 @@
 """The tracker, frame by frame: identities, how joints came about, and a whole video."""
 
-import time as clock
-
 import numpy as np
 import pytest
 
 from stgraph.errors import InputError
+from stgraph.formats.posetrack import Mark
 from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.predictors import PREDICTORS
-from stgraph.tracking.tracker import ABSENT, CROWD, DETECTED, MERGED, PREDICTED, Known, State, box_of, follow
+from stgraph.tracking.tracker import MOST, State, Tracks, box_of, follow
 from tests.tracking.walkers import FPS, SHAPE, person, run, same, scored, tracker, video, walk
 
 # Identities -----------------------------------------------------------------------------------------------------------
@@ -25,9 +24,9 @@ def test_an_identity_is_kept_across_a_gap(name):
         assert people.id.tolist() == [1]
         assert people.state[0] == (State.LOST if lost else State.CONFIRMED)
         assert people.detection[0] == (-1 if lost else 0)
-        mark = PREDICTED if lost else MERGED if frame and name == "kalman" else DETECTED
-        assert set(people.mark[0]) <= ({mark, ABSENT} if lost else {mark})
-        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != ABSENT].max() < 8
+        mark = Mark.PREDICTED if lost else Mark.MERGED if frame and name == "kalman" else Mark.DETECTED
+        assert set(people.mark[0]) <= ({mark, Mark.ABSENT} if lost else {mark})
+        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != Mark.ABSENT].max() < 8
     assert [len(people) for people in found[:21] + found[35:]] == [1] * 36
 
 
@@ -53,7 +52,7 @@ def test_two_who_cross_keep_their_identities(name):
 
 def test_matches_are_one_to_one():
     rng = np.random.default_rng(2)
-    at = tracker(duplicate=1.0)
+    at = tracker(nms_oks=1.0)
     for frame in range(30):
         places = rng.permutation([100, 125, 150, 175, 400])[: rng.integers(1, 6)]
         poses = np.stack([person(x + rng.normal(0, 4)) for x in places])
@@ -93,7 +92,7 @@ def test_two_detections_of_one_person_are_one():
 def test_tentative_confirmed_lost_forgotten():
     # Three frames are 0.12 s.
     frames = [*[[person(100)]] * 6, *[[]] * 8, *[[person(100)]] * 3]
-    at = tracker(max_age=0.121, sure=0.95, confirm=3, proven=3)
+    at = tracker(max_age=0.121, confirm_score=0.95, min_hits=3, coast_hits=3)
     found = run(at, frames)
     assert [people.id.tolist() for people in found[:2]] == [[], []]
     assert [people.state.tolist() for people in found[2:6]] == [[State.CONFIRMED]] * 4
@@ -104,10 +103,10 @@ def test_tentative_confirmed_lost_forgotten():
 
 @pytest.mark.parametrize("name", ["hold", "kalman"])
 def test_who_was_seen_often_is_reported_for_a_while_and_keeps_its_identity_for_longer(name):
-    at = tracker(name, linger=0.13, max_age=1.0, proven=8)
+    at = tracker(name, coast_seconds=0.13, max_age=1.0, coast_hits=8)
     found = run(at, [*[[person(100)]] * 8, *[[]] * 9, [person(100)]])
     assert [people.id.tolist() for people in found[8:]] == [[1]] * 3 + [[]] * 6 + [[1]]
-    assert [len(people) for people in run(tracker(name, proven=8), [*[[person(100)]] * 7, []])] == [1] * 7 + [0]
+    assert [len(people) for people in run(tracker(name, coast_hits=8), [*[[person(100)]] * 7, []])] == [1] * 7 + [0]
 
 
 @pytest.mark.parametrize("gap", [3, 4])
@@ -133,7 +132,7 @@ def test_false_single_detections_are_never_reported():
 
 def test_who_is_sure_is_reported_at_once_and_who_is_unlikely_begins_nobody():
     assert len(tracker().update(person(100)[None], scored(1, 0.71), 0.0)) == 1
-    assert len(tracker(confirm=1).update(person(100)[None], scored(1, 0.4), 0.0)) == 1
+    assert len(tracker(min_hits=1).update(person(100)[None], scored(1, 0.4), 0.0)) == 1
     for scores in (0.69, 0.29):
         assert len(tracker().update(person(100)[None], scored(1, scores), 0.0)) == 0
     assert [len(people) for people in run(tracker(), walk(9), scores=0.29)] == [0] * 9
@@ -144,10 +143,10 @@ def test_who_is_sure_is_reported_at_once_and_who_is_unlikely_begins_nobody():
     ("options", "message"),
     [
         ({"gate": 0.0}, "gate: found 0.0; expected an OKS"),
-        ({"duplicate": 1.5}, "duplicate: found 1.5"),
-        ({"confirm": 0}, "confirm 0, .*expected 1 frame or more"),
-        ({"max_age": -1.0}, "max_age -1.0"),
-        ({"max_age": float("nan")}, "max_age nan"),
+        ({"nms_oks": 1.5}, "nms_oks: found 1.5"),
+        ({"min_hits": 0}, "min_hits: found 0; expected 1 frame or more"),
+        ({"max_age": -1.0}, "max_age: found -1.0"),
+        ({"max_age": float("nan")}, "max_age: found nan"),
     ],
 )
 def test_settings_that_cannot_work(options, message):
@@ -156,8 +155,8 @@ def test_settings_that_cannot_work(options, message):
 
 
 def test_known_people_are_kept_and_added():
-    known = Known(np.array([1, 2]), np.array([0, 1]), np.array([4, 5]), np.array([0.5, 0.6]))
-    both = known.keep(np.array([False, True])).add(known)
+    known = Tracks(np.array([1, 2]), np.array([0, 1]), np.array([4, 5]), np.array([0.5, 0.6]))
+    both = known.select(np.array([False, True])).add(known)
     assert both.id.tolist() == [2, 1, 2]
     assert both.seen.tolist() == [0.6, 0.5, 0.6]
 
@@ -175,15 +174,15 @@ def test_marks_and_confidence_that_falls(name):
         scores = scored(1)
         scores[0, wrist] = 0
         people = at.update(person(100 + frame)[None], scores, frame / FPS)
-        assert people.mark[0, ankle] == (MERGED if name == "kalman" else DETECTED)
+        assert people.mark[0, ankle] == (Mark.MERGED if name == "kalman" else Mark.DETECTED)
         assert people.confidence[0, ankle] == 0.9
-        if people.mark[0, wrist] == ABSENT:
+        if people.mark[0, wrist] == Mark.ABSENT:
             assert people.confidence[0, wrist] == 0
             break
-        assert people.mark[0, wrist] == PREDICTED
+        assert people.mark[0, wrist] == Mark.PREDICTED
         assert 0 < people.confidence[0, wrist] < before
         before = people.confidence[0, wrist]
-        reported = people.mark[0] != ABSENT
+        reported = people.mark[0] != Mark.ABSENT
         assert people.score[0] == pytest.approx(people.confidence[0][reported].mean())
     assert frame > 10  # it was predicted at least once
 
@@ -195,10 +194,10 @@ def test_a_joint_that_was_never_seen_is_absent_until_it_is():
     for frame in range(5):
         people = at.update(person(100)[None], scores, frame / FPS)
         # Who stands still is where it was predicted: nothing was merged.
-        assert people.mark[0].tolist() == [ABSENT] * 3 + [DETECTED] * 12
+        assert people.mark[0].tolist() == [Mark.ABSENT] * 3 + [Mark.DETECTED] * 12
         assert people.confidence[0, :3].tolist() == [0, 0, 0]
     people = at.update(person(100)[None], scored(1), 5 / FPS)
-    assert (people.mark[0] != ABSENT).all()
+    assert (people.mark[0] != Mark.ABSENT).all()
     np.testing.assert_allclose(people.pose[0], person(100), atol=1)
 
 
@@ -210,12 +209,12 @@ def test_predicted_joints_outside_the_image_are_not_reported():
         people += run(at, [[]], start=20)
     everywhere, inside = people
     x = everywhere.pose[0, :, 0]
-    assert (everywhere.mark == PREDICTED).all()
+    assert (everywhere.mark == Mark.PREDICTED).all()
     assert 0 < (x < 640).sum() < len(x)
-    np.testing.assert_array_equal(inside.mark[0] == PREDICTED, x < 640)
+    np.testing.assert_array_equal(inside.mark[0] == Mark.PREDICTED, x < 640)
     assert (inside.confidence[0][x >= 640] == 0).all()
     # Detected ones are reported wherever they are.
-    assert (run(tracker(size=(640, 400)), [[person(700)]])[0].mark == DETECTED).all()
+    assert (run(tracker(size=(640, 400)), [[person(700)]])[0].mark == Mark.DETECTED).all()
 
 
 def test_who_is_lost_and_all_outside_is_not_reported():
@@ -257,28 +256,26 @@ def test_memory_of_a_person_is_constant(name):
     at, sizes = tracker(name, max_age=0.4), set()
     for frame, poses in enumerate(crowd(300)):
         at.update(np.array(poses).reshape(-1, *SHAPE.shape), scored(len(poses)), frame / FPS)
-        count = len(at.people.id)
+        count = len(at.tracks)
         if count:
-            assert {len(values) for values in [*at.memory, *vars(at.people).values()]} == {count}
+            assert {len(values) for values in [*at.memory, *vars(at.tracks).values()]} == {count}
             sizes.add(tuple(values[0].size for values in at.memory))
     assert len(sizes) == 1
     assert at.next_id > 10  # people went and came
     assert count < 12
 
 
-def test_a_thousand_detections_take_bounded_time_and_people():
+def test_a_thousand_detections_give_a_bounded_number_of_people():
     rng = np.random.default_rng(0)
     at = tracker()
     poses = SHAPE + rng.uniform(0, 20000, (1000, 1, 2))
     scores = scored(1000) * rng.uniform(0.5, 1, (1000, 1))
-    begun = clock.process_time()
     for frame in range(4):
         people = at.update(poses, scores, frame / FPS)
-    assert clock.process_time() - begun < 5
-    assert len(people) <= len(at.people.id) <= CROWD
+    assert len(people) <= len(at.tracks) <= MOST
     # The best ones are those who are followed.
-    best = np.argsort(-scores[:, 0])[:CROWD]
-    assert len(set(people.detection) & set(best)) > 0.9 * CROWD
+    best = np.argsort(-scores[:, 0])[:MOST]
+    assert len(set(people.detection) & set(best)) > 0.9 * MOST
 
 
 def test_three_dimensions():
@@ -291,7 +288,7 @@ def test_three_dimensions():
     assert [people.id.tolist() for people in found if len(people.detection)] == [[1]] * sum(map(len, found))
     assert [len(people) for people in found[:12] + found[18:]] == [1] * 24
     assert found[-1].pose.shape == (1, 15, 3)
-    reported = found[13].mark[0] == PREDICTED
+    reported = found[13].mark[0] == Mark.PREDICTED
     assert reported.any()
     assert np.abs(found[13].pose[0] - standing(13))[reported].max() < 0.1
 
@@ -312,16 +309,16 @@ def test_a_video_is_followed():
         rows = found.frame == frame
         assert found.person[rows].tolist() == [1, 2], frame
         marks = found.mark[rows]
-        assert (marks[0] == (PREDICTED if frame == 15 else MERGED)).all()
-        assert (marks[1] == PREDICTED).any() == (frame in (12, 13, 15))
+        assert (marks[0] == (Mark.PREDICTED if frame == 15 else Mark.MERGED)).all()
+        assert (marks[1] == Mark.PREDICTED).any() == (frame in (12, 13, 15))
         given = detected.box[detected.frame == frame]
         np.testing.assert_array_equal(found.box[rows][: len(given)], given)
     lost = (found.frame == 13) & (found.person == 2)
-    there = found.mark[lost][0] != ABSENT
+    there = found.mark[lost][0] != Mark.ABSENT
     places = found.pose[lost][0, there, :2]
     np.testing.assert_allclose(found.box[lost][0], [*places.min(0), *places.max(0)])
-    assert (found.pose[found.mark == ABSENT] == 0).all()
-    assert (found.pose[found.mark != ABSENT][:, 2] > 0).all()
+    assert (found.pose[found.mark == Mark.ABSENT] == 0).all()
+    assert (found.pose[found.mark != Mark.ABSENT][:, 2] > 0).all()
 
 
 def test_a_video_of_nobody_stays_one():

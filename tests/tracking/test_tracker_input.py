@@ -22,14 +22,19 @@ BAD = {
     "repeated": (GOOD, scored(2), 9 / FPS, r"frame 10: its time is 0.36 s, that of the frame before 0.36 s"),
     "out of order": (GOOD, scored(2), 0.0, "frame 10: its time is 0 s.*in order"),
     "no time": (GOOD, scored(2), float("nan"), "frame 10: its time is nan s"),
-    "other joints": (GOOD[:, :14], scored(2)[:, :14], 0.4, r"frame 10: poses of shape \(2, 14, 2\).*15 joints of"),
-    "another space": (np.zeros((2, 15, 3)), scored(2), 0.4, r"frame 10: poses of shape \(2, 15, 3\).*, 2\)"),
+    "other joints": (
+        GOOD[:, :14],
+        scored(2)[:, :14],
+        0.4,
+        r"frame 10: found poses of shape \(2, 14, 2\).*15 joints of",
+    ),
+    "another space": (np.zeros((2, 15, 3)), scored(2), 0.4, r"frame 10: found poses of shape \(2, 15, 3\).*, 2\)"),
     "one pose": (GOOD[0].tolist(), scored(2), 0.4, r"poses of shape \(15, 2\)"),
     "other scores": (
         GOOD,
         scored(2)[:, :3].tolist(),
         0.4,
-        r"frame 10: scores of shape \(2, 3\); expected one for each of 2",
+        r"frame 10: found scores of shape \(2, 3\); expected one for each of 2",
     ),
     "NaN": (*broken(np.nan), 0.4, "frame 10, detection 1, joint RShoulder: .*nan.* with confidence 0.9"),
     "infinite": (*broken(np.inf, 0, 0), 0.4, "frame 10, detection 0, joint Nose"),
@@ -67,7 +72,7 @@ def test_an_empty_frame_is_fine_even_as_the_first(empty):
     assert at.update(GOOD, scored(2), 0.04).id.tolist() == [1, 2]
     at.update(GOOD, scored(2), 0.08)
     at.update(empty, [], 0.12)
-    assert at.people.state.tolist() == [State.LOST] * 2
+    assert at.tracks.state.tolist() == [State.LOST] * 2
     assert at.update(GOOD, scored(2), 0.16).id.tolist() == [1, 2]
     first = tracker()
     first.update(empty, np.zeros(0), 0.0)

@@ -4,6 +4,7 @@ import numpy as np
 
 from stgraph.formats.posetrack import Video
 from stgraph.skeleton import POSETRACK15
+from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import Tracker
 
@@ -49,8 +50,8 @@ def video(people, name="walk", **changes):
     )
 
 
-def tracker(name="kalman", **options):
-    return Tracker(find_predictor(name), POSETRACK15, **options)
+def tracker(name="kalman", size=None, **options):
+    return Tracker(find_predictor(name), POSETRACK15, size=size, options=TrackerOptions(**options))
 
 
 def run(tracker, frames, scores=0.9, start=0):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stgraph.skeleton import H36M17
-from stgraph.tasks.lifting.evaluation import Evaluator
+from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
+from stgraph.tasks.lifting.plan import ModelWindow
 from stgraph.tasks.lifting.plots import MOST_BARS, plot_actions, plot_joints, plot_worst
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.report import POSES
@@ -19,15 +20,8 @@ def make_report(actions=3, **about):
     names = [f"action {number}" for number in range(actions)]
     recordings = {"id": [f"S1/{name}/c" for name in names], "action": names, "take": names}
     recordings |= {"subject": ["S1"] * actions, "camera": ["c"] * actions, "fps": [50.0] * actions}
-    to = Evaluator(
-        find_protocol("standard"),
-        H36M17,
-        recordings,
-        np.arange(actions),
-        np.full(actions, 40),
-        frames=9,
-        output="global",
-    )
+    tracks = Tracks(recordings, np.arange(actions), np.full(actions, 40))
+    to = Evaluator(find_protocol("standard"), H36M17, tracks, ModelWindow(9), output="global")
     target = torch.randn(len(to.plan.table), 9, 17, 3, generator=torch.Generator().manual_seed(0))
     size = torch.from_numpy(to.plan.table[:, 0] + 1)[:, None, None, None] / 1000
     to.add(torch.arange(len(to.plan.table)), target + size * torch.tensor([1.0, 0, 0]), target)

@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.checks.anatomy import check_finite
+from data_prep.reading.h36m import action_of, renamed
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
@@ -53,7 +54,6 @@ FRAMES_ALONE = (
     "them with `python -m data_prep poseidon FOLDER`"
 )
 ARCHIVES = (".tgz", ".tar", ".gz", ".zip")
-RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 LAYOUTS = (
     "official archives, extracted (S<k>/MyPoseFeatures/D3_Positions_mono, D3_Positions and D2_Positions, "
     ".cdf or .mat), or VideoPose3D's data_3d_h36m.npz and data_2d_h36m_<detector>.npz"
@@ -75,7 +75,7 @@ class Key:
     @property
     def action(self) -> str:
         """The take without its number."""
-        return re.sub(r" \d+$", "", self.take)
+        return action_of(self.take)
 
 
 @dataclass(frozen=True)
@@ -221,13 +221,6 @@ def add_official(found: Found, path: Path) -> None:
         return
     found.add(table, layout, poses)
     found.inputs.append(path)
-
-
-def renamed(take: str) -> str:
-    """A take under its published name: the official files call two actions otherwise."""
-    for old, new in RENAMED.items():
-        take = re.sub(rf"^{old}\b", new, take)
-    return take
 
 
 def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:

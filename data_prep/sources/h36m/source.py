@@ -13,28 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
-from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person, image
+from data_prep.cameras.projection import check_in_front, image, to_camera
+from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person
+from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.reading.layouts import detections
 from data_prep.source import Source, source
 from data_prep.sources.h36m.files import LAYOUTS, Found, Key, Poses, Unfit, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, world_to_camera
+from stgraph.geometry import Camera
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 
-FPS = 50.0
 ACTIONS = (
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),
     *("Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether"),
 )
 SPLITS = {"standard": {"train": ["S1", "S5", "S6", "S7", "S8"], "test": ["S9", "S11"]}}
 CORRUPT = {("S11", "Directions"): "corrupt in Human3.6M, left out by every protocol"}
-SOURCE = "Human3.6M (Ionescu et al. 2014)"
-TERMS = "Human3.6M licence: academic use by registered users only; neither the data nor this file may be passed on"
+MISPLACED = "check that the file is in its place: these should be the subject's poses in the space of its layout"
 # Best first.
 LAYOUTS_3D = ("D3_Positions_mono", "D3_Positions", "positions_3d")
 # Exact 2D, best first; it can be made of the 3D where a recording has none.
@@ -63,18 +62,8 @@ def read(args: Namespace) -> Source:
     return read_h36m(args.paths)
 
 
-def read_h36m(
-    paths: Iterable[Path],
-    *,
-    source: str = SOURCE,
-    terms: str = TERMS,
-    corrupt: dict[tuple[str, str], str] = CORRUPT,
-) -> Source:
+def read_h36m(paths: Iterable[Path]) -> Source:
     """Everything that the given files and folders hold, joined into recordings with all detectors.
-
-    Args:
-        source, terms: for data of another origin in the same layout.
-        corrupt: (subject, take) -> why it is left out.
 
     Raises:
         InputError: nothing usable was found, or a detector whose file was named lacks a recording; and, while
@@ -82,7 +71,7 @@ def read_h36m(
     """
     found = find(list(paths))
     left_out, notes = found.left_out, []
-    keys = wanted(found, corrupt, left_out)
+    keys = wanted(found, left_out)
     drop_partial(found, keys)
     plans = planned(found, keys)
     if not plans:
@@ -90,21 +79,31 @@ def read_h36m(
             f"{', '.join(map(str, paths))}: every recording found was left out: "
             + "; ".join(f"{what}: {why}" for what, why in left_out)
         )
-    report_missing(found, keys, corrupt, left_out)
+    report_missing(found, keys, left_out)
     report_origin(plans, found, notes)
     recordings = iterate(plans, notes)
-    return Source(H36M17, recordings, len(plans), source, terms, found.inputs, left_out, notes, SPLITS)
+    return Source(
+        skeleton=H36M17,
+        recordings=recordings,
+        total=len(plans),
+        source=SOURCE,
+        terms=TERMS,
+        inputs=found.inputs,
+        left_out=left_out,
+        notes=notes,
+        splits=SPLITS,
+    )
 
 
-def wanted(found: Found, corrupt: dict[tuple[str, str], str], left_out: list[tuple[str, str]]) -> list[Key]:
+def wanted(found: Found, left_out: list[tuple[str, str]]) -> list[Key]:
     """The recordings, one per camera, that have 3D and are not to be left out; in the order of the files."""
     keys, dropped = {}, {}
     for key in dict.fromkeys(key for table in found.poses3d.values() for key in table):
         take = f"{key.subject}/{key.take}"
         if key.subject not in h36m_subjects():
             dropped[key.subject] = f"no calibration; its poses were never published with {', '.join(h36m_subjects())}"
-        elif (key.subject, key.take) in corrupt:
-            dropped[take] = corrupt[key.subject, key.take]
+        elif (key.subject, key.take) in CORRUPT:
+            dropped[take] = CORRUPT[key.subject, key.take]
         elif key.action not in ACTIONS:
             dropped[take] = f"{key.action!r} is not one of the {len(ACTIONS)} actions"
         else:
@@ -150,13 +149,11 @@ def planned(found: Found, keys: list[Key]) -> list[Plan]:
     return plans
 
 
-def report_missing(
-    found: Found, keys: list[Key], corrupt: dict[tuple[str, str], str], left_out: list[tuple[str, str]]
-) -> None:
+def report_missing(found: Found, keys: list[Key], left_out: list[tuple[str, str]]) -> None:
     """List what a whole archive has and these files lack: takes, cameras, and the 3D of 2D poses."""
     for subject in dict.fromkeys(key.subject for key in keys):
         takes = {key.take: key.action for key in keys if key.subject == subject}
-        takes |= {take: Key(owner, take).action for owner, take in corrupt if owner == subject}
+        takes |= {take: Key(owner, take).action for owner, take in CORRUPT if owner == subject}
         counts = Counter(takes.values())
         lacking = [f"{action} ({counts[action]} of 2)" for action in ACTIONS if counts[action] < 2]
         if lacking:
@@ -168,7 +165,7 @@ def report_missing(
                 left_out.append((f"{subject}/{take}, cameras {', '.join(lacking)}", "no 3D poses"))
     known = set(keys)
     for detector, table in found.poses2d.items():
-        alone = [key for key in table if key not in known and (key.subject, key.take) not in corrupt]
+        alone = [key for key in table if key not in known and (key.subject, key.take) not in CORRUPT]
         if alone:
             first = f"{alone[0].subject}/{alone[0].take}/{alone[0].camera}"
             left_out.append((f"{detector}: {len(alone)} recordings, the first {first}", "2D without 3D"))
@@ -220,8 +217,8 @@ def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
             pose = arranged(stored.read().astype(np.float64), stored.skeleton) * UNITS[stored.unit]
             check_person(pose, stored.where, stored.unit, order=stored.skeleton.names)
             check_bones(pose, stored.where)
-        pose3d = pose if stored.key.camera else seen_from(pose, plan.camera)
-        check_in_front(pose3d, f"{stored.where}, camera {plan.camera.name}")
+        pose3d = pose if stored.key.camera else to_camera(pose, plan.camera)
+        check_in_front(pose3d, H36M17.names, f"{stored.where}, camera {plan.camera.name}", MISPLACED)
         exact = image(pose3d, plan.camera)
         pose2d = {"gt": np.concatenate([exact, np.ones_like(exact[..., :1])], axis=-1).astype(np.float32)}
         for detector, poses in plan.poses2d.items():
@@ -265,22 +262,6 @@ def with_confidence(poses: Poses) -> Float[np.ndarray, "t j 3"]:
             "(not seen) to 1; rescale the third channel or leave it out"
         )
     return arranged(values, poses.skeleton)
-
-
-def seen_from(pose: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t j 3"]:
-    """World to camera space, metres."""
-    return world_to_camera(torch.from_numpy(pose), camera.rotation, camera.translation).numpy()
-
-
-def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
-    """Raises InputError where a joint is beside or behind the camera: Human3.6M's cameras see the whole studio."""
-    behind = pose[..., 2] <= 0
-    if behind.any():
-        t, j = np.argwhere(behind)[0]
-        raise InputError(
-            f"{where}: joint {H36M17.names[j]} is behind the camera at frame {t} (depth {pose[t, j, 2]:.2f} m); "
-            "expected the poses of this subject in the space that its layout states; is the file in its place?"
-        )
 
 
 def check_length(frames2d: int, frames3d: int, where2d: str, where3d: str) -> None:

@@ -9,13 +9,19 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter
 
-from data_prep.reading.kinetics_files import FPS, FRAMES, PERSONS, READ, SIZE, load, tracks_of
+from data_prep.reading import kinetics
+from data_prep.reading.files import listed
+from data_prep.reading.kinetics import FPS, FRAMES, PERSONS, READ, SIZE
 from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
+from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
+from data_prep.reading.splitting import SPLIT, split_of
+from data_prep.reading.typed_json import read_typed
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -23,25 +29,29 @@ from stgraph.skeleton import OPENPOSE18
 
 SOURCE = "Kinetics-skeleton (Yan et al. 2018; videos: Kay et al. 2017, poses: OpenPose)"
 TERMS = "UNKNOWN for the poses; the labels of Kinetics are CC BY 4.0, the videos belong to those who uploaded them"
-LABELS = 'expected {"CLIP": {"has_skeleton": true, "label": "abseiling", "label_index": 0}, ...}'
+LABELS = '{"CLIP": {"has_skeleton": true, "label": "abseiling", "label_index": 0}, ...}'
+
+
+class Label(BaseModel):
+    """The entry of a clip in a file of labels."""
+
+    label: str
+    label_index: NonNegativeInt
+    has_skeleton: bool = True
 
 
 @dataclass(frozen=True)
-class Label:
-    """What a file of labels says of a clip."""
-
-    name: str
-    index: int
-    has_skeleton: bool
-
-
-@dataclass(frozen=True)
-class Clip:
+class LabelledClip:
     """A clip before it is read."""
 
     path: Path
     part: str
     label: Label
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"{self.path.parent.name}/{self.path.stem}"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 @source("kinetics", help="Kinetics-skeleton, JSON files and their labels", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     if args.frames < 1:
-        raise InputError(f"--frames {args.frames}: expected 1 or more")
+        raise InputError(where=f"--frames {args.frames}", expected="1 or more")
     return read_clips(args.folders, args.labels, args.frames, class_names(args.classes))
 
 
@@ -73,17 +83,15 @@ def read_clips(
     Raises:
         InputError: a folder or file of labels is missing, labels that cannot be used, or no clip.
     """
-    folders = [found for folder in folders for found in clip_folders(folder)]
+    folders = [inner for folder in folders for inner in clip_folders(folder)]
     labels = list(labels) or [folder.with_name(f"{folder.name}_label.json") for folder in folders]
     if len(labels) not in (1, len(folders)):
-        raise InputError(
-            f"--labels: {len(labels)} files for {len(folders)} folders ({', '.join(map(str, folders))}); give one for "
-            "each in the same order, or one for all"
-        )
+        problem = f"{len(labels)} files for {len(folders)} folders ({listed(folders)})"
+        raise InputError(problem, where="--labels", remedy="give one for each in the same order, or one for all")
     labels *= len(folders) // len(labels)
     known = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
-    unique: dict[tuple[str, str], Clip] = {}
+    unique: dict[tuple[str, str], LabelledClip] = {}
     for path, labelled in known.items():
         own = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
         for clip in labelled_clips(own, path, labelled, left_out):
@@ -91,71 +99,60 @@ def read_clips(
                 left_out.append((str(clip.path), f"has the name of {other.path}"))
     clips = list(unique.values())
     if not clips:
-        reasons = "".join(f"\n  {what}: {why}" for what, why in left_out[:10])
-        raise InputError(f"{', '.join(map(str, folders))}: no clip with a label; left out:{reasons or ' -'}")
+        raise none_left("no clip with a label", listed(folders), left_out)
     names, notes = classes_of(known, classes)
     notes += [
         f"pixels of images of {SIZE[0]} x {SIZE[1]}; the files have fractions of the image",
-        f"persons: of the first {READ} people of a frame the {PERSONS} with the surest joints, surest first; who is "
+        f"persons: of the first {READ} people of a frame the {PERSONS} with the highest scores, highest first; who is "
         "person 0 may change from frame to frame",
         "frames are numbered as in the files, which mostly begin with 1",
     ]
-    parts = {clip.part for clip in clips}
-    recordings = iterate(clips, frames, left_out)
     inputs = [*known, *(clip.path for clip in clips)]
-    splits = {"standard": {part: [part] for part in ("train", "test") if part in parts}}
-    return Source(OPENPOSE18, recordings, len(clips), SOURCE, TERMS, inputs, left_out, notes, splits, names)
+    splits = {SPLIT: split_of((part, part) for part in {clip.part for clip in clips})}
+    result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs, left_out, notes, splits, names)
+    unread = (UnreadClip(clip.name, partial(read_clip, clip, frames), str(clip.path)) for clip in clips)
+    result.recordings = usable(unread, result)
+    return result
 
 
 def clip_folders(folder: Path) -> list[Path]:
     """The folder itself, or those in it, where they hold the clips. Raises InputError where there is none."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the one with the clips, such as kinetics_train")
+        raise InputError("no such folder; give the one with the clips, such as kinetics_train", where=folder)
     inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*.json"))]
     return inner or [folder]
 
 
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by the clip's name. Raises InputError for another form."""
-    given = load(path) if path.exists() else None
-    if not isinstance(given, dict) or not given:
-        found = "no such file" if given is None else f"a {type(given).__name__} of {len(given)}"
-        raise InputError(f"{path}: {found}; {LABELS}, name the file by --labels")
-    labels = {}
-    for name, entry in given.items():
-        try:
-            label = Label(entry["label"], entry["label_index"], bool(entry.get("has_skeleton", True)))
-        except (KeyError, TypeError, AttributeError):
-            label = None
-        if label is None or type(label.name) is not str or type(label.index) is not int or label.index < 0:
-            raise InputError(f"{path}, {name!r}: {entry!r}; {LABELS}")
-        labels[name] = label
+    labels = read_typed(path, TypeAdapter(dict[str, Label]), f"{LABELS}, named by --labels")
+    if not labels:
+        raise InputError("no labels", where=path, expected=LABELS)
     return labels
 
 
 def labelled_clips(
     folders: list[Path], path: Path, labels: dict[str, Label], left_out: list[tuple[str, str]]
-) -> Iterator[Clip]:
+) -> Iterator[LabelledClip]:
     """Clips of some folders that have a label; the others, and labels without a clip, are left out."""
-    found: set[str] = set()
+    clips: set[str] = set()
     for folder in folders:
         part = "test" if re.search("val|test", folder.name) else "train"
         for file in sorted(folder.glob("*.json")):
             if file.resolve() == path.resolve() or file.stem.endswith("_label"):
                 continue
-            found.add(file.stem)
+            clips.add(file.stem)
             label = labels.get(file.stem)
             if label is None:
                 left_out.append((f"{folder.name}/{file.stem}", f"no label in {path.name}"))
             elif not label.has_skeleton:
                 left_out.append((f"{folder.name}/{file.stem}", f"has no skeleton, says {path.name}"))
             else:
-                yield Clip(file, part, label)
-    absent = [name for name in labels if name not in found]
-    left_out += [(name, f"in {path.name}, but there is no such clip") for name in absent]
+                yield LabelledClip(file, part, label)
+    left_out += [(name, f"in {path.name}, but there is no such clip") for name in labels if name not in clips]
 
 
-def classes_of(labels: dict[Path, dict[str, Label]], given: list[str] | None) -> tuple[list[str], list[str]]:
+def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) -> tuple[list[str], list[str]]:
     """Classes in the order of `label_index`, and notes on it.
 
     Raises:
@@ -165,39 +162,33 @@ def classes_of(labels: dict[Path, dict[str, Label]], given: list[str] | None) ->
     names: dict[int, str] = {}
     for path, labelled in labels.items():
         for clip, label in labelled.items():
-            index, _ = indices.setdefault(label.name, (label.index, path))
-            name = names.setdefault(label.index, label.name)
-            if (index, name) != (label.index, label.name):
-                raise InputError(
-                    f"{path}, {clip!r}: label {label.name!r} is number {label.index}, but elsewhere {name!r} is number "
-                    f"{label.index} and {label.name!r} number {index}; give every class one number"
-                )
-            if given and (label.index >= len(given) or given[label.index] != label.name):
-                told = repr(given[label.index]) if label.index < len(given) else f"beyond the {len(given)} names"
-                raise InputError(
-                    f"{path}, {clip!r}: label {label.name!r} is number {label.index}, which is {told} by --classes; "
-                    "give the names in the order of the numbers, from 0"
-                )
-    found = [names[index] for index in sorted(names)]
-    if given or len(found) > max(names):
-        return given or found, []
-    note = (
-        f"labels have numbers up to {max(names)}, {len(found)} of which occur: classes are numbered anew, in that order"
-    )
-    return found, [f"{note}; --classes keeps the numbers"]
+            index, _ = indices.setdefault(label.label, (label.label_index, path))
+            name = names.setdefault(label.label_index, label.label)
+            if (index, name) != (label.label_index, label.label):
+                problem = f"elsewhere {name!r} is number {label.label_index} and {label.label!r} number {index}"
+                remedy = "give every class one number"
+            elif classes and (label.label_index >= len(classes) or classes[label.label_index] != label.label):
+                beyond = label.label_index >= len(classes)
+                other = f"beyond the {len(classes)} names" if beyond else repr(classes[label.label_index])
+                problem = f"it is {other} by --classes"
+                remedy = "give the names in the order of the numbers, from 0"
+            else:
+                continue
+            problem = f"label {label.label!r} is number {label.label_index}, but {problem}"
+            raise InputError(problem, where=f"{path}, {clip!r}", remedy=remedy)
+    occurring = [names[index] for index in sorted(names)]
+    if classes or len(occurring) > max(names):
+        return classes or occurring, []
+    note = f"labels have numbers up to {max(names)}, {len(occurring)} of which occur: classes are numbered anew"
+    return occurring, [f"{note}, in that order; --classes keeps the numbers"]
 
 
-def iterate(clips: list[Clip], frames: int, left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read clip after clip, but those that cannot be used."""
-    camera = level_camera("unknown", *SIZE, np.zeros(9))
-    for clip in clips:
-        try:
-            content = load(clip.path)
-            tracks = tracks_of(content, str(clip.path), frames)
-            if (own := content.get("label_index", clip.label.index)) != clip.label.index:
-                raise InputError(f"{clip.path}: label_index {own}, but {clip.label.index} in the file of labels")
-        except InputError as error:
-            name = f"{clip.path.parent.name}/{clip.path.stem}"
-            left_out.append((name, str(error).removeprefix(f"{clip.path}: ")))
-        else:
-            yield Recording(clip.part, clip.label.name, clip.path.stem, camera, FPS, tracks)
+def read_clip(labelled: LabelledClip, frames: int) -> Recording:
+    """The recording of a clip. Raises InputError."""
+    path, index, content = labelled.path, labelled.label.label_index, kinetics.read_clip(labelled.path)
+    tracks = kinetics.tracks_of(content, str(path), frames)
+    if content.label_index not in (None, index):
+        problem = f"label_index {content.label_index}, but {index} in the file of labels"
+        raise InputError(problem, where=path, kind=Kind.LABEL)
+    camera = level_camera("unknown", *SIZE)
+    return Recording(labelled.part, labelled.label.label, path.stem, camera, FPS, tracks)

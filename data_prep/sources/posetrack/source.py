@@ -6,16 +6,16 @@ detections. Folders named train, val and test, as PoseTrack's are, make the spli
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.reading.clip_reading import TERMS
-from data_prep.reading.splitting import PARTS, SPLIT
+from data_prep.reading.frame_rate import check_fps
+from data_prep.reading.infer_convention import TERMS
+from data_prep.reading.splitting import PART_NAMES, SPLIT, split_of
 from data_prep.source import Source, source
-from data_prep.sources.mocap.source import FPS
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Detections, Recording, Track
 from stgraph.errors import InputError
@@ -23,21 +23,15 @@ from stgraph.formats.posetrack import Video, video_files, videos_by_name
 from stgraph.geometry import Camera
 from stgraph.skeleton import Skeleton
 
-FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 TRUTH = "gt"
-NOBODY = "unidentified"  # detections that the annotations have without identity
+UNIDENTIFIED = "unidentified"  # detections that the annotations have without identity
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Options of `python -m data_prep posetrack`."""
     add = parser.add_argument
-    add(
-        "paths",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="files or folders of annotations; in them all files are read",
-    )
+    text = "files or folders of annotations; in them all files are read"
+    add("paths", nargs="+", type=Path, metavar="PATH", help=text)
     add("--detections", nargs="+", type=Path, default=[], metavar="PATH", help="result files of a detector")
     add("--detector", default="", metavar="NAME", help="what the detector is called in the dataset")
     add("--fps", type=float, default=25.0, help="frames per second where a file says none (%(default)g)")
@@ -53,34 +47,31 @@ def read(args: Namespace) -> Source:
         InputError: options that do not go together, anything malformed in a file, a video in two files, or videos of
             different skeletons.
     """
-    if not FPS[0] <= args.fps <= FPS[1]:
-        raise InputError(f"--fps {args.fps}: expected {FPS[0]:g} to {FPS[1]:g} frames per second")
+    check_fps(args.fps)
     if bool(args.detections) != bool(args.detector):
-        raise InputError(
-            "--detections and --detector: expected both or neither; give the files and the detector's name"
-        )
-    if args.detector == NOBODY:
-        raise InputError(
-            f"--detector {NOBODY}: so are the annotations' poses without identity called; expected another name"
-        )
-    size = args.size and two_numbers("--size", args.size, "WIDTHxHEIGHT in pixels, such as 1280x720")
-    videos = videos_by_name(args.paths)
-    found = {name: video for name, (video, _) in videos_by_name(args.detections).items()}
-    skeleton = one_skeleton([video for video, _ in videos.values()] + [*found.values()])
-    named = ", ".join(path.name or str(path) for path in args.paths)
+        remedy = "give the files and the detector's name"
+        raise InputError(where="--detections and --detector", expected="both or neither", remedy=remedy)
+    if args.detector == UNIDENTIFIED:
+        problem = "the annotations' poses without identity have this name"
+        raise InputError(problem, where=f"--detector {UNIDENTIFIED}", expected="another name")
+    size = two_numbers("--size", args.size, "WIDTHxHEIGHT in pixels, such as 1280x720") if args.size else None
+    annotated = videos_by_name(args.paths)
+    videos = [video for video, _ in annotated.values()]
+    detected = {name: video for name, (video, _) in videos_by_name(args.detections).items()}
     result = Source(
-        skeleton,
+        one_skeleton([*videos, *detected.values()]),
         iter(()),
         len(videos),
-        f"{named}, annotations in PoseTrack's form" + (f"; detections of {args.detector}" if found else ""),
+        ", ".join(path.name or str(path) for path in args.paths) + ", annotations in PoseTrack's form",
         args.terms,
         inputs=[file for path in (*args.paths, *args.detections) for file in video_files(path)],
-        notes=[*notes([video for video, _ in videos.values()], args.fps, size)],
-        splits=splits({name: path for name, (_, path) in videos.items()}),
+        notes=[*notes(videos, args.fps, size)],
+        splits=splits({name: path for name, (_, path) in annotated.items()}),
     )
     if args.detections:
-        result.notes += unmatched(videos, found, args.detector)
-    result.recordings = recordings([video for video, _ in videos.values()], found, size, args, result)
+        result.source += f"; detections of {args.detector}"
+        result.notes += unmatched(annotated, detected, args.detector)
+    result.recordings = recordings(videos, detected, size, args, result)
     return result
 
 
@@ -90,21 +81,20 @@ def one_skeleton(videos: Sequence[Video]) -> Skeleton:
     for video in videos:
         if video.skeleton != first.skeleton:
             raise InputError(
-                f"video {video.name}: its joints are those of skeleton {video.skeleton.name!r}, but those of video "
-                f"{first.name} are of {first.skeleton.name!r}; expected one skeleton; convert them one by one"
+                f"its joints are those of skeleton {video.skeleton.name!r}, but those of video {first.name} are of "
+                f"{first.skeleton.name!r}",
+                where=f"video {video.name}",
+                expected="one skeleton",
+                remedy="convert them one by one",
             )
     return first.skeleton
 
 
 def splits(files: Mapping[str, Path]) -> dict[str, dict[str, list[str]]]:
     """Videos by the folder of their file that is called train, val, validation or test, the innermost if several."""
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
-    for name, path in files.items():
-        folders = [folder for folder in path.resolve().parts[:-1] if folder in FOLDERS]
-        if folders:
-            parts[FOLDERS[folders[-1]]].append(name)
-    parts = {part: names for part, names in parts.items() if names}
-    return {SPLIT: parts} if parts else {}
+    folders = {name: [part for part in path.resolve().parts[:-1] if part in PART_NAMES] for name, path in files.items()}
+    split = split_of((PART_NAMES[named[-1]], name) for name, named in folders.items() if named)
+    return {SPLIT: split} if split else {}
 
 
 def notes(videos: Sequence[Video], fps: float, size: tuple[int, int] | None) -> Iterator[str]:
@@ -112,57 +102,58 @@ def notes(videos: Sequence[Video], fps: float, size: tuple[int, int] | None) -> 
     if count := sum(video.fps is None for video in videos):
         yield f"{count} videos say no frame rate: {fps:g} frames per second are assumed (--fps)"
     if count := sum(video.size is None for video in videos):
-        told = f"{size[0]} x {size[1]}, as --size says" if size else "what holds all of the people's joints (--size)"
-        yield f"{count} videos say no size of their images: it is {told}"
-    if count := sum(map(len, (polygons for video in videos for polygons in video.ignore))):
+        taken = f"{size[0]} x {size[1]}, as --size says" if size else "what holds all of the people's joints (--size)"
+        yield f"{count} videos say no size of their images: it is {taken}"
+    if count := sum(len(polygons) for video in videos for polygons in video.ignore):
         yield f"{count} ignored regions are not in the dataset: score with the files where they are to count"
     if count := sum(int((video.person < 0).sum()) for video in videos):
-        yield f"{count} poses without identity are the detections {NOBODY!r}"
+        yield f"{count} poses without identity are the detections {UNIDENTIFIED!r}"
     yield "the cameras are not known: no intrinsics, and rotation and place as if they were the world's"
 
 
-def unmatched(videos: Mapping[str, object], found: Mapping[str, Video], detector: str) -> Iterator[str]:
-    """Notes on videos and detections that have no counterpart. Raises InputError where none has."""
-    if not {*videos} & {*found}:
-        names = f"{', '.join([*videos][:5])} and {', '.join([*found][:5])}"
+def unmatched(annotated: Iterable[str], detected: Iterable[str], detector: str) -> Iterator[str]:
+    """Notes on videos that are annotated or detected alone. Raises InputError where no video is both."""
+    without, alone = sorted({*annotated} - {*detected}), sorted({*detected} - {*annotated})
+    if not {*annotated} & {*detected}:
         raise InputError(
-            f"--detections: found no video that is annotated, but {names}; expected the same names, which are vid_id, "
-            "or the files' where they have none; rename them"
+            where="--detections",
+            found=f"no video that is annotated, but {', '.join(without[:5])} and {', '.join(alone[:5])}",
+            expected="the same names, which are vid_id, or the files' where they have none",
+            remedy="rename them",
         )
-    for what, names in (
-        (f"{detector}: no detections", sorted({*videos} - {*found})),
-        (f"{detector}: detections, but no annotations,", sorted({*found} - {*videos})),
-    ):
+    for problem, names in (("no detections", without), ("detections, but no annotations,", alone)):
         if names:
-            yield f"{what} of {len(names)} videos ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"
+            some = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+            yield f"{detector}: {problem} of {len(names)} videos ({some})"
 
 
 def recordings(
     videos: Sequence[Video],
-    found: Mapping[str, Video],
+    detected: Mapping[str, Video],
     size: tuple[int, int] | None,
     args: Namespace,
     result: Source,
 ) -> Iterator[Recording]:
-    """A recording of every video in which somebody has an identity; the others are left out."""
+    """A recording of every video in which a person has an identity; the others are left out."""
     unidentified = any((video.person < 0).any() for video in videos)
     for video in videos:
         tracks = people(video)
         if not tracks:
-            result.left_out.append((video.name, "nobody has an identity"))
+            result.left_out.append((video.name, "no person has an identity"))
             result.total -= 1
             continue
-        # Every recording has the same detectors, some of which found nobody.
-        detections = {NOBODY: detected(video, video.person < 0)} if unidentified else {}
+        # Every recording has the same detectors, some of which found no person.
+        detections = {UNIDENTIFIED: without_identity(video, video.person < 0)} if unidentified else {}
         if args.detector:
-            other = found.get(video.name, video)
-            detections[args.detector] = detected(other, np.full(len(other.frame), video.name in found))
+            other = detected.get(video.name, video)
+            kept = np.full(len(other.frame), video.name in detected)
+            detections[args.detector] = without_identity(other, kept)
         camera = Camera("none", *(video.size or size or extent(video)), np.zeros(9), np.eye(4)[0], np.zeros(3))
         yield Recording(video.name, "", video.name, camera, video.fps or args.fps, tracks, detections=detections)
 
 
 def people(video: Video) -> list[Track]:
-    """A track for everybody with an identity, from the first frame with a pose of theirs to the last.
+    """A track for every person with an identity, from the first frame with a pose of theirs to the last.
 
     Rows of frames in between that have none are zeros; those of frames that have no labels, or that the file does not
     list, are not valid.
@@ -172,18 +163,17 @@ def people(video: Video) -> list[Track]:
     tracks = []
     for person in np.unique(video.person[video.person >= 0]):
         at = np.flatnonzero(video.person == person)
-        first, last = number[at[0]], number[at[-1]]
+        first, last = int(number[at[0]]), int(number[at[-1]])
         rows = number[at] - first
         pose = np.zeros((last - first + 1, *video.pose.shape[1:]), np.float32)
         box, head_box = (np.zeros((len(pose), 4), np.float32) for _ in range(2))
         pose[rows], box[rows], head_box[rows] = video.pose[at], video.box[at], video.head_box[at]
         valid = np.isin(np.arange(first, last + 1), labelled)
-        about = {"frame": int(first), "person": int(person), "valid": valid, "box": box, "head_box": head_box}
-        tracks.append(Track({TRUTH: pose}, **about))
+        tracks.append(Track({TRUTH: pose}, frame=first, person=int(person), valid=valid, box=box, head_box=head_box))
     return tracks
 
 
-def detected(video: Video, kept: Bool[np.ndarray, " n"]) -> Detections:
+def without_identity(video: Video, kept: Bool[np.ndarray, " n"]) -> Detections:
     """Some of a video's poses without their identities."""
     return Detections(
         video.frame_ids[video.frame[kept]],

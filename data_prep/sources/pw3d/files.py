@@ -6,7 +6,7 @@ Human3.6M's order as the camera sees them. Both are read without running the cod
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,20 @@ import torch
 from jaxtyping import Bool, Float
 
 from data_prep.checks.anatomy import BONE_FACTOR, UNITS, adult_bones, bone_lengths, check_finite
-from data_prep.reading.layouts import detections, flags, layout, level_camera, mapped_image, numbers, same_length
+from data_prep.reading.arrays import AGAIN, flags, numbers, same_length
+from data_prep.reading.files import find_files, listed
+from data_prep.reading.layouts import detections, layout, level_camera, mapped_image
+from data_prep.reading.splitting import PARTS
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
 from stgraph.skeleton import H36M17
 
-PARTS = ("train", "validation", "test")
 # A phone's video, upright or on its side; the focal length of its lens in pixels.
 SIZES = ((1920, 1080), (1080, 1920))
 FOCAL = 1962.0
 OFFICIAL = ("jointPositions", "cam_intrinsics", "cam_poses", "poses2d", "campose_valid")
-VIDEO = {"pos2d", "pos3d", "cam"}
+VIDEO = ("cam", "pos2d", "pos3d")
 LAYOUTS = "sequenceFiles with the folders train, validation and test of .pkl files, or TGraphNet's pw3d_test.pkl"
 
 
@@ -67,38 +69,32 @@ class Sequence:
         return self.name.split("_")[1] if "_" in self.name else self.name
 
 
-def find(paths: Iterable[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
-    """Every sequence in the given files and folders, the files, and what is to be said of them.
+def find(paths: Collection[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
+    """Every sequence in the given files and folders, the files, and notes on them.
 
     Raises:
         InputError: a path is missing, a file is damaged or neither layout, both layouts, a sequence twice, or none.
     """
-    files: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
-        for file in sorted(path.rglob("*.pkl")) if path.is_dir() else [path]:
-            files.setdefault(file.resolve(), file)
+    files = find_files(paths, r".*\.pkl", LAYOUTS)
     sequences: dict[str, Sequence] = {}
     notes: dict[str, None] = {}
     layouts = set()
-    for path in files.values():
+    for path in files:
         content = load_pickle(path)
         read = layout_of(content, path)
-        found, about = read(path, content)
         layouts.add(read)
-        notes |= dict.fromkeys(about)
-        for sequence in found:
+        of_file, of_layout = read(path, content)
+        notes |= dict.fromkeys(of_layout)
+        for sequence in of_file:
             if sequences.setdefault(sequence.name, sequence) is not sequence:
-                raise InputError(f"{path}: sequence {sequence.name} was given by another file, too; give one of them")
+                problem = f"sequence {sequence.name} is in another file, too"
+                raise InputError(problem, where=path, remedy="give one of them")
     if not sequences:
-        raise InputError(f"{', '.join(map(str, paths))}: no 3DPW in it; give {LAYOUTS}")
+        raise InputError("no 3DPW in it", where=listed(paths), remedy=f"give {LAYOUTS}")
     if len(layouts) > 1:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: official files and TGraphNet's, whose joints are not the same points of "
-            "the body; make a dataset of each"
-        )
-    return [sequences[name] for name in sorted(sequences)], list(files.values()), list(notes)
+        problem = "official files and TGraphNet's, whose joints are not the same points of the body"
+        raise InputError(problem, where=listed(paths), remedy="make a dataset of each")
+    return [sequences[name] for name in sorted(sequences)], files, list(notes)
 
 
 def layout_of(content: Any, path: Path) -> Callable[[Path, dict], tuple[list[Sequence], list[str]]]:
@@ -106,28 +102,26 @@ def layout_of(content: Any, path: Path) -> Callable[[Path, dict], tuple[list[Seq
     keys = content.keys() if isinstance(content, dict) else ()
     if any(name in keys for name in OFFICIAL):
         return official
-    if keys and all(isinstance(entry, dict) and VIDEO & entry.keys() for entry in content.values()):
+    if keys and all(isinstance(entry, dict) and entry.keys() & {*VIDEO} for entry in content.values()):
         return of_tgraphnet
-    found = f"a dict of {', '.join(map(repr, list(keys)[:5])) or 'nothing'}" if isinstance(content, dict) else ""
-    raise InputError(
-        f"{path}: {found or f'a {type(content).__name__}'}; expected an official sequence with {', '.join(OFFICIAL)}, "
-        f"or TGraphNet's {{video: {{{', '.join(sorted(VIDEO))}}}}}; get the file again"
+    some = f" of {', '.join(map(repr, list(keys)[:5])) or 'nothing'}" if isinstance(content, dict) else ""
+    expected = (
+        f"an official sequence with {', '.join(OFFICIAL)}, or TGraphNet's {{video: {{{', '.join(sorted(VIDEO))}}}}}"
     )
+    raise InputError(where=path, found=f"a {type(content).__name__}{some}", expected=expected, remedy=AGAIN)
 
 
 # Official files -------------------------------------------------------------------------------------------------------
 
 
 def official(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
-    """The sequence of an official file, which is read again when it is asked for: all do not fit in memory."""
+    """The sequence of an official file, which is read again when its turn comes: all do not fit in memory."""
     part = path.absolute().parent.name
     if part not in PARTS:
-        raise InputError(
-            f"{path}: an official file in the folder {part!r}; expected it in one called {', '.join(PARTS)}, which "
-            "says of which part it is; keep the official folders' names"
-        )
+        problem, remedy = f"an official file in the folder {part!r}", "keep the official folders' names"
+        raise InputError(problem, where=path, expected=f"it in one called {', '.join(PARTS)}", remedy=remedy)
     if missing := [name for name in OFFICIAL if name not in content]:
-        raise InputError(f"{path}: no {', '.join(missing)}; expected {', '.join(OFFICIAL)}; get the file again")
+        raise InputError(f"no {', '.join(missing)}", where=path, expected=", ".join(OFFICIAL), remedy=AGAIN)
     notes = [
         "joints of SMPL: Thorax is the neck, Spine spine2, Neck/Nose the base of the skull; Head is extrapolated, as "
         "SMPL has no joint there: score with --protocol 3dpw14",
@@ -152,9 +146,10 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
     people = {name: content[name] for name in ("jointPositions", "poses2d", "campose_valid")}
     for name, value in people.items():
         if not isinstance(value, list | tuple | np.ndarray):
-            raise InputError(f"{path}, {name}: a {type(value).__name__}; expected a list, one entry a person")
+            expected = "a list, one entry a person"
+            raise InputError(where=f"{path}, {name}", found=f"a {type(value).__name__}", expected=expected)
     same_length(f"{path}, people", people)
-    found = []
+    persons = []
     for number in range(len(people["poses2d"])):
         where = f"{path}, person {number}"
         world = numbers(content["jointPositions"][number], f"{where}, jointPositions", (-1, 3 * len(body.order)))
@@ -168,8 +163,8 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
         pose3d = body.apply(seen, body.order, where)
         detected[:, 2] = detected[:, 2].clip(0, 1)  # OpenPose's scores can be a little above 1
         pose2d = mapped_image(detected.transpose(0, 2, 1), table, where)
-        found.append(Person(number, pose3d, pose2d, "poses2d", valid, where, body.order))
-    return camera, found
+        persons.append(Person(number, pose3d, pose2d, detector="poses2d", valid=valid, where=where, order=body.order))
+    return camera, persons
 
 
 # TGraphNet ------------------------------------------------------------------------------------------------------------
@@ -179,12 +174,10 @@ def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
     """The test sequences of TGraphNet's file."""
     videos: dict[str, list[tuple[int, str]]] = {}
     for video, entry in content.items():
-        if not isinstance(video, str) or VIDEO - entry.keys():
-            found = ", ".join(map(str, entry))
-            raise InputError(
-                f"{path}, {video!r}: {found}; expected a video's name, and {', '.join(sorted(VIDEO))} of it; get the "
-                "file again"
-            )
+        if not isinstance(video, str) or {*VIDEO} - entry.keys():
+            expected = f"a video's name, and {', '.join(VIDEO)} of it"
+            where = f"{path}, {video!r}"
+            raise InputError(where=where, found=", ".join(map(str, entry)), expected=expected, remedy=AGAIN)
         # "downtown_walkBridge_01_0" is the first person of downtown_walkBridge_01.
         match = re.fullmatch(r"(.+_\d+)_(\d+)", video)
         name, number = (match[1], int(match[2])) if match else (video, 0)
@@ -194,14 +187,13 @@ def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
         "the camera moves: poses are as it sees them, its place in the world is not kept",
         "images are 1920 x 1080, or upright, whichever fits the focal length of the lens",
     ]
-    return [
-        Sequence(name, "test", partial(read_videos, path, content, people)) for name, people in videos.items()
-    ], notes
+    sequences = [Sequence(name, "test", partial(read_videos, path, content, of)) for name, of in videos.items()]
+    return sequences, notes
 
 
 def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tuple[Camera, list[Person]]:
     """The camera and the people of one sequence."""
-    found, cameras, people = [], [], sorted(people)
+    persons, cameras, people = [], [], sorted(people)
     for number, video in people:
         where, entry = f"{path}, {video}", content[video]
         pose3d = in_camera(numbers(entry["pos3d"], f"{where}, pos3d", (-1, len(H36M17), 3)), f"{where}, pos3d")
@@ -213,12 +205,13 @@ def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tup
         if np.abs(given).max() < 20:  # no person is so small in pixels
             pixels = screen_denormalise(torch.from_numpy(given), camera.width, camera.height).numpy()
         pose2d, valid = detections(pixels, given), np.ones(len(pose3d), bool)
-        found.append(Person(number, pose3d, pose2d, "pos2d", valid, where, H36M17.names))
+        persons.append(Person(number, pose3d, pose2d, detector="pos2d", valid=valid, where=where, order=H36M17.names))
         cameras.append(camera)
     for (_, video), camera in zip(people, cameras, strict=True):
         if not np.allclose(camera.intrinsics, cameras[0].intrinsics):
-            raise InputError(f"{path}, {video}, cam: another than that of {people[0][1]}; one camera films a sequence")
-    return cameras[0], found
+            problem, where = f"another than that of {people[0][1]}", f"{path}, {video}, cam"
+            raise InputError(problem, where=where, expected="one camera for a sequence")
+    return cameras[0], persons
 
 
 def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray, "t j 3"]:
@@ -235,19 +228,16 @@ def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray,
             ratio = np.median(bone_lengths(joints), axis=0) * UNITS[unit] / adult
             if (ratio > 1 / BONE_FACTOR).all() and (ratio < BONE_FACTOR).all():
                 return joints * UNITS[unit]
-    raise InputError(
-        f"{where}: bones are no person's, in metres or millimetres, joints in place or relative to the root; expected "
-        f"Human3.6M's order ({', '.join(H36M17.names)}) and the root's path in the root's place"
-    )
+    problem = "bones are no person's, in metres or millimetres, joints in place or relative to the root"
+    expected = f"Human3.6M's order ({', '.join(H36M17.names)}) and the root's path in the root's place"
+    raise InputError(problem, where=where, expected=expected)
 
 
 def check_lens(intrinsics: Float[np.ndarray, "9"], where: str) -> None:
     """Raises InputError for numbers that are no lens's."""
     if not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
-        raise InputError(
-            f"{where}: focal lengths {intrinsics[0]:g}, {intrinsics[1]:g} and centre {intrinsics[2]:g}, "
-            f"{intrinsics[3]:g}; expected finite numbers, focal lengths above 0; get the file again"
-        )
+        problem = "focal lengths {:g}, {:g} and centre {:g}, {:g}".format(*intrinsics[:4])
+        raise InputError(problem, where=where, expected="finite numbers, focal lengths above 0", remedy=AGAIN)
 
 
 def lens(cam: Any, where: str) -> Camera:
@@ -256,7 +246,7 @@ def lens(cam: Any, where: str) -> Camera:
     for row in rows:
         check_lens(row, where)
     if np.ptp(rows, axis=0).max() > 1e-3 * np.abs(rows).max():
-        raise InputError(f"{where}: intrinsics that change along the video; expected one lens")
+        raise InputError("intrinsics that change along the video", where=where, expected="one lens")
     intrinsics = rows[0]
     if intrinsics[0] > 20:  # pixels
         return level_camera("0", *SIZES[int(intrinsics[2] < intrinsics[3])], intrinsics)

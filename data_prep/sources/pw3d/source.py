@@ -14,8 +14,9 @@ from jaxtyping import Float
 
 from data_prep.checks.anatomy import check_bones, check_image, check_person, image
 from data_prep.reading.layouts import held
+from data_prep.reading.splitting import SPLIT, split_of
 from data_prep.source import Source, source
-from data_prep.sources.pw3d.files import LAYOUTS, PARTS, Person, Sequence, find
+from data_prep.sources.pw3d.files import LAYOUTS, Person, Sequence, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -46,8 +47,7 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
             values that cannot be right.
     """
     sequences, inputs, notes = find(list(paths))
-    parts = {part: [one.name for one in sequences if one.part == part] for part in PARTS}
-    splits = {"standard": {part: names for part, names in parts.items() if names}}
+    splits = {SPLIT: split_of((sequence.part, sequence.name) for sequence in sequences)}
     left_out: list[tuple[str, str]] = []
     recordings = iterate(sequences, notes, left_out)
     return Source(H36M17, recordings, len(sequences), SOURCE, TERMS, inputs, left_out, notes, splits)
@@ -56,7 +56,7 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
     """Read sequence after sequence: one recording each, a track for each person.
 
-    2D that does not fit is somebody else's, and left out; where it is most people's, what is wrong is not the people.
+    2D that does not fit is another person's, and left out; where most do not fit, the files are wrong.
     """
     unscored = unseen = count = 0
     misfits: list[str] = []
@@ -82,7 +82,7 @@ def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[st
         if tracks:
             yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks)
     if 2 * len(misfits) > count:
-        raise InputError(f"{misfits[0]} (2D that does not fit is that of {len(misfits)} of {count} people)")
+        raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)")
     if unscored:
         notes.append(f"{unscored} frames have no valid camera: marked as not valid, their 3D is out of place")
     if unseen:
@@ -102,8 +102,10 @@ def check(person: Person) -> None:
     check_bones(pose3d, person.where)
     if (pose3d[:, H36M17.root, 2] <= NEAREST).mean() > 0.5:
         raise InputError(
-            f"{person.where}: the person is behind the camera in most frames; expected poses that the camera sees, "
-            "with the path of the root; are its camera poses from world to camera?"
+            "the person is behind the camera in most frames",
+            where=person.where,
+            expected="poses that the camera sees, with the path of the root",
+            remedy="are its camera poses from world to camera?",
         )
 
 

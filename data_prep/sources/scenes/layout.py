@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from data_prep.cameras.viewpoints import AIM, DISTANCES, FOCAL, IMAGE_SIZES, ROLL, look_at, see
-from data_prep.sources.mocap.source import floor_shift
+from data_prep.reading.motion import floor_shift
 from data_prep.sources.scenes.body import hidden, surface_gap
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, matrix_to_quaternion

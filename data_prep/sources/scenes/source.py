@@ -12,22 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.cameras.noise import seeded
-from data_prep.checks.anatomy import check_bones
-from data_prep.reading.splitting import PARTS, SPLIT
-from data_prep.reading.takes import find_takes
-from data_prep.source import Source, source
-from data_prep.sources.mocap.source import (
-    FPS,
+from data_prep.reading.frame_rate import check_fps
+from data_prep.reading.motion import (
     check_upright,
     datasets_of,
     inputs_of,
-    letter,
     motion_arguments,
-    pieces,
+    named_pieces,
     subject_splits,
     take_reader,
     terms_of,
 )
+from data_prep.reading.splitting import PARTS, SPLIT
+from data_prep.reading.takes import find_takes
+from data_prep.source import Source, source
 from data_prep.sources.scenes.body import body_boxes, head_boxes, posetrack_joints
 from data_prep.sources.scenes.detector import DIFFICULTY, Sight, detect, detections, false_detections, gaps
 from data_prep.sources.scenes.layout import (
@@ -106,7 +104,7 @@ def read(args: Namespace) -> Source:
     people, counts = _numbers(args)
     takes = find_takes(args.paths, args.names, args.rate)
     part_of = {subject: part for part in PARTS[1:] for subject in getattr(args, part)}
-    subject_splits(args, {take.subject for take in takes})
+    subject_splits({take.subject for take in takes}, args.validation, args.test)
     terms, notes = terms_of(takes, args.terms)
     result = Source(
         skeleton=POSETRACK15,
@@ -118,7 +116,7 @@ def read(args: Namespace) -> Source:
         inputs=inputs_of(takes, args.mapping),
         notes=notes,
     )
-    reader, upright = take_reader(args), {}
+    reader, upright, shortest = take_reader(args), {}, min(SHORTEST, args.seconds)
     pools: dict[str, list[Piece]] = {part: [] for part in counts}
     for take in takes:
         part = part_of.get(take.subject, PARTS[0])
@@ -126,22 +124,25 @@ def read(args: Namespace) -> Source:
             continue
         motion = reader(take)
         upright[motion.mapping.name] = max(upright.get(motion.mapping.name, -np.inf), motion.upright)
-        found = pieces(motion.pose, motion.rate, args.fps, max(round(min(SHORTEST, args.seconds) * args.fps), 1))
-        if not found:
-            reason = f"no stretch of {min(SHORTEST, args.seconds):g} s in which no joint jumps"
-            result.left_out.append((f"{take.subject}/{take.name}", reason))
-        for number, pose in enumerate(found):
-            check_bones(pose, take.where)
-            name = take.name + (letter(number) if len(found) > 1 else "")
-            pools[part].append(Piece(take.subject, name, posetrack_joints(pose)))
+        parts = [
+            Piece(take.subject, name, posetrack_joints(pose))
+            for name, pose in named_pieces(take, motion, args.fps, max(round(shortest * args.fps), 1))
+        ]
+        if not parts:
+            result.left_out.append(
+                (f"{take.subject}/{take.name}", f"no stretch of {shortest:g} s in which no joint jumps")
+            )
+        pools[part] += parts
     result.notes += check_upright(upright, args.up)
     for part, pool in pools.items():
         if len(pool) < people[1]:
             option = "--scenes" if part == PARTS[0] else f"--{part}"
             raise InputError(
-                f"--people {args.people}: {len(pool)} takes of {SHORTEST:g} s or longer for the scenes of {option} "
-                f"(subjects {', '.join(sorted({piece.subject for piece in pool})) or 'none'}), expected at least "
-                f"{people[1]}, one for each person; give fewer people, more files or subjects, or {option} 0 scenes"
+                where=f"--people {args.people}",
+                found=f"{len(pool)} takes of {SHORTEST:g} s or longer for the scenes of {option} "
+                f"(subjects {', '.join(sorted({piece.subject for piece in pool})) or 'none'})",
+                expected=f"at least {people[1]}, one for each person",
+                remedy=f"give fewer people, more files or subjects, or {option} 0 scenes",
             )
     result.recordings = _recordings(pools, counts, people, args, result)
     return result
@@ -151,23 +152,21 @@ def _numbers(args: Namespace) -> tuple[tuple[int, int], dict[str, int]]:
     """People of a scene, from and to, and scenes of every part that has some."""
     people = two_numbers("--people", args.people, "two numbers, FEWESTxMOST, such as 2x6")
     if not 2 <= people[0] <= people[1]:
-        raise InputError(f"--people {args.people}: expected FEWESTxMOST of 2 or more, such as 2x6")
-    if args.seed < 0:
-        raise InputError(f"--seed {args.seed}: expected a number of 0 or more")
-    if not FPS[0] <= args.fps <= FPS[1]:
-        raise InputError(f"--fps {args.fps}: expected {FPS[0]:g} to {FPS[1]:g} frames per second")
+        raise InputError(where=f"--people {args.people}", expected="FEWESTxMOST of 2 or more, such as 2x6")
+    check_fps(args.fps)
     if not 1 <= args.seconds < np.inf:
-        raise InputError(f"--seconds {args.seconds}: expected 1 or more")
-    counts = {PARTS[0]: args.scenes}
-    counts |= {part: getattr(args, f"{part}_scenes") for part in PARTS[1:] if getattr(args, part)}
-    for part, count in counts.items():
-        if count < 0:
-            option = "--scenes" if part == PARTS[0] else f"--{part}-scenes"
-            raise InputError(f"{option} {count}: expected a number of 0 or more")
-    counts = {part: count for part, count in counts.items() if count}
-    if not counts:
-        raise InputError("--scenes 0: no scenes at all; ask for one or more")
-    return people, counts
+        raise InputError(where=f"--seconds {args.seconds}", expected="1 or more")
+    scenes = {PARTS[0]: args.scenes}
+    scenes |= {part: getattr(args, f"{part}_scenes") for part in PARTS[1:] if getattr(args, part)}
+    options = {"--seed": args.seed}
+    options |= {"--scenes" if part == PARTS[0] else f"--{part}-scenes": count for part, count in scenes.items()}
+    for option, number in options.items():
+        if number < 0:
+            raise InputError(where=f"{option} {number}", expected="a number of 0 or more")
+    scenes = {part: count for part, count in scenes.items() if count}
+    if not scenes:
+        raise InputError("no scenes at all", where="--scenes 0", remedy="ask for one or more")
+    return people, scenes
 
 
 def _recordings(

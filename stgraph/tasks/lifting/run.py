@@ -13,8 +13,9 @@ from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_data, with_task
-from stgraph.tasks.lifting.evaluation import Evaluator
-from stgraph.tasks.lifting.protocols import PIECE, Plan, Protocol, find_protocol
+from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
+from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
+from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.run import REPORTS
@@ -100,8 +101,12 @@ class LiftingRun(TaskRun[Lifting]):
 
     def plan(self, protocol: Protocol, windows: Windows) -> Plan:
         """What the model is to predict of the windows' tracks."""
-        model = self.model
-        return protocol.plan(windows.lengths, self.settings.data.frames, model.before, model.after, model.sliding)
+        return plan_windows(protocol, windows.lengths, self.model_window)
+
+    @property
+    def model_window(self) -> ModelWindow:
+        """What the model sees and predicts at once."""
+        return ModelWindow(self.settings.data.frames, self.model.before, self.model.after, self.model.sliding)
 
     def evaluate(
         self,
@@ -128,22 +133,11 @@ class LiftingRun(TaskRun[Lifting]):
                 f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
             )
         windows = self.windows(dataset, subjects, detector=detector or data.detector)
-        evaluator = Evaluator(
-            protocol,
-            self.skeleton,
-            dataset.recordings,
-            windows.recording.cpu().numpy(),
-            windows.lengths,
-            first_frames=windows.first_frames,
-            frame_step=data.frame_step,
-            valid=windows.valid(),
-            frames=data.frames,
-            before=self.model.before,
-            after=self.model.after,
-            sliding=self.model.sliding,
-            output=self.task.output,
-            flip=flip,
+        recording = windows.recording.cpu().numpy()
+        tracks = Tracks(
+            dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
         )
+        evaluator = Evaluator(protocol, self.skeleton, tracks, self.model_window, output=self.task.output, flip=flip)
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
         for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))

@@ -10,10 +10,11 @@ from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import seeded, simulate_detections
 from data_prep.cameras.viewpoints import common_look_at, see
 from data_prep.checks.anatomy import BACKWARDS, UNITS, check_bones, check_image, check_person, image, knee_flexion
-from data_prep.sources.synthetic.source import ACTIONS, perform_take
+from data_prep.reading.motion import centred
+from data_prep.sources.builtin.source import MOTION, UNIT
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
-from stgraph.skeleton import H36M17, H36M32
+from stgraph.skeleton import H36M17
 from tests.data_prep.people import squats
 
 SHARED = Path(__file__).parents[3] / "../shared/data/motion"
@@ -57,20 +58,23 @@ def test_noisy_images_of_real_motion_are_admitted():
     assert tried > 40
 
 
-def performed(action, camera, subject="S9"):
+BUILTIN = load_npz(MOTION)
+ACTIONS = {key.split("/")[1].rpartition(" ")[0]: key for key in BUILTIN}
+
+
+def filmed(action, camera, subject="S9"):
     """A take of the built-in set through a camera: its 3D and what a noisy detector makes of it."""
-    pose = perform_take(0, subject, action, 0, 3)[:, H36M17.select_from(H36M32)]
-    pose[..., :2] += common_look_at(h36m_cameras(subject))[:2]
+    pose = centred(BUILTIN[ACTIONS[action]] * UNIT, common_look_at(h36m_cameras(subject))[:2])
     pose3d, pixels, _ = see(pose, camera, 0.05, 1.0)
     return pose3d, simulate_detections(pixels, camera.width, camera.height, seeded(0, action + camera.name))
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_noisy_detections_of_every_action_are_admitted(action):
-    """Arms that are crossed, seats seen from the side: joints are near each other, and none is taken for another."""
+    """Bodies that are upside down, legs that are crossed: joints are near each other, and none is another's."""
     cameras = h36m_cameras("S9")
     for camera in cameras:
-        pose3d, detected = performed(action, camera)
+        pose3d, detected = filmed(action, camera)
         check_image(detected.astype(np.float32), pose3d, camera, cameras, action)
 
 
@@ -96,12 +100,12 @@ LIMBS = {"arms": ("Shoulder", "Elbow", "Wrist"), "legs": ("Hip", "Knee", "Foot")
         ([(f"L{part}", f"R{part}") for part in LIMBS["legs"]], "RHip at LHip"),
     ],
 )
-@pytest.mark.parametrize("action", ["Walking", "Directions"])
+@pytest.mark.parametrize("action", ["walk", "exercise"])
 def test_a_few_joints_in_each_others_place_are_named(action, pairs, named):
     """A third of the joints: the median over all of them does not move."""
     found = []
     for camera in h36m_cameras("S9"):
-        pose3d, detected = performed(action, camera)
+        pose3d, detected = filmed(action, camera)
         try:
             check_image(detected[:, exchanged(*pairs)], pose3d, camera, [camera], "a.npz")
         except InputError as error:
@@ -112,7 +116,7 @@ def test_a_few_joints_in_each_others_place_are_named(action, pairs, named):
 
 def test_an_arm_that_a_detector_sees_on_the_other_side_is_admitted():
     camera = h36m_cameras("S9")[0]
-    pose3d, detected = performed("Directions", camera)
+    pose3d, detected = filmed("exercise", camera)
     for part in LIMBS["arms"]:
         detected[:, H36M17.index(f"L{part}")] = detected[:, H36M17.index(f"R{part}")]
     check_image(detected, pose3d, camera, [camera], "a")
@@ -120,7 +124,7 @@ def test_an_arm_that_a_detector_sees_on_the_other_side_is_admitted():
 
 def test_too_little_that_is_seen_is_named():
     camera = h36m_cameras("S9")[0]
-    pose3d, detected = performed("Directions", camera)
+    pose3d, detected = filmed("exercise", camera)
     detected[:, 1:, 2] = 0
     with pytest.raises(InputError, match="a: no frame has two joints that are seen"):
         check_image(detected, pose3d, camera, [camera], "a")

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from data_prep.reading.layouts import detections, flags, layout, mapped_image, numbers
+from data_prep.reading.arrays import flags, numbers
+from data_prep.reading.layouts import detections, layout, mapped_image
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
 

@@ -47,14 +47,14 @@ def test_own_mapping_for_an_array_with_other_joints(tmp_path):
         (lambda table: table["joints"].update(Head=3), "Head: 3; expected a name"),
         (lambda table: table.update(unit="furlong"), "unit: 'furlong'; expected one of m, cm"),
         (lambda table: table.update(up="x"), "up: 'x'"),
-        (lambda table: table.update(color=1), "color: unknown key; known are joints, about, unit"),
+        (lambda table: table.update(color=1), "color: unknown key"),
         (lambda table: table.update(skip_frames="abc"), "skip_frames: 'abc': .*integer"),
         (lambda table: table.update(skip_frames=-1), "skip_frames: -1: .*greater than or equal to 0"),
         (lambda table: table.update(skip_frames=1.5), "skip_frames: 1.5: .*integer"),
         (lambda table: table.update(order=5), "order: 5: "),
         (lambda table: table.update(order=[0, 1]), "order, 0: 0: .*string; order, 1: 1: .*string"),
         (lambda table: table.update(unit=float("nan")), "unit: nan; expected one of m, cm"),
-        (lambda table: table.update(unit=True), "unit: None; expected one of m, cm"),
+        (lambda table: table.update(unit=True), "unit: True; expected one of m, cm"),
         (lambda table: table["joints"].update(Hip=[1, 2]), r"Hip: \[1, 2\]; expected a name"),
         (lambda table: table["joints"].update(Hip=[["a"]]), r"Hip: \[\['a'\]\]; expected a name"),
         (lambda table: table["joints"].update(Hip=[]), r"Hip: \[\]; expected a name"),
@@ -91,7 +91,7 @@ def test_all_that_is_wrong_with_a_mapping_is_listed_at_once(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"joints": {}, }'])
 def test_what_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "m.json").write_text(text)
-    with pytest.raises(InputError, match=r"m\.json: (.|\n)*Expected a JSON file such as"):
+    with pytest.raises(InputError, match=r"m\.json: (.|\n)*expected a JSON file such as"):
         read_mapping(tmp_path / "m.json")
     with pytest.raises(InputError, match="No such file"):
         read_mapping(tmp_path / "absent.json")

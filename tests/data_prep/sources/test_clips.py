@@ -46,7 +46,7 @@ def folder_of(folder, write, suffix, make):
     return folder
 
 
-FLAT = {
+POSES_2D = {
     "mtjc": (np.save, ".npy"),
     "st-gcn's ctjm": (lambda path, values: np.save(path, values.transpose(3, 1, 2, 0)), ".npy"),
     "npz": (lambda path, values: np.savez(path, clip=values), ".npz"),
@@ -54,7 +54,7 @@ FLAT = {
     "pyskl": (lambda path, values: dump(path, annotation("a", 0, values)), ".pkl"),
     "kinetics": (write_kinetics, ".json"),
 }
-SOLID = {
+POSES_3D = {
     "mtjc": (np.save, ".npy"),
     "csv": (lambda path, values: write_csv(path, [("a", "", values)], ["x", "y", "z"], NTU25), ".csv"),
     "pyskl": (lambda path, values: dump(path, annotation("a", 0, values, None)), ".pkl"),
@@ -62,9 +62,9 @@ SOLID = {
 }
 
 
-@pytest.mark.parametrize("form", FLAT)
+@pytest.mark.parametrize("form", POSES_2D)
 def test_every_form_of_2d_gives_the_same_dataset(tmp_path, form):
-    data, _ = converted(folder_of(tmp_path / "mine", *FLAT[form], pixels), "--size", "340x256")
+    data, _ = converted(folder_of(tmp_path / "mine", *POSES_2D[form], pixels), "--size", "340x256")
     assert data.skeleton == OPENPOSE18 and data.detectors == ["keypoints"] and not data.has("pose3d")
     assert data.classes == sorted({*data.recordings["action"]}) == list(CLASSES)
     assert list(data.recordings["id"]) == [f"clips/{clip}/unknown" for clip in CLIPS]
@@ -75,9 +75,9 @@ def test_every_form_of_2d_gives_the_same_dataset(tmp_path, form):
     assert set(zip(data.recordings["width"], data.recordings["height"], strict=True)) == {(340, 256)}
 
 
-@pytest.mark.parametrize("form", SOLID)
+@pytest.mark.parametrize("form", POSES_3D)
 def test_every_form_of_3d_gives_the_same_dataset_in_camera_axes(tmp_path, form):
-    data, _ = converted(folder_of(tmp_path / "mine", *SOLID[form], kinect))
+    data, _ = converted(folder_of(tmp_path / "mine", *POSES_3D[form], kinect))
     assert data.skeleton == NTU25 and data.detectors == []
     # Where bodies have numbers, the more active comes first: persons are compared without their order.
     found = sorted((take, first, n) for take, _, first, n in tracks(data))
@@ -121,7 +121,7 @@ SCALES = {
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("axes", [2, 3])
-def test_scales_are_told_and_give_pixels(tmp_path, scale, axes):
+def test_scales_are_inferred_and_give_pixels(tmp_path, scale, axes):
     def make(seed):
         values = pixels(seed)
         scaled = np.concatenate([SCALES[scale](values[..., :2]), values[..., 2:]], axis=-1)
@@ -146,7 +146,7 @@ def test_pixels_need_the_size_of_the_images(tmp_path):
         converted(folder)
 
 
-def test_layouts_of_one_size_are_told_by_their_bones(tmp_path):
+def test_layouts_of_one_size_are_inferred_from_their_bones(tmp_path):
     def make(seed):
         return moving(COCO17, seed, persons=1)[0] * (-60, -110) + (150, 235)
 
@@ -217,7 +217,7 @@ def test_columns_that_are_twice_the_same_are_refused(tmp_path):
         path.write_text(path.read_text().replace("LEar_x", "right_ear_x"))
 
     folder = folder_of(tmp_path / "mine", write, ".csv", pixels)
-    with pytest.raises(InputError, match="header: columns REar_x and right_ear_x are one joint's"):
+    with pytest.raises(InputError, match="header: columns REar_x and right_ear_x are of one joint"):
         converted(folder, "--size", "340x256")
 
 
@@ -249,14 +249,14 @@ def test_axes_that_are_not_upright_are_refused_with_those_that_are(tmp_path, axe
     assert f"axes {wrong}: as --axes states, though bodies are along " in text
 
 
-def test_who_points_no_way_is_a_note(tmp_path):
+def test_bodies_without_a_common_direction_are_a_note(tmp_path):
     """Half of the clips are upside down."""
     folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: kinect(seed) * (1, (-1) ** seed, 1))
     data, _ = converted(folder)
-    assert any(note.startswith("axes kinect: not told by the numbers, mean direction") for note in data.notes)
+    assert any(note.startswith("axes kinect: cannot be inferred from the numbers, mean") for note in data.notes)
 
 
-def test_clips_of_several_kinds_are_told_by_most_of_them(tmp_path):
+def test_the_convention_is_that_of_most_clips(tmp_path):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: pixels(seed, COCO17))
     np.save(folder / "sitting/few.npy", pixels(1, COCO17)[:, :, :7])
     np.save(folder / "sitting/solid.npy", kinect(1, COCO17))
@@ -282,7 +282,7 @@ def test_confidences_beyond_1_can_be_stated(tmp_path):
     assert len(data) == len(CLIPS) and not data.left_out
 
 
-def test_one_reason_of_many_files_is_told_once(tmp_path):
+def test_one_reason_of_many_files_is_listed_once(tmp_path):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", pixels)
     with pytest.raises(InputError) as error:
         converted(folder, "--size", "340x256", "--subject", "nobody")
@@ -341,10 +341,10 @@ def broken(folder):
         "waving/header.csv": "header: no column `frame`",
         "waving/code.pkl": "unreadable: ",
         "waving/nan.npy": "NaN: nan at person 0, frame 3, joint LShoulder (in 1 of 12 frames)",
-        "waving/nobody.npy": "no person: nobody in 12 frames",
+        "waving/nobody.npy": "no person: no person in 12 frames",
         "waving/joints.npy": "joint count: 17 joints (h36m17, coco17); expected 18, openpose18",
-        "waving/flat.npy": "shape: shape (18, 3) fits not",
-        "waving/both.npy": "shape: shape (2, 12, 18, 2) fits mtjc and ctjm, say which by --order",
+        "waving/flat.npy": "shape: shape (18, 3) fits no order of axes; expected",
+        "waving/both.npy": "shape: shape (2, 12, 18, 2) fits mtjc and ctjm; expected",
         "waving/one.npy": "channels: 2 channels; expected x, y, c",
         "jumping": "class without clips: no files in it",
         "loose.npy": "place: in no class's folder",
@@ -398,5 +398,5 @@ def test_a_folder_without_classes_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         converted(tmp_path / "none")
     (tmp_path / "mine").mkdir()
-    with pytest.raises(InputError, match="no folders in it; expected one for each class"):
+    with pytest.raises(InputError, match="no folders in it; expected a folder for each class"):
         converted(tmp_path / "mine")

@@ -295,13 +295,6 @@ def test_sixteen_joints_are_an_experiment_of_their_own(tmp_path):
         H36M17.select_from(H36M16)
 
 
-def test_another_source_in_the_same_layout(tmp_path):
-    write_3d(tmp_path)
-    source = read_h36m([tmp_path], source="synthetic walkers", terms="free", corrupt={})
-    assert (source.source, source.terms, source.total) == ("synthetic walkers", "free", 16)
-    assert "Directions" in {recording.take for recording in source.recordings}
-
-
 def test_recordings_are_read_one_at_a_time(tmp_path):
     """Nothing is read before it is asked for: the damaged third take does not stop the first two."""
     write_official(tmp_path, "D3_Positions")

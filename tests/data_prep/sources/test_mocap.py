@@ -10,9 +10,10 @@ import torch
 
 from data_prep.__main__ import prepare
 from data_prep.checks.anatomy import knee_flexion
+from data_prep.reading.motion import pieces
 from data_prep.reading.takes import find_takes, read_take
 from data_prep.source import Source
-from data_prep.sources.mocap.source import arguments, pieces, read
+from data_prep.sources.mocap.source import arguments, read
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project

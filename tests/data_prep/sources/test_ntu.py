@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import commands, parser, prepare
-from data_prep.reading.ntu_files import parse, read_ntu
+from data_prep.reading.ntu import parse, read_ntu
 from data_prep.sources.ntu.source import XSUB, read_clips
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
@@ -59,7 +59,7 @@ def absent(values, *frames):
 
 
 def published(path):
-    """(c t v m) as the field feeds clips: a plain walk over the file, then the two bodies with most energy."""
+    """(c t v m) as published readers have clips: a plain walk over the file, then the two bodies with most energy."""
     numbers = path.read_text().split()
     place, frames = 1, int(numbers[0])
     found = {}
@@ -99,7 +99,7 @@ def as_array(tracks, frames):
     ],
     ids=["one", "two", "three in changing order", "gaps"],
 )
-def test_clips_are_those_that_the_field_feeds(tmp_path, bodies, order):
+def test_clips_are_those_of_published_readers(tmp_path, bodies, order):
     path = write(tmp_path / "clip.skeleton", *bodies, order=order)
     tracks = read_ntu(path)
     np.testing.assert_allclose(as_array(tracks, 12), published(path), rtol=0, atol=1e-6)
@@ -236,9 +236,9 @@ def test_all_that_cannot_be_used_is_listed_at_once(tmp_path):
     expected = {
         "mine.skeleton": "expected a name such as S001C001P001R001A001",
         "S001C002P003R001A060": "named in list.txt",
-        "S001C001P001R002A001": "no person in any frame",
-        "S001C003P001R002A001": "P001/S001C003P001R002A001/C003: the median bone is",
-        "S001C001P001R002A003": "empty",
+        "S001C001P001R002A001": "no person: no person in any frame",
+        "S001C003P001R002A001": "implausible: the median bone is",
+        "S001C001P001R002A003": "empty: ",
     }
     assert reasons.keys() == expected.keys()
     assert all(reasons[name].startswith(why) for name, why in expected.items())
@@ -270,7 +270,7 @@ def test_nothing_to_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="no clips of NTU RGB.*\n  mine.skeleton: expected a name"):
         read_clips([tmp_path])
     write(tmp_path / f"{WAVES}.skeleton")
-    with pytest.raises(InputError, match=f"(?s)nothing to write.*{WAVES}: no person in any frame"):
+    with pytest.raises(InputError, match=f"(?s)none can be used.*{WAVES}: no person: no person in any frame"):
         prepare(read_clips([tmp_path]), tmp_path / "ntu.h5", "")
     (tmp_path / "list.txt").write_text("none")
     with pytest.raises(InputError, match="list.txt: no names of clips; expected some such as"):

@@ -120,7 +120,9 @@ def test_the_command_and_what_is_said_wins(tmp_path):
     """Fractions of the image look like the screen: they are read so only where the user says it."""
     folder = write(tmp_path / "in", to2d=lambda pose: image(pose) / 1000)
     message = refusal(folder)
-    assert "train_2d_poses.npy: people are" in message and "--pose2d pixels" in message and "--pose2d screen" in message
+    assert (
+        "train_2d_poses.npy: found people" in message and "--pose2d pixels" in message and "--pose2d screen" in message
+    )
     assert "fractions of the image" in message
     out = tmp_path / "a.h5"
     words = ["poseidon", str(folder), "--pose2d", "screen", "--detector", "sh", "--image", "500x600", "--out", str(out)]
@@ -165,7 +167,7 @@ def with_nan(pose):
         (spoiled("3d_poses", with_nan), "at frame 7, joint Head"),
         (spoiled("2d_poses", with_nan), "2d_poses.npy: .*at frame 7, joint Head"),
         (spoiled("2d_poses", lambda p: p - p[:, :1]), "root at zero: their place in the image is lost"),
-        (spoiled("2d_poses", lambda p: 20 * p), "people are .*--pose2d pixels.*--pose2d screen"),
+        (spoiled("2d_poses", lambda p: 20 * p), "found people .*--pose2d pixels.*--pose2d screen"),
         (spoiled("2d_poses", lambda p: p * [1, -1]), "does not show the 3D poses"),
         (spoiled("2d_poses", lambda p: p[:, H36M16.mirror]), "left and right joints are swapped"),
         (spoiled("2d_poses", lambda p: np.roll(p, 60, 0)), "does not show the 3D poses"),
@@ -189,7 +191,7 @@ def test_what_cannot_be_read_is_named(tmp_path, change, expected):
 
 def test_a_root_that_is_none_can_be_taken_off(tmp_path):
     folder = write(tmp_path / "in", change=spoiled("3d_poses", lambda p: p + [0, 0, -0.3]))
-    data = converted(folder, given={"root": "relative"})
+    data = converted(folder, stated={"root": "relative"})
     true = np.concatenate([people("train"), people("test")])
     np.testing.assert_allclose(data.rows("pose3d"), relative(true), atol=1e-5)
 

@@ -134,14 +134,14 @@ def test_what_the_files_do_not_say(tmp_path):
     assert "it is 1280 x 720, as --size says" in text
 
 
-def test_videos_of_nobody_are_left_out(tmp_path):
+def test_videos_without_identities_are_left_out(tmp_path):
     write_video(video("a", ROWS[:2]), tmp_path / "a.json")
     write_video(video("b", [(2, -1)]), tmp_path / "b.json")
     data, _ = convert(tmp_path, tmp_path)
-    assert list(data.recordings["subject"]) == ["a"] and data.left_out == [["b", "nobody has an identity"]]
+    assert list(data.recordings["subject"]) == ["a"] and data.left_out == [["b", "no person has an identity"]]
 
 
-def test_regions_that_are_not_scored_are_told_of(tmp_path):
+def test_regions_that_are_not_scored_are_noted(tmp_path):
     ignored = video("a", ROWS)
     ignored.ignore[3] = [np.eye(3, 2), np.eye(4, 2)]
     write_video(ignored, tmp_path / "a.json")
@@ -165,7 +165,7 @@ def test_what_does_not_go_together_is_refused(tmp_path):
     assert "--detections and --detector: expected both" in refusal(tmp_path, a, "--detector", "mine")
     assert "expected another name" in refusal(tmp_path, a, "--detections", b, "--detector", "unidentified")
     assert "--size 640: expected WIDTHxHEIGHT" in refusal(tmp_path, a, "--size", "640")
-    assert "--fps 0.0: expected 1 to 1000" in refusal(tmp_path, a, "--fps", 0)
+    assert "--fps 0: expected 0.1 to 1000" in refusal(tmp_path, a, "--fps", 0)
     write_video(video("d", ROWS), tmp_path / "d.json")
     found = refusal(tmp_path, a, "--detections", tmp_path / "d.json", "--detector", "mine")
     assert "found no video that is annotated, but a and d; expected the same names" in found

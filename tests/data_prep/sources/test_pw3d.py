@@ -273,7 +273,7 @@ def test_the_corner_is_no_position(tmp_path, form):
     assert (found[unseen] == 0).all()
 
 
-def test_the_layout_is_told_by_what_is_in_a_file(tmp_path, monkeypatch):
+def test_the_layout_is_known_by_what_is_in_a_file(tmp_path, monkeypatch):
     write(tmp_path / "test" / "pw3d_test.pkl", videos())
     assert [one.part for one in find([tmp_path / "test" / "pw3d_test.pkl"])[0]] == ["test"]
     write(tmp_path / "train" / "a_b_00.pkl", sequence("landscape"))
@@ -299,7 +299,7 @@ def test_somebody_elses_detections_are_left_out(tmp_path):
     assert what == "a_b_00, person 1, poses2d" and why.startswith("marked unseen: the 2D does not show the 3D poses")
     content["poses2d"][0] = of_a_passer_by(content["poses2d"][0])
     write(tmp_path / "in" / "test" / "a_b_00.pkl", content)
-    assert "that of 2 of 2 people" in refusal(tmp_path / "in")
+    assert "the 2D of 2 of 2 people does not fit" in refusal(tmp_path / "in")
 
 
 # What is wrong is named -----------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_nothing_there_and_both(tmp_path):
     write(tmp_path / "pw3d_test.pkl", {"other_walk_00_0": videos()["downtown_walkBridge_01_0"]})
     assert "official files and TGraphNet's" in refusal(tmp_path)
     write(tmp_path / "pw3d_test.pkl", videos())
-    assert "sequence downtown_walkBridge_01 was given by another file" in refusal(tmp_path)
+    assert "sequence downtown_walkBridge_01 is in another file" in refusal(tmp_path)
     write(tmp_path / "b" / "loose.pkl", sequence("landscape"))
     assert "in the folder 'b'; expected it in one called train, validation, test" in refusal(tmp_path / "b")
 
@@ -340,7 +340,7 @@ def test_nothing_there_and_both(tmp_path):
             lambda c: c | {"campose_valid": [v * np.nan for v in c["campose_valid"]]},
             "campose_valid: nan at frame 0; expected 1 for a valid frame",
         ),
-        (lambda c: c | {"jointPositions": 5}, "jointPositions: a int; expected a list, one entry a person"),
+        (lambda c: c | {"jointPositions": 5}, "jointPositions: found a int; expected a list, one entry a person"),
         (lambda c: c | {"poses2d": c["poses2d"][:1]}, "people: 2 of jointPositions, 1 of poses2d"),
         (lambda c: c | {"cam_poses": c["cam_poses"][:-1]}, "person 0: 60 of jointPositions, 60 of poses2d"),
         (
@@ -371,7 +371,7 @@ def test_official_files_that_cannot_be_right(tmp_path, change, expected):
     [
         (
             lambda e: {"pos2d": e["pos2d"]},
-            "'downtown_walkBridge_01_1': pos2d; expected a video's name, and cam, pos2d, pos3d of it",
+            "'downtown_walkBridge_01_1': found pos2d; expected a video's name, and cam, pos2d, pos3d of it",
         ),
         (lambda e: {}, "a dict of 'downtown_walkBridge_01_1', 'downtown_walkBridge_01_0'; expected"),
         (
@@ -406,7 +406,7 @@ def test_videos_that_cannot_be_right(tmp_path, change, expected):
 
 def test_videos_have_names(tmp_path):
     write(tmp_path / "pw3d_test.pkl", dict(enumerate(videos().values())))
-    assert "pw3d_test.pkl, 0: pos3d, pos2d, cam; expected a video's name" in refusal(tmp_path)
+    assert "pw3d_test.pkl, 0: found pos3d, pos2d, cam; expected a video's name" in refusal(tmp_path)
 
 
 def test_people_of_a_sequence_have_one_camera(tmp_path):

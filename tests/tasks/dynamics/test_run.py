@@ -11,8 +11,10 @@ from stgraph import baselines, compare, evaluate, export, folds, render, train
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
+from stgraph.formats.posetrack import Mark
+from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import PREDICTORS
-from stgraph.tracking.tracker import MERGED, Tracker
+from stgraph.tracking.tracker import Tracker
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 from tests.tasks.dynamics.track_people import CAMERA, FPS, fitted, new_run, scene, settings, track, write_scenes
@@ -205,14 +207,16 @@ def test_in_a_tracker_the_model_does_what_it_does_in_a_sequence(place, alone):
     inputs = torch.from_numpy(pose).permute(2, 0, 1)[None], torch.from_numpy(confidence)[None]
     with torch.inference_mode():
         outputs = run.model(inputs[0], confidence=inputs[1], time=time)
-    tracker = Tracker(run.predictor(), run.skeleton, least=0.0, sure=0.0, gate=1e-6)
+    tracker = Tracker(
+        run.predictor(), run.skeleton, options=TrackerOptions(birth_score=0.0, confirm_score=0.0, gate=1e-6)
+    )
     merged = []
     for frame in range(len(pose)):
         people = tracker.update(pose[frame, None], confidence[frame, None], float(time[0, frame]))
         assert people.id.tolist() == [1]
         merged.append(people.pose[0])
         if frame:
-            assert (people.mark[0][confidence[frame] > 0] == MERGED).all()
+            assert (people.mark[0][confidence[frame] > 0] == Mark.MERGED).all()
     wanted = outputs["merged"][0].permute(1, 2, 0).numpy()
     known = (confidence > 0).cumsum(axis=0) > 0
     np.testing.assert_allclose(np.stack(merged)[known], wanted[known], rtol=1e-9)
@@ -234,5 +238,5 @@ def test_a_predictor_takes_people_out_and_in(place, alone):
         single = predictor.merge(single, forecast, pose[who, None] + 4, confidence[who, None], 5.1)
         for one, other in zip(predictor.predict(single, 5.2), together, strict=True):
             np.testing.assert_allclose(one[0], other[who], rtol=1e-4, atol=1e-2)
-    believed = predictor.believed(state)
-    assert believed.pose.shape == (3, joints, 2) and (believed.confidence > 0).all() and (believed.spread > 0).all()
+    estimate = predictor.estimate(state)
+    assert estimate.pose.shape == (3, joints, 2) and (estimate.confidence > 0).all() and (estimate.spread > 0).all()

@@ -7,7 +7,8 @@ import pytest
 
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
-from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol, side_by_side
+from stgraph.tasks.lifting.plan import ModelWindow, cut_windows, describe_windows, side_by_side
+from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 LENGTHS = np.array([1, 2, 7, 26, 27, 28, 81, 100, 163, 500])
@@ -30,7 +31,7 @@ def times_scored(windows, track, length):
 @pytest.mark.parametrize("outputs", [1, 9, 27, 80, 81])
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_every_frame_counts(protocol, outputs, before, whole):
-    windows = protocol.windows(LENGTHS, outputs, before, whole)
+    windows = cut_windows(protocol, LENGTHS, outputs, before, whole)
     assert (np.diff(windows[:, 0]) >= 0).all()
     first_output = windows[:, 1] + before
     assert (windows[:, 2] >= first_output).all()
@@ -41,7 +42,7 @@ def test_every_frame_counts(protocol, outputs, before, whole):
 
 
 def test_standard_scores_the_centre_third():
-    windows = find_protocol("standard").windows(np.array([200]), 81)
+    windows = cut_windows(find_protocol("standard"), np.array([200]), 81)
     assert (np.diff(windows[:, 1]) == 27).all()
     assert (windows[:, 2] - windows[:, 1] >= 27).all()
     assert (windows[:, 3] - windows[:, 1] <= 54).all()
@@ -50,7 +51,7 @@ def test_standard_scores_the_centre_third():
 def test_tgraphnet_windows_match_reference():
     golden = np.load(GOLDEN / "tgraphnet_generators.npz")
     lengths = np.array([len(golden[f"p3_{track}"]) for track in range(5)])
-    windows = find_protocol("tgraphnet").windows(lengths, 81)
+    windows = cut_windows(find_protocol("tgraphnet"), lengths, 81)
     np.testing.assert_array_equal(windows[:, [0, 2, 3]], golden["eval31_25/pairs"][:, :3])
     for (track, start, _, _), expected in zip(windows, golden["eval31_25/b3"], strict=True):
         frames = np.clip(start + np.arange(81), 0, lengths[track] - 1)
@@ -68,14 +69,14 @@ def test_side_by_side_windows_match_reference():
 
 def test_mixste_counts_the_overlap_twice_and_motionbert_once():
     for name, twice in (("mixste", 3 * 81 - 163), ("motionbert", 0)):
-        times, outside = times_scored(find_protocol(name).windows(np.array([163]), 81), 0, 163)
+        times, outside = times_scored(cut_windows(find_protocol(name), np.array([163]), 81), 0, 163)
         assert (times == 2).sum() == twice and outside == 0
-    times, outside = times_scored(find_protocol("mixste").windows(np.array([7]), 81), 0, 7)
+    times, outside = times_scored(cut_windows(find_protocol("mixste"), np.array([7]), 81), 0, 7)
     assert (times == 1).all() and outside == 74
 
 
 def test_videopose3d_centres_a_window_on_each_frame():
-    windows = find_protocol("videopose3d").windows(np.array([5]), 27)
+    windows = cut_windows(find_protocol("videopose3d"), np.array([5]), 27)
     np.testing.assert_array_equal(windows[:, 1], np.arange(5) - 13)
     np.testing.assert_array_equal(windows[:, 2], np.arange(5))
 
@@ -83,10 +84,13 @@ def test_videopose3d_centres_a_window_on_each_frame():
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_names_and_descriptions(protocol):
     assert find_protocol(protocol.name) is protocol
-    assert f"{81} frames" in protocol.describe(81)
-    assert "by itself" in protocol.describe(1)
-    assert "26 before it" in protocol.describe(27, before=26)
-    assert "13 before and 13 after it" in protocol.describe(27, before=13, after=13)
+    for model, expected in (
+        (ModelWindow(81), "81 frames"),
+        (ModelWindow(1), "by itself"),
+        (ModelWindow(27, before=26), "26 before it"),
+        (ModelWindow(27, before=13, after=13), "13 before and 13 after it"),
+    ):
+        assert expected in describe_windows(protocol, model)
 
 
 def test_unknown_protocol_lists_the_known():

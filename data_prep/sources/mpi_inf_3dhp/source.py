@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
 
 from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, image
+from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, held, layout, level_camera
+from data_prep.reading.splitting import SPLIT
 from data_prep.source import Source, source
-from data_prep.sources.dhp.files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
+from data_prep.sources.mpi_inf_3dhp.files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -25,7 +26,7 @@ from stgraph.skeleton import H36M17
 
 SOURCE = "MPI-INF-3DHP (Mehta et al. 2017)"
 TERMS = "MPI-INF-3DHP: research purposes only, no commercial use; cite its paper; not to be passed on"
-SPLITS = {"standard": {"train": [f"S{number}" for number in range(1, 9)], "test": list(TEST)}}
+SPLITS = {SPLIT: {"train": [f"S{number}" for number in range(1, 9)], "test": list(TEST)}}
 FPS, FAST_FPS = 25.0, 50.0
 # Of a person's size in the image: the most that 2D may be off the projection of the 3D by estimated intrinsics, root
 # mean square. Lens distortion puts it off by less than 0.01, another order of joints by 0.2.
@@ -64,20 +65,21 @@ def read_dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
     views, inputs = find(list(paths), annotation)
     annotations = dict.fromkeys(view.annotation or f"as in {view.path.name}, which does not say" for view in views)
     source = f"{SOURCE}; 3D: {', '.join(annotations)}"
-    left_out, notes = missing(views), describe(views)
+    left_out, notes = missing(views), decided(views)
     recordings = iterate(views, notes, left_out)
     return Source(H36M17, recordings, len(views), source, TERMS, inputs, left_out, notes, SPLITS)
 
 
 def missing(views: list[View]) -> list[tuple[str, str]]:
-    """What the whole set has and these files lack, of the parts that they have at all."""
-    there = {view.name for view in views}
-    parts = [[name for name in FRAMES if name.split()[0] == subject] for subject in SPLITS["standard"]["train"]]
-    absent = [name for part in (*parts, list(TEST)) if there.intersection(part) for name in part if name not in there]
+    """Sequences that the files lack, of the subjects of whom they have any, and of the test set if they have any."""
+    present = {view.name for view in views}
+    parts = [[name for name in FRAMES if name.split()[0] == subject] for subject in SPLITS[SPLIT]["train"]]
+    groups = [part for part in (*parts, TEST) if present.intersection(part)]
+    absent = [name for part in groups for name in part if name not in present]
     return [(name, "no files") for name in absent]
 
 
-def describe(views: list[View]) -> list[str]:
+def decided(views: list[View]) -> list[str]:
     """What was decided by a rule."""
     notes = []
     if any(view.path.name == "annot.mat" for view in views):
@@ -102,7 +104,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         pixels = np.where(exact2d[..., 2:] > 0, exact2d[..., :2], np.nan)
         some = valid & (exact2d[..., 2] > 0).any(1)
         if not some.any():
-            raise InputError(f"{view.where}: all 2D joints are at (0, 0); get the file again or leave it out")
+            raise InputError("all 2D joints are at (0, 0)", where=view.where, remedy=f"{AGAIN} or leave it out")
         if values.exact is None:
             scale = found_scale(shown[some], pixels[some])
             scales += [scale] if abs(scale - 1) > RESCALED else []
@@ -161,9 +163,11 @@ def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
     if behind.any():
         t, j = np.argwhere(behind)[0]
         raise InputError(
-            f"{where}: joint {H36M17.names[j]} is behind the camera at frame {t} (depth {pose[t, j, 2]:.2f} m, in "
-            f"{behind.any(1).sum()} of {len(pose)} frames); expected poses in camera space with the root not removed; "
-            "make the file again without subtracting the pelvis"
+            f"joint {H36M17.names[j]} is behind the camera at frame {t} (depth {pose[t, j, 2]:.2f} m, in "
+            f"{behind.any(1).sum()} of {len(pose)} frames)",
+            where=where,
+            expected="poses in camera space with the root not removed",
+            remedy="make the file again without subtracting the pelvis",
         )
 
 
@@ -182,16 +186,19 @@ def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j
     focal = intrinsics[:2] / view.size[0]
     if error > MISFIT * size or (focal < FOCAL[0]).any() or (focal > FOCAL[1]).any():
         raise InputError(
-            f"{view.where}: no camera makes this 2D of this 3D: the best one (focal lengths "
-            f"{intrinsics[0]:.0f}, {intrinsics[1]:.0f}, centre {intrinsics[2]:.0f}, {intrinsics[3]:.0f}) is off by "
-            f"{error:.1f} pixels for a person of {size:.0f}; expected pixels of the same frames, {MISFIT * size:.1f} "
-            "off at most; are they of one camera, in one order of joints, and not normalised?"
+            "no camera makes this 2D of this 3D: the best one (focal lengths {:.0f}, {:.0f}, centre {:.0f}, {:.0f}) is "
+            "off by {:.1f} pixels for a person of {:.0f}".format(*intrinsics[:4], error, size),
+            where=view.where,
+            expected=f"pixels of the same frames, {MISFIT * size:.1f} off at most",
+            remedy="are they of one camera, in one order of joints, and not normalised?",
         )
     if (np.abs(intrinsics[2:4] - np.array(view.size) / 2) > CENTRE * view.size[0]).any():
         raise InputError(
-            f"{view.where}: the camera that makes this 2D of this 3D is centred at {intrinsics[2]:.0f}, "
-            f"{intrinsics[3]:.0f}, which is not near the middle of images of {view.size[0]} x {view.size[1]}; expected "
-            "pixels of these; are the images of another size? Then scale the 2D to this one"
+            "the camera that makes this 2D of this 3D is centred at {:.0f}, {:.0f}, which is not near the middle of "
+            "images of {} x {}".format(*intrinsics[2:4], *view.size),
+            where=view.where,
+            expected="pixels of these",
+            remedy="are the images of another size? Then scale the 2D to this one",
         )
     return camera
 
@@ -217,6 +224,8 @@ def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t
     """
     few = slice(None, None, max(len(pose3d) // COMPARED, 1))
     pose3d, pixels = pose3d[few], pixels[few]
+
+    from scipy.optimize import minimize_scalar
 
     def misfit(scale: float) -> float:
         pose = resized(pose3d, 1 / scale)

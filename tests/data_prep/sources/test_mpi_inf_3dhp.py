@@ -13,9 +13,9 @@ import torch
 from data_prep.__main__ import prepare
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import held, layout
-from data_prep.sources.dhp import files as dhp_files
-from data_prep.sources.dhp.files import CAMERAS, RELEVANT
-from data_prep.sources.dhp.source import fit_intrinsics, found_scale, read, read_dhp
+from data_prep.sources.mpi_inf_3dhp import files as dhp_files
+from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
+from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_dhp
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
@@ -352,7 +352,7 @@ def test_nothing_there(tmp_path):
     assert "no MPI-INF-3DHP in it; give the official folders" in refusal(tmp_path)
     (tmp_path / "deep").mkdir()
     np.savez(tmp_path / "deep" / "mine.npz", data=1)
-    assert "no MPI-INF-3DHP in it (only mine.npz, which are called otherwise); give" in refusal(tmp_path)
+    assert "no MPI-INF-3DHP in it (only mine.npz, which have other names); give" in refusal(tmp_path)
 
 
 def test_files_out_of_place_and_twice(tmp_path):
@@ -377,13 +377,13 @@ def test_parts_that_are_missing_and_shapes(tmp_path, save):
     save(test, test_mat("TS1") | {"valid_frame": np.full((1, FRAMES), np.nan)})
     assert "annot_data.mat, valid_frame: nan at frame 0; expected 1" in refusal(test)
     save(test, test_mat("TS1") | {"annot2": test_mat("TS1")["annot2"][:, :16]})
-    assert "annot2: shape (2, 16, 1, 60); expected (2, 17 joints, 1, frames)" in refusal(test)
+    assert "annot2: float64 of shape (2, 16, 1, 60); expected numbers (2, 17, 1, frames)" in refusal(test)
     save(train, {"annot2": training_mat("S1 Seq1")["annot2"]})
     assert "annot.mat: no univ_annot3; it holds annot2" in refusal(train)
     content = training_mat("S1 Seq1")
     content["univ_annot3"] = [cell[:, :-3] for cell in content["univ_annot3"]]
     save(train, content)
-    assert "univ_annot3, camera 0: shape (60, 81); expected (frames, 84), 28 joints x 3" in refusal(train)
+    assert "univ_annot3, camera 0: float64 of shape (60, 81); expected numbers (frames, 84)" in refusal(train)
     save(train, {name: value[:5] for name, value in training_mat("S1 Seq1").items()} | {"cameras": np.arange(5)})
     assert "cameras: no camera 5, only 0, 1, 2, 3, 4" in refusal(train)
     train.write_bytes(train.read_bytes()[:700])

@@ -1,0 +1,182 @@
+"""What the numbers of clips are, and the tracks that they make: joints, channels, scale, unit and axes.
+
+`data_prep.reading.infer_convention` finds a set's convention in some of its clips.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from data_prep.cameras.viewpoints import runs
+from data_prep.reading.layouts import level_camera
+from data_prep.reading.left_out import Kind
+from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
+from stgraph.data.recording import Recording, Track
+from stgraph.errors import InputError
+from stgraph.skeleton import Skeleton
+
+SCALES = {
+    "pixels": "pixels",
+    "fractions": "fractions of the image's width and height",
+    "centred": "fractions less 0.5, as ST-GCN takes them",
+    "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
+}
+# Of 3D: what they are, and camera axes (x right, y down, z away) from them, a row each.
+AXES = {
+    "camera": ("x right, y down, z away", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
+    "kinect": ("x left, y up, z away", ((-1, 0, 0), (0, -1, 0), (0, 0, 1))),
+    "z-up": ("x right, y away, z up", ((1, 0, 0), (0, 0, -1), (0, 1, 0))),
+}
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What the numbers of all clips of a set are.
+
+    Attributes:
+        skeleton: of every clip.
+        channels: "xy", "xyc" or "xyz".
+        scale: of x and y in 2D, a key of SCALES, and size: of the images; for clips that do not state theirs.
+        unit: metres of one unit in 3D, and axes: of 3D, a key of AXES; for clips that do not state theirs.
+        detector: name of the 2D in the dataset.
+        stated: whether an option says what a third channel is; else a clip whose numbers contradict is left out.
+        doubts: notes on what was stated against the numbers.
+    """
+
+    skeleton: Skeleton
+    channels: str
+    scale: str = "pixels"
+    size: tuple[int, int] | None = None
+    unit: float = 1.0
+    axes: str = "camera"
+    detector: str = "keypoints"
+    stated: bool = False
+    doubts: tuple[str, ...] = ()
+
+    def contradiction(self, poses: Poses) -> str:
+        """Why a third channel that the file does not name cannot be what it is in the other clips; "" if it can."""
+        if self.stated or poses.channels or poses.values.shape[3] != 3 or len(self.channels) != 3:
+            return ""
+        third = "a third channel of {:.3g} to {:.3g}".format(*poses.third)
+        if self.channels == "xyc" and not poses.confident:
+            return f"{third}, as 3D has and confidence has not"
+        if self.channels == "xyz" and poses.pixels:
+            return f"x or y beyond {PIXELS} and {third}, as pixels with confidence are"
+        return ""
+
+    def recording(self, poses: Poses, identity: tuple[str, str, str], action: str, fps: float) -> Recording:
+        """A clip as a recording of a camera of which at most the size of the images is known.
+
+        Args:
+            identity: names of subject, take and camera.
+
+        Raises:
+            InputError: poses of another convention, NaN, or no person.
+        """
+        subject, take, name = identity
+        camera = level_camera(name, *(poses.size or self.size or (1, 1)))
+        return Recording(subject, action, take, camera, fps, self.tracks(poses))
+
+    def tracks(self, poses: Poses) -> list[Track]:
+        """The clip's persons, less those who are in no frame, in their order; a gap makes two tracks of one person.
+
+        Raises:
+            InputError: other joints or channels, NaN, or no person.
+        """
+        values = self.checked(poses)
+        present: np.ndarray
+        if self.channels == "xyz":
+            present = values.any(axis=(2, 3))
+            (_, turn), unit = AXES[poses.axes or self.axes], 1.0 if poses.axes else self.unit
+            values = values @ (np.array(turn, np.float32).T * np.float32(unit))
+        else:
+            values = self.detections(values, poses.size)
+            present = (values[..., 2] > 0).any(axis=2)
+        if not present.any():
+            problem = f"no person in {present.shape[1]} frames"
+            raise InputError(problem, expected="poses that are not all zero", kind=Kind.NO_PERSON)
+        there = present.any(axis=1)
+        return [
+            Track({}, pose[start:end], frame=start, person=person)
+            if self.channels == "xyz"
+            else Track({self.detector: pose[start:end]}, frame=start, person=person)
+            for person, (pose, frames) in enumerate(zip(values[there], present[there], strict=True))
+            for start, end in runs(frames)
+        ]
+
+    def checked(self, poses: Poses) -> Float32[np.ndarray, "m t j c"]:
+        """The skeleton's joints, as numbers that are all finite. Raises InputError."""
+        if 0 in poses.values.shape:
+            expected = "persons, frames and joints"
+            raise InputError(f"shape {poses.values.shape}", expected=expected, kind=Kind.EMPTY)
+        values = self.selected(poses)
+        channels = poses.channels or self.channels
+        expected = f"{', '.join(self.channels)} as in the other clips ('c' is confidence)"
+        if channels != self.channels or values.shape[3] != len(channels):
+            own = f" ({channels})" if poses.channels else ""
+            raise InputError(f"{values.shape[3]} channels{own}", expected=expected, kind=Kind.CHANNELS)
+        if contradiction := self.contradiction(poses):
+            remedy = "prepare it apart, or say what the third is by --third"
+            raise InputError(contradiction, expected=expected, remedy=remedy, kind=Kind.CHANNELS)
+        if channels == "xyc":  # what was not seen may be anything
+            values = np.where(values[..., 2:] == 0, 0, values)
+        values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
+        if not (finite := np.isfinite(values)).all():
+            m, t, j, c = np.argwhere(~finite)[0]
+            unseen = "for a person who is not there" if channels == "xyz" else "or confidence 0, for what was not seen"
+            raise InputError(
+                f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in "
+                f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames)",
+                remedy=f"give 0 {unseen}" if channels == "xyz" else f"give 0, {unseen}",
+                kind=Kind.NAN,
+            )
+        return values
+
+    def selected(self, poses: Poses) -> np.ndarray:
+        """The skeleton's joints by name where the file names them, else all. Raises InputError for other joints."""
+        names, values = self.skeleton.names, poses.values
+        if poses.joints:
+            places = {spelling(joint): place for place, joint in enumerate(poses.joints)}
+            if missing := [name for name in names if spelling(name) not in places]:
+                problem = f"no {', '.join(missing)} among {', '.join(poses.joints)}"
+                raise InputError(problem, expected=f"the joints of {self.skeleton.name}", kind=Kind.JOINTS)
+            return values[:, :, [places[spelling(name)] for name in names]]
+        if values.shape[2] != len(names):
+            raise InputError(
+                f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})",
+                expected=f"{len(names)}, {self.skeleton.name}",
+                remedy="name another layout by --skeleton, or leave the clip out",
+                kind=Kind.JOINT_COUNT,
+            )
+        return values
+
+    def detections(self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None) -> np.ndarray:
+        """Pixels and confidence, (m t j 3); all zero for what was not seen. Raises InputError without a size."""
+        if size is None and self.size is None:
+            raise InputError("no size of its images; give it by --size WIDTHxHEIGHT", kind=Kind.IMAGE_SIZE)
+        xy, scale = values[..., :2], "pixels" if size else self.scale
+        confidence = values[..., 2:] if self.channels == "xyc" else np.ones_like(values[..., :1])
+        if self.channels == "xy" or scale in ("pixels", "fractions"):
+            # No joint is exactly in the corner; in the middle it may be, where a confidence can tell.
+            confidence = confidence * xy.any(axis=-1, keepdims=True)
+        width, height = np.array(size or self.size, np.float32)
+        factor, offset = {
+            "pixels": ((1, 1), (0, 0)),
+            "fractions": ((width, height), (0, 0)),
+            "centred": ((width, height), (0.5, 0.5)),
+            "screen": ((width / 2, width / 2), (1, height / width)),
+        }[scale]
+        pixels = (xy + np.array(offset, np.float32)) * np.array(factor, np.float32)
+        return np.where(confidence > 0, np.concatenate([pixels, confidence], axis=-1), 0)
+
+    def notes(self) -> list[str]:
+        """What the clips were taken to hold."""
+        if self.channels == "xyz":
+            held = f"3D, {self.unit:g} m to the unit, axes {self.axes}: {AXES[self.axes][0]}"
+        else:
+            confidence = "confidence" if self.channels == "xyc" else "no confidence (1 where seen)"
+            held = f"2D in {SCALES[self.scale]}, with {confidence}"
+            held += f", in images of {self.size[0]} x {self.size[1]}" if self.size else ""
+        joints = f"joints: {len(self.skeleton)}, {self.skeleton.name}: {', '.join(self.skeleton.names)}"
+        return [joints, f"poses: {held}", *self.doubts]

@@ -1,0 +1,106 @@
+"""A clip as arrays (m t j c) of persons, frames, joints and channels. All that is absent is zero in them."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.reading.left_out import Kind
+from stgraph.errors import InputError
+from stgraph.skeleton import SKELETONS
+
+ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
+MOST_CONFIDENCE = 1.1  # some detectors' confidences go a little beyond 1
+PIXELS = 20  # beyond it, x and y beside a confidence are no fractions
+
+
+@dataclass(frozen=True)
+class Poses:
+    """A clip as its file has it.
+
+    Attributes:
+        values: (m t j c) persons, frames, joints, channels; all zero where there is nothing.
+        channels: "xy", "xyc" or "xyz"; "" where the file does not say what a third channel is.
+        size: width and height of the images; then x and y are pixels. None where the file does not say.
+        axes: of 3D, a key of `conventions.AXES`; then it is in metres. "" where the file does not say.
+        joints: their names, where the file has them.
+    """
+
+    values: np.ndarray
+    channels: str = ""
+    size: tuple[int, int] | None = None
+    axes: str = ""
+    joints: tuple[str, ...] = ()
+
+    @property
+    def third(self) -> tuple[float, float]:
+        """Least and greatest finite number of the third channel; 0 and 0 where there is none."""
+        values = self.values[..., 2]
+        values = values[np.isfinite(values)]
+        return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+
+    @property
+    def confident(self) -> bool:
+        """Whether the third channel can be a confidence."""
+        return self.third[0] >= 0 and self.third[1] <= MOST_CONFIDENCE
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the channels can only be pixels and confidence."""
+        return self.confident and bool((np.abs(self.values[..., :2]) > PIXELS).any())
+
+
+def spelling(joint: str) -> str:
+    """A joint's name in one spelling.
+
+    >>> {spelling(name) for name in ("LEye", "left_eye", "Left Eye", "l-eye", "eye.L", "EyeLeft")}
+    {'leye'}
+    """
+    words = re.split(r"[\W_]+", joint.lower())
+    side = next((word for word in words if word in ("left", "right", "l", "r")), "")
+    if side and len(words) > 1:
+        words.remove(side)
+    else:
+        whole = "".join(words)
+        side = next((word for word in ("left", "right") if whole.startswith(word) or whole.endswith(word)), "")
+        words = [whole.removeprefix(side) if whole.startswith(side) else whole.removesuffix(side)]
+    return side[:1] + "".join(words)
+
+
+def layouts_of(joints: int) -> list[str]:
+    """Names of the known layouts with so many joints.
+
+    >>> layouts_of(17)
+    ['h36m17', 'coco17']
+    """
+    return [skeleton.name for skeleton in SKELETONS.values() if len(skeleton) == joints]
+
+
+def persons_first(values: np.ndarray, order: str) -> np.ndarray:
+    """A clip's array with its axes as (m t j c).
+
+    Args:
+        order: the axes in the file, one of ORDERS, or "" to infer them from the lengths: c is 2 or 3, and where two
+            axes may be c, it is the one that leaves 2 persons with 3 channels.
+
+    Raises:
+        InputError: no clip, or one that fits several orders.
+
+    >>> persons_first(np.zeros((3, 300, 25, 2)), "").shape
+    (2, 300, 25, 3)
+    """
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"an array of {values.dtype}", expected="numbers", kind=Kind.NO_NUMBERS)
+    lengths = {axes: dict(zip(axes, values.shape, strict=True)) for axes in ORDERS if len(axes) == values.ndim}
+    fitting = [axes for axes, length in lengths.items() if order in ("", axes) and length["c"] in (2, 3)]
+    if len(fitting) > 1:
+        fitting = [axes for axes in fitting if (lengths[axes]["c"], lengths[axes].get("m")) == (3, 2)] or fitting
+    if len(fitting) != 1:
+        raise InputError(
+            f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}",
+            expected=f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)",
+            remedy="choose one by --order" if fitting else "",
+            kind=Kind.SHAPE,
+        )
+    axes = fitting[0] if "m" in fitting[0] else "m" + fitting[0]
+    return (values if "m" in fitting[0] else values[None]).transpose([axes.index(axis) for axis in "mtjc"])

@@ -1,0 +1,47 @@
+"""Variables of MATLAB files, version 5 or 7.3."""
+
+from pathlib import Path
+from typing import cast
+
+import h5py
+import numpy as np
+
+from stgraph.errors import InputError
+
+
+def read_matlab(path: Path, names: set[str], optional: set[str]) -> dict[str, np.ndarray]:
+    """Variables of a MATLAB file in MATLAB's order of axes; a cell is an array of objects.
+
+    Raises InputError for a damaged file or a missing variable.
+    """
+    import scipy.io
+
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path) as file:
+                present = [str(name) for name in file if not str(name).startswith("#")]
+                content = {name: _variable(file, name) for name in (names | optional).intersection(present)}
+        else:
+            present = [name for name, *_ in scipy.io.whosmat(path)]
+            content = scipy.io.loadmat(path, variable_names=list((names | optional).intersection(present)))
+            content = {name: value for name, value in content.items() if name in present}
+    # What readers of damaged binary files raise is listed nowhere.
+    except Exception as error:
+        problem = f"cannot be read ({type(error).__name__}: {error})"
+        remedy = "it may have been cut short, get it again"
+        raise InputError(problem, where=path, expected="a whole MATLAB file", remedy=remedy) from error
+    if missing := sorted(names - content.keys()):
+        problem = f"no {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}"
+        raise InputError(problem, where=path, remedy="get the official file")
+    return content
+
+
+def _variable(file: h5py.File, key: str | h5py.Reference) -> np.ndarray:
+    """A variable of a version 7.3 file, which is HDF5: axes in reverse, cells as references."""
+    data = cast(h5py.Dataset, file[key])
+    if data.dtype != h5py.ref_dtype:
+        return data[()].T
+    cells = np.empty(data.shape, object)
+    for place in np.ndindex(data.shape):
+        cells[place] = _variable(file, data[place])
+    return cells.T

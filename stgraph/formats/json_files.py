@@ -1,0 +1,77 @@
+"""JSON files: read, and checked against a schema, with errors that name the file and the place in it."""
+
+import gc
+import json
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from stgraph.errors import InputError
+
+Schema = TypeVar("Schema", bound=BaseModel)
+# What pydantic's errors of these types expect, where its own words name classes or counts.
+EXPECTED = {"missing": "a value", "model_type": "an object", "too_short": "a list that is not empty"}
+
+
+def read_json(path: Path, expected: str = "JSON") -> object:
+    """The content of a JSON file.
+
+    Args:
+        path: of the file.
+        expected: what the file should hold, for the message.
+
+    Raises:
+        InputError: the file cannot be read, is empty, is not UTF-8, is not JSON, or is nested too deeply.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise InputError(problem, where=path, expected=expected, remedy="check the path") from error
+    if not content.strip():
+        raise InputError("is empty", where=path, expected=expected, remedy="write or fetch the file again")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        remedy = "leave the file out, or write or fetch it again"
+        raise InputError(f"not JSON ({error})", where=path, expected=expected, remedy=remedy) from error
+
+
+def validated(schema: type[Schema], tree: object, path: Path, place: str = "") -> Schema:
+    """The content of a file as a pydantic model. Raises InputError for the first value that does not fit.
+
+    Args:
+        schema: the model.
+        tree: what `read_json` returns, or a part of it.
+        path: of the file, for the message.
+        place: of the part in the file, for the message.
+    """
+    try:
+        return schema.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        for step in first["loc"]:
+            place += f"[{step}]" if isinstance(step, int) else f".{step}"
+        missing = first["type"] == "missing"
+        raise InputError(
+            where=f"{path}: {place.lstrip('.')}",
+            found="nothing" if missing else reprlib.repr(first["input"]),
+            expected=EXPECTED.get(first["type"]) or first["msg"].removeprefix("Input should be "),
+            remedy=f"add the key {first['loc'][-1]!r}" if missing else "correct the file",
+        ) from error
+
+
+@contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Suspend garbage collection, which walks a large tree again and again while it grows, and frees nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,138 @@
+"""Experiments made from published checkpoints: settings, and weights that are checked against our model."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from stgraph.errors import InputError
+from stgraph.models.base import Model
+from stgraph.settings import params
+from stgraph.settings.params import Settings
+from stgraph.settings.registry import MODELS, TASKS, build
+
+# Keys of a published, flat params.json -> the key of ours that means the same.
+FLAT_KEYS = {
+    "learning_rate": "optim.lr",
+    "weight_decay": "optim.weight_decay",
+    "lr_gamma": "optim.decay",
+    "num_epochs": "optim.epochs",
+    "batch_size": "optim.batch_size",
+    "in_frames": "data.frames",
+    "dropout": "model.dropout",
+}
+DETECTORS = {"cpn": "cpn_ft_h36m_dbb", "gt": "gt"}
+
+
+def flat_overrides(path: Path) -> list[str]:
+    """What a published settings file sets, as overrides of ours. Raises InputError if it is not such a file."""
+    try:
+        flat = json.loads(path.read_text())
+        if not isinstance(flat, dict):
+            raise TypeError(f"it holds a {type(flat).__name__}")
+        pairs = [(ours, flat[key]) for key, ours in FLAT_KEYS.items() if key in flat]
+        if "ds_category" in flat:
+            pairs.append(("data.detector", DETECTORS.get(flat["ds_category"], flat["ds_category"])))
+    except (OSError, ValueError, TypeError) as error:
+        expected = "the flat JSON settings of a published checkpoint"
+        raise InputError(str(error), where=path, expected=expected) from error
+    return [f"{key}={json.dumps(value)}" for key, value in pairs]
+
+
+def convert(
+    model: str,
+    state: dict[str, Tensor],
+    overrides: list[str],
+    where: str,
+    *,
+    like: str | None = None,
+    classes: list[str] | None = None,
+) -> tuple[Settings, dict[str, Tensor]]:
+    """Our settings and our weights of a published checkpoint.
+
+    Args:
+        model: as `stgraph.models.published.find_model` gives it.
+        state: as `stgraph.models.published.load_published` gives it.
+        overrides: of the settings, "section.key=value"; what the shapes determine takes precedence.
+        where: names the checkpoint in messages.
+        like: experiment that gives all other settings; by default the model's own.
+        classes: names of a recogniser's classes; by default those of `like`, or numbers where it has others.
+
+    Raises:
+        InputError: keys and shapes that do not fit, all listed, or settings that do not.
+    """
+    kind = cast(type[Model], MODELS.get(model))
+    published = kind.published_for(state)
+    if like and (other := params.load(like).model["name"]) != model:
+        raise InputError(
+            f"an experiment with the model {other}, and {where} holds a {model}",
+            where=f"--like {like}",
+            expected=f"one with that model, such as {published.like}",
+        )
+    try:
+        inferred, weights = kind.from_published(state, len(published.skeleton))
+    except InputError as error:
+        raise InputError(str(error), where=where) from error
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"weights of a shape that no published {model} has ({str(error).strip().splitlines()[0]})",
+            where=where,
+            expected="a checkpoint as published",
+            remedy="get it again",
+        ) from error
+    if "task.classes" in inferred:
+        inferred["task.classes"] = class_names(inferred["task.classes"], classes, like or published.like, where)
+    elif classes is not None:
+        raise InputError(f"a {model} recognises no classes", where=where, remedy="leave --classes out")
+    overrides = [*overrides, f"model.name={model}", f"data.skeleton={published.skeleton.name}"]
+    overrides += [f"{key if '.' in key else f'model.{key}'}={json.dumps(value)}" for key, value in inferred.items()]
+    settings = params.load(like or published.like, overrides)
+    task, data = cast(Any, build(TASKS, settings.task, published.skeleton)), cast(Any, settings.data)
+    module = cast(Model, build(MODELS, settings.model, published.skeleton, in_channels=data.channels, heads=task.heads))
+    ours = module.state_dict()
+    # PyTorch before 0.4.1 did not count the batches that a norm has seen; nothing depends on their number.
+    weights = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")} | weights
+    problems = {
+        "missing": ours.keys() - weights.keys(),
+        "unknown": weights.keys() - ours.keys(),
+        "of other shape": {
+            f"{name} {tuple(weights[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in ours.items()
+            if name in weights and weights[name].shape != value.shape
+        },
+    }
+    if any(problems.values()):
+        listed = "\n  ".join(f"{problem}: {', '.join(sorted(names))}" for problem, names in problems.items() if names)
+        raise InputError(
+            f"not the weights of a published {model} of {len(published.skeleton)} joints\n  {listed}\n"
+            "get the checkpoint again, or give --like an experiment with the settings that it was trained with",
+            where=where,
+        )
+    return settings, weights
+
+
+def class_names(numbered: list[str], given: list[str] | None, like: str, where: str) -> list[str]:
+    """Names of the classes: those given, or the experiment's if it has as many, or numbered ones.
+
+    Raises:
+        InputError: more or fewer names are given than there are classes.
+    """
+    if given is None:
+        of_like = params.load(like).task.get("classes") or []
+        return of_like if len(of_like) == len(numbered) else numbered
+    if len(given) != len(numbered):
+        raise InputError(
+            f"{len(given)} names, and {where} scores {len(numbered)} classes",
+            where="--classes",
+            remedy="give one name in each line, in the order that it was trained with",
+        )
+    return given
+
+
+def read_names(path: Path) -> list[str]:
+    """Lines of a text that are not empty. Raises InputError if there is no such text."""
+    try:
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(str(error), where=path, expected="a text with one name in each line") from error
