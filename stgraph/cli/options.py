@@ -31,7 +31,7 @@ def run_options(arguments: argparse.ArgumentParser) -> None:
 
 def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
     """The run and the dataset that `run_options` asked for."""
-    from stgraph.settings.checkpoints import weights_file
+    from stgraph.settings.places import weights_file
 
     weights_file(args.exp)  # a wrong name is refused before torch is loaded
     from stgraph.data.dataset import Dataset
