@@ -180,7 +180,11 @@ MISTAKES = [
         ["clips.h5: has no pose2d/cpn", "noisy, openpose"],
     ),
     (evaluate, ["--exp", "small", "--protocol", "standard"], ["--protocol: found", "task 'action'", "leave it out"]),
-    (evaluate, ["--exp", "lifter", "--views", "2", "--per-frame"], ["--views: found", "task 'lifting'", "leave it out"]),
+    (
+        evaluate,
+        ["--exp", "lifter", "--views", "2", "--per-frame"],
+        ["--views: found", "task 'lifting'", "leave it out"],
+    ),
     (evaluate, ["--exp", "small", "--views", "0"], ["--views: found 0; expected 1 to 100"]),
     (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5: has no subject S9", "S1, S2, S3, S4"]),
     (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: small is fed 3D poses", "leave it out"]),
