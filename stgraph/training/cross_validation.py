@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
+from typing import cast
 
 import numpy as np
 
@@ -62,19 +63,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Training:
-    """One experiment with one seed, to be trained without a subject.
-
-    Attributes:
-        exp: the experiment. name: of its run. settings: to train it with.
-    """
-
-    exp: str
-    name: str
-    settings: Settings
-
-
-@dataclass(frozen=True)
 class CrossValidation:
     """Trains experiments without a subject and scores them on it.
 
@@ -87,18 +75,18 @@ class CrossValidation:
     listener: Listener
     views: int = 1
 
-    def train(self, row: Row, trainings: Iterable[Training], subject: str) -> None:
+    def train(self, row: Row, trainings: Iterable[Entry], subject: str) -> None:
         """Add the results of an experiment, trained without a subject once for each seed, to its row."""
         for training in trainings:
-            run = TaskRun.create(training.name, training.settings, self.dataset, self.engine)
+            run = TaskRun.create(training.name, cast(Settings, training.settings), self.dataset, self.engine)
             minutes = run.fit(self.dataset, self.listener, resume=True).seconds / 60
             row.minutes, row.parameters = (row.minutes or 0) + minutes, parameters(run)
             scores = TaskRun.load(training.name, self.engine).clip_scores(self.dataset, views=self.views)
             row.scores.setdefault(subject, []).append(scores)
 
-    def add_baselines(self, rows: dict[str, Row], training: Training, scores: ClipScores, subject: str) -> None:
+    def add_baselines(self, rows: dict[str, Row], training: Entry, scores: ClipScores, subject: str) -> None:
         """Add what any recogniser must beat on a subject's clips, those of `scores`, to the rows of these names."""
-        run = TaskRun.create(training.name, training.settings, self.dataset, self.engine)
+        run = TaskRun.create(training.name, cast(Settings, training.settings), self.dataset, self.engine)
         for name, each in run.clip_baselines(self.dataset, scores).items():
             rows.setdefault(name, Row(name)).scores[subject] = [each]
 
@@ -113,7 +101,7 @@ def fused(rows: Sequence[Row], weights: Sequence[float]) -> Row:
     return row
 
 
-def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Training]:
+def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Entry]:
     """The experiments, to be trained without a subject.
 
     Raises:
@@ -129,7 +117,7 @@ def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Train
             found, expected = f"an experiment of task {task.name!r}", "one that recognises clips"
             raise InputError(where=entry.exp, found=found, expected=expected, remedy=task.served_by)
         settings = without_subject(entry.settings, subject, dataset)
-        trainings.append(Training(entry.exp, f"folds/{entry.name}", settings))
+        trainings.append(Entry(entry.exp, f"folds/{entry.name}", settings))
     return trainings
 
 

@@ -95,6 +95,12 @@ class RecognisedClip:
         """The step that each frame is in."""
         return np.arange(len(self)) * count // len(self)
 
+    def cut(self, first: int, end: int) -> "RecognisedClip":
+        """The frames from `first` to before `end`."""
+        contribution = self.contribution[:, self.steps(self.contribution.shape[1])][:, first:end]
+        probabilities = self.probabilities[self.steps(len(self.probabilities))][first:end]
+        return replace(self, pose=self.pose[:, first:end], contribution=contribution, probabilities=probabilities)
+
 
 class _People:
     """Skeletons whose joints are discs; the larger and darker, the more a joint contributes."""

@@ -17,7 +17,6 @@ from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
 from stgraph.tasks.action.contributions import head_input, joint_contributions
-from stgraph.tasks.action.rendering import candidates, draw_clip, typical_clips
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.task import Action
@@ -199,11 +198,15 @@ class ActionRun(TaskRun[Action]):
 
     def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
         """Of every class, a clip of the test part with a middling result among a few."""
+        from stgraph.tasks.action.rendering import candidates, typical_clips
+
         few = candidates(dataset.recordings["action"], part(self.settings, dataset, "test"))
         return typical_clips(self, self.clips(dataset, few, detector=detector))
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a recording with what each joint contributes, beside the running prediction; returns a line about it."""
+        from stgraph.tasks.action.rendering import draw_clip
+
         kept = np.arange(len(dataset)) == dataset.find(id)
         return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
 
