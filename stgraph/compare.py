@@ -4,15 +4,8 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import engine_options
-from stgraph.figures.comparison import plot_comparison
-from stgraph.formats.files import replaced
-from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
-from stgraph.training.comparison import check_budget, compare, comparison_markdown, entries
-from stgraph.training.engine import Engine
-from stgraph.training.progress import Terminal
-from stgraph.training.report import write_json
-from stgraph.training.run import REPORTS
+from stgraph.cli.options import engine_options, positive
+from stgraph.settings.places import REPORTS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,30 +20,32 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--detector", help="2D detections of the file to train and score on")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in every one")
     arguments.add_argument("--seeds", type=int, nargs="+", default=[], help="train each so often (its own seed)")
-    arguments.add_argument("--minutes", type=float, help="training time of each")
-    arguments.add_argument("--epochs", type=int, help="epochs of each")
+    budget = arguments.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="training time of each")
+    budget.add_argument("--epochs", type=int, help="epochs of each")
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
-    arguments.add_argument("--protocol", default="standard", help=f"{', '.join(PROTOCOLS)} (%(default)s)")
-    arguments.add_argument("--out", type=Path, default=REPORTS / "compare", help="folder of the table (%(default)s)")
+    arguments.add_argument("--protocol", help="how to score, of the task's protocols (standard)")
+    arguments.add_argument("--out", type=Path, default=REPORTS / "compare", help="the table's folder (%(default)s)")
     engine_options(arguments)
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
-    overrides = [*check_budget(args.minutes, args.epochs), *args.set]
+    from stgraph.training.comparison import COMPARISON, compare, entries
+    from stgraph.training.engine import Engine
+    from stgraph.training.progress import Terminal
+
+    positive("minutes", args.minutes)
+    positive("epochs", args.epochs)
+    overrides = [*([f"optim.epochs={args.epochs}"] if args.epochs else []), *args.set]
     chosen = entries(args.exps, args.data, args.detector, overrides, args.seeds)
-    options = {"data": args.data, "detector": args.detector, "subjects": args.subjects, "minutes": args.minutes}
+    scoring = {"protocol": args.protocol, "detector": args.detector, "subjects": args.subjects}
     engine = Engine(args.device, precision=args.precision)
-    rows = compare(chosen, find_protocol(args.protocol), engine, Terminal(), **options)
+    report = compare(chosen, engine, Terminal(), data=args.data, minutes=args.minutes, **scoring)
     budget = f"{args.minutes:g} minutes each" if args.minutes else "as long as the settings say"
-    text = comparison_markdown(rows, f"{args.epochs} epochs each" if args.epochs else budget)
-    paths = [write_json({"rows": rows}, args.out / "comparison.json"), args.out / "comparison.md"]
-    with replaced(paths[1]) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    paths.append(args.out / "comparison.png")
-    with replaced(paths[2]) as temporary:
-        plot_comparison(rows).savefig(temporary, dpi=130)
-    print(text)
+    report["training"] = f"{args.epochs} epochs each" if args.epochs else budget
+    paths = COMPARISON.write(report, args.out)
+    print(COMPARISON.markdown(report))
     print(f"written: {', '.join(map(str, paths))}")
 
 

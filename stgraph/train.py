@@ -4,15 +4,8 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import engine_options
-from stgraph.data.dataset import Dataset
-from stgraph.errors import InputError
-from stgraph.settings.params import Settings, load, with_data
-from stgraph.training.engine import Engine
-from stgraph.training.progress import Terminal
-from stgraph.training.run import DATA, Run, data_file
-
-BUILT_IN = DATA / "builtin.h5"
+from stgraph.cli.options import engine_options, positive
+from stgraph.settings.places import data_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,9 +19,8 @@ def parser() -> argparse.ArgumentParser:
     text = "start from a trained run's weights (a name or a .safetensors file); a head of other classes is new"
     arguments.add_argument("--finetune", metavar="FILE", help=text)
     arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
-    arguments.add_argument(
-        "--save-minutes", type=float, default=10.0, help="checkpoint at least so often (%(default)s)"
-    )
+    text = "checkpoint at least so often (%(default)s)"
+    arguments.add_argument("--save-minutes", type=float, default=10.0, help=text)
     engine_options(arguments)
     arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
     arguments.add_argument("--nodes", type=int, default=1, help="machines")
@@ -36,51 +28,41 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, str]:
-    """Settings, name and a message: Human3.6M where it is, else the built-in set."""
-    if data:
-        return with_data(settings, dataset=str(data)), name, ""
-    path = data_file(settings)
-    if path.exists() or settings.data.dataset not in ("h36m", "builtin"):
-        return settings, name, ""
-    if settings.data.dataset == "builtin":
-        return settings, name, f"{path} does not exist: making it of the CMU motion that comes with the package"
-    detector = settings.data.detector if settings.data.detector in ("gt", None) else "sim"
-    message = (
-        f"{path} does not exist: training {name}-builtin on the built-in CMU motion instead "
-        f"(prepare the real one with `python -m data_prep h36m FOLDER --out {path}`)"
-    )
-    built_in = with_data(settings, dataset="builtin", detector=detector, train=None, test=None)
-    return built_in, f"{name}-builtin", message
-
-
-def make_built_in() -> None:
+def make_built_in(path: Path) -> None:
     """Prepare the built-in set where it is missing."""
     from data_prep.__main__ import main, parser
 
-    if not BUILT_IN.exists():
-        main(parser().parse_args(["builtin", "--out", str(BUILT_IN)]))
+    if not path.exists():
+        main(parser().parse_args(["builtin", "--out", str(path)]))
 
 
 def main(args: argparse.Namespace) -> None:
-    for option in ("minutes", "save_minutes"):
-        if getattr(args, option) is not None and not getattr(args, option) > 0:
-            raise InputError(f"--{option.replace('_', '-')} {getattr(args, option)}: expected more than 0")
-    settings, name, message = choose_data(load(args.exp, args.set), args.name or args.exp, args.data)
-    path = data_file(settings)
+    from stgraph.settings.params import load
+
+    positive("minutes", args.minutes)
+    positive("save-minutes", args.save_minutes)
+    settings = load(args.exp, args.set)
+    from stgraph.data.dataset import Dataset
+    from stgraph.training.built_in import BUILT_IN, choose_data
+    from stgraph.training.engine import Engine
+    from stgraph.training.progress import Terminal
+    from stgraph.training.task_run import TaskRun
+
+    settings, name, message = choose_data(settings, args.name or args.exp, args.data)
+    path = data_file(settings.data.dataset)
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()
     if message:
         engine.print(message)
-    if engine.is_global_zero and path == BUILT_IN:
-        make_built_in()
+    if engine.is_global_zero and path == data_file(BUILT_IN):
+        make_built_in(path)
     engine.barrier()
     dataset = Dataset(path)
-    run = Run.create(name, settings, dataset, engine)
+    run = TaskRun.create(name, settings, dataset, engine)
     if args.finetune:
         engine.print(run.start_from(args.finetune))
-    options = {"resume": args.resume, "restart": args.restart, "compile": args.compile}
-    progress = run.fit(dataset, Terminal(), minutes=args.minutes, save_minutes=args.save_minutes, **options)
+    names = ("resume", "restart", "minutes", "save_minutes", "compile")
+    progress = run.fit(dataset, Terminal(), **{name: getattr(args, name) for name in names})
     engine.print(
         f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
         f"epoch {progress.best_epoch:g} and the curves are in {run.folder}\n"

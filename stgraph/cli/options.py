@@ -11,7 +11,6 @@ from stgraph.settings.hardware import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from stgraph.data.dataset import Dataset
-    from stgraph.settings.params import Settings
     from stgraph.training.task_run import TaskRun
 
 
@@ -31,29 +30,15 @@ def run_options(arguments: argparse.ArgumentParser) -> None:
 
 def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
     """The run and the dataset that `run_options` asked for."""
-    from stgraph.settings.places import weights_file
+    from stgraph.settings.places import data_file, weights_file
 
     weights_file(args.exp)  # a wrong name is refused before torch is loaded
     from stgraph.data.dataset import Dataset
     from stgraph.training.engine import Engine
-    from stgraph.training.run import data_file
     from stgraph.training.task_run import TaskRun
 
     run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
-    return run, Dataset(args.data or data_file(run.settings))
-
-
-def check_task(exp: str, settings: Settings, *served: str) -> None:
-    """Raises InputError for an experiment of a task that a command does not serve."""
-    from stgraph.settings.registry import TASKS
-
-    if (task := settings.task["name"]) not in served:
-        raise InputError(
-            where=exp,
-            found=f"an experiment of task {task!r}",
-            expected=f"one of {' or '.join(map(repr, served))}",
-            remedy=TASKS.get(task).served_by,
-        )
+    return run, Dataset(args.data or data_file(run.data.dataset))
 
 
 def positive(option: str, value: float | None) -> None:

@@ -43,6 +43,7 @@ class Windows(TrackSamples):
         detector: which 2D detections are the input.
         frames: length of a window.
         stride: frames between windows; see `stgraph.data.dataset.window_table`, here of the frames that are predicted.
+            None: there are no windows until `cut` is called.
         subjects, actions: keep recordings of these alone; None keeps all.
         frame_step: use every n-th frame of every track.
         mirror: add the mirrored twin of every window.
@@ -65,7 +66,7 @@ class Windows(TrackSamples):
         *,
         detector: str,
         frames: int,
-        stride: int,
+        stride: int | None,
         subjects: Sequence[str] | None = None,
         actions: Sequence[str] | None = None,
         frame_step: int = 1,
@@ -87,7 +88,8 @@ class Windows(TrackSamples):
         self.intrinsics = torch.from_numpy(recordings["intrinsics"]).float()
         self.size = torch.from_numpy(np.stack([recordings["width"], recordings["height"]], axis=1)).float()
         # Cut by what is predicted, so that this covers the track, wherever in the window it lies.
-        self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
+        if stride is not None:
+            self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
 
     def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False, frames: int | None = None) -> "Windows":
         """Use these windows, given as (kept track, start), of this length, and their mirrored twins if asked for."""

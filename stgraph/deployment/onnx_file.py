@@ -8,103 +8,32 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.onnx import ONNXProgram
 
 from stgraph import __version__
-from stgraph.deployment.forms import Deployed, PoseRecogniser
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
-from stgraph.settings.sections import DataSettings
-from stgraph.tasks.action.settings import ClipSettings
-from stgraph.training.run import Run
+from stgraph.training.deployed import Deployed
+from stgraph.training.task_run import TaskRun
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # what torch's exporter writes by itself, without a conversion that could fail
 TOLERANCE = 1e-5  # of onnxruntime's difference from torch, relative to the largest value of an output
 
 
-# What it says of itself -----------------------------------------------------------------------------------------------
-
-CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
-NORMALISATIONS = {
-    "screen": "pixels x, y to 2 x / width - 1, (2 y - height) / width",
-    "image": "pixels x, y to x / width - 0.5, y / height - 0.5",
-    "camera": CAMERA_SPACE,
-    "kinect": "metres in the sensor's space: x left, y up, z forward",
-    "body2d": "root of the clip's first person (never seen: the middle of the joints that are), where it is first "
-    "seen, at the origin; divided by that person's root mean square distance of joints from their middle, mean over "
-    "frames (the image's longer side where that is nothing)",
-    "body3d": "metres; root of the clip's first person, where it is first seen, at the origin; then turned: hips to "
-    "shoulders of the first whole pose along z, left to right shoulder in the x-z plane (without such a pose: "
-    "x, y, z become x, z, -y)",
-}
-STREAMS = {
-    "joint": "positions",
-    "bone": "positions less the parent's; zero at the root",
-    "joint_motion": "positions of the clip's next frame (whether that is taken or not) less this one's; zero in the "
-    "last frame",
-    "bone_motion": "bones (positions less the parent's; zero at the root) of the clip's next frame (whether that is "
-    "taken or not) less this one's; zero in the last frame",
-}
-SAMPLINGS = {
-    "uniform": "of each of {0} equal parts of the clip the middle frame, (2 i + 1) T // {1} of T frames, i from 0; "
-    "a clip begins with the first frame in which somebody is",
-    "crop": "{0} consecutive frames, the middle ones; a shorter clip is filled up with zeros at its end",
-    "start": "the first {0} frames; a shorter clip is filled up with zeros at its end",
-}
-
-
-def input_of(form: Deployed, data: DataSettings, fps: float | None) -> dict:
-    """What to feed: axes, values, frames, persons; and how it is prepared, by the file or by whoever feeds it."""
-    about = {"axes": form.axes, "dynamic": form.dynamic}
-    if isinstance(form, PoseRecogniser):
-        flat = data.detector is not None
-        about |= {
-            "values": ["x", "y", "confidence" if flat else "z"],
-            "unit": "pixels; a joint is seen where its confidence is above 0" if flat else CAMERA_SPACE,
-            "unseen": "joints that are not seen, and persons in frames where they are not, are zero",
-            "frames": {"which": "all of a clip, in order", "any": True, "least": form.least, "taken": form.frames},
-            "done by the file": preparation_of(form, data),
-        }
-        about |= {"size": "(batch, 2): width and height of the image, pixels"} if flat else {}
-    else:
-        margin = {"not predicted before": form.model.before, "not predicted after": form.model.after}
-        frames = {"trained": form.frames, "any": form.any_length, "least": form.least}
-        about |= preparation_of(form, data) | {"frames": frames | margin}
-    if "person" in form.axes:
-        fate = "count in the mean" if form.task.padded else "are left out"
-        about |= {"persons": f"trained with up to {data.max_persons}; absent ones are all zeros and {fate}"}
-    return about | {"frames per second": fps / getattr(data, "frame_step", 1) if fps else "as in the training data"}
-
-
-def preparation_of(form: Deployed, data: DataSettings) -> dict:
-    """From poses to the model's own input."""
-    flat = data.detector is not None
-    normalise, stream = getattr(data, "normalise", "screen"), getattr(data, "stream", "joint")
-    normalise = normalise if normalise in NORMALISATIONS else f"{normalise}{2 if flat else 3}d"
-    channels = ("x", "y", "confidence") if flat else ("x", "y", "z")
-    about = {
-        "channels": channels[: form.sizes["channel"]],
-        "normalisation": NORMALISATIONS[normalise],
-        "stream": STREAMS[stream],
-        "unseen": "joints that were not seen are zero" + (", and what is taken from them" if stream != "joint" else ""),
-    }
-    if data.confidence and stream != "joint":
-        about |= {"confidence": "mean of those that a difference is taken of"}
-    if isinstance(data, ClipSettings):
-        frames = data.test_frames or data.frames
-        about |= {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames)}
-    return about
-
-
-def describe(run: Run, form: Deployed) -> dict[str, str]:
+def describe(run: TaskRun, form: Deployed) -> dict[str, str]:
     """The file's metadata: every value is text, or JSON where it has parts."""
     skeleton = {name: getattr(run.skeleton, name) for name in ("name", "names", "parents", "left", "right", "centre")}
     parts = {
-        "input": input_of(form, run.settings.data, run.origin.fps),
+        "input": form.input_text(run.origin.fps),
         "outputs": form.outputs,
         "classes": run.task.classes,
         "skeleton": skeleton,
@@ -140,15 +69,14 @@ class Difference:
 def check_target(path: Path) -> None:
     """Raises InputError for a file that is not to be called .onnx, or where packages are missing."""
     if path.suffix != ".onnx":
-        raise InputError(f"{path}: found the ending {path.suffix!r}; expected .onnx; give --out such as model.onnx")
+        found = f"the ending {path.suffix!r}"
+        raise InputError(where=path, found=found, expected=".onnx", remedy="give --out such as model.onnx")
     for package in PACKAGES:
         try:
             import_module(package)
         except ImportError as error:
-            raise InputError(
-                f"exporting needs the package {package}, which is not installed ({error}); "
-                "install what it needs with `pip install 'stgraph[export]'`"
-            ) from error
+            problem = f"exporting needs the package {package}, which is not installed ({error})"
+            raise InputError(problem, remedy="install what it needs with `pip install 'stgraph[export]'`") from error
 
 
 def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]:
@@ -166,24 +94,26 @@ def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # where in whose source files it comes from
         program.save(temporary, external_data=False)
-        found = differences(form, temporary)
-        if wrong := [difference for difference in found if not difference.relative <= TOLERANCE]:
+        measured = differences(form, temporary)
+        if wrong := [difference for difference in measured if not difference.relative <= TOLERANCE]:
             raise InputError(
-                f"{path}: onnxruntime differs from the model by {wrong[0]}; expected at most {TOLERANCE:g} relative; "
-                f"no file was written. Weights that are not finite do that, or packages that do not fit: install "
-                "`stgraph[export]` with the versions of constraints.txt"
+                f"onnxruntime differs from the model by {wrong[0]}",
+                where=path,
+                expected=f"at most {TOLERANCE:g} relative",
+                remedy="no file was written. Weights that are not finite do that, or packages that do not fit: install "
+                "`stgraph[export]` with the versions of constraints.txt",
             )
-    return found
+    return measured
 
 
-def traced(form: Deployed) -> "torch.onnx.ONNXProgram":
+def traced(form: Deployed) -> ONNXProgram:
     """The form as an ONNX program, with every axis dynamic that may be."""
     # One more frame than in training: no length for which a model takes a way of its own.
     frames = form.frames + form.any_length
     dims = {axis: torch.export.Dim(axis, min=form.least if axis == "frame" else 1) for axis in form.dynamic}
     named = [{place: dims[axis] for place, axis in enumerate(axes) if axis in dims} for axes in form.inputs.values()]
     with quiet():
-        return torch.onnx.export(
+        program = torch.onnx.export(
             form,
             form.example(2, 2, frames, torch.Generator().manual_seed(0)),
             input_names=list(form.inputs),
@@ -193,6 +123,7 @@ def traced(form: Deployed) -> "torch.onnx.ONNXProgram":
             dynamo=True,
             verbose=False,
         )
+    return cast(ONNXProgram, program)
 
 
 @contextmanager
@@ -211,18 +142,18 @@ def quiet() -> Iterator[None]:
 @torch.no_grad()
 def differences(form: Deployed, path: Path) -> list[Difference]:
     """Of a file from its form, on random inputs of other shapes than the traced one, with an absent person."""
-    session, found, generator = open_session(path), [], torch.Generator().manual_seed(0)
+    session, measured, generator = open_session(path), [], torch.Generator().manual_seed(0)
     lengths = {form.least, form.frames, form.frames + 7} if form.any_length else {form.frames}
     for frames in sorted(lengths):
         for batch, persons in ((1, 1), (3, 3)):
-            given = form.example(batch, persons, frames, generator)
-            fed = {name: values.numpy() for name, values in zip(form.inputs, given, strict=True)}
-            expected, actual = form(*given), session.run(list(form.outputs), fed)
-            found += [
-                compared(name, given[0], expected[name].numpy(), output)
+            example = form.example(batch, persons, frames, generator)
+            inputs = {name: values.numpy() for name, values in zip(form.inputs, example, strict=True)}
+            expected, actual = form(*example), session.run(list(form.outputs), inputs)
+            measured += [
+                compared(name, example[0], expected[name].numpy(), np.asarray(output))
                 for name, output in zip(form.outputs, actual, strict=True)
             ]
-    return found
+    return measured
 
 
 def compared(name: str, x: Tensor, expected: np.ndarray, actual: np.ndarray) -> Difference:
@@ -232,7 +163,7 @@ def compared(name: str, x: Tensor, expected: np.ndarray, actual: np.ndarray) -> 
     return Difference(name, tuple(x.shape), absolute, absolute / scale)
 
 
-def open_session(path: Path) -> "onnxruntime.InferenceSession":
+def open_session(path: Path) -> "InferenceSession":
     """The file in onnxruntime, with as many threads as torch has."""
     onnxruntime = import_module("onnxruntime")
     options = onnxruntime.SessionOptions()

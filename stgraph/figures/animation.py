@@ -115,11 +115,8 @@ def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, 
     points = points.reshape(-1, points.shape[-1])
     points = points[np.isfinite(points).all(-1)]
     if not len(points):
-        raise InputError(
-            "no joint of the clip is finite and seen",
-            where=f"panel {title!r}",
-            remedy="choose another recording or start",
-        )
+        remedy = "choose another recording or start"
+        raise InputError("no joint of the clip is finite and seen", where=f"panel {title!r}", remedy=remedy)
     return points.min(0), points.max(0)
 
 
@@ -194,14 +191,6 @@ class _Stage:
         for lines in (self.floor, self.lines):
             axes.add_collection(lines, autolim=False)
 
-    def fit(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Show at least the box from `low` to `high`, with equal axes, all through the clip."""
-        box = self.axes.get_window_extent()
-        middle, half = (low + high) / 2, (high - low) / 2
-        unit = max(half[0] / box.width, half[1] / box.height)
-        self.axes.set_xlim(middle[0] - unit * box.width, middle[0] + unit * box.width)
-        self.axes.set_ylim(middle[1] - unit * box.height, middle[1] + unit * box.height)
-
 
 class _ImageStage(_Stage):
     def __init__(self, axes: Axes, panel: ImagePanel, skeleton: Skeleton, scale: float) -> None:
@@ -210,7 +199,7 @@ class _ImageStage(_Stage):
         self.lines.set_color(self.colours.tolist())
         low, high = bounds(self.points, panel.title)
         margin = 0.08 * (high - low).max()
-        self.fit(low - margin, high + margin)
+        show_box(axes, low - margin, high + margin)
         axes.invert_yaxis()
         border = Rectangle((0, 0), panel.width, panel.height, fill=False, edgecolor=GHOST, linewidth=scale)
         axes.add_patch(border)
@@ -252,6 +241,15 @@ class _PoseStage(_Stage):
         self.lines.set_color(self.colours[order].tolist())
         if self.panel.error is not None:
             self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
+
+
+def show_box(axes: Axes, low: np.ndarray, high: np.ndarray, room: float | int = 0) -> float:
+    """Set equal axes with a box in their middle, pixels of `room` left free; returns what of it is in a pixel."""
+    pixels = np.array([axes.get_window_extent().width, axes.get_window_extent().height])
+    unit, middle = ((high - low) / (pixels - room)).max(), (low + high) / 2
+    (left, bottom), (right, top) = middle - unit * pixels / 2, middle + unit * pixels / 2
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    return float(unit)
 
 
 def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
@@ -300,7 +298,7 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
     low[1] -= 0.09 * (high - low)[1]
     for stage in stages:
         stage.floor_height = floor
-        stage.fit(low - 0.04, high + 0.04)
+        show_box(stage.axes, low - 0.04, high + 0.04)
 
 
 def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, int]) -> None:

@@ -46,16 +46,12 @@ class Clip:
         ending = path.suffix.lower()
         if ending not in FASTEST:
             found = ending or "a file without an ending"
-            raise InputError(where=path, found=found, expected=" or ".join(FASTEST), remedy="change its name's ending")
+            raise InputError(where=path, found=found, expected=" or ".join(FASTEST))
         if not 0 < self.rate <= FASTEST[ending]:
-            expected = f"a rate above 0 and at most {FASTEST[ending]:g} for {ending}"
+            expected = f"above 0 and at most {FASTEST[ending]:g} for {ending}"
             raise InputError(where=path, found=f"{self.rate:g} frames a second", expected=expected)
         if self.bitrate <= 0:
-            raise InputError(
-                where=path,
-                found=f"a bitrate of {self.bitrate} kbit/s",
-                expected="a positive number, such as 1500",
-            )
+            raise InputError(where=path, found=f"a bitrate of {self.bitrate} kbit/s", expected="a positive number")
 
     def pixels(self, default: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the picture, even: MP4's colours come in blocks of two by two."""

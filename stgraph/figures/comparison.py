@@ -1,42 +1,40 @@
-"""One point for each model: what it costs and how far it is off."""
+"""One point for each model: what it costs and how it is scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+
+from stgraph.figures.axes import titled_axes
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac", "#eeca3b", "#333333")
 MARKERS = "osD^vPX"
 LONGEST = 110  # letters of a line under the plot
 
 
-def plot_comparison(rows: Sequence[dict]) -> Figure:
-    """P1 against operations a frame, with the spread over seeds; the size of a point grows with the parameters.
+def plot_comparison(report: Mapping) -> Figure:
+    """The first score against operations a frame, with the spread over seeds; larger points have more parameters.
 
     Args:
-        rows: `exp`, `mmac`, `P1`, `parameters`, `about` and perhaps `P1_std`: those of a comparison.
+        report: `scores` (name -> title, decimals) and `rows`, each with `exp`, `mmac`, `parameters`, `about`,
+            `synthetic`, the score and perhaps its standard deviation: those of a comparison.
     """
-    figure = Figure(figsize=(8, 4.6 + 0.2 * len(rows)), layout="constrained")
-    axes = figure.subplots()
+    rows, (name, (title, decimals)) = report["rows"], next(iter(report["scores"].items()))
+    facts = ", ".join([*list(rows[0]["about"].values())[:2], *(["synthetic data"] if rows[0]["synthetic"] else [])])
+    subtitle = f"{facts}; larger points have more parameters"
+    figure, axes = titled_axes((8, 4.6 + 0.2 * len(rows)), f"{title} against cost", subtitle, "both")
     for number, row in enumerate(rows):
         colour = COLOURS[number % len(COLOURS)]
-        place, label = (row["mmac"], row["P1"]), f"{row['exp']}, {row['P1']:.1f} mm"
+        place, label = (row["mmac"], row[name]), f"{row['exp']}, {row[name]:.{decimals}f}"
         label = label if len(label) <= LONGEST else f"{label[: LONGEST - 12]}…{label[-11:]}"
         size = 20 + 60 * (row["parameters"] / max(entry["parameters"] for entry in rows)) ** 0.5
-        axes.errorbar(*place, row.get("P1_std"), color=colour, capsize=3, linewidth=1)
+        axes.errorbar(*place, row.get(f"{name}_std"), color=colour, capsize=3, linewidth=1)
         axes.scatter(*place, size, color=colour, marker=MARKERS[number % len(MARKERS)], zorder=3, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.12)
-    axes.set(xlabel="million multiplications with additions a frame", ylabel="P1, mm")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    about = rows[0]["about"]
-    figure.suptitle("Error against cost", fontweight="bold", x=0.01, ha="left")
-    synthetic = ", synthetic data" if about["synthetic"] else ""
-    title = f"{about['data']}, {about['detector']}{synthetic}; larger points have more parameters"
-    axes.set_title(title, fontsize=9, color="0.35", loc="left")
+    axes.set(xlabel="million multiplications with additions a frame", ylabel=title)
     figure.legend(frameon=False, fontsize=8, loc="outside lower left", borderaxespad=0.2)
     return figure

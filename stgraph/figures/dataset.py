@@ -1,4 +1,4 @@
-"""Figures of what is in a dataset: its subjects' bones, its detectors' errors, and poses out of it."""
+"""Figures of a dataset: its subjects' bones, its detectors' errors, and example poses."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,14 @@ from stgraph.figures.animation import (
     LEFT,
     MIDDLE,
     RIGHT,
-    View,
     draw_pose2d,
     draw_pose3d,
     floor_lines,
     on_screen,
     seen,
 )
+from stgraph.figures.axes import titled_axes
+from stgraph.figures.clip import View
 from stgraph.skeleton import Skeleton
 
 SPAN = 1.0  # metres shown at least to either side of a person in space
@@ -37,8 +38,9 @@ def plot_bones(bones: Mapping[str, Mapping[str, Mapping[str, float | None]]], ti
     bones: subject -> bone -> "mean" and "std", metres.
     """
     subjects, names = list(bones), list(next(iter(bones.values())))
-    figure = Figure(figsize=(9, 1.6 + 0.34 * len(names) + 0.2 * (len(subjects) // 9)), layout="constrained")
-    axes = _axes(figure, "Bone lengths by subject", title)
+    size = (9, 1.6 + 0.34 * len(names) + 0.2 * (len(subjects) // 9))
+    figure, axes = titled_axes(size, "Bone lengths by subject", title, "x")
+    axes.tick_params(axis="y", length=0)
     colours = colormaps["turbo"](np.linspace(0.05, 0.95, max(len(subjects), 2)))
     places = np.linspace(-0.32, 0.32, len(subjects)) if len(subjects) > 1 else [0.0]
     for subject, colour, place in zip(subjects, colours, places, strict=False):
@@ -51,13 +53,7 @@ def plot_bones(bones: Mapping[str, Mapping[str, Mapping[str, float | None]]], ti
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("cm; bars are one standard deviation over the subject's frames")
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=min(len(subjects), 9),
-        frameon=False,
-        fontsize=8,
-    )
+    figure.legend(loc="outside lower center", ncols=min(len(subjects), 9), frameon=False, fontsize=8)
     return figure
 
 
@@ -68,8 +64,9 @@ def plot_detectors(detectors: Mapping[str, Mapping], title: str) -> Figure:
     """
     joints = list(next(iter(detectors.values()))["joints"])
     step = 0.8 / len(detectors)
-    figure = Figure(figsize=(9, 1.8 + (0.22 + 0.16 * len(detectors)) * len(joints)), layout="constrained")
-    axes = _axes(figure, "2D error by joint", title)
+    size = (9, 1.8 + (0.22 + 0.16 * len(detectors)) * len(joints))
+    figure, axes = titled_axes(size, "2D error by joint", title, "x")
+    axes.tick_params(axis="y", length=0)
     colours = colormaps["tab10"](np.arange(10))
     for number, (name, detector) in enumerate(detectors.items()):
         place = np.arange(len(joints)) + (number - (len(detectors) - 1) / 2) * step
@@ -81,31 +78,17 @@ def plot_detectors(detectors: Mapping[str, Mapping], title: str) -> Figure:
         axes.barh(place, median, 0.85 * step, color=colour, label=f"{name} (against {detector['reference']})")
         axes.hlines(place, median, most, color=colour, linewidth=1.5)
         axes.plot(mean, place, "|", color="black", markersize=6)
-        for y, end, value, share in zip(place, most, median, unseen, strict=True):
-            if np.isfinite(value):
-                text = f"{value:.1f}" + (f", {share:.1%} unseen" if share >= 0.0005 else "")
-            else:
-                text, end = "never seen", 0.0
+        for y, end, value, share in zip(place, np.nan_to_num(most), median, unseen, strict=True):
+            text = f"{value:.1f}" + (f", {share:.1%} unseen" if share >= 0.0005 else "")
+            text = text if np.isfinite(value) else "never seen"
             axes.annotate(text, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=7.5, color="0.2")
     axes.set_yticks(range(len(joints)), joints)
     axes.set_ylim(len(joints) - 0.5, -0.5)
-    # Room for the words behind the longest line.
+    # Room for the text behind the longest line.
     axes.set_xlim(0, max(axes.get_xlim()[1] * 1.12, 1))
     axes.set_xlabel("pixels: bar to the median (number), line to what 95 % stay below, | the mean")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
-
-
-def _axes(figure: Figure, title: str, subtitle: str) -> Axes:
-    """Empty axes with the figure's title."""
-    axes = figure.subplots()
-    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
-    axes.set_title(subtitle, fontsize=9, color="0.35", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    return axes
 
 
 @dataclass(frozen=True)

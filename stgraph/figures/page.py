@@ -1,5 +1,6 @@
 """The page of an animation: what stays still is drawn once, and what moves is drawn over it for every frame."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -93,16 +94,14 @@ class Page:
             yield np.asarray(self.canvas.buffer_rgba())[..., :3].copy()
 
 
-def shorten(text: Text, width: float) -> Text:
+def shorten(text: Text, width: float | int) -> Text:
     """Cut a text's end so that it is at most so many pixels wide."""
-    if text.get_window_extent().width <= width:
-        return text
-    whole, kept, cut = text.get_text(), 0, len(text.get_text())
-    while cut - kept > 1:
-        text.set_text(f"{whole[: (kept + cut) // 2].rstrip()}…")
-        if text.get_window_extent().width <= width:
-            kept = (kept + cut) // 2
-        else:
-            cut = (kept + cut) // 2
-    text.set_text(f"{whole[:kept].rstrip()}…")
+    whole = text.get_text()
+
+    def fits(letters: int) -> bool:
+        text.set_text(whole if letters == len(whole) else f"{whole[:letters].rstrip()}…")
+        return bool(text.get_window_extent().width <= width)
+
+    if not fits(len(whole)):
+        fits(bisect_left(range(1, len(whole)), True, key=lambda letters: not fits(letters)))
     return text

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bone_ends, bounds, segments
+from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bone_ends, bounds, segments, show_box
 from stgraph.figures.clip import Clip
 from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.figures.video import write_clip
@@ -55,14 +55,12 @@ class _PeopleStage:
         self.people, self.skeleton, image = people, skeleton, np.array(people.image)
         self.colours = dict(zip(np.unique(people.person).tolist(), cycle(COLOURS), strict=False))
         axes = page.axes(8, 44, -8, -34)
-        box = np.array([axes.get_window_extent().width, axes.get_window_extent().height])
         low, high = bounds(people.pose, "people")
         beyond = BEYOND * image.max()
         low, high = np.minimum(low, 0).clip(min=-beyond), np.maximum(high, image).clip(max=image + beyond)
-        edge = 8 * page.scale  # the border is drawn whole
-        unit = ((high - low) / (box - edge)).max()  # pixels of the image in one of the picture
-        middle, half = (low + high) / 2, unit * box / 2
-        axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] + half[1], middle[1] - half[1]))
+        unit = show_box(axes, low, high, room=8 * page.scale)  # the border is drawn whole
+        edges = np.stack([axes.get_xlim(), axes.get_ylim()], axis=-1)
+        axes.invert_yaxis()
         axes.add_patch(Rectangle((0, 0), *people.image, fill=False, edgecolor=GHOST, linewidth=page.scale))
         self.detected = LineCollection([], capstyle="round", joinstyle="round", linewidths=2.4 * page.scale)
         self.dashed = LineCollection([], linestyles=[DASH], linewidths=2.4 * page.scale)
@@ -73,8 +71,7 @@ class _PeopleStage:
         self.names = [axes.text(0, 0, "", **text) for _ in range(most)]
         self.above_head = 6 * page.scale * unit
         # Names stay within the panel: half of one's width and its height from the edges.
-        self.lowest = middle - half + unit * page.scale * np.array([12, 14])
-        self.highest = middle + half - unit * page.scale * np.array([12, 0])
+        self.lowest, self.highest = edges + unit * page.scale * np.array([[12, 14], [-12, 0]])
         self.moving: Sequence[Artist] = [self.dashed, self.detected, *self.names]
 
     def update(self, frame: int) -> None:

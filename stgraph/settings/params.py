@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from stgraph.errors import InputError
 from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry
@@ -28,7 +29,7 @@ class Settings(Section):
     task: dict[str, Any]
     data: DataSettings
     model: dict[str, Any]
-    optim: OptimSettings = OptimSettings()
+    optim: OptimSettings = OptimSettings.model_validate({})
     seed: NonNegativeInt = 333
 
 
@@ -46,14 +47,13 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
     path = FOLDER / exp / "params.json"
     if not path.exists():
         close = difflib.get_close_matches(exp, experiments(), n=1)
-        raise InputError(
-            f"{path}: no such experiment{f' (did you mean {close[0]}?)' if close else ''}; there are "
-            f"{', '.join(experiments()) or f'none, since there is no folder {FOLDER.resolve()}'}"
-        )
+        problem = f"no such experiment{f' (did you mean {close[0]}?)' if close else ''}"
+        listed = ", ".join(experiments()) or f"none, since there is no folder {FOLDER.resolve()}"
+        raise InputError(problem, where=path, remedy=f"there are {listed}")
     try:
         values = json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}; mend the file at that place") from error
+        raise InputError(f"not JSON: {error}", where=path, remedy="mend the file at that place") from error
     return validate(apply_overrides(values, overrides) if isinstance(values, dict) else values, str(path))
 
 
@@ -64,12 +64,13 @@ def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
         place, equals, text = override.partition("=")
         *sections, key = place.split(".")
         if not equals or not key:
-            raise InputError(f"--set {override}: expected SECTION.KEY=VALUE, such as optim.lr=3e-4")
+            raise InputError(where=f"--set {override}", expected="SECTION.KEY=VALUE, such as optim.lr=3e-4")
         inner = values
         for section in sections:
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
-                raise InputError(f"--set {override}: {section} is {inner!r} and has no keys; set {section} itself")
+                problem = f"{section} is {inner!r} and has no keys"
+                raise InputError(problem, where=f"--set {override}", remedy=f"set {section} itself")
         try:
             inner[key] = json.loads(text)
         except ValueError:
@@ -164,14 +165,14 @@ def _named_section(registry: Registry, values: object, problems: list[str]) -> d
     return section.model_dump() if section else None
 
 
-def explain(problem: dict, path: tuple, schema: type[BaseModel]) -> str:
+def explain(problem: ErrorDetails, path: tuple, schema: type[BaseModel]) -> str:
     """One line on one problem: the key's path, what was found, what is allowed."""
     key = ".".join(map(str, (*path, *problem["loc"])))
     if problem["type"] == "extra_forbidden":
         inner = schema
         for step in problem["loc"][:-1]:
-            inner = inner.model_fields[step].annotation
-        known = [name for name in inner.model_fields]
+            inner = cast(type[BaseModel], inner.model_fields[str(step)].annotation)
+        known = list(inner.model_fields)
         close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"{key}: unknown key; {hint}known: {', '.join(known)}"

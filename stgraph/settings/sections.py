@@ -1,6 +1,6 @@
 """The sections of params.json that no model decides: what is taken from a dataset, and how it is trained."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -8,6 +8,10 @@ from stgraph.errors import InputError
 from stgraph.skeleton import SKELETONS, skeleton_from
 
 Subjects = list[str] | None
+if TYPE_CHECKING:
+    Layout = str
+else:
+    Layout = Literal[tuple(SKELETONS)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -27,7 +31,7 @@ class DataSettings(Section):
     dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
     detector: str | None = Field(description="2D detections that are the input; null: the 3D poses")
     frames: PositiveInt = Field(description="length of a sample")
-    skeleton: Literal[tuple(SKELETONS)] | dict[str, Any] | None = Field(
+    skeleton: Layout | dict[str, Any] | None = Field(
         None, description="take these joints: a layout, or one given by names, parents and centre; null: all there are"
     )
     train: Subjects = Field(None, min_length=1, description="subjects; null: as the file's split says, or all others")

@@ -1,9 +1,8 @@
 """The online tracker: detections without identity in, frame by frame; people with identities and their joints out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -11,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import gammainc
 
 from stgraph.errors import InputError
-from stgraph.formats.posetrack import Mark, Video
+from stgraph.formats.posetrack import Mark
 from stgraph.skeleton import Skeleton
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import Forecast, Predictor, concatenate, positive_scale, select
@@ -308,47 +307,3 @@ class Tracker:
         detection[hit] = matched.index
         mark = mark.astype(np.uint8)
         return People(*(values[order] for values in (tracks.id, tracks.state, detection, pose, confidence, mark)))
-
-
-def follow(tracker: Tracker, video: Video, fps: float) -> Video:
-    """Track the people in a video of detections, frame by frame, also in frames without detections.
-
-    Args:
-        tracker: a new one.
-        video: of a detector; identities in it are ignored.
-        fps: frames per second, by which the numbers of frames become times.
-
-    Returns:
-        the same frames with people who carry identities, and the `Mark` of each joint.
-    """
-    bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
-    frames = [
-        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps)
-        for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True)
-    ]
-    counts = np.array([len(people) for people in frames], int)
-    pose, confidence, person, mark, score, detection = (
-        np.concatenate([getattr(people, name) for people in frames])
-        for name in ("pose", "confidence", "id", "mark", "score", "detection")
-    )
-    pose = np.where((mark != Mark.ABSENT)[..., None], np.concatenate([pose, confidence[..., None]], axis=2), 0)
-    row = np.repeat(bounds[:-1], counts) + detection
-    box = np.where((detection >= 0)[:, None], video.box[row], 0) if len(video.box) else np.zeros((len(row), 4))
-    return replace(
-        video,
-        frame=np.repeat(np.arange(len(video)), counts),
-        person=person,
-        pose=pose,
-        box=np.where((box != 0).any(axis=1, keepdims=True), box, box_of(pose)),
-        head_box=np.zeros((len(pose), 4)),
-        score=score,
-        mark=mark,
-    )
-
-
-def box_of(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n 4"]:
-    """Left, top, right, bottom of the joints of confidence above 0, pixels; zeros where there is none."""
-    there = pose[..., 2:] > 0
-    low = np.where(there, pose[..., :2], np.inf).min(axis=1, initial=np.inf)
-    high = np.where(there, pose[..., :2], -np.inf).max(axis=1, initial=-np.inf)
-    return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0)

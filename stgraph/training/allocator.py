@@ -1,4 +1,4 @@
-"""The C allocator, told to keep the memory that a step gives back."""
+"""A setting of the C allocator: keep the memory that a training step frees."""
 
 import ctypes
 

@@ -29,7 +29,7 @@ class Origin:
         source, terms: of the dataset, in words.
         data_hash: `Dataset.hash`.
         synthetic: whether the motion was made up.
-        fps: frames per second of its recordings; None where they differ or nobody knows.
+        fps: frames per second of its recordings; None where they differ or are unknown.
     """
 
     source: str
@@ -74,15 +74,17 @@ def load_weights(path: Path) -> Weights:
             about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         settings = validate(about["settings"], f"{path}, settings")
-        tree = {key: tuple(value) if isinstance(value, list) else value for key, value in about["skeleton"].items()}
+        fields = about["skeleton"].items()
+        tree: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields}
         skeleton, origin = Skeleton(**tree), Origin(**about["origin"])
         return Weights(state, settings, skeleton, origin, about["epoch"], about["scores"])
     except InputError:
         raise
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a whole stgraph checkpoint ({error!r}); train again, or turn another's checkpoint into one "
-            "with `python -m stgraph.convert`"
+            f"not a whole stgraph checkpoint ({error!r})",
+            where=path,
+            remedy="train again, or turn another's checkpoint into one with `python -m stgraph.convert`",
         ) from error
 
 
@@ -100,6 +102,5 @@ def load_last(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
-        raise InputError(
-            f"{path}: cannot be resumed from ({str(error).splitlines()[0]}); begin anew with --restart"
-        ) from error
+        problem = f"cannot be resumed from ({str(error).splitlines()[0]})"
+        raise InputError(problem, where=path, remedy="begin anew with --restart") from error

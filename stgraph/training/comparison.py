@@ -1,41 +1,35 @@
-"""Several experiments on the same frames, side by side: trained where they are not, scored alike, one table."""
+"""Several experiments on the same data, side by side: trained where they are not, scored alike, one table."""
 
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from stgraph.cli.options import check_task
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.figures.comparison import plot_comparison
 from stgraph.formats.markdown import markdown_table
 from stgraph.settings import params
 from stgraph.settings.params import Settings, load
-from stgraph.tasks.lifting.protocols import Protocol
+from stgraph.settings.places import data_file
 from stgraph.training.checkpoint import FOLDER
+from stgraph.training.compared import Column
 from stgraph.training.cost import frames_per_second, mmac_per_frame, parameters
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Listener
-from stgraph.training.run import Run, data_file
+from stgraph.training.report import ReportKind
+from stgraph.training.task_run import TaskRun
 
-# key of a row -> (title, decimals); those that spread over seeds carry their standard deviation.
-COLUMNS = {
-    "parameters": ("parameters", 0),
-    "mmac": ("MMAC a frame", 2),
-    "P1": ("P1, mm", 1),
-    "P2": ("P2, mm", 1),
-    "MPJVE": ("MPJVE, mm/frame", 2),
-    "action": ("action, %", 1),
-    "minutes": ("training, min", 1),
-    "epochs": ("epochs", 2),
-    "window": ("frames at once", 0),
-    "fps": ("frames/s at batch 1", 0),
+SIZE = {"parameters": Column("parameters", 0), "mmac": Column("MMAC a frame", 2)}
+EFFORT = {
+    "minutes": Column("training, min", 1),
+    "epochs": Column("epochs", 2),
+    "window": Column("frames at once", 0),
+    "fps": Column("frames/s at batch 1", 0),
 }
-ABOUT = ("data", "detector", "subjects", "synthetic", "trained_on_them_too")
-SPREAD = ("P1", "P2", "MPJVE", "action")
 
 
 @dataclass(frozen=True)
@@ -66,24 +60,22 @@ def entries(
     Raises:
         InputError: settings that cannot work, or overrides for a run that has no experiment to train anew.
     """
-    common = list(overrides)
+    common = [f"data.detector={detector}"] if detector else []
     if data:
         common = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *common]
-    if detector:
-        common.append(f"data.detector={detector}")
-    found = []
+    result = []
     for asked in exps:
         exp, _, own = asked.partition(":")
-        changes = [*common, *re.split(r",(?=\w+\.)", own)] if own else common
-        trained = (FOLDER / exp / "best.safetensors").exists()
-        known = (params.FOLDER / exp / "params.json").exists()
+        changes = [*common, *overrides, *(re.split(r",(?=\w+\.)", own) if own else [])]
+        experiment = params.FOLDER / exp / "params.json"
+        trained, known = (FOLDER / exp / "best.safetensors").exists(), experiment.exists()
         if trained and own and not known:
-            raise InputError(
-                f"{asked}: {FOLDER / exp} is a trained run without {params.FOLDER / exp / 'params.json'}, so it cannot "
-                "be trained with other settings; leave them out, or name the experiment it was made from"
+            problem = (
+                f"{FOLDER / exp} is a trained run without {experiment}, so it cannot be trained with other settings"
             )
+            raise InputError(problem, where=asked, remedy="leave them out, or name the experiment it was made from")
         if trained and not (known and (changes or seeds)):
-            found.append(Entry(asked, exp, None))
+            result.append(Entry(asked, exp, None))
             continue
         for seed in seeds or [None]:
             settings = load(exp, changes if seed is None else [*changes, f"seed={seed}"])
@@ -92,118 +84,119 @@ def entries(
                 text = json.dumps(settings.model_dump(), sort_keys=True)
                 label = re.sub(r"[^\w.=-]+", "_", asked)[:60]
                 digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-                name = f"{label}-{data_file(settings).stem}-{settings.seed}-{digest}"
-            found.append(Entry(asked, name, settings))
-    return found
+                name = f"{label}-{data_file(settings.data.dataset).stem}-{settings.seed}-{digest}"
+            result.append(Entry(asked, name, settings))
+    return result
 
 
 def compare(
     chosen: Sequence[Entry],
-    protocol: Protocol,
     engine: Engine,
     listener: Listener,
     *,
     data: Path | None = None,
+    minutes: float | None = None,
+    protocol: str | None = None,
     detector: str | None = None,
     subjects: list[str] | None = None,
-    minutes: float | None = None,
-) -> list[dict]:
-    """A row for each experiment, the means over its seeds; trains what is untrained, one after the other.
+) -> dict:
+    """Train what is untrained, one after the other, and score all alike.
+
+    Returns:
+        a report: `rows` (of each experiment the means over its seeds by column, standard deviations under NAME_std,
+        `seeds` (a row of each), and what was scored and how) and `scores` (the task's columns; the first is plotted).
+
+    Args:
+        data: file to train and score on; by default that of each one's settings.
+        minutes: training time of each.
+        protocol: of the task's, if it has any.
+        detector, subjects: to score; by default those of the settings.
 
     Raises:
-        InputError: settings that the data cannot serve, or runs that score different joints, before anything is
-            trained.
+        InputError: settings that the data cannot serve, or runs that score different joints or classes, before
+            anything is trained.
     """
     files: dict[Path, Dataset] = {}
 
     def opened(settings: Settings) -> Dataset:
-        path = data or data_file(settings)
+        path = data or data_file(settings.data.dataset)
         if path not in files:
             files[path] = Dataset(path)
         return files[path]
 
-    joints: dict[tuple[str, ...], str] = {}
+    def run_of(entry: Entry) -> TaskRun:
+        if entry.settings is None:
+            return TaskRun.load(entry.name, engine)
+        return TaskRun.create(entry.name, entry.settings, opened(entry.settings), engine)
+
+    exps = {}
     for entry in chosen:
-        run = None if entry.settings else Run.load(entry.name, engine)
-        check_task(entry.exp, entry.settings or run.settings, "lifting")
-        if run is None:
-            run = Run.create(entry.name, entry.settings, opened(entry.settings), engine)
-            run.windows(opened(entry.settings), run.settings.data.train)
-        joints.setdefault(tuple(name for name in run.skeleton.names if name not in protocol.without_joints), entry.exp)
-    if len(joints) > 1:
-        each = "; ".join(f"{exp}: {len(names)} joints" for names, exp in joints.items())
+        run = run_of(entry)
+        exps.setdefault(run.check_comparison(opened(run.settings), protocol), entry.exp)
+    if len(exps) > 1:
+        counts = "; ".join(f"{exp}: {len(names)} ({names[0]}, ...)" for names, exp in exps.items())
         raise InputError(
-            f"different joints cannot be compared ({each}); train all on the same ones, such as --set "
-            "data.skeleton=h36m16, or score those that all have, such as --protocol semgcn"
+            f"different joints or classes cannot be compared ({counts})",
+            remedy="train all on the same, such as --set data.skeleton=h36m16, or use a --protocol without the others",
         )
     rows: dict[str, list[dict]] = {}
+    columns: Mapping[str, Column] = {}
+    options = {"protocol": protocol} if protocol else {}
     for entry in chosen:
         spent = None
         if entry.settings:
-            dataset = opened(entry.settings)
-            run = Run.create(entry.name, entry.settings, dataset, engine)
-            spent = run.fit(dataset, listener, resume=True, minutes=minutes).seconds / 60
-        run = Run.load(entry.name, engine)
-        report = run.evaluate(opened(run.settings), protocol, subjects=subjects, detector=detector)
-        scores = {name: report["metrics"][name] for name in ("P1", "P2", "MPJVE")}
-        if "recognition" in report:
-            scores["action"] = report["recognition"]["frames"]["accuracy"]
-        about = {name: report["about"][name] for name in ABOUT}
-        row = {"exp": entry.exp, "run": entry.name, "joints": len(report["scored"]["joints"])}
-        row |= {"frames": report["scored"]["frames"], "about": about, "protocol": report["protocol"]["text"]}
-        row |= {"seed": run.settings.seed, "minutes": spent, "epochs": run.epoch, **scores}
-        row |= {"parameters": parameters(run), "mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
+            run = run_of(entry)
+            spent = run.fit(opened(run.settings), listener, resume=True, minutes=minutes).seconds / 60
+        run = TaskRun.load(entry.name, engine)
+        columns = run.comparison_columns
+        report = run.evaluate(opened(run.settings), subjects=subjects, detector=detector, **options)
+        result = asdict(run.comparison(report))
+        row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
+        row |= {"minutes": spent, "epochs": run.epoch, "parameters": parameters(run)}
+        row |= {"mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
         row["window"] = run.settings.data.frames - run.model.before - run.model.after
         rows.setdefault(entry.exp, []).append(row)
-    return [joined(seeds) for seeds in rows.values()]
+    return {"rows": [joined(seeds, columns) for seeds in rows.values()], "scores": dict(columns)}
 
 
-def joined(rows: list[dict]) -> dict:
-    """One row of an experiment's seeds: means, standard deviations under NAME_std, and each seed's scores."""
+def joined(rows: list[dict], columns: Mapping[str, Column]) -> dict:
+    """One row of an experiment's seeds: means, standard deviations of the scores under NAME_std, and each seed's."""
     row = dict(rows[0]) | {"seeds": rows}
-    for name in COLUMNS:
+    for name in (*SIZE, *columns, *EFFORT):
         values = [entry[name] for entry in rows if entry.get(name) is not None]
         if values:
             row[name] = mean(values)
-            if name in SPREAD and len(values) > 1:
+            if name in columns and len(values) > 1:
                 row[f"{name}_std"] = stdev(values)
     return row
 
 
-def comparison_markdown(rows: Sequence[dict], budget: str) -> str:
+def comparison_markdown(report: Mapping) -> str:
     """The table, with what was scored and how."""
-    columns = {name: titled for name, titled in COLUMNS.items() if any(row.get(name) is not None for row in rows)}
+    rows = report["rows"]
+    columns = SIZE | report["scores"] | EFFORT
+    columns = {name: column for name, column in columns.items() if any(row.get(name) is not None for row in rows)}
     lines = ["# Comparison", ""]
-    for name, values in {
-        "data": [row["about"]["data"] for row in rows],
-        "detector": [row["about"]["detector"] for row in rows],
-        "subjects": [row["about"]["subjects"] for row in rows],
-        "scored": [f"{row['frames']:,} frames of {row['joints']} joints" for row in rows],
-    }.items():
+    for name in rows[0]["about"]:
+        values = [row["about"][name] for row in rows]
         same = len(set(values)) == 1
-        warning = "**not the same, so the rows cannot be compared:** " * (not same)
+        warning = "" if same else "**not the same, so the rows cannot be compared:** "
         lines.append(f"- {name}: {warning}{values[0] if same else by_value(rows, values)}")
-    # Models differ in the windows that they are scored by, and in nothing else of the protocol.
-    sentences = [row["protocol"].removesuffix(".").split(". ") for row in rows]
-    common = [sentence for sentence in sentences[0] if all(sentence in others for others in sentences)]
-    own = [". ".join(sentence for sentence in each if sentence not in common) for each in sentences]
-    windows = f". {by_value(rows, own)}" if any(own) else ""
-    lines.append(f"- protocol: {'. '.join(common)}{windows}.")
+    if any(row["model"] for row in rows):
+        lines.append(f"- by model: {by_value(rows, [row['model'] for row in rows])}")
     for row in rows:
-        if row["about"]["trained_on_them_too"]:
-            lines.append(
-                f"- **{row['exp']} was trained on {row['about']['trained_on_them_too']}, which it is scored on**"
-            )
-    if any(row["about"]["synthetic"] for row in rows):
+        if row["trained_on"]:
+            lines.append(f"- **{row['exp']} was trained on {row['trained_on']}, which it is scored on**")
+    if any(row["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
+    untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)
+    lines.append(f"- training: {report['training']}" + (f"; as it was found: {untrained}" if untrained else ""))
     seeds = max(len(row["seeds"]) for row in rows)
-    found = [row["exp"] for row in rows if row["minutes"] is None]
-    lines.append(f"- training: {budget}" + (f"; as it was found: {', '.join(found)}" if found else ""))
     lines += [f"- mean ± standard deviation over {seeds} seeds"] * (seeds > 1)
     lines.append("- frames/s: from one window after the other, each of so many predicted frames at once")
-    lines.append("")
-    table = [(row["exp"], *(cell(row, name, decimals) for name, (_, decimals) in columns.items())) for row in rows]
-    return "\n".join([*lines, *markdown_table(("", *(title for title, _ in columns.values())), table), ""])
+    table = [(row["exp"], *(cell(row, name, column.decimals) for name, column in columns.items())) for row in rows]
+    head = ("", *(column.title for column in columns.values()))
+    return "\n".join([*lines, "", *markdown_table(head, table), ""])
 
 
 def by_value(rows: Sequence[dict], values: Sequence[str]) -> str:
@@ -222,11 +215,4 @@ def cell(row: dict, name: str, decimals: int) -> str:
     return f"{row[name]:,.{decimals}f}{spread}"
 
 
-def check_budget(minutes: float | None, epochs: int | None) -> list[str]:
-    """The override that a budget of epochs is. Raises InputError for both budgets, or an impossible one."""
-    if minutes is not None and epochs is not None:
-        raise InputError("--minutes and --epochs: two budgets; give one")
-    for option, value in (("--minutes", minutes), ("--epochs", epochs)):
-        if value is not None and not value > 0:
-            raise InputError(f"{option} {value}: expected more than 0")
-    return [] if epochs is None else [f"optim.epochs={epochs}"]
+COMPARISON = ReportKind(comparison_markdown, {"comparison": plot_comparison}, "comparison")

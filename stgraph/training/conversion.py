@@ -2,15 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+import torch
 from torch import Tensor
 
 from stgraph.errors import InputError
+from stgraph.formats.files import replaced, sha256
 from stgraph.models.base import Model
+from stgraph.models.published import find_model, load_published, to_published
 from stgraph.settings import params
 from stgraph.settings.params import Settings
+from stgraph.settings.places import CHECKPOINTS
 from stgraph.settings.registry import MODELS, TASKS, build
+from stgraph.training.checkpoint import Origin, Weights, save_weights
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
+from stgraph.training.task import Task
 
 # Keys of a published, flat params.json -> the key of ours that means the same.
 FLAT_KEYS = {
@@ -23,6 +31,61 @@ FLAT_KEYS = {
     "dropout": "model.dropout",
 }
 DETECTORS = {"cpn": "cpn_ft_h36m_dbb", "gt": "gt"}
+
+
+def from_published(
+    family: str,
+    checkpoint: Path,
+    exp: str,
+    *,
+    flat: Path | None = None,
+    like: str | None = None,
+    classes: list[str] | None = None,
+) -> str:
+    """Make an experiment and its weights of a published checkpoint; returns what was done, in words.
+
+    Args:
+        exp: what to call it in params/ and checkpoints/.
+        flat: the published settings file; params.json beside the checkpoint where there is one.
+        like, classes: see `convert`.
+
+    Raises:
+        InputError: there is such an experiment already, or the checkpoint cannot be converted.
+    """
+    target, experiment = CHECKPOINTS / exp / "best.safetensors", params.FOLDER / exp / "params.json"
+    for path in (target, experiment):
+        if path.exists():
+            raise InputError("exists", where=path, remedy="choose another name with --exp, or remove it")
+    beside = checkpoint.with_name("params.json")
+    flat = flat or (beside if beside.exists() else None)
+    overrides = flat_overrides(flat) if flat else []
+    state, rest = load_published(checkpoint)
+    model = find_model(family, state, str(checkpoint))
+    published = cast(type[Model], MODELS.get(model)).published_for(state)
+    settings, weights = convert(model, state, overrides, str(checkpoint), like=like, classes=classes)
+    origin = Origin(f"published checkpoint {checkpoint.name}", "its publisher's", sha256(checkpoint), False)
+    epoch = rest.pop("epoch", None)
+    epoch = float(epoch) if isinstance(epoch, int | float) else 0.0  # it may be an object that was not run
+    save_weights(target, Weights(weights, settings, published.skeleton, origin, epoch, {}))
+    with replaced(experiment) as temporary:
+        temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
+    like = like or published.like
+    used = f"settings from {flat}, and those of {like}" if overrides else f"settings of {like}"
+    lines = [
+        f"{checkpoint}: {len(state)} entries of {model} -> {target} ({len(weights)} weights)",
+        f"{experiment}: {used}, and what the weights' shapes determine",
+    ]
+    return "\n".join(lines + ([f"not used: {', '.join(rest)}"] if rest else []))
+
+
+def write_published(family: str, exp: str, path: Path) -> str:
+    """Write a trained run's weights under the names of the published implementation; returns a line about it."""
+    if path.exists():
+        raise InputError("exists", where=path, remedy="choose another file, or remove it")
+    state = to_published(family, Run.load(exp, Engine("cpu")).model, f"--exp {exp}")
+    with replaced(path) as temporary:
+        torch.save(state, temporary)
+    return f"{exp} -> {path} ({len(state)} entries under {family}'s names)"
 
 
 def flat_overrides(path: Path) -> list[str]:
@@ -88,9 +151,10 @@ def convert(
     overrides = [*overrides, f"model.name={model}", f"data.skeleton={published.skeleton.name}"]
     overrides += [f"{key if '.' in key else f'model.{key}'}={json.dumps(value)}" for key, value in inferred.items()]
     settings = params.load(like or published.like, overrides)
-    task, data = cast(Any, build(TASKS, settings.task, published.skeleton)), cast(Any, settings.data)
-    module = cast(Model, build(MODELS, settings.model, published.skeleton, in_channels=data.channels, heads=task.heads))
-    ours = module.state_dict()
+    task: Task = build(TASKS, settings.task, published.skeleton)
+    context = {"in_channels": settings.data.channels, "heads": task.heads}
+    built: Model = build(MODELS, settings.model, published.skeleton, **context)
+    ours = built.state_dict()
     # PyTorch before 0.4.1 did not count the batches that a norm has seen; nothing depends on their number.
     weights = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")} | weights
     problems = {

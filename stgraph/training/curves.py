@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from stgraph.formats.files import replaced
 from stgraph.scoring.metrics import named_unit
 
@@ -15,6 +12,9 @@ def plot_training(rows: list[dict[str, float]], path: Path, title: str) -> None:
     Args:
         rows: lines of metrics.csv: "epoch", "train/NAME" and perhaps "validation/NAME".
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     names = [name.removeprefix("train/") for name in rows[0] if name.startswith("train/")]
     panels = ["loss", *filter(named_unit, names)]
     figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")

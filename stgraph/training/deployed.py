@@ -11,6 +11,7 @@ from stgraph.settings.sections import DataSettings
 from stgraph.training.task import Task
 
 Axes = tuple[str, ...]
+SCREEN = "pixels x, y to 2 x / width - 1, (2 y - height) / width"
 CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
 
 

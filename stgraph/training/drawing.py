@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from stgraph.figures.clip import Clip, View
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -22,7 +24,13 @@ class Drawing:
     seconds: float = 4.0
     size: tuple[int, int] = (960, 340)
     rate: float = 25.0
-    azimuth: float = 35.0
-    elevation: float = 12.0
+    azimuth: float = View.azimuth
+    elevation: float = View.elevation
     bitrate: int = 1500
     flip: bool = False
+
+    def clip(self, fps: float, title: str, caption: str, synthetic: bool) -> Clip:
+        """The animation of poses at so many frames a second, with a note where they are synthetic."""
+        note = "synthetic data" if synthetic else ""
+        view = View(self.azimuth, self.elevation)
+        return Clip(fps, self.rate, self.size, self.bitrate, title, caption, note, view)

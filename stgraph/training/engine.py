@@ -2,9 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -14,7 +14,9 @@ from stgraph.errors import InputError
 from stgraph.training import processes
 from stgraph.training.allocator import keep_freed_memory
 
-Movable = TypeVar("Movable", nn.Module, Tensor, dict[str, Tensor])
+Moved = TypeVar("Moved", bound=nn.Module | Tensor | Mapping[str, object])
+AnySamples = TypeVar("AnySamples", bound=Samples)
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 class Engine:
@@ -118,10 +120,10 @@ class Engine:
 
         return call
 
-    def synchronised(self, model: nn.Module) -> nn.Module:
+    def synchronised(self, model: AnyModule) -> AnyModule:
         """The model with batch norms that share statistics between GPUs (torch has none for CPU processes)."""
         several = self.world_size > 1 and self.device.type == "cuda"
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model) if several else model
+        return cast(AnyModule, nn.SyncBatchNorm.convert_sync_batchnorm(model)) if several else model
 
     def wait(self) -> None:
         """Until the device has done what it was given, so that a time taken is the whole of it."""
@@ -130,13 +132,13 @@ class Engine:
 
     # Data ------------------------------------------------------------------------------------------------------------
 
-    def to_device(self, values: Movable) -> Movable:
-        """A tensor, a batch or a module where it is computed with."""
-        if isinstance(values, dict):
-            return {name: tensor.to(self.device) for name, tensor in values.items()}
-        return values.to(self.device)
+    def to_device(self, values: Moved) -> Moved:
+        """A tensor, a batch of tensors or a module where it is computed with."""
+        if isinstance(values, nn.Module | Tensor):
+            return values.to(self.device)
+        return cast(Moved, {name: cast(Tensor, tensor).to(self.device) for name, tensor in values.items()})
 
-    def place(self, samples: Samples) -> Samples:
+    def place(self, samples: AnySamples) -> AnySamples:
         """Keep the data where it is trained when it takes at most half of the memory there; mapped from disk if not.
 
         What several of them share, such as a dataset's poses in training and validation, is moved once.

@@ -26,10 +26,11 @@ from stgraph.training.checkpoint import Weights, load_last, save_last, save_weig
 from stgraph.training.curves import plot_training
 from stgraph.training.run import Run
 from stgraph.training.schedule import by_epochs, learning_rate, norm_momentum, optimizer_for
+from stgraph.training.task import Batch
 
 
 class Listener:
-    """What a command wants to hear of a fit; every method may be left as it is. Called in the first process alone."""
+    """What a command shows of a fit; methods do nothing by default. Called in the first process alone."""
 
     def begin(self, steps: int, done: int, folder: Path) -> None:
         """Before the first step: how many steps there are and how many are done."""
@@ -106,7 +107,7 @@ class Fit:
     Args:
         run: what to train.
         dataset: what to train on.
-        listener: told of every step and epoch.
+        listener: called after every step and epoch.
         resume: go on from last.pt where there is one.
         restart: delete what the run's folder holds, once training can begin.
         minutes: budget of training time, counted over all resumptions.
@@ -131,10 +132,9 @@ class Fit:
         self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
         self.batches = -(-len(self.train) // optim.batch_size)
         if len(self.train) // self.batches < engine.world_size:
-            raise InputError(
-                f"optim.batch_size: {len(self.train)} samples in batches of {optim.batch_size} leave some of "
-                f"{engine.world_size} processes without work; raise it or use fewer processes"
-            )
+            problem = f"{len(self.train)} samples in batches of {optim.batch_size} leave some of "
+            problem += f"{engine.world_size} processes without work"
+            raise InputError(problem, where="optim.batch_size", remedy="raise it or use fewer processes")
         run.model = engine.to_device(engine.synchronised(run.model))
         self.average = averaged(run.model, optim.ema) if optim.ema else None
         optimizer = optimizer_for(run.model, optim)
@@ -143,9 +143,10 @@ class Fit:
             self.restore(optimizer)
         elif not restart and any((run.folder / name).exists() for name in ("last.pt", "best.safetensors")):
             raise InputError(
-                f"{run.folder} holds {'weights that were not trained here' if resume else 'a run already'}; "
-                f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it and "
-                "choose another --name"
+                f"holds {'weights that were not trained here' if resume else 'a run already'}",
+                where=run.folder,
+                remedy=f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it "
+                "and choose another --name",
             )
         self.forward, self.optimizer = engine.trained(run.model, options.get("compile", False)), optimizer
         self.budget = math.inf if minutes is None else 60 * minutes
@@ -203,7 +204,7 @@ class Fit:
                 break
         if progress.step < self.batches:
             # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
-            # what there is serves.
+            # the last weights are kept.
             if self.valid is None or progress.best == math.inf:
                 self.score()
             return False
@@ -244,7 +245,7 @@ class Fit:
         done, spent = progress.epoch * self.batches + progress.step, progress.seconds / self.budget
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.optim, done, self.batches, spent)
-        batch = engine.to_device(self.train.batch(torch.from_numpy(part)))
+        batch = run.batch(self.train, torch.from_numpy(part))
         outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)
         loss = run.task.loss(terms)
@@ -261,7 +262,8 @@ class Fit:
         gradients = [weight.grad for weight in run.model.parameters() if weight.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if not (math.isfinite(norm) and all(map(math.isfinite, values))):
-            raise InputError(self.not_finite(batch, errors, dict(zip(means, values, strict=True)), float(norm)))
+            numbers = dict(zip(means, values, strict=True)) | {"gradient": float(norm)}
+            raise self.not_finite(batch, errors, numbers)
         if self.optim.max_norm:
             nn.utils.clip_grads_with_norm_(run.model.parameters(), self.optim.max_norm, norm)
         self.optimizer.step()
@@ -269,17 +271,17 @@ class Fit:
             self.average.update_parameters(run.model)
         return Step(dict(zip(means, values, strict=True)), seconds, save > 0, budget > 0, interrupt > 0)
 
-    def not_finite(self, batch: dict, errors: dict, means: dict[str, float], norm: float) -> str:
-        """The message on a loss or gradient that is not finite: this process's recordings, the broken ones first."""
+    def not_finite(self, batch: Batch, errors: Batch, numbers: dict[str, float]) -> InputError:
+        """The error of a loss or gradient that is not finite: this process's recordings, the broken ones first."""
         broken = torch.stack([~error.isfinite().flatten(1).all(1) for error in errors.values()]).any(0)
-        order = broken.int().argsort(descending=True, stable=True)
-        ids = self.train.ids(batch["recording"][order])
-        numbers = ", ".join(f"{name} {value:g}" for name, value in {**means, "gradient": norm}.items())
-        return (
-            f"{self.run.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}: the loss or its "
-            f"gradient is not finite ({numbers}); recordings of this batch, broken ones first: {'; '.join(ids[:8])}"
-            f"{f' and {len(ids) - 8} more' if len(ids) > 8 else ''}; the last checkpoint in {self.run.folder} is from "
-            "before it; lower optim.lr, set optim.max_norm or look at these data"
+        ids = self.train.ids(batch["recording"][broken.int().argsort(descending=True, stable=True)])
+        listed = "; ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        text = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+        return InputError(
+            f"the loss or its gradient is not finite ({text}); recordings of this batch, broken ones first: {listed}",
+            where=f"{self.run.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}",
+            remedy=f"the last checkpoint in {self.run.folder} is from before it; lower optim.lr, set optim.max_norm or "
+            "look at these data",
         )
 
     def save_due(self) -> bool:
@@ -287,7 +289,7 @@ class Fit:
         return time.monotonic() - self.saved > self.save_seconds
 
     def score(self) -> dict[str, float]:
-        """A line of metrics.csv; writes best.safetensors where the epoch is the best, or where nothing can tell."""
+        """A line of metrics.csv; writes best.safetensors where the epoch is the best, or without validation."""
         progress, run = self.progress, self.run
         epoch = progress.epoch + progress.step / self.batches
         model = self.average.module if self.average else run.model
@@ -342,10 +344,8 @@ class Fit:
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
         if differing or state["data_hash"] != self.run.origin.data_hash:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]
-            raise InputError(
-                f"{path}: belongs to other settings; set them back, or begin anew with --restart\n  "
-                + "\n  ".join(lines)
-            )
+            remedy = "\n  ".join(["set them back, or begin anew with --restart", *lines])
+            raise InputError("belongs to other settings", where=path, remedy=remedy)
         self.run.model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         if self.average:

@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch.utils.tensorboard import SummaryWriter
-
 from stgraph.scoring.metrics import named_unit
 from stgraph.training.loop import Listener
 
@@ -14,13 +10,17 @@ class Terminal(Listener):
     """Draws a bar where the output is a terminal, and writes one line an epoch everywhere."""
 
     def begin(self, steps: int, done: int, folder: Path) -> None:
+        from rich import progress
+        from rich.console import Console
+        from torch.utils.tensorboard import SummaryWriter
+
         self.console = Console(soft_wrap=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+        self.bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
             console=self.console,
             disable=not self.console.is_terminal,
         )

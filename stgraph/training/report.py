@@ -24,22 +24,24 @@ class ReportKind:
     Attributes:
         markdown: what was scored and how, the scores, tables by group, and the plots.
         plots: name of a PNG -> what draws it; None where there is nothing to draw.
+        name: of the JSON and Markdown files.
     """
 
     markdown: Callable[[Mapping], str]
     plots: Mapping[str, Callable[[Mapping], "Figure | None"]]
+    name: str = "report"
 
     def write(self, report: Mapping, folder: Path | str) -> list[Path]:
-        """Write report.json, report.md and a PNG per plot, each beside its place and renamed. Returns their paths."""
+        """Write the JSON, the Markdown and a PNG per plot, each beside its place and renamed. Returns their paths."""
         folder = Path(folder)
-        paths = [write_json(report, folder / "report.json")]
+        paths = [write_json(report, folder / f"{self.name}.json")]
         for name, plot in self.plots.items():
             if (figure := plot(report)) is not None:
                 paths.append(folder / f"{name}.png")
                 with replaced(paths[-1]) as temporary:
                     figure.savefig(temporary, dpi=130)
         # Last, since it shows the plots.
-        paths.append(folder / "report.md")
+        paths.append(folder / f"{self.name}.md")
         with replaced(paths[-1]) as temporary:
             temporary.write_text(self.markdown(report), encoding="utf-8")
         return paths

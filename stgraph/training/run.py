@@ -1,6 +1,5 @@
 """Run: an experiment that is created or loaded; what of it no command decides."""
 
-from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -9,13 +8,13 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import in_split, part
+from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
-from stgraph.settings import places
 from stgraph.settings.params import Settings
-from stgraph.settings.places import CHECKPOINTS, DATA, REPORTS, evaluation_folder, weights_file  # noqa: F401
+from stgraph.settings.places import CHECKPOINTS, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
+from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
 from stgraph.training.checkpoint import Origin, load_weights
 from stgraph.training.engine import Engine, Samples
@@ -48,6 +47,11 @@ class Run(Generic[TaskT]):
         self.model: Model = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
+
+    @property
+    def data(self) -> DataSettings:
+        """Its data section; a task's run says of which class."""
+        return self.settings.data
 
     @property
     def entry(self) -> TaskEntry:
@@ -164,10 +168,7 @@ class Run(Generic[TaskT]):
 
     def validation_part(self, dataset: Dataset) -> Bool[np.ndarray, " recording"] | None:
         """Recordings that choose the best epoch; None where neither the settings nor the file's split has any."""
-        data = self.settings.data
-        if data.validation == [] or (data.validation is None and not in_split(data, dataset, "validation").any()):
-            return None
-        return part(self.settings, dataset, "validation")
+        return part(self.settings, dataset, "validation") if validates(self.settings, dataset) else None
 
     def check_joints(self, dataset: Dataset) -> None:
         """Raises InputError where the dataset lacks a joint of the run's skeleton."""
@@ -175,9 +176,10 @@ class Run(Generic[TaskT]):
             both = shared_layouts(self.skeleton, dataset.skeleton)
             remedy = f"train on those of {both[0]!r}, --set data.skeleton={both[0]}" if both else "prepare other data"
             raise InputError(
-                f"{dataset.path} has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run "
-                f"{self.name!r} {self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks "
-                f"{', '.join(missing)}; joints map by name: {remedy}"
+                f"has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run {self.name!r} "
+                f"{self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks {', '.join(missing)}",
+                where=dataset.path,
+                remedy=f"joints map by name: {remedy}",
             )
 
     def validate(self, samples: Samples, model: nn.Module) -> dict[str, float]:
@@ -208,9 +210,13 @@ class Run(Generic[TaskT]):
     @torch.no_grad()
     def outputs(self, samples: Samples, index: Tensor, model: nn.Module) -> tuple[Batch, Outputs]:
         """A batch and the model's outputs for it."""
-        batch = self.engine.to_device(samples.batch(index))
+        batch = self.batch(samples, index)
         with self.engine.autocast():
             return batch, model(**self.task.inputs(batch))
+
+    def batch(self, samples: Samples, index: Tensor) -> Batch:
+        """Some samples where the model is."""
+        return cast(Batch, self.engine.to_device(samples.batch(index)))
 
 
 def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:
@@ -230,8 +236,3 @@ def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:
     if isinstance(chosen, dict):
         return skeleton_from(chosen, "data.skeleton")
     return SKELETONS[chosen] if chosen else dataset.skeleton
-
-
-def data_file(settings: Settings) -> Path:
-    """The dataset that the settings name: data/NAME.h5, or a path with an ending."""
-    return places.data_file(settings.data.dataset)

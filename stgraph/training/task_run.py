@@ -1,14 +1,20 @@
 """TaskRun: what commands need of a run. A task implements those that it serves; the others are refused by default."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
+
+import numpy as np
+from jaxtyping import Int
 
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.models.base import Model
+from stgraph.settings.params import Settings
 from stgraph.settings.places import evaluation_folder
 from stgraph.tracking.predictors import Predictor
+from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
@@ -34,10 +40,19 @@ class Speed:
     text: str
 
 
+FEW = 5
+
+
+def few(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """At most five of these numbers, evenly chosen: enough to find a typical one among them."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(FEW, len(numbers))).round().astype(int))]
+
+
 class TaskRun(Run[TaskT]):
     """A run with what the commands call. `Run` trains and predicts; this evaluates, draws, exports and compares."""
 
     report_kind: ReportKind
+    comparison_columns: ClassVar[Mapping[str, Column]] = {}  # of a comparison's table; the first is plotted
 
     def refusal(self, action: str) -> InputError:
         """The error of a command that does not serve this run's task."""
@@ -101,8 +116,8 @@ class TaskRun(Run[TaskT]):
 
     # bench -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def bench_frames(self) -> int:
+    @staticmethod
+    def bench_frames(settings: Settings) -> int:
         """Length of the made-up recordings that `bench` takes its times with."""
         return 2500
 
@@ -123,22 +138,15 @@ class TaskRun(Run[TaskT]):
     # compare ---------------------------------------------------------------------------------------------------------
 
     def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
-        """Called before anything is trained: what all compared runs must have in common, such as joints or classes.
+        """Called before anything is trained: what all compared runs must have in common, joints or classes.
 
         Raises:
             InputError: the data cannot serve the run, or there is no such protocol.
         """
         raise self.refusal("is not compared")
 
-    def comparison(
-        self,
-        dataset: Dataset,
-        *,
-        protocol: str | None = None,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-    ) -> dict[str, object]:
-        """Columns of the run's row in a comparison."""
+    def comparison(self, report: dict) -> Compared:
+        """The run's row in a comparison, from its evaluation's report."""
         raise self.refusal("is not compared")
 
     # baselines -------------------------------------------------------------------------------------------------------

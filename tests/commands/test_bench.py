@@ -8,6 +8,7 @@ from stgraph import bench
 from stgraph.settings import params
 from stgraph.settings.params import validate
 from stgraph.skeleton import H36M17
+from stgraph.training import bench as measuring
 from stgraph.training.checkpoint import Origin
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -27,7 +28,7 @@ def experiment(tmp_path, monkeypatch):
     folder = tmp_path / "params" / "tiny"
     folder.mkdir(parents=True)
     (folder / "params.json").write_text(json.dumps(SETTINGS))
-    monkeypatch.setattr(bench, "SIDE", 64)
+    monkeypatch.setattr(measuring, "SIDE", 64)
     return tmp_path
 
 
@@ -51,7 +52,7 @@ def test_operations_are_the_published_ones_whatever_is_shared(experiment):
     def counted(model: dict) -> float:
         origin = Origin("random numbers", "none", "", False)
         run = Run("tiny", validate(settings | {"model": model}, "here"), H36M17, origin, Engine("cpu"))
-        return bench.operations(run)
+        return measuring.operations(run)
 
     published = counted(PUBLISHED)
     assert published == pytest.approx(1.952e9, rel=1e-3)
@@ -64,7 +65,7 @@ def test_operations_are_the_published_ones_whatever_is_shared(experiment):
 def test_every_experiment_of_the_project_can_be_measured(exp, tmp_path):
     """Made-up data have all that an experiment asks for: joints, detector, subjects, actions to tell apart."""
     settings = params.load(exp)
-    dataset = bench.random_dataset(tmp_path / "random.h5", settings, recordings=1, frames=3)
+    dataset = measuring.random_dataset(tmp_path / "random.h5", settings, recordings=1, frames=3)
     run = Run.create(exp, settings, dataset, Engine("cpu"))
     assert len(run.training_samples(dataset))
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stgraph import evaluate, fuse, render, train
+from stgraph import compare, evaluate, fuse, render, train
 from stgraph.cli.command import run_command
 from stgraph.data.dataset import Dataset
+from stgraph.errors import InputError
 from stgraph.training.checkpoint import load_weights
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -59,6 +60,16 @@ def place(folder, monkeypatch):
 
 def report_of(name):
     return json.loads(Path("reports", name, "report.json").read_text())
+
+
+def test_recognisers_are_compared(place, capsys):
+    call(compare, "small", "--device", "cpu", "--out", "compared")
+    text = (place / "compared/comparison.md").read_text()
+    assert "top-1, %" in text and "clips of 3 classes" in text and text in capsys.readouterr().out
+    with pytest.raises(InputError, match="--protocol standard: found a recogniser; leave it out"):
+        call(compare, "small", "--device", "cpu", "--protocol", "standard")
+    with pytest.raises(InputError, match=r"different joints or classes.*small: 3 .*; lifter: 17 "):
+        call(compare, "small", "lifter", "--device", "cpu")
 
 
 def rows_of(path):

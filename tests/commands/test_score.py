@@ -63,7 +63,7 @@ def test_one_file_against_itself(folders, capsys):
 def test_videos_that_do_not_pair_are_listed(folders):
     write_video(crowd(9, name="three")[1], folders / "result" / "three.json")
     (folders / "result" / "two.json").unlink()
-    with pytest.raises(InputError, match="result: lacks two; has beyond the truth three; give the videos of the truth"):
+    with pytest.raises(InputError, match="result: lacks two and has also three; give the videos of the truth"):
         run("--truth", folders / "truth", "--in", folders / "result")
     with pytest.raises(InputError, match="detected/one.json: lacks two"):
         run("--truth", folders / "truth", "--in", folders / "truth", "--detections", folders / "detected" / "one.json")

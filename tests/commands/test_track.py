@@ -9,7 +9,8 @@ from PIL import Image
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark, read_videos, write_video
-from stgraph.track import main, parser, suited
+from stgraph.track import main, parser
+from stgraph.tracking.videos import with_joints_of
 from tests.scoring import tracking_people
 from tests.tracking.walkers import person, video
 
@@ -109,10 +110,9 @@ def test_another_skeleton_than_posetracks(tmp_path):
 
 def test_joints_are_those_of_the_run_by_their_names(file):
     (read,) = read_videos(file)
-    assert suited(read, None, file) is read
-    assert suited(read, read.skeleton, file) is read
-    with pytest.raises(InputError, match=r"in.json: its joints are Nose, .*of which Head, Neck, Hip are missing"):
-        suited(read, tracking_people.JOINTS, file)
+    assert with_joints_of(read, read.skeleton) is read
+    with pytest.raises(InputError, match=r"video walk: found the joints Nose, .*without Head, Neck, Hip; expected"):
+        with_joints_of(read, tracking_people.JOINTS)
 
 
 MISTAKES = {
@@ -121,9 +121,9 @@ MISTAKES = {
     "a wrong ending": (["--out", "out.txt"], "--out out.txt: expected a file ending in .json"),
     "a wrong picture": (["--gif", "out.png"], "--gif out.png: expected a file ending in .gif or .mp4"),
     "no file": (["--in", "nothing.json"], "nothing.json: no such file"),
-    "fps": (["--fps", "0"], "--fps 0: expected a finite number above 0"),
-    "seconds": (["--seconds", "inf"], "--seconds inf: expected a finite number"),
-    "start": (["--start", "-1"], "--start -1: expected a finite number of 0 or more"),
+    "fps": (["--fps", "0"], "--fps: found 0; expected a finite number above 0"),
+    "seconds": (["--seconds", "inf"], "--seconds: found inf; expected a finite number"),
+    "start": (["--start", "-1"], "--start: found -1; expected a finite number of 0 or more"),
     "a start after the end": (["--gif", "{folder}/a.gif", "--start", "9"], "--start 9: walk is 0.8 s long"),
     "gate": (["--gate", "2"], "gate: found 2.0; expected an OKS"),
     "size": (["--gif", "{folder}/a.gif", "--size", "wide"], "--size wide: expected WIDTHxHEIGHT"),

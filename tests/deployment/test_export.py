@@ -13,20 +13,20 @@ import pytest
 import torch
 from einops import rearrange
 
-from stgraph import export
-from stgraph.deployment import onnx_file as deployment
-from stgraph.deployment.forms import PoseRecogniser, Recogniser, form_of
-from stgraph.deployment.onnx_file import NORMALISATIONS, STREAMS, check_target, input_of, write
+from stgraph import deployment, export
+from stgraph.deployment import onnx_file
+from stgraph.deployment.onnx_file import check_target, write
 from stgraph.errors import InputError
 from stgraph.geometry import screen_normalise
 from stgraph.settings.params import validate
 from stgraph.settings.registry import TASKS
 from stgraph.skeleton import H36M17, Skeleton
+from stgraph.tasks.action.export import NORMALISATIONS, STREAMS, PoseRecogniser, Recogniser
 from stgraph.tasks.action.live import Live
 from stgraph.tasks.action.settings import NORMALISATIONS as ALLOWED
 from stgraph.training.checkpoint import Origin, Weights, save_weights
 from stgraph.training.engine import Engine
-from stgraph.training.run import Run
+from stgraph.training.task_run import TaskRun
 from tests.tasks.action.clip_people import CAMERA, SUBJECTS, alive, clip, new_run, write_clips
 
 # Its centre is not its root, so that its graph is not the tree's alone.
@@ -50,7 +50,7 @@ def call(*words):
 def example(number):
     """Runs a program of the help; gives its variables."""
     names = {}
-    exec(textwrap.dedent(re.findall(r":\n\n((?:    .*\n|\n)+)", export.__doc__)[number]), names)
+    exec(textwrap.dedent(re.findall(r":\n\n((?:    .*\n|\n)+)", deployment.__doc__)[number]), names)
     return names
 
 
@@ -60,7 +60,7 @@ def saved(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
 
-    def save(task, data, model, skeleton=H36M17) -> Run:
+    def save(task, data, model, skeleton=H36M17) -> TaskRun:
         settings = validate({"task": task, "data": data, "model": model}, "here")
         origin = Origin("a fixed recipe", "none", "0", True, 50.0)
         run = TASKS.get(task["name"]).run_class()("run", settings, skeleton, origin, Engine("cpu"))
@@ -68,7 +68,7 @@ def saved(tmp_path, monkeypatch):
             run.model.train()(torch.randn(16, settings.data.channels, settings.data.frames, len(skeleton)))
         weights = Weights(run.model.state_dict(), settings, skeleton, origin, 3.0, {})
         save_weights(run.folder / "best.safetensors", weights)
-        return Run.load("run", Engine("cpu"))
+        return TaskRun.load("run", Engine("cpu"))
 
     return save
 
@@ -106,7 +106,7 @@ def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     assert fed["axes"] == ["batch", "channel", "frame", "joint"] and fed["channels"] == ["x", "y"]
     assert fed["frames per second"] == 25 and fed["frames"]["least"] == 9 and fed["frames"]["any"]
     assert set(json.loads(about["outputs"])) == {"pose", "action"}
-    assert str(deployment.__file__).encode() not in Path("model.onnx").read_bytes()
+    assert str(onnx_file.__file__).encode() not in Path("model.onnx").read_bytes()
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ WAYS = [
 def test_poses_are_prepared_as_those_of_a_dataset(dataset, data, persons):
     """And what is not seen may be anything."""
     run = alive(new_run(dataset, data=data, task={"persons": persons}), dataset)
-    form, detector = form_of(run), data.get("detector")
+    form, detector = run.deployed(None), data.get("detector")
     assert isinstance(form, PoseRecogniser) and ("person" in form.dynamic) == (persons == "present")
     found = run.recognise(dataset, subjects=list(SUBJECTS))
     for id, expected in zip(found.id, found.probabilities, strict=True):
@@ -229,23 +229,27 @@ def test_padded_persons_count_as_in_the_task(saved):
     x[0, 2] = 0
     with torch.no_grad():
         outputs = run.model(rearrange(x, "b m c t j -> (b m) c t j"))
-        scores = form_of(run, "x")(x)["action"]
+        scores = run.deployed("x")(x)["action"]
     clip = torch.arange(2).repeat_interleave(3)
     torch.testing.assert_close(scores, run.task.scores({"clip": clip, "label": torch.zeros(2)}, outputs))
 
 
 def test_frames_are_fixed_where_the_model_ties_them(saved):
-    form = form_of(saved(LIFTING, WINDOWS | {"frames": 9}, UNET))
+    form = saved(LIFTING, WINDOWS | {"frames": 9}, UNET).deployed(None)
     assert form.dynamic == ["batch"] and form.least == 9
-    assert form_of(saved(LIFTING, WINDOWS, FLAT)).dynamic == ["batch", "frame"]
+    assert saved(LIFTING, WINDOWS, FLAT).deployed(None).dynamic == ["batch", "frame"]
     run = saved(ACTION, CLIPS | {"frames": 9}, UNET)
-    assert isinstance(form_of(run, "x"), Recogniser) and form_of(run, "x").dynamic == ["batch", "person"]
-    assert form_of(run).dynamic == ["batch", "person", "frame"] and form_of(run).least == 1
+    assert isinstance(run.deployed("x"), Recogniser) and run.deployed("x").dynamic == ["batch", "person"]
+    assert run.deployed(None).dynamic == ["batch", "person", "frame"] and run.deployed(None).least == 1
 
 
 @pytest.mark.slow
 def test_a_file_that_computes_something_else_is_refused(saved, monkeypatch, tmp_path):
-    form, path, differences = form_of(saved(LIFTING, WINDOWS, FLAT)), tmp_path / "model.onnx", deployment.differences
+    form, path, differences = (
+        saved(LIFTING, WINDOWS, FLAT).deployed(None),
+        tmp_path / "model.onnx",
+        onnx_file.differences,
+    )
     path.write_text("before")
 
     def changed_before(form, path):
@@ -253,7 +257,7 @@ def test_a_file_that_computes_something_else_is_refused(saved, monkeypatch, tmp_
             form.model.heads["action"].conv.bias.add_(1e-3)
         return differences(form, path)
 
-    monkeypatch.setattr(deployment, "differences", changed_before)
+    monkeypatch.setattr(onnx_file, "differences", changed_before)
     with pytest.raises(InputError, match=r"differs from the model by .* relative \(output 'action', input 1 x 2"):
         write(form, path, {})
     assert path.read_text() == "before" and {entry.name for entry in tmp_path.iterdir()} == {
@@ -269,10 +273,10 @@ def test_every_way_to_feed_is_in_words():
                 data = CLIPS | {"detector": detector, "normalise": normalise, "stream": stream}
                 settings = validate({"task": ACTION, "data": data, "model": STGCN}, "here")
                 run = TASKS.get("action").run_class()("run", settings, H36M17, Origin("", "", "", True), Engine("cpu"))
-                fed = input_of(form_of(run, "x"), settings.data, None)
+                fed = run.deployed("x").input_text(None)
                 assert fed["normalisation"] in NORMALISATIONS.values() and fed["stream"] == STREAMS[stream]
                 assert ("pixels" in fed["normalisation"]) <= (kind == "2D")
-                raw = input_of(form_of(run), settings.data, None)
+                raw = run.deployed(None).input_text(None)
                 assert raw["done by the file"].items() <= fed.items()
                 assert ("size" in raw) == ("pixels" in raw["unit"]) == (kind == "2D")
 

@@ -5,8 +5,8 @@ from itertools import cycle, product
 import pytest
 import torch
 from einops import rearrange
-
 from stgraph.deployment.forms import FORMS, takes_any_length
+
 from stgraph.deployment.onnx_file import write
 from stgraph.models.base import Model
 from stgraph.settings.registry import MODELS

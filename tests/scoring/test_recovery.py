@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stgraph.scoring.tracking import score, tracking_markdown
+from stgraph.scoring.tracking.markdown import tracking_markdown
+from stgraph.scoring.tracking.report import score
 from tests.scoring.tracking_people import JOINTS, crowd, person, video
 
 

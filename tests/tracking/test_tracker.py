@@ -7,7 +7,8 @@ from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
 from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.predictors import PREDICTORS
-from stgraph.tracking.tracker import MOST, State, Tracks, box_of, follow
+from stgraph.tracking.tracker import MOST, State, Tracks
+from stgraph.tracking.videos import box_of, follow
 from tests.tracking.walkers import FPS, SHAPE, person, run, same, scored, tracker, video, walk
 
 # Identities -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The report of tracking as Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from stgraph.formats.markdown import markdown_table
+from stgraph.formats.markdown import markdown_table, number_text
 from stgraph.scoring.tracking.measures import COUNTED
 
 MEANINGS = {
@@ -14,10 +14,11 @@ MEANINGS = {
     "DetA": "HOTA's part of detection",
     "AssA": "HOTA's part of identities",
 }
+ADDED = ("added", "recovering", "right", "false", "not_judged", "precision", "false_share")
 
 
 def tracking_markdown(report: Mapping) -> str:
-    """The report of `score` as Markdown: what was scored and how, scores by joint and video, and what was recovered."""
+    """The report of `score` as Markdown: what was scored and how, scores by joint and video, and recovered joints."""
     scored, overall = report["scored"], report["overall"]
     shares = [name for name in MEANINGS if name in overall]
     counted = [name for name in COUNTED if name in overall]
@@ -33,7 +34,7 @@ def tracking_markdown(report: Mapping) -> str:
         lines.append(f"- left out, as they are never annotated: {', '.join(report['never_annotated'])}")
     if not report["tracked"]:
         lines.append("- no identities: AP is the only score")
-    rows = [(f"**{name}**", MEANINGS[name], number(overall[name])) for name in shares]
+    rows = [(f"**{name}**", MEANINGS[name], number_text(overall[name])) for name in shares]
     lines += ["", *markdown_table(("", "what it is", "%, mean over joints"), rows, text=2)]
     for group in ("joint", "video"):
         rows = [(label, scores) for label, scores in report[group].items()]
@@ -41,10 +42,7 @@ def tracking_markdown(report: Mapping) -> str:
         lines += ["", f"## By {group}", ""]
         lines += markdown_table(
             (group, *shares, *(name.replace("_", " ") for name in counted)),
-            (
-                (label, *(number(row[name]) for name in shares), *(f"{row[name]:,}" for name in counted))
-                for label, row in rows
-            ),
+            ((label, *cells(row, (*shares, *counted))) for label, row in rows),
         )
     return "\n".join([*lines, *(recovery_markdown(report["recovery"]) if "recovery" in report else []), ""])
 
@@ -63,65 +61,32 @@ def recovery_markdown(recovery: Mapping) -> list[str]:
         "",
         *markdown_table(
             ("frames of the gap", "missed", "recovered", "recall, %", "placed, %"),
-            (
-                (
-                    gap,
-                    f"{row['missed']:,}",
-                    f"{row['recovered']:,}",
-                    number(row["recall"]),
-                    number(row["placed_recall"]),
-                )
-                for gap, row in gaps.items()
-            ),
+            ((gap, *cells(row, ("missed", "recovered", "recall", "placed_recall"))) for gap, row in gaps.items()),
         ),
         "",
-        "Joints added to what the detector gave, by the frames for which one goes on. Precision is the share of those "
-        "judged that recover a missed joint; false ones lie at no annotated joint; nobody says of those not judged.",
+        "Joints added to the detected ones, by the frames for which one goes on. Precision is the share of the judged "
+        "ones that recover a missed joint; false ones lie at no annotated joint; the others have no annotation.",
         "",
         *markdown_table(
-            (
-                "frames added",
-                "added",
-                "recovering",
-                "else right",
-                "false",
-                "not judged",
-                "precision, %",
-                "false, %",
-            ),
-            (
-                (
-                    gap,
-                    *(f"{row[name]:,}" for name in ("added", "recovering", "right", "false", "not_judged")),
-                    number(row["precision"]),
-                    number(row["false_share"]),
-                )
-                for gap, row in gaps.items()
-            ),
+            ("frames added", "added", "recovering", "else right", "false", "not judged", "precision, %", "false, %"),
+            ((gap, *cells(row, ADDED)) for gap, row in gaps.items()),
         ),
         "",
-        "Persons of whom nothing was detected for some frames, and whether their identity is the same afterwards.",
+        "Persons who were not detected at all for some frames, and whether their identity is the same afterwards.",
         "",
         *markdown_table(
             ("frames of the gap", "gaps", "identity kept", "kept, %"),
-            ((gap, f"{row['gaps']:,}", f"{row['kept']:,}", number(row["kept_share"])) for gap, row in gaps.items()),
+            ((gap, *cells(row, ("gaps", "kept", "kept_share"))) for gap, row in gaps.items()),
         ),
     ]
     for group in ("joint", "video"):
-        rows = (
-            (
-                label,
-                *(f"{row[name]:,}" for name in ("missed", "recovered", "added", "false")),
-                number(row["recall"]),
-                number(row["precision"]),
-            )
-            for label, row in recovery[group].items()
-        )
+        columns = ("missed", "recovered", "added", "false", "recall", "precision")
+        rows = ((label, *cells(row, columns)) for label, row in recovery[group].items())
         lines += ["", f"### Recovered by {group}", ""]
         lines += markdown_table((group, "missed", "recovered", "added", "false", "recall, %", "precision, %"), rows)
     return lines
 
 
-def number(value: float | None) -> str:
-    """A share in %, "-" where there is none."""
-    return "-" if value is None else f"{value:.2f}"
+def cells(row: Mapping, names: Sequence[str]) -> list[str]:
+    """Values of a row: counts as they are, shares in % with two decimals, "-" where there is none."""
+    return [f"{row[name]:,}" if isinstance(row[name], int) else number_text(row[name]) for name in names]

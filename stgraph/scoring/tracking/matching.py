@@ -1,7 +1,7 @@
-"""Which resulting joint belongs to which annotated one, by PoseTrack's rules: head sizes, ignore regions, PCKh.
+"""Pairs of resulting and annotated joints by PoseTrack's rules: head sizes, ignore regions, PCKh.
 
 A joint is right within half a head size of an annotated one of its type; the head size is 0.6 times the diagonal of the
-annotated head box. Points in ignore regions leave on both sides, and frames without labels are not looked at.
+annotated head box. Points in ignore regions are left out on both sides, and so are frames without labels.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from stgraph.errors import InputError
-from stgraph.formats.posetrack import Video
+from stgraph.formats.posetrack import HEAD_SIZE, Video
 
-# Of the diagonal of the head box.
-HEAD_SIZE = 0.6
-# Head sizes within which a joint is right, this included.
-NEAR = 0.5
+NEAR = 0.5  # head sizes within which a joint is right, this included
 
 
 @dataclass
@@ -27,7 +24,7 @@ class LabelledFrame:
 
     Attributes:
         number: of the frame within the video.
-        annotated_people: poses that the annotation has, with what ignore regions take away.
+        annotated_people: annotated poses, with those in ignore regions.
         person: (p) index of the annotated person into `ScoredVideo.persons`.
         identity: (q) index of the result's identity into `ScoredVideo.identities`.
         truth, result: (p j 3), (q j 3) pixels and confidence; 0 = not there.
@@ -80,8 +77,8 @@ class ScoredVideo:
     result: Video
 
 
-def paired_video(truth: Video, result: Video, what: str = "result") -> ScoredVideo:
-    """The labelled frames of a truth with what a result has in them, found by the frames' numbers.
+def paired_video(truth: Video, result: Video, role: str = "result") -> ScoredVideo:
+    """The labelled frames of a truth with a result's poses in them, found by the frames' numbers.
 
     Raises:
         InputError: the skeletons differ, the result lacks a labelled frame, a person that is to be scored has no head
@@ -89,14 +86,16 @@ def paired_video(truth: Video, result: Video, what: str = "result") -> ScoredVid
     """
     if truth.skeleton.names != result.skeleton.names:
         raise InputError(
-            f"{truth.name}: the truth has the joints {', '.join(truth.skeleton.names)} and the {what} "
-            f"{', '.join(result.skeleton.names)}; give both with the same joints in the same order"
+            where=f"{truth.name}, {role}",
+            found=f"the joints {', '.join(result.skeleton.names)}",
+            expected=f"those of the truth in the same order, {', '.join(truth.skeleton.names)}",
         )
     numbers = truth.frame_ids[truth.labelled]
-    if lacking := sorted(set(numbers.tolist()) - set(result.frame_ids.tolist())):
+    if missing := sorted(set(numbers.tolist()) - set(result.frame_ids.tolist())):
         raise InputError(
-            f"{truth.name}: the {what} has no frame {lacking[0]} ({len(lacking)} of {len(numbers)} labelled frames are "
-            f"missing); list every labelled frame in it, those without a pose too"
+            f"the {role} has no frame {missing[0]} ({len(missing)} of {len(numbers)} labelled frames are missing)",
+            where=truth.name,
+            remedy="list every labelled frame in it, also those without a pose",
         )
     persons, person = _numbered(truth.person)
     identities, identity = _numbered(result.person)
@@ -104,23 +103,23 @@ def paired_video(truth: Video, result: Video, what: str = "result") -> ScoredVid
     for index in np.flatnonzero(truth.labelled).tolist():
         number = int(truth.frame_ids[index])
         annotated = _rows(truth, index)
-        truth_rows, poses = _outside(truth, annotated, truth.ignore[index])
-        found = _rows(result, int(np.searchsorted(result.frame_ids, number)))
-        rows, found_poses = _outside(result, found, truth.ignore[index])
+        truth_rows, truth_poses = _outside(truth, annotated, truth.ignore[index])
+        in_frame = _rows(result, int(np.searchsorted(result.frame_ids, number)))
+        rows, poses = _outside(result, in_frame, truth.ignore[index])
         frames.append(
             LabelledFrame(
                 number=number,
                 annotated_people=len(annotated),
                 person=person[truth_rows],
                 identity=identity[rows],
-                truth=poses,
-                result=found_poses,
+                truth=truth_poses,
+                result=poses,
                 head=_head_sizes(truth, truth_rows, number),
                 rows=rows,
             )
         )
         _distinct(truth, truth_rows, number, "truth")
-        _distinct(result, rows, number, what)
+        _distinct(result, rows, number, role)
     return ScoredVideo(truth.name, frames, persons, identities, result)
 
 
@@ -156,8 +155,10 @@ def joint_pairs(
     # One pair more is worth more than any distances.
     weight = np.where(distance <= NEAR, 1 + min(distance.shape[:2]) - distance, 0.0)
     pairs = np.full((distance.shape[0], distance.shape[2]), -1)
-    for joint in [] if kept is None else np.flatnonzero(crowded(weight)):
-        for p, q in enumerate(kept[:, joint]):
+    if kept is None:
+        kept = pairs
+    for joint in np.flatnonzero(contested(weight)):
+        for p, q in enumerate(kept[:, joint].tolist()):
             if q >= 0 and weight[p, q, joint] > 0:
                 pairs[p, joint] = q
                 weight[p, :, joint] = weight[:, q, joint] = 0
@@ -182,16 +183,16 @@ def best_pairs(weight: Float[np.ndarray, "p q j"]) -> Int[np.ndarray, "p j"]:
     if weight.size:
         best = weight.argmax(1)
         alone = weight.max(1) > 0
-        contested = crowded(weight)
-        pairs[:, ~contested] = np.where(alone, best, -1)[:, ~contested]
-        for joint in np.flatnonzero(contested):
+        joints = contested(weight)
+        pairs[:, ~joints] = np.where(alone, best, -1)[:, ~joints]
+        for joint in np.flatnonzero(joints):
             p, q = linear_sum_assignment(weight[..., joint], maximize=True)
             pairs[p, joint] = np.where(weight[p, q, joint] > 0, q, -1)
     return pairs
 
 
-def crowded(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
-    """The joints where someone has two to choose from, so that pairs have to be weighed against one another."""
+def contested(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
+    """The joints of which one of p or q has two possible pairs, so that they need an assignment."""
     pairs = weight > 0
     return (pairs.sum(0) > 1).any(0) | (pairs.sum(1) > 1).any(0)
 
@@ -199,7 +200,7 @@ def crowded(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
 def inside(points: Float[np.ndarray, "... 2"], polygon: Float[np.ndarray, "v 2"]) -> Bool[np.ndarray, "..."]:
     """Whether points lie in a polygon: a ray to the right crosses its edges an odd number of times.
 
-    Of points exactly on the edge nothing is promised.
+    Points exactly on the edge may be either.
 
     >>> inside(np.array([[1.0, 1.0], [3.0, 1.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]))
     array([ True, False])
@@ -207,28 +208,30 @@ def inside(points: Float[np.ndarray, "... 2"], polygon: Float[np.ndarray, "v 2"]
     x, y = points[..., None, 0], points[..., None, 1]
     (ax, ay), (bx, by) = polygon.T, np.roll(polygon, -1, axis=0).T
     spans = (ay > y) != (by > y)
-    # Level edges are crossed by no ray, whatever their slope is set to.
+    # No ray crosses a level edge, so that its slope does not matter.
     crossing = ax + (y - ay) * (bx - ax) / np.where(ay == by, 1.0, by - ay)
     return (spans & (x < crossing)).sum(-1) % 2 == 1
 
 
 def identified(videos: Sequence[ScoredVideo]) -> bool:
-    """Whether the results say who is who.
+    """Whether the results have identities.
 
     Raises:
         InputError: some poses have an identity and some have none.
     """
-    named = unnamed = None
-    for video in videos:
-        for frame in video.frames:
-            lacking = video.identities[frame.identity] < 0
-            if lacking.any():
-                unnamed = unnamed or f"{video.name}: frame {frame.number} has a pose without an identity"
-            if not lacking.all():
-                named = named or f"frame {frame.number} of {video.name} has"
+    unnamed, named = (
+        [
+            f"frame {frame.number} of {video.name}"
+            for video in videos
+            for frame in video.frames
+            if ((video.identities[frame.identity] < 0) == without).any()
+        ]
+        for without in (True, False)
+    )
     if named and unnamed:
-        raise InputError(f"{unnamed}, and {named} some with one; give every pose of the result an identity, or none")
-    return unnamed is None
+        problem = f"{unnamed[0]} has a pose without an identity, and {named[0]} some with one"
+        raise InputError(problem, remedy="give every pose of the result an identity, or none")
+    return not unnamed
 
 
 def _numbered(person: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
@@ -258,18 +261,21 @@ def _head_sizes(truth: Video, rows: Int[np.ndarray, " p"], number: int) -> Float
     for row, size in zip(rows, sizes, strict=True):
         if not 0 < size < np.inf:
             raise InputError(
-                f"{truth.name}: frame {number}, person {truth.person[row]}: the head box "
-                f"{truth.head_box[row].tolist()} has no size, and distances are told in head sizes; annotate it, or "
-                "leave the person's joints out"
+                f"the head box {truth.head_box[row].tolist()} has no size, and distances are in head sizes",
+                where=f"{truth.name}: frame {number}, person {truth.person[row]}",
+                remedy="annotate it, or leave the person's joints out",
             )
     return sizes
 
 
-def _distinct(video: Video, rows: Int[np.ndarray, " n"], number: int, what: str) -> None:
+def _distinct(video: Video, rows: Int[np.ndarray, " n"], number: int, role: str) -> None:
+    """Raises InputError for an identity twice in a frame."""
     persons = video.person[rows]
     values, counts = np.unique(persons[persons >= 0], return_counts=True)
     if (counts > 1).any():
         raise InputError(
-            f"{video.name}: frame {number} of the {what} has {counts.max()} poses of identity "
-            f"{values[counts.argmax()]}; a person is in a frame once, so give each its own"
+            where=f"{video.name}: frame {number} of the {role}",
+            found=f"{counts.max()} poses of identity {values[counts.argmax()]}",
+            expected="a person once in a frame",
+            remedy="give each its own",
         )

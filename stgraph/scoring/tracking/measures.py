@@ -1,4 +1,4 @@
-"""What the scores of tracking are made of, by joint: AP's ranking, CLEAR MOT's events, IDF1's and HOTA's pairs.
+"""The components of tracking scores by joint: AP's ranking, CLEAR MOT's events, IDF1's and HOTA's pairs.
 
 Everything but AP adds up over videos.
 """
@@ -16,7 +16,7 @@ Counts = dict[str, Shaped[np.ndarray, "..."]]
 
 
 def ranked_joints(video: ScoredVideo, mode: str) -> Counts:
-    """What AP is made of: of every resulting joint its type, confidence and whether it is right; and the annotated."""
+    """AP's components: type, confidence and correctness of every resulting joint; annotated joints by type."""
     joint, confidence, right = [], [], []
     objects = np.zeros(len(video.result.skeleton))
     for frame in video.frames:
@@ -30,8 +30,9 @@ def ranked_joints(video: ScoredVideo, mode: str) -> Counts:
         confidence.append(frame.result[..., 2][frame.present])
         right.append(hits[frame.present])
         objects += frame.annotated.sum(0)
-    parts = {"joint": joint, "confidence": confidence, "right": right}
-    return {name: np.concatenate(part) if part else np.zeros(0) for name, part in parts.items()} | {"objects": objects}
+    columns = {"joint": joint, "confidence": confidence, "right": right}
+    ranked = {name: np.concatenate(values) if values else np.zeros(0) for name, values in columns.items()}
+    return ranked | {"objects": objects}
 
 
 def average_precision(
@@ -39,20 +40,20 @@ def average_precision(
 ) -> float:
     """Area under the precision over recall, with at every recall the greatest precision at it or beyond.
 
-    Results of one confidence enter together, so that their order is nothing.
+    Results of the same confidence enter together, so that their order does not matter.
 
     >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 2.0)
     0.8333333333333333
     """
     order = np.argsort(-confidence)
     last = np.append(np.diff(confidence[order]) != 0, True)[: len(order)]
-    found = np.cumsum(right[order])[last]
-    precision = np.maximum.accumulate((found / (np.flatnonzero(last) + 1))[::-1])[::-1]
-    return float(np.diff(found, prepend=0) @ precision / objects)
+    hits = np.cumsum(right[order])[last]
+    precision = np.maximum.accumulate((hits / (np.flatnonzero(last) + 1))[::-1])[::-1]
+    return float(np.diff(hits, prepend=0) @ precision / objects)
 
 
 def track_counts(video: ScoredVideo, mode: str) -> Counts:
-    """What MOTA, MOTP, IDF1 and HOTA of a video are made of, by joint; all of it adds up over videos."""
+    """The components of MOTA, MOTP, IDF1 and HOTA of a video by joint, which add up over videos."""
     return clear_counts(video, mode) | identity_counts(video) | hota_counts(video)
 
 
@@ -60,7 +61,7 @@ def clear_counts(video: ScoredVideo, mode: str) -> Counts:
     """CLEAR MOT by joint (j): objects, misses, switches, false positives, and the matches with their distances.
 
     A person keeps the identity of its last match as long as that is near, see `joint_pairs`; a match with another one
-    is a switch, however long ago the last one was.
+    is a switch, however long ago the last match was.
     """
     joints = len(video.result.skeleton)
     names = (*COUNTED, "matches", "distance")

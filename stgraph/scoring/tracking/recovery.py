@@ -1,19 +1,18 @@
-"""What a tracker put where the detector had missed: recovered joints, identities kept across gaps, false joints.
+"""What a tracker added where the detector had missed: recovered joints, identities kept across gaps, false joints.
 
 All of it in labelled frames, counted as consecutive, after ignore regions; pairs are one to one within 0.5 head sizes.
 
 - A joint is missed where it is annotated and no detected joint is paired with it. A gap is a run of frames in which a
-  person's joint is missed and that begins right after a frame in which it was detected; it ends with a detection, a
-  frame without its annotation, or the video, so it has a length also where nothing comes after (an online tracker knows
-  no more). Missed joints of other runs (from the video's beginning, or after frames without annotation) are counted
-  apart, as nothing was there to go on from.
-- It is recovered if the result has a joint there, of the pose that bears the identity which the result last gave that
-  person up to the frame before the gap; "placed" counts joints of other identities as well.
+  person's joint is missed, right after a frame in which it was detected; it ends with a detection, a frame without its
+  annotation, or the video, also where nothing comes after (an online tracker does not know the future). Missed joints
+  of other runs (from the video's beginning, or after frames without annotation) are counted apart.
+- It is recovered if the result has a joint there, of the pose with the identity which the result last gave that person
+  up to the frame before the gap; "placed" counts joints of other identities as well.
 - A joint is added if the tracker marked it as predicted; where the result has no marks, if it is farther than 0.5 head
   sizes (of the person with the nearest annotated joint) from every detected joint of its type. It is false if no
   annotated joint is paired with it. It is not judged if the person that its pose follows (the last that this identity
-  stood for) has no annotation of that joint in the frame but still has some then or later: nobody says where it is.
-  Its gap's length is the run of frames in which that identity's joint is added.
+  was paired with) has no annotation of that joint in the frame but still has some then or later: the true place is
+  unknown. Its gap's length is the run of frames in which that identity's joint is added.
 - A person's gap is a run of frames without any detected joint of it, annotated or not, between frames that have some.
   The identity is kept if the first that the result gives the person after it is the last that it gave before.
 """
@@ -23,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from stgraph.formats.posetrack import Mark
 from stgraph.scoring.tracking.matching import (
     NEAR,
     LabelledFrame,
@@ -32,10 +32,10 @@ from stgraph.scoring.tracking.matching import (
     pose_pairs,
 )
 
-# Index into `stgraph.tracking.tracker.MARKS`, which lies above this module.
-PREDICTED = 3
 # Shortest gap of each bin, in frames.
 GAPS = {"1": 1, "2": 2, "3-5": 3, "6-10": 6, "11-30": 11, "over 30": 31}
+
+OF_PERSONS = ("gaps", "kept")  # counts of whole persons, without an axis of joints
 
 Recovery = dict[str, Shaped[np.ndarray, "..."]]
 
@@ -49,15 +49,15 @@ def recovery_report(
     """Recall, precision and identities kept of videos: "overall", by length of the "gap", by "joint" and by "video".
 
     Args:
-        videos, detections: the same truths with what the tracker and what the detector gave.
-        scored, names: the joints that are looked at.
+        videos, detections: the same truths, paired with the tracker's results and with its input.
+        scored, names: the joints that are scored.
     """
     counts = [
-        {name: values[..., scored] if name not in ("gaps", "kept") else values for name, values in count.items()}
+        {name: values if name in OF_PERSONS else values[..., scored] for name, values in count.items()}
         for count in map(recovery_counts, videos, detections)
     ]
-    total = {name: sum(count[name] for count in counts) for name in counts[0]}
-    joints = {name: values for name, values in total.items() if name not in ("gaps", "kept")}
+    total = {name: np.sum([count[name] for count in counts], axis=0) for name in counts[0]}
+    joints = {name: values for name, values in total.items() if name not in OF_PERSONS}
     return {
         "overall": _shares({name: values.sum() for name, values in total.items()}),
         "gap": {
@@ -78,30 +78,30 @@ def recovery_report(
 def recovery_counts(video: ScoredVideo, detections: ScoredVideo) -> Recovery:
     """Counts of a video: by bin and joint (bins j), those of whole persons by bin, `outside_gaps` by joint.
 
-    missed, recovered and placed are annotated joints; added, recovering, right, false and not_judged resulting ones
-    (right are those on an annotated joint that was not recovered by them: it was detected, missed from the beginning,
-    or is another person's); gaps and kept are whole persons' gaps; outside_gaps are missed joints of no gap.
+    missed, recovered and placed count annotated joints; added, recovering, right, false and not_judged resulting ones
+    (right are those on an annotated joint that they do not recover: it was detected, missed from the beginning, or is
+    another person's); gaps and kept count whole persons' gaps; outside_gaps missed joints of no gap.
     """
     shape = (len(video.frames), len(video.persons), len(video.result.skeleton))
     annotated, detected = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    given = np.full(shape[:2], -1)
+    identities = np.full(shape[:2], -1)
     followed = np.full((len(video.frames), len(video.identities)), -1)
     for t, (frame, seen) in enumerate(zip(video.frames, detections.frames, strict=True)):
         annotated[t, frame.person] = frame.annotated
         detected[t, frame.person] = joint_pairs(seen.distance) >= 0
         pairs = pose_pairs(frame)
         paired = np.flatnonzero(pairs >= 0)
-        given[t, frame.person[pairs[paired]]] = frame.identity[paired]
+        identities[t, frame.person[pairs[paired]]] = frame.identity[paired]
         followed[t, frame.identity[paired]] = frame.person[pairs[paired]]
-    last_given, followed = _last_known(given), _last_known(followed)
+    last_identity, followed = _last_known(identities), _last_known(followed)
 
     missed = annotated & ~detected
-    place, length = runs(missed)
+    place, length = run_lengths(missed)
     begin = np.arange(len(missed))[:, None, None] - place
-    # A run that goes back to the first frame begins at none; in the first frame itself nothing of it was detected.
+    # A run that begins in the first frame has no frame before it; it was not detected in the first one either.
     begin = begin.clip(min=0)
     opened = missed & np.take_along_axis(detected, begin, 0)
-    expected = np.where(opened, np.take_along_axis(last_given[..., None], begin, 0), -1)
+    expected = np.where(opened, np.take_along_axis(last_identity[..., None], begin, 0), -1)
     matched = np.full(shape, -1)
     added, on_truth, recovering, unknown = (
         np.zeros((len(video.frames), len(video.identities), shape[2]), dtype=bool) for _ in range(4)
@@ -118,10 +118,10 @@ def recovery_counts(video: ScoredVideo, detections: ScoredVideo) -> Recovery:
         recovering[t, identity, joint] = identity == wanted[p, joint]
         marks = video.result.mark
         added[t, frame.identity] = frame.present & (
-            _undetected(frame, seen, usual) if marks is None else marks[frame.rows] == PREDICTED
+            _undetected(frame, seen, usual) if marks is None else marks[frame.rows] == Mark.PREDICTED
         )
         follows = followed[t, frame.identity]
-        # Where it follows nobody, nobody is unannotated.
+        # Only a pose that follows a person can be unjudged.
         unknown[t, frame.identity] = ((follows >= 0) & still_there[t, follows])[:, None] & ~annotated[t, follows]
     unknown &= ~on_truth
     recovered = opened & (matched >= 0) & (matched == expected)
@@ -129,7 +129,7 @@ def recovery_counts(video: ScoredVideo, detections: ScoredVideo) -> Recovery:
     counts = {"outside_gaps": (missed & ~opened).sum((0, 1))}
     for name, joints in (("missed", opened), ("recovered", recovered), ("placed", opened & (matched >= 0))):
         counts[name] = _binned(joints, length)
-    added_length = runs(added)[1]
+    added_length = run_lengths(added)[1]
     kinds = {
         "added": added,
         "recovering": added & recovering,
@@ -137,13 +137,15 @@ def recovery_counts(video: ScoredVideo, detections: ScoredVideo) -> Recovery:
         "false": added & ~on_truth & ~unknown,
         "not_judged": added & unknown,
     }
-    return counts | {name: _binned(joints, added_length) for name, joints in kinds.items()} | _kept(given, detected)
+    return (
+        counts | {name: _binned(joints, added_length) for name, joints in kinds.items()} | _kept(identities, detected)
+    )
 
 
-def runs(there: Bool[np.ndarray, "t ..."]) -> tuple[Int[np.ndarray, "t ..."], Int[np.ndarray, "t ..."]]:
-    """Place within its run (from 1) of everything that is there, and the run's length; 0 of what is not there.
+def run_lengths(there: Bool[np.ndarray, "t ..."]) -> tuple[Int[np.ndarray, "t ..."], Int[np.ndarray, "t ..."]]:
+    """Place of every True within its run along the first axis (from 1), and the run's length; 0 of every False.
 
-    >>> runs(np.array([True, True, False, True]))
+    >>> run_lengths(np.array([True, True, False, True]))
     (array([1, 2, 0, 1]), array([2, 2, 0, 1]))
     """
     place = np.zeros(there.shape, dtype=np.int64)
@@ -155,11 +157,11 @@ def runs(there: Bool[np.ndarray, "t ..."]) -> tuple[Int[np.ndarray, "t ..."], In
     return place, length
 
 
-def _kept(given: Int[np.ndarray, "t persons"], detected: Bool[np.ndarray, "t persons j"]) -> Recovery:
+def _kept(identities: Int[np.ndarray, "t persons"], detected: Bool[np.ndarray, "t persons j"]) -> Recovery:
     """Whole persons' gaps by bin, and in how many the identity is the same before and after."""
-    gone = ~detected.any(2)
-    place, _ = runs(gone)
-    before, after = _last_known(given), np.flip(_last_known(np.flip(given, 0)), 0)
+    gone = np.asarray(~detected.any(2))
+    place, _ = run_lengths(gone)
+    before, after = _last_known(identities), np.flip(_last_known(np.flip(identities, 0)), 0)
     t, person = np.nonzero(gone[:-1] & ~gone[1:])
     begin = t - place[t, person]
     t, person, begin = t[begin >= 0], person[begin >= 0], begin[begin >= 0]
@@ -192,7 +194,7 @@ def _head_at(frame: LabelledFrame, usual: float) -> Float[np.ndarray, "q j"]:
 
 
 def _usual_head(video: ScoredVideo) -> float:
-    """The median head size, for frames in which nobody is annotated."""
+    """The median head size, for frames without annotated people."""
     heads = [size for frame in video.frames for size in frame.head]
     return float(np.median(heads)) if heads else 0.0
 
@@ -206,7 +208,7 @@ def _histogram(lengths: Int[np.ndarray, " n"]) -> Int[np.ndarray, " bins"]:
 
 
 def _shares(counts: dict[str, np.integer]) -> dict:
-    """The counts, and in % recall, its like for any identity, precision, the share of false joints and that of kept."""
+    """The counts, and in % recall with the same and with any identity, precision, false joints and kept identities."""
     judged = counts["added"] - counts["not_judged"]
     shares = {
         "recall": (counts["recovered"], counts["missed"]),
@@ -217,5 +219,5 @@ def _shares(counts: dict[str, np.integer]) -> dict:
     if "gaps" in counts:
         shares["kept_share"] = (counts["kept"], counts["gaps"])
     return {name: int(count) for name, count in counts.items()} | {
-        name: 100 * float(part) / float(whole) if whole else None for name, (part, whole) in shares.items()
+        name: 100 * float(share) / float(whole) if whole else None for name, (share, whole) in shares.items()
     }

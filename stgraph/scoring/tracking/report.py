@@ -1,31 +1,32 @@
 """Scores of pose tracking as PoseTrack defines them: AP, MOTA, MOTP, IDF1 and HOTA of every joint, and their means.
 
-`strict` counts what was asked for; `official` also repeats what the public evaluator of PoseTrack does otherwise
-(`MODES` says what), to compare with published numbers. Shares are percentages; None where there is
-nothing to divide by.
+`strict` counts by the definitions; `official` repeats where the public evaluator of PoseTrack differs (see `MODES`), to
+compare with published numbers. Shares are percentages; None where there is nothing to divide by.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Video
+from stgraph.scoring.tracking import MODES
 from stgraph.scoring.tracking.matching import identified, paired_video
 from stgraph.scoring.tracking.measures import COUNTED, Counts, average_precision, ranked_joints, track_counts
 from stgraph.scoring.tracking.recovery import recovery_report
 
-MODES = {
-    "strict": "every labelled frame counts, and each miss and each false positive once; of annotations that a pose "
-    "fits equally it stands for the nearest; MOTP is the mean of the joints of which something was found",
-    "official": "as PoseTrack's public evaluator counts: for AP, MOTA and MOTP frames in which nobody is annotated "
-    "are left out, and of annotations that a pose fits equally it stands for the first; for MOTA and MOTP the last "
-    "frame of each video is left out, and a frame that has annotated people and no pose in the result (or has people "
-    "in ignore regions alone) counts one object, one miss and one false positive of each joint however many people "
-    "there are; the MOTP of a joint of which nothing was found is 0. IDF1 and HOTA, which that evaluator does not "
-    "give, are as in strict mode",
-}
+
+def paired(truths: Sequence[Video], videos: Sequence[Video], path: Path) -> list[Video]:
+    """The videos of `path` in the order of the truths. Raises InputError for missing or surplus videos."""
+    by_name, names = {video.name: video for video in videos}, {truth.name for truth in truths}
+    missing, surplus = sorted(names - {*by_name}), sorted({*by_name} - names)
+    if missing or surplus:
+        problems = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(surplus)}"] * bool(surplus)
+        remedy = "give the videos of the truth under the same names, all of them and no others"
+        raise InputError(" and ".join(problems), where=path, remedy=remedy)
+    return [by_name[truth.name] for truth in truths]
 
 
 def score(
@@ -36,26 +37,30 @@ def score(
     Args:
         pairs: (truth, result) of each video. The truth needs a head box of every person that has joints.
         mode: one of `MODES`.
-        detections: of each pair what the detector gave (identities are not looked at); with them the report says how
-            many joints the tracker recovered that the detector had missed, see `tracking_scores.recovery`.
+        detections: of each pair the detections that were tracked (identities are ignored); with them the report has
+            how many joints the tracker recovered that the detector had missed, see `stgraph.scoring.tracking.recovery`.
 
     Returns:
-        mode, what it does in words, the joints that are scored, those that are never annotated and left out, counts,
-        and the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Where the result
-        has no identities, AP is the only score.
+        mode, a description of it, the joints that are scored, those that are never annotated and left out, counts, and
+        the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Where the result has no
+        identities, AP is the only score.
 
     Raises:
         InputError: nothing to score, an unknown mode, or videos that cannot be scored (see `paired_video`).
     """
     if mode not in MODES:
-        raise InputError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
+        raise InputError(where="mode", found=repr(mode), expected=f"one of {', '.join(MODES)}")
     if detections is not None and len(detections) != len(pairs):
-        raise InputError(f"{len(detections)} videos of detections for {len(pairs)} pairs; give one for each")
+        raise InputError(
+            where="detections", found=f"{len(detections)} videos", expected=f"one for each of {len(pairs)}"
+        )
     videos = [paired_video(truth, result) for truth, result in pairs]
     joints = pairs[0][0].skeleton.names if pairs else ()
-    if other := [truth.name for truth, _ in pairs if truth.skeleton.names != joints]:
-        raise InputError(f"{other[0]} has other joints than {pairs[0][0].name}; score each layout by itself")
-    annotated = sum(frame.annotated.sum(0) for video in videos for frame in video.frames)
+    if others := [truth.name for truth, _ in pairs if truth.skeleton.names != joints]:
+        problem = f"has other joints than {pairs[0][0].name}"
+        raise InputError(problem, where=others[0], remedy="score each layout by itself")
+    frames = [frame for video in videos for frame in video.frames]
+    annotated = np.sum([frame.annotated.sum(0) for frame in frames], axis=0)
     if not np.any(annotated):
         raise InputError(f"nothing to score: no labelled frame of {len(pairs)} videos has an annotated joint")
     tracked = all((video.persons >= 0).all() for video in videos) and identified(videos)
@@ -65,7 +70,6 @@ def score(
     ranked = [ranked_joints(video, mode) for video in videos]
     counts = [track_counts(video, mode) for video in videos] if tracked else [{} for _ in videos]
     by_joint = _scores(ranked, counts, mode, scored)
-    frames = [frame for video in videos for frame in video.frames]
     report = {
         "mode": mode,
         "what_it_does": MODES[mode],
@@ -87,9 +91,12 @@ def score(
     }
     if detections is not None:
         if not tracked:
-            raise InputError("the result has no identities, without which no recovered joint is told; track it first")
-        found = [paired_video(truth, video, "detections") for (truth, _), video in zip(pairs, detections, strict=True)]
-        report["recovery"] = recovery_report(videos, found, scored, names)
+            problem = "the result has no identities, without which recovered joints are not defined"
+            raise InputError(problem, remedy="track it first")
+        detected = [
+            paired_video(truth, video, "detections") for (truth, _), video in zip(pairs, detections, strict=True)
+        ]
+        report["recovery"] = recovery_report(videos, detected, scored, names)
     return report
 
 
@@ -98,9 +105,9 @@ def _scores(
 ) -> dict[str, Shaped[np.ndarray, " k"]]:
     """Scores by joint of some videos together; NaN where there is nothing to divide by."""
     joint, confidence, right = (
-        np.concatenate([part[key] for part in ranked]) for key in ("joint", "confidence", "right")
+        np.concatenate([ranks[key] for ranks in ranked]) for key in ("joint", "confidence", "right")
     )
-    objects = sum(part["objects"] for part in ranked)
+    objects = np.sum([ranks["objects"] for ranks in ranked], axis=0)
     precision = [
         average_precision(confidence[joint == j], right[joint == j].astype(bool), objects[j]) if objects[j] else np.nan
         for j in scored
@@ -108,7 +115,7 @@ def _scores(
     scores = {"AP": 100 * np.array(precision)}
     if not counts[0]:
         return scores
-    total = {name: sum(count[name] for count in counts)[..., scored] for name in counts[0]}
+    total = {name: np.sum([count[name] for count in counts], axis=0)[..., scored] for name in counts[0]}
     errors = total["misses"] + total["switches"] + total["false_positives"]
     motp = 100 * (1 - _ratio(total["distance"], total["matches"]))
     both = total["truth_joints"] + total["result_joints"]
@@ -141,7 +148,4 @@ def _mean(scores: Mapping[str, Shaped[np.ndarray, " k"]]) -> dict:
 
 def _plain(scores: Mapping[str, float | np.number]) -> dict:
     """Numbers of Python, None for NaN."""
-    return {
-        name: None if np.isnan(value) else value.item() if hasattr(value, "item") else value
-        for name, value in scores.items()
-    }
+    return {name: None if np.isnan(value) else np.asarray(value).item() for name, value in scores.items()}

@@ -23,7 +23,7 @@ TASKS.add(
         title="recognisers",
         needs="clips",
         task="stgraph.tasks.action.task:Action",
-        run="stgraph.tasks.action.run:ActionRun",
+        run="stgraph.tasks.action.commands:ActionCommands",
         data="stgraph.tasks.action.settings:ClipSettings",
         served_by="score and draw recognisers with `python -m stgraph.evaluate` and `python -m stgraph.render`",
         options=options,

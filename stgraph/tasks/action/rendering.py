@@ -1,14 +1,11 @@
-"""A recognised clip of a dataset as an animation, and the choice of clips that are worth one."""
+"""A recognised clip of a dataset as an animation: what every joint contributes, and the prediction as it grows."""
 
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
-from jaxtyping import Bool
 
 from stgraph.errors import InputError
-from stgraph.figures.clip import Clip, View
 from stgraph.tasks.action.contributions import head_input, joint_contributions
 from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
 from stgraph.tasks.action.live import Live
@@ -16,8 +13,6 @@ from stgraph.tasks.action.samples import ClipBatch, Clips
 from stgraph.tasks.action.task import Action
 from stgraph.training.drawing import Drawing
 from stgraph.training.run import Run
-
-CANDIDATES = 8  # clips of each class among which a typical one is chosen
 
 
 def watch(run: Run[Action], clips: Clips) -> RecognisedClip:
@@ -68,37 +63,7 @@ def draw_clip(run: Run[Action], clips: Clips, out: Path, drawing: Drawing) -> st
     shown = whole.cut(first, first + max(1, round(drawing.seconds * fps)))
     last = whole.probabilities[-1]
     result = f"{whole.classes[last.argmax()]} ({100 * last.max():.0f} %)"
-    clip = Clip(
-        fps=fps,
-        rate=drawing.rate,
-        size=drawing.size,
-        view=View(drawing.azimuth, drawing.elevation),
-        bitrate=drawing.bitrate,
-        title=str(id),
-        caption=f"{run.name} from {clips.settings.detector or '3D poses'}: {result} in the end",
-        note="synthetic data" if clips.dataset.synthetic or run.origin.synthetic else "",
-    )
-    animate_clip(shown, run.skeleton, out, clip)
+    caption = f"{run.name} from {clips.settings.detector or '3D poses'}: {result} in the end"
+    synthetic = clips.dataset.synthetic or run.origin.synthetic
+    animate_clip(shown, run.skeleton, out, drawing.clip(fps, str(id), caption, synthetic))
     return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {result}"
-
-
-def candidates(actions: np.ndarray, part: Bool[np.ndarray, " recording"]) -> Bool[np.ndarray, " recording"]:
-    """A few recordings of each action in a part, evenly chosen."""
-    chosen = np.zeros_like(part)
-    for action in np.unique(actions[part]):
-        mine = np.flatnonzero(part & (actions == action))
-        chosen[mine[np.linspace(0, len(mine) - 1, min(len(mine), CANDIDATES)).round().astype(int)]] = True
-    return chosen
-
-
-def typical_clips(run: Run[Action], clips: Clips) -> list[str]:
-    """Of every class, the id of the clip whose probability of its own class is the median one."""
-    batch, outputs = run.outputs(clips, torch.arange(len(clips)), run.model.eval())
-    label = clips.labels.cpu().numpy()
-    probabilities = run.task.scores(batch, outputs).float().softmax(1).cpu().numpy()
-    chosen = []
-    for number in np.unique(label[label >= 0]):
-        mine = np.flatnonzero(label == number)
-        order = np.argsort(probabilities[mine, number], kind="stable")
-        chosen.append(str(clips.dataset.recordings["id"][clips.recording[mine[order[len(mine) // 2]]]]))
-    return chosen

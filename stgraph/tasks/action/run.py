@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 import torch
@@ -16,11 +17,13 @@ from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
+from stgraph.tasks.action.comparison import COLUMNS, compared
 from stgraph.tasks.action.contributions import head_input, joint_contributions
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
+from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
-from stgraph.training.drawing import Drawing
+from stgraph.training.compared import Compared
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -28,10 +31,25 @@ MOST_VIEWS = 100
 MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
 
 
+class Scored(TypedDict, total=False):
+    """Which clips are scored, and how; see `ActionRun.recognise`."""
+
+    subjects: list[str] | None
+    detector: str | None
+    scored: str | None
+    views: int
+
+
 class ActionRun(TaskRun[Action]):
     """An experiment with a recogniser."""
 
     report_kind = CLIPS
+    comparison_columns = COLUMNS
+
+    @property
+    def data(self) -> ClipSettings:
+        """Its data section."""
+        return cast(ClipSettings, self.settings.data)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -42,7 +60,7 @@ class ActionRun(TaskRun[Action]):
         return with_task(settings, section)
 
     def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
-        """How many of these clips the run was trained on, in words; nothing where it is none, or cannot be told."""
+        """How many of these clips the run was trained on, in words; empty where it is none, or unknown."""
         if dataset.hash != self.origin.data_hash:
             shared = set(dataset.recordings["subject"][kept]) & set(self.settings.data.train or ())
             return f"subjects {', '.join(sorted(shared))}" if shared else ""
@@ -63,14 +81,15 @@ class ActionRun(TaskRun[Action]):
         """Clips of some recordings, with the run's settings.
 
         Raises:
-            InputError: the dataset lacks a joint of the run's skeleton or what is fed.
+            InputError: the dataset lacks a joint of the run's skeleton or the input.
         """
         self.check_joints(dataset)
-        data = self.settings.data
+        data = self.data
         if detector and data.detector is None:
             raise InputError(
-                f"--detector {detector}: {self.name} is fed 3D poses; leave it out, or train with --set "
-                f"data.detector={detector}"
+                f"the input of {self.name} is 3D poses",
+                where=f"--detector {detector}",
+                remedy=f"leave it out, or train with --set data.detector={detector}",
             )
         clips = Clips(
             dataset,
@@ -98,8 +117,10 @@ class ActionRun(TaskRun[Action]):
         frames, longest = self.settings.data.frames, int(clips.lengths.max())
         if frames > max(MOST_FRAMES, 10 * longest):
             raise InputError(
-                f"data.frames: {frames}, but the longest clip of {dataset.path} has {longest}; "
-                f"take fewer, such as {min(64, longest)}"
+                where="data.frames",
+                found=str(frames),
+                expected=f"at most ten times the longest clip of {dataset.path}, which has {longest}",
+                remedy=f"take fewer, such as {min(64, longest)}",
             )
         return clips
 
@@ -110,7 +131,7 @@ class ActionRun(TaskRun[Action]):
             return None
         known = np.isin(dataset.recordings["action"], self.task.classes)
         if not (kept & known).any():
-            raise InputError(f"{dataset.path}: no clip of the validation part has a class that is trained on")
+            raise InputError("no clip of the validation part has a class that is trained on", where=dataset.path)
         return self.clips(dataset, kept & known)
 
     # Recognition -----------------------------------------------------------------------------------------------------
@@ -143,9 +164,9 @@ class ActionRun(TaskRun[Action]):
             frames: where given, the result of every frame is added to it.
 
         Raises:
-            InputError: nobody is in that part.
+            InputError: the part is empty.
         """
-        data, scored = self.settings.data, scored or "test"
+        data, scored = self.data, scored or "test"
         if not 1 <= views <= MOST_VIEWS:
             raise InputError(where="--views", found=str(views), expected=f"1 to {MOST_VIEWS}")
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
@@ -171,17 +192,18 @@ class ActionRun(TaskRun[Action]):
             },
         )
 
-    def evaluate(self, dataset: Dataset, **options: object) -> dict:
+    def evaluate(self, dataset: Dataset, **options: Unpack[Scored]) -> dict:
         """The report of what `recognise` gives."""
         return self.recognise(dataset, **options).report()
 
-    def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with its files, the scores that `stgraph.fuse` reads, and what each clip was taken for.
+    def write_evaluation(
+        self, dataset: Dataset, folder: Path, *, per_frame: bool = False, **options: Unpack[Scored]
+    ) -> tuple[dict, list[Path]]:
+        """As `evaluate`, with its files, the scores that `stgraph.fuse` reads, and the class of each clip.
 
         Args:
-            per_frame: among `options`; also what each frame was taken for, in frames.csv.
+            per_frame: also the class of each frame, in frames.csv.
         """
-        per_frame = options.pop("per_frame", False)
         frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
         report = scores.report()
@@ -194,21 +216,18 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
-    # Drawing ---------------------------------------------------------------------------------------------------------
+    # Comparison ------------------------------------------------------------------------------------------------------
 
-    def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
-        """Of every class, a clip of the test part with a middling result among a few."""
-        from stgraph.tasks.action.rendering import candidates, typical_clips
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """The classes. Raises InputError where the data cannot serve the run, or a protocol is asked for."""
+        if protocol:
+            raise InputError(where=f"--protocol {protocol}", found="a recogniser", remedy="leave it out")
+        self.part_clips(dataset, "test")
+        return self.task.classes
 
-        few = candidates(dataset.recordings["action"], part(self.settings, dataset, "test"))
-        return typical_clips(self, self.clips(dataset, few, detector=detector))
-
-    def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
-        """Draw a recording with what each joint contributes, beside the running prediction; returns a line about it."""
-        from stgraph.tasks.action.rendering import draw_clip
-
-        kept = np.arange(len(dataset)) == dataset.find(id)
-        return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
 
     # Cross-validation ------------------------------------------------------------------------------------------------
 

@@ -21,13 +21,13 @@ class ClipSettings(SplitSettings):
     )
     test_frames: PositiveInt | None = Field(None, description="frames outside training; null: as in training")
     max_persons: PositiveInt = Field(2, description="persons of a clip that are used, the first ones")
-    normalise: Literal[*NORMALISATIONS["2D"], *NORMALISATIONS["3D"]] = Field(
+    normalise: Literal["image", "screen", "body", "camera", "kinect"] = Field(
         "body",
         description="body: root at the origin; 3D turned to spine up and shoulders sideways, 2D divided by the body's "
         "size. 2D: image: x / width - 0.5, y / height - 0.5; screen: as lifters. 3D: camera: metres as they are; "
         "kinect: x left and y up, as NTU's files",
     )
-    stream: Literal["joint", "bone", "joint_motion", "bone_motion"] = Field("joint", description="what is fed")
+    stream: Literal["joint", "bone", "joint_motion", "bone_motion"] = Field("joint", description="what the input is")
     flip: bool = Field(False, description="mirror half of the training clips")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(0, description="degrees, about every axis, either way")
     scale: Annotated[float, Field(ge=0, lt=1)] = Field(0, description="share by which each axis changes, either way")
@@ -43,7 +43,7 @@ class ClipSettings(SplitSettings):
 
     @property
     def moves(self) -> bool:
-        """Whether a change between frames is fed, for which each frame needs the next one."""
+        """Whether the input is a change between frames, for which each frame needs the next one."""
         return self.stream.endswith("motion")
 
     def problems(self) -> list[str]:

@@ -21,18 +21,12 @@ Weight = Annotated[float, Field(gt=0)]
 def clip_scores(dense: Float[Tensor, "p n s j"], clip: Int[Tensor, " p"], clips: int) -> Scores:
     """Scores of clips from the dense ones of their persons.
 
-    The mean over frames and joints of each person, then over the persons that were fed: that of all of them where
+    The mean over frames and joints of each person, then over the persons of the input: that of all of them where
     absent ones were not (Sijie Yan et al.: the network's global pooling).
     """
     each = dense.to(torch.promote_types(dense.dtype, torch.float32)).mean(dim=(2, 3))
     total = each.new_zeros(clips, each.shape[1]).index_add(0, clip, each)
     return total / torch.bincount(clip, minlength=clips).clamp_min(1)[:, None]
-
-
-def voting_label(dense: Float[Tensor, "p n s j"], clip: Int[Tensor, " p"], clips: int) -> Int[Tensor, " b"]:
-    """The class with the largest sum over frames, joints and persons: that of the largest clip score."""
-    each = dense.sum(dim=(2, 3))
-    return each.new_zeros(clips, each.shape[1]).index_add(0, clip, each).argmax(1)
 
 
 class Action(Task):
@@ -90,20 +84,20 @@ class Action(Task):
         classes = list(settings["classes"] or listed or sorted(counts))
         if unknown := sorted(set(counts) - set(classes)):
             raise InputError(
-                f"task.classes: {where} has training clips of {', '.join(unknown)}, which it does not name; add them, "
-                "leave task.classes out to take all, or choose with data.actions"
+                f"{where} has training clips of {', '.join(unknown)}, which it does not name",
+                where="task.classes",
+                remedy="add them, leave task.classes out to take all, or choose with data.actions",
             )
         if len(counts) < 2:
-            raise InputError(
-                f"{where}: all {len(actions)} training clips are of one class ({', '.join(counts)}); give clips of "
-                "two or more"
-            )
+            problem = f"all {len(actions)} training clips are of one class ({', '.join(counts)})"
+            raise InputError(problem, where=where, remedy="give clips of two or more")
         weights = settings["class_weights"]
         if weights == "balanced":
             weights = {name: 1 / counts[name] for name in classes if counts[name]}
         if weights:
             if unknown := sorted(set(weights) - set(classes)):
-                raise InputError(f"task.class_weights: {', '.join(unknown)}: no such class; {', '.join(classes)}")
+                expected = f"some of {', '.join(classes)}"
+                raise InputError(where="task.class_weights", found=", ".join(unknown), expected=expected)
             mean = sum(weights.get(name, 1.0) * count for name, count in counts.items()) / len(actions)
             weights = {name: weights.get(name, 1.0) / mean for name in classes}
         return settings | {"classes": classes, "class_weights": weights}
@@ -123,6 +117,6 @@ class Action(Task):
         return {"cross_entropy": (each * weights).mean()}
 
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b 1 1"]]:
-        """Unreduced, by name; its ending tells the unit (see `stgraph.scoring.metrics.UNITS`)."""
+        """Unreduced, by name; its ending is the unit (see `stgraph.scoring.metrics.UNITS`)."""
         right = self.scores(batch, outputs).argmax(1) == batch["label"]
         return {"accuracy_percent": 100 * right.float()[:, None, None]}

@@ -17,7 +17,7 @@ TASKS.add(
         title="pose dynamics",
         needs="tracks",
         task="stgraph.tasks.dynamics.task:Dynamics",
-        run="stgraph.tasks.dynamics.run:DynamicsRun",
+        run="stgraph.tasks.dynamics.commands:DynamicsCommands",
         data="stgraph.tasks.dynamics.settings:TrackSettings",
         served_by="track people with `python -m stgraph.track`, and score it with `python -m stgraph.evaluate`",
         options=options,

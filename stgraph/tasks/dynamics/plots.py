@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#1f6fb4", "#8a8a8a", "#e08a00", "#2f9e44", "#8e44ad", "#12a5a5")
@@ -38,7 +39,7 @@ def plot_recovered(report: Mapping) -> Figure | None:
     return figure
 
 
-def _page(title: str, report: Mapping) -> tuple[Figure, object]:
+def _page(title: str, report: Mapping) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.5, 4.0), layout="constrained")
     note = "  (SYNTHETIC data)" if report["about"].get("synthetic") else ""
     axes = figure.add_subplot()

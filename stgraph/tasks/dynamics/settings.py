@@ -11,7 +11,7 @@ class TrackSettings(SplitSettings):
     """Sequences of single people, with what a detector missed of them."""
 
     truth: str = Field("gt", description="2D poses that are to be predicted; in 3D the input's own poses are")
-    features: str | None = Field(None, description="visual features of the joints in the file that are fed as well")
+    features: str | None = Field(None, description="visual features of the joints in the file that are input as well")
     frames: Annotated[int, Field(ge=2)] = Field(24, description="length of a sequence")
     stride: PositiveInt = Field(8, description="frames between training sequences of a track")
     frame_steps: Annotated[list[PositiveInt], Field(min_length=1)] = Field(

@@ -43,7 +43,7 @@ class Dynamics(Task):
 
     Args:
         skeleton: of the input.
-        losses: weight of each term; see `terms`. With "candidate" the model gets a second head, which tells what each
+        losses: weight of each term; see `terms`. With "candidate" the model gets a second head, which classifies each
             candidate joint of the current frame is.
     """
 
@@ -55,10 +55,10 @@ class Dynamics(Task):
         *,
         losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
     ) -> None:
-        self.losses = losses
-        self.tells_candidates = bool(losses.get("candidate"))
+        self.losses = {name: weight for name, weight in losses.items()}
+        self.predicts_candidates = bool(losses.get("candidate"))
         # A displacement along each coordinate, and the classes of a candidate: each joint, or none.
-        self.heads = {"displacement": 1} | ({"candidate": len(skeleton) + 1} if self.tells_candidates else {})
+        self.heads = {"displacement": 1} | ({"candidate": len(skeleton) + 1} if self.predicts_candidates else {})
 
     @staticmethod
     def inputs(batch: Batch) -> dict[str, Tensor]:
@@ -96,13 +96,13 @@ class Dynamics(Task):
             "merged": lambda: distance(outputs["merged"], target) / scale,
         }
         count = counted.sum().clamp_min(1)
-        # Errors grow with about the root of the time; so weighed, a long time tells no more than a short one.
+        # Errors grow with about the root of the time; with these weights long times count no more than short ones.
         known = torch.arange(error.shape[1], device=error.device) - batch["ahead"]
         elapsed = batch["time"] - batch["time"].gather(1, known.clamp_min(0))
         growth = (elapsed / STEP).clamp_min(1).sqrt()[..., None]
         weight = {"position": counted / growth, "likelihood": counted, "merged": counted / growth}
         terms = {name: (functions[name]() * weight[name]).sum() / count for name in functions if self.losses.get(name)}
-        if self.tells_candidates:
+        if self.predicts_candidates:
             each = F.cross_entropy(outputs["candidate"], self.labels(batch), ignore_index=-1, reduction="sum")
             terms["candidate"] = each / (self.labels(batch) >= 0).sum().clamp_min(1)
         return terms
@@ -113,14 +113,14 @@ class Dynamics(Task):
         return torch.where(batch["inside"][:, -1:, None], batch["candidate_label"], -1)
 
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t 1"]]:
-        """Unreduced, by name; its ending tells the unit (`metrics.UNITS`): means of each frame's joints."""
+        """Unreduced, by name; its ending is the unit (`metrics.UNITS`): means of each frame's joints."""
         counted = self.counted(batch)
         percent = 100 / batch["scale"][..., None]
         errors = {
             "prediction_percent": mean_where(distance(outputs["pose"], batch["target"]) * percent, counted),
             "merged_percent": mean_where(distance(outputs["merged"], batch["target"]) * percent, counted),
         }
-        if self.tells_candidates:
+        if self.predicts_candidates:
             label = self.labels(batch)
             right = 100 * (outputs["candidate"].argmax(1) == label).to(percent)
             errors["candidate_percent"] = mean_where(right, label >= 0).expand_as(errors["merged_percent"])

@@ -36,7 +36,7 @@ TASKS.add(
         title="lifters",
         needs="frames",
         task="stgraph.tasks.lifting.task:Lifting",
-        run="stgraph.tasks.lifting.run:LiftingRun",
+        run="stgraph.tasks.lifting.commands:LiftingCommands",
         data="stgraph.tasks.lifting.settings:WindowSettings",
         served_by="score and draw lifters with `python -m stgraph.evaluate` and `python -m stgraph.render`",
         options=options,

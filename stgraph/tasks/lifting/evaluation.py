@@ -153,11 +153,8 @@ class Evaluator:
         plan = plan_windows(protocol, tracks.lengths, model)
         self.plan = replace(plan, table=plan.table[~out[plan.table[:, 0]]])
         if not len(self.plan.table):
-            raise InputError(
-                f"nothing to score in {len(out)} tracks ({out.sum()} of them left out by the protocol)",
-                where=f"protocol {protocol.name}",
-                remedy="choose other subjects or recordings",
-            )
+            problem = f"nothing to score in {len(out)} tracks ({out.sum()} of them left out by it)"
+            raise InputError(problem, where=f"protocol {protocol.name}", remedy="choose other recordings")
         self.root = skeleton.root
         joints = [j for j, name in enumerate(skeleton.names) if name not in protocol.without_joints]
         self.joints = torch.tensor(joints)
@@ -192,11 +189,9 @@ class Evaluator:
         if not pred.isfinite().all():
             window = index[int((~pred.isfinite()).flatten(1).any(1).nonzero()[0])]
             track, start = self.plan.table[window, :2]
-            raise InputError(
-                f"the model predicts values that are not finite in the window at frame {start}",
-                where=self.tracks.recordings["id"][int(self.tracks.recording[track])],
-                remedy="its weights or its input are broken, train it again",
-            )
+            problem = f"the model predicts values that are not finite in the window at frame {start}"
+            id = self.tracks.recordings["id"][int(self.tracks.recording[track])]
+            raise InputError(problem, where=id, remedy="its weights or its input are broken, train it again")
         frame, scored = self.plan.predicted(index)
         row = (self._row[index][:, None] + frame)[scored]
         pred, target = pred[scored], target[scored]
@@ -224,11 +219,10 @@ class Evaluator:
             about: what the reader should know of the run, printed as given: experiment, source, terms, synthetic,
                 detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
 
-        Keys: `about`, `protocol` (`text` holds for every model, `windows` is how this one is scored), `scored`,
-        `left_out`, `units`, `metrics` (averaged as the protocol says), `frame_mean` (over frames), `by` (action,
-        subject, camera, recording -> name -> metric; joint -> metric, averaged as `metrics` are) and `worst` (the
-        recording of the largest P1 and its error along time). A score that has nothing to be taken from, such as the
-        velocity of single frames, is None.
+        Keys: `about`, `protocol` (`text` holds for every model, `model` for this one), `scored`, `left_out`, `units`,
+        `metrics` (averaged as the protocol says), `frame_mean` (over frames), `by` (action, subject, camera, recording
+        -> name -> metric; joint -> metric, averaged as `metrics` are) and `worst` (the recording of the largest P1 and
+        its error along time). A mean of nothing, such as the velocity of single frames, is None.
 
         Raises:
             ValueError: some windows were never added.
@@ -250,12 +244,15 @@ class Evaluator:
             for joint, name in enumerate(self.names)
         }
         frames = np.stack([self._track, self._frame])[:, self._valid]
+        root = f"The predicted root is {ROOTS[self.protocol.root]}."
+        if self.output == "global":
+            root = "The root's path is scored by itself, the pose with a root of zero."
         return {
             "about": about,
             "protocol": {
                 "name": self.protocol.name,
-                "text": f"{self.protocol.text} {self._circumstances()}",
-                "windows": self.plan.text,
+                "text": self._rules(),
+                "model": f"{self.plan.text} {root}",
                 "mean_over": over,
             },
             "output": self.output,
@@ -275,17 +272,11 @@ class Evaluator:
             "worst": self._worst(by["recording"], members["recording"], error),
         }
 
-    def _circumstances(self) -> str:
-        """What this evaluation adds to the protocol, in words."""
-        parts = [
-            "The root's path is scored by itself, the pose with a root of zero."
-            if self.output == "global"
-            else f"The predicted root is {ROOTS[self.protocol.root]}.",
-            "Averaged with the un-mirrored prediction of the mirrored input."
-            if self.flip
-            else "Not averaged with the mirrored input's prediction.",
-            f"{metrics.CORRECTNESS[self.protocol.correct].text}.",
-        ]
+    def _rules(self) -> str:
+        """What holds for every model in this evaluation, in words."""
+        flip = "Averaged" if self.flip else "Not averaged"
+        parts = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
+        parts.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
         if not self._valid.all():
             parts.append("Frames that the file marks as not valid are seen by the model and not scored.")
         return " ".join(parts)
@@ -299,19 +290,16 @@ class Evaluator:
         """
         id = max(scores, key=lambda id: scores[id]["P1"] or 0)
         number, tracks = int(members[id][0]), []
-        first_frames = (
-            np.zeros_like(self.tracks.lengths) if self.tracks.first_frames is None else self.tracks.first_frames
-        )
         for track in np.unique(self._track[(self._recording == number) & self._valid]):
             rows = (self._track == track) & self._valid
             count = np.bincount(self._frame[rows])
             total = np.bincount(self._frame[rows], error.numpy()[rows] * METRICS["P1"].factor)
             scored = np.flatnonzero(count)
-            frame = first_frames[track] + self.tracks.frame_step * scored
+            first = 0 if self.tracks.first_frames is None else self.tracks.first_frames[track]
+            frame = first + self.tracks.frame_step * scored
             tracks.append({"frame": frame.tolist(), "P1": np.round(total[scored] / count[scored], 3).tolist()})
-        fps = float(self.tracks.recordings["fps"][number])
-        step = self.tracks.frame_step
-        return {"recording": id, "P1": scores[id]["P1"], "fps": fps, "frame_step": step, "tracks": tracks}
+        times = {"fps": float(self.tracks.recordings["fps"][number]), "frame_step": self.tracks.frame_step}
+        return {"recording": id, "P1": scores[id]["P1"], **times, "tracks": tracks}
 
     def _measure(self) -> tuple[RecordingMeans, Float[Tensor, " row"]]:
         """Every metric by recording, and P1 of every row in metres."""

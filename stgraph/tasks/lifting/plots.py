@@ -1,27 +1,26 @@
 """Plots of an evaluation's report."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from stgraph.figures.confusion import plot_confusion
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P1_COLOUR, P2_COLOUR, MEAN_COLOUR = "#4c78a8", "#a9c6e3", "#d1495b"
 # More bars than this on one page cannot be read.
 MOST_BARS = 40
-# More tracks than this cannot be told apart: frames that stand alone are a track each.
+# More tracks than this cannot be distinguished: frames that stand alone are a track each.
 MOST_TRACKS = 12
 
 
-def plot_joints(report: Mapping) -> Figure:
+def plot_joints(report: Mapping) -> "Figure":
     """P1 and P2 of every joint, in the skeleton's order."""
-    scores = report["by"]["joint"]
-    return _bars(scores, "Error by joint", report)
+    return _bars(report["by"]["joint"], "Error by joint", report)
 
 
-def plot_actions(report: Mapping) -> Figure:
+def plot_actions(report: Mapping) -> "Figure":
     """P1 and P2 of every action, worst first; where there are very many, the worst of them."""
     actions = report["by"]["action"]
     worst = sorted(actions, key=lambda name: -actions[name]["P1"])[:MOST_BARS]
@@ -29,10 +28,12 @@ def plot_actions(report: Mapping) -> Figure:
     return _bars({name: actions[name] for name in worst}, title, report)
 
 
-def plot_worst(report: Mapping) -> Figure:
+def plot_worst(report: Mapping) -> "Figure":
     """P1 along time of the recording with the largest one."""
+    from stgraph.figures.axes import titled_axes
+
     worst = report["worst"]
-    figure, axes = _page(4.0, f"Worst recording: {worst['recording']}", report)
+    figure, axes = titled_axes((8, 4.0), f"Worst recording: {worst['recording']}", _facts(report), "y")
     tracks = worst["tracks"]
     if len(tracks) > MOST_TRACKS:
         frame, error = (np.concatenate([track[name] for track in tracks]) for name in ("frame", "P1"))
@@ -52,19 +53,19 @@ def plot_worst(report: Mapping) -> Figure:
     axes.set(xlabel="time, s", ylabel="P1, mm")
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
-    axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False, ncols=3, loc="upper right", bbox_to_anchor=(1, 1.12), fontsize=9)
     return figure
 
 
-def plot_recognition(report: Mapping) -> Figure | None:
+def plot_recognition(report: Mapping) -> "Figure | None":
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
-    scores = report.get("recognition")
-    parts = [part for part in ("frames", "recordings") if scores and scores[part]["count"]]
-    if not parts:
+    from stgraph.figures.confusion import plot_confusion
+
+    if "recognition" not in report:
         return None
-    parts = {part: np.array(scores[part]["confusion"]) for part in parts}
-    return plot_confusion(parts, scores["classes"], "Recognised against true actions", _facts(report))
+    scores = report["recognition"]
+    matrices = {counted: np.array(scores[counted]["confusion"]) for counted in ("frames", "recordings")}
+    return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
 
 
 PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
@@ -79,19 +80,11 @@ def _facts(report: Mapping) -> str:
     return ", ".join(fact for fact in facts if fact)
 
 
-def _page(height: float, title: str, report: Mapping) -> tuple[Figure, Axes]:
-    """An empty plot whose title says what was evaluated."""
-    figure = Figure(figsize=(8, height), layout="constrained")
-    axes = figure.subplots()
-    figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
-    axes.set_title(_facts(report), fontsize=9, color="0.35", loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> Figure:
+def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> "Figure":
     """Horizontal bars, P1 with P2 inside it, with their values."""
-    figure, axes = _page(1.5 + 0.3 * len(scores), title, report)
+    from stgraph.figures.axes import titled_axes
+
+    figure, axes = titled_axes((8, 1.5 + 0.3 * len(scores)), title, _facts(report), "x")
     place, names = np.arange(len(scores)), list(scores)
     p1, p2 = (np.array([entry[metric] for entry in scores.values()]) for metric in ("P1", "P2"))
     axes.barh(place, p1, 0.72, color=P1_COLOUR, label="P1, MPJPE")
@@ -100,19 +93,12 @@ def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping
     for y, (wide, narrow) in enumerate(zip(p1, p2, strict=True)):
         axes.annotate(f"{wide:.1f} / {narrow:.1f}", (max(wide, narrow), y), (4, 0), textcoords="offset points", **label)
     mean = report["metrics"]["P1"]
-    axes.axvline(
-        mean,
-        color=MEAN_COLOUR,
-        linestyle="--",
-        linewidth=1,
-        label=f"mean P1 over {report['protocol']['mean_over']}s, {mean:.1f} mm",
-    )
+    mean_label = f"mean P1 over {report['protocol']['mean_over']}s, {mean:.1f} mm"
+    axes.axvline(mean, color=MEAN_COLOUR, linestyle="--", linewidth=1, label=mean_label)
     axes.set_yticks(place, names)
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.set_xlim(0, max(1e-9, *p1, *p2) * 1.14)
     axes.set_xlabel("mm (P1 / P2)")
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", alpha=0.25)
-    axes.set_axisbelow(True)
-    figure.legend(*axes.get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower right", fontsize=9)
+    figure.legend(frameon=False, ncols=3, loc="outside lower right", fontsize=9)
     return figure

@@ -1,4 +1,4 @@
-"""A report of lifted poses in words."""
+"""A report of lifted poses as Markdown."""
 
 from collections.abc import Mapping
 
@@ -8,58 +8,49 @@ from stgraph.tasks.lifting.evaluation import METRICS
 from stgraph.tasks.lifting.plots import PLOTS
 from stgraph.training.report import ReportKind, opening
 
-GROUP_TITLES = {
-    "recording": "recording",
-    "action": "action",
-    "subject": "subject",
-    "camera": "camera",
-    "joint": "joint (mean over {})",
-}
+PLOTTED = {"action": "actions", "joint": "joints"}  # group -> the plot of it
 
 
 def poses_markdown(report: Mapping) -> str:
-    """Of lifted poses."""
-    about, scored, by = report["about"], report["scored"], report["by"]
-    over = f"{report['protocol']['mean_over']}s"
+    """What was scored and how, the scores, tables by group, and the plots."""
+    scored, protocol = report["scored"], report["protocol"]
+    repeats = f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""
+    metrics = [
+        (f"**{name}**", METRICS[name].text, METRICS[name].unit, number_text(mean), number_text(over_frames))
+        for (name, mean), over_frames in zip(report["metrics"].items(), report["frame_mean"].values(), strict=True)
+    ]
+    head = ("", "what it is", "unit", f"mean over {protocol['mean_over']}s", "mean over frames")
     lines = [
-        *opening(about),
-        f"- protocol `{report['protocol']['name']}`: {report['protocol']['text']}",
+        *opening(report["about"]),
+        f"- protocol `{protocol['name']}`: {protocol['text']}",
+        f"- this model: {protocol['model']}",
         f"- scored: {scored['frames']:,} frames of {scored['recordings']:,} recordings in {scored['tracks']:,} tracks, "
-        f"{len(scored['joints'])} joints"
-        + (f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""),
-        *(f"- left out: {what} ({why})" for what, why in report["left_out"]),
+        f"{len(scored['joints'])} joints{repeats}",
+        *(f"- left out: {recording} ({why})" for recording, why in report["left_out"]),
         "",
-        *markdown_table(
-            ("", "what it is", "unit", f"mean over {over}", "mean over frames"),
-            (
-                (
-                    f"**{name}**",
-                    METRICS[name][2],
-                    METRICS[name][0],
-                    number_text(mean),
-                    number_text(report["frame_mean"][name]),
-                )
-                for name, mean in report["metrics"].items()
-            ),
-            text=3,
-        ),
+        *markdown_table(head, metrics, text=3),
     ]
     if "recognition" in report:
         lines += ["", "## Recognised actions", "", *recognition_markdown(report["recognition"])]
-    for group, title in GROUP_TITLES.items():
-        if group == "recording" and report["protocol"]["mean_over"] != group:
-            continue  # there may be thousands
-        names = list(next(iter(by[group].values())))
-        rows = [(label, *(number_text(scores[name]) for name in names)) for label, scores in by[group].items()]
-        if group == report["protocol"]["mean_over"]:
-            rows.append(("**mean**", *(f"**{number_text(report['metrics'][name])}**" for name in names)))
-        lines += ["", f"## By {title.format(over)}", "", *markdown_table((group, *names), rows)]
-        if group in PLOTS or f"{group}s" in PLOTS:
-            lines += ["", f"![Error by {group}]({group}s.png)"]
+    # Of recordings, there may be thousands.
+    groups = ["recording"] * (protocol["mean_over"] == "recording") + ["action", "subject", "camera", "joint"]
+    for group in groups:
+        lines += ["", *group_markdown(report, group)]
     worst = report["worst"]
     lines += ["", "## Worst recording", "", f"{worst['recording']}, P1 {worst['P1']:.1f} mm.", ""]
-    lines += ["![Error along time of the worst recording](worst.png)", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "![Error along time of the worst recording](worst.png)", ""])
+
+
+def group_markdown(report: Mapping, group: str) -> list[str]:
+    """The scores by the names of a group, their mean where the protocol takes it so, and the plot."""
+    by, mean_over = report["by"][group], report["protocol"]["mean_over"]
+    names = list(next(iter(by.values())))
+    rows = [(label, *(number_text(scores[name]) for name in names)) for label, scores in by.items()]
+    if group == mean_over:
+        rows.append(("**mean**", *(f"**{number_text(report['metrics'][name])}**" for name in names)))
+    title = f"{group} (mean over {mean_over}s)" if group == "joint" else group
+    plot = ["", f"![Error by {group}]({PLOTTED[group]}.png)"] if group in PLOTTED else []
+    return [f"## By {title}", "", *markdown_table((group, *names), rows), *plot]
 
 
 POSES = ReportKind(poses_markdown, PLOTS)

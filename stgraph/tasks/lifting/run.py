@@ -3,22 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset, window_table
+from stgraph.data.splits import settle_subjects
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
+from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
-from stgraph.settings.params import Settings, with_data, with_task
+from stgraph.settings.params import Settings, with_task
+from stgraph.settings.places import REPORTS
+from stgraph.tasks.lifting.baselines import fit_baselines
+from stgraph.tasks.lifting.comparison import COLUMNS, compared
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import POSES
+from stgraph.tasks.lifting.settings import WindowSettings
 from stgraph.tasks.lifting.task import Lifting
-from stgraph.training.run import REPORTS
+from stgraph.training.compared import Compared
 from stgraph.training.task_run import TaskRun
 
 
@@ -26,6 +33,12 @@ class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
     report_kind = POSES
+    comparison_columns = COLUMNS
+
+    @property
+    def data(self) -> WindowSettings:
+        """Its data section."""
+        return cast(WindowSettings, self.settings.data)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -34,43 +47,56 @@ class LiftingRun(TaskRun[Lifting]):
 
     # Data ------------------------------------------------------------------------------------------------------------
 
-    def windows(self, dataset: Dataset, subjects: list[str] | None, **options: object) -> Windows:
-        """Windows of some subjects, with the run's settings unless `options` says otherwise.
+    def windows(
+        self,
+        dataset: Dataset,
+        subjects: list[str] | None,
+        *,
+        detector: str | None = None,
+        stride: int | None = None,
+        mirror: bool = False,
+        margin: tuple[int, int] | None = None,
+        any_action: bool = False,
+    ) -> Windows:
+        """Windows of some subjects, with the run's settings unless another value is given.
 
         Raises:
             InputError: the dataset lacks a joint of the run's skeleton, or the root's path that the task needs.
         """
         self.check_joints(dataset)
-        data = self.settings.data
-        chosen = {
-            "detector": data.detector,
-            "frames": data.frames,
-            "stride": data.frames - self.model.before - self.model.after,
-            "actions": data.actions,
-            "frame_step": data.frame_step,
-            "confidence": data.confidence,
-            "skeleton": self.skeleton,
-            "margin": (self.model.before, self.model.after),
-            "labels": class_labels(dataset.recordings["action"], self.task.classes),
-        }
-        windows = Windows(dataset, subjects=subjects, **(chosen | options))
+        data = self.data
+        windows = Windows(
+            dataset,
+            detector=detector or data.detector,
+            frames=data.frames,
+            stride=stride,
+            subjects=subjects,
+            actions=None if any_action else data.actions,
+            frame_step=data.frame_step,
+            mirror=mirror,
+            confidence=data.confidence,
+            skeleton=self.skeleton,
+            margin=(self.model.before, self.model.after) if margin is None else margin,
+            labels=class_labels(dataset.recordings["action"], self.task.classes),
+        )
         if self.task.output == "global" and not windows.has_path():
             raise InputError(
-                f"{dataset.path}: its poses are relative to their root, whose path is not known (source: "
-                f'{dataset.source}); use task.output "root_relative", or data in camera space'
+                f"its poses are relative to their root, whose path is not known (source: {dataset.source})",
+                where=dataset.path,
+                remedy='use task.output "root_relative", or data in camera space',
             )
         return self.engine.place(windows)
 
     def training_samples(self, dataset: Dataset) -> Windows:
         """Windows of the training subjects, cut and mirrored as the settings say."""
-        data = self.settings.data
+        data = self.data
         return self.windows(dataset, data.train, stride=data.stride, mirror=data.flip).keep_valid()
 
     def validation_samples(self, dataset: Dataset) -> Windows | None:
         """Windows that predict every frame of the validation subjects; many at once, if that saves the margins."""
         if not self.settings.data.validation:
             return None
-        windows, model = self.windows(dataset, self.settings.data.validation), self.model
+        windows, model = self.windows(dataset, self.data.validation, stride=self.model_window.outputs), self.model
         if model.sliding and model.before + model.after:
             table = window_table(windows.lengths, PIECE, PIECE) - [0, model.before]
             windows.cut(table, frames=model.before + PIECE + model.after)
@@ -120,19 +146,21 @@ class LiftingRun(TaskRun[Lifting]):
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
 
-        Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model tells actions, with that of
-        `stgraph.scoring.classification.ActionScores` as `recognition`.
+        Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model classifies
+        actions, with that of `stgraph.scoring.classification.ActionScores` as `recognition`.
         """
         if scored:
             raise InputError(where=f"--scored {scored}", found="a lifter", remedy="choose with --subjects")
-        data, protocol = self.settings.data, find_protocol(protocol) if isinstance(protocol, str) else protocol
+        data, protocol = self.data, find_protocol(protocol) if isinstance(protocol, str) else protocol
         subjects = subjects or data.test or data.validation
         if not subjects:
             raise InputError(
-                f"{self.name} names no test subjects; score some with --subjects (trained on: {', '.join(data.train)}; "
-                f"in {dataset.path}: {', '.join(sorted(set(dataset.recordings['subject'])))})"
+                "names no test subjects",
+                where=self.name,
+                remedy=f"score some with --subjects (trained on: {', '.join(data.train or [])}; in {dataset.path}: "
+                f"{', '.join(sorted(set(dataset.recordings['subject'])))})",
             )
-        windows = self.windows(dataset, subjects, detector=detector or data.detector)
+        windows = self.windows(dataset, subjects, detector=detector)
         recording = windows.recording.cpu().numpy()
         tracks = Tracks(
             dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
@@ -148,13 +176,29 @@ class LiftingRun(TaskRun[Lifting]):
             detector=windows.detector,
             frame_step=data.frame_step,
             subjects=", ".join(subjects),
-            trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train))),
+            trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train or []))),
         )
         return report | ({"recognition": actions.report()} if "action" in outputs else {})
 
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
         """The run's own, whichever subjects are scored."""
         return REPORTS / self.name
+
+    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+        """The joints that are scored. Raises InputError where the data cannot serve the run."""
+        self.windows(dataset, None if self.epoch else self.settings.data.train)
+        left_out = find_protocol(protocol or "standard").without_joints
+        return tuple(name for name in self.skeleton.names if name not in left_out)
+
+    def comparison(self, report: dict) -> Compared:
+        """The run's row, from its report."""
+        return compared(report)
+
+    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+        """Mean pose and ridge regression."""
+        data = self.data
+        windows = self.windows(dataset, data.train, margin=(0, 0), stride=data.frames).keep_valid()
+        return fit_baselines(self.task, windows, ridge)
 
     def follow(
         self, dataset: Dataset, recording: int, *, detector: str | None = None, flip: bool = False
@@ -166,9 +210,9 @@ class LiftingRun(TaskRun[Lifting]):
             `prediction` and `target` (t j 3) as the task defines them, `error` (t j) and the root's true `path` (t 3),
             all in metres.
         """
-        data = self.settings.data
+        data = self.data
         subject = dataset.recordings["subject"][recording]
-        windows = self.windows(dataset, [subject], actions=None, detector=detector or data.detector)
+        windows = self.windows(dataset, [subject], any_action=True, detector=detector)
         plan = self.plan(find_protocol("standard"), windows)
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
         plan = replace(plan, table=table)
@@ -190,30 +234,10 @@ class LiftingRun(TaskRun[Lifting]):
         return tracks
 
 
-def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings with the subjects that they leave open: those of the file's split `standard`, by the part's name.
-
-    Without a part `test`, the split's validation subjects are the test where they do not choose the best epoch; without
-    a part `train`, everyone else is trained on.
-    """
-    data, table = settings.data, dataset.recordings["subject"]
-    parts = dataset.splits.get("standard", np.full(len(table), ""))
-
-    def named(part: str) -> list[str]:
-        return sorted(set(table[parts == part]))
-
-    validation = named("validation") if data.validation is None else data.validation
-    test = data.test
-    if test is None:
-        test = named("test") or [name for name in named("validation") if name not in validation]
-    train = data.train or [name for name in named("train") or sorted(set(table)) if name not in {*validation, *test}]
-    return with_data(settings, train=train, validation=validation, test=test)
-
-
 def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
     """The settings with the classes that they leave open: the actions of the training recordings."""
     data, table = settings.data, dataset.recordings
-    trained = np.isin(table["subject"], data.train)
+    trained = np.isin(table["subject"], data.train or [])
     if data.actions:
         trained &= np.isin(table["action"], data.actions)
     actions = sorted(set(map(str, table["action"][trained])))

@@ -20,8 +20,15 @@ from stgraph.training.task import Batch, Outputs, Scalar, Task
 
 Pose = Float[Tensor, "b t j 3"]
 LossName = Literal[
-    *("position", "mse", "motion", "velocity", "n_mpjpe", "smoothness"),
-    *("trajectory", "reprojection", "root_motion"),
+    "position",
+    "mse",
+    "motion",
+    "velocity",
+    "n_mpjpe",
+    "smoothness",
+    "trajectory",
+    "reprojection",
+    "root_motion",
     "action",
 ]
 
@@ -81,7 +88,7 @@ class Lifting(Task):
         output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
         root: of a root-relative prediction: "zero", or "learned": the model predicts it, trained towards zero, and the
             evaluation's protocol says what becomes of it.
-        losses: weight of each term; see `terms`. With "action" the model gets a second head, which tells the action.
+        losses: weight of each term; see `terms`. With "action" the model gets a second head, the action's.
         actions: the classes of that head; null: the actions of the training recordings.
         joint_weights: joint name -> weight in the position loss; 1 where not named.
         motion_intervals: frames between the positions that the motion loss multiplies.
@@ -108,7 +115,7 @@ class Lifting(Task):
         self.output = output
         self.root_is_zero = output == "root_relative" and root == "zero"
         self.classes = tuple(actions or ())
-        self.losses = losses
+        self.losses = {name: weight for name, weight in losses.items()}
         self.motion_intervals = motion_intervals
         self.joint_weights = torch.ones(len(skeleton))
         for name, weight in joint_weights.items():
@@ -151,11 +158,14 @@ class Lifting(Task):
         named = settings["actions"] or actions
         if set(named) != set(actions):
             raise InputError(
-                f"task.actions: found {', '.join(named)}; the training recordings of {where} have "
-                f"{', '.join(actions)}; mend the list, or leave it out to take these"
+                where="task.actions",
+                found=", ".join(named),
+                expected=f"the actions of the training recordings of {where}: {', '.join(actions)}",
+                remedy="mend the list, or leave it out to take these",
             )
         if len(actions) < 2:
-            raise InputError(f"task.losses.action: the training recordings of {where} have one action; leave it out")
+            problem = f"the training recordings of {where} have one action"
+            raise InputError(problem, where="task.losses.action", remedy="leave it out")
         return settings | {"actions": list(named)}
 
     def without_root(self, pose: Pose) -> Pose:
@@ -207,7 +217,7 @@ class Lifting(Task):
         return {name: functions[name]() for name, weight in self.losses.items() if weight}
 
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t _"]]:
-        """Unreduced errors by name; its ending tells the unit (see `stgraph.scoring.metrics.UNITS`)."""
+        """Unreduced errors by name; its ending is the unit (see `stgraph.scoring.metrics.UNITS`)."""
         pred, target = self.prediction(outputs), self.target(batch)
         errors = {"mpjpe_mm": 1000 * joint_error(self.without_root(pred), self.without_root(target))}
         if self.output == "global":

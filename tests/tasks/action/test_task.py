@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
-from stgraph.tasks.action.task import Action, clip_scores, voting_label
+from stgraph.tasks.action.task import Action, clip_scores
 
 CLASSES = ["a", "b", "c"]
 
@@ -23,11 +23,6 @@ def test_a_clips_score_is_the_mean_over_its_persons(dense):
     for number, members in ((0, [0, 1]), (2, [2]), (3, [3, 4])):
         torch.testing.assert_close(found[number], scores[members].mean(dim=(0, 2, 3)))
     assert not found[1].any()
-
-
-def test_the_voting_label_is_that_of_the_largest_score(dense):
-    scores, clip = dense
-    assert torch.equal(voting_label(scores, clip, 4)[[0, 2, 3]], clip_scores(scores, clip, 4).argmax(1)[[0, 2, 3]])
 
 
 def batch_of(dense, label):

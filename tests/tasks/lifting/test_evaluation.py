@@ -220,7 +220,7 @@ def test_a_model_without_windows_gets_the_same_scores_in_fewer_of_them(poses, pr
     by_windows = protocol in ("tgraphnet", "mixste")
     assert sliding.plan.frames == (27 if by_windows else 26 + 64)
     assert len(sliding.plan.table) <= (len(single.plan.table) if by_windows else len(LENGTHS) + LENGTHS.sum() / 64)
-    assert "20 before and 6 after" in sliding.report()["protocol"]["windows"]
+    assert "20 before and 6 after" in sliding.report()["protocol"]["model"]
 
 
 def test_single_frames_have_no_velocity():

@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stgraph.errors import InputError
-from stgraph.skeleton import H36M17
 from stgraph.tasks.lifting.plan import ModelWindow, cut_windows, describe_windows, side_by_side
 from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
 
@@ -91,18 +89,3 @@ def test_names_and_descriptions(protocol):
         (ModelWindow(27, before=13, after=13), "13 before and 13 after it"),
     ):
         assert expected in describe_windows(protocol, model)
-
-
-def test_unknown_protocol_lists_the_known():
-    with pytest.raises(InputError, match=r"'stndard'.*standard, videopose3d, tgraphnet, semgcn, mixste, motionbert"):
-        find_protocol("stndard")
-
-
-def test_the_fourteen_joints_of_the_other_benchmarks():
-    def scored(name):
-        return [joint for joint in H36M17.names if joint not in find_protocol(name).without_joints]
-
-    limbs = ("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist")
-    assert sorted(scored("3dhp14")) == sorted(["Head", "Thorax", *(side + limb for side in "LR" for limb in limbs)])
-    assert sorted(scored("3dpw14")) == sorted(["Hip", "Thorax", *(side + limb for side in "LR" for limb in limbs)])
-    assert find_protocol("3dhp").mean_over == "recording" and find_protocol("3dpw").mean_over == "frame"

@@ -1,0 +1,75 @@
+"""What commands do with a recogniser."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stgraph.data.dataset import Dataset
+from stgraph.data.splits import part
+from stgraph.settings.params import Settings
+from stgraph.tasks.action.export import PoseRecogniser, Recogniser
+from stgraph.tasks.action.live import Live
+from stgraph.tasks.action.run import ActionRun
+from stgraph.training.deployed import Deployed, takes_any_length
+from stgraph.training.drawing import Drawing
+from stgraph.training.task_run import Speed, few
+
+LIVE_FRAMES = 50  # answers that are timed
+
+
+class ActionCommands(ActionRun):
+    """A recogniser as commands use it."""
+
+    def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
+        """Of every class, the test clip whose probability of its own class is the median of a few."""
+        table, tested = dataset.recordings, part(self.settings, dataset, "test")
+        chosen = []
+        for label, name in enumerate(self.task.classes):
+            numbers = few(np.flatnonzero(tested & (table["action"] == name)))
+            if not len(numbers):
+                continue
+            clips = self.clips(dataset, np.isin(np.arange(len(dataset)), numbers), detector=detector)
+            scores = [self.task.scores(batch, outputs) for batch, outputs in self.predictions(clips)]
+            certain = np.concatenate([each.softmax(1)[:, label].cpu().numpy() for each in scores])
+            chosen.append(str(table["id"][numbers[np.argsort(certain, kind="stable")[len(numbers) // 2]]]))
+        return chosen
+
+    def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
+        """Draw a clip; see `stgraph.tasks.action.rendering`."""
+        from stgraph.tasks.action.rendering import draw_clip  # loads a plotting library
+
+        kept = np.arange(len(dataset)) == dataset.find(id)
+        return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
+
+    def deployed(self, input: str | None) -> Deployed:
+        """Whole clips as they were detected in; with "x" clips that are prepared."""
+        data, model = self.data, self.model
+        if input != "x":
+            return PoseRecogniser(model, self.task, self.skeleton, data)
+        any_length = takes_any_length(self.settings.model, data.frames)
+        joints = len(self.skeleton)
+        return Recogniser(model, self.task, data, joints=joints, frames=data.frames, any_length=any_length)
+
+    @staticmethod
+    def bench_frames(settings: Settings) -> int:
+        """Clips three times as long as the model sees."""
+        return 3 * settings.data.frames
+
+    def predict_some(self, dataset: Dataset) -> int:
+        """Predict the clips of the training part."""
+        samples = self.part_clips(dataset, "train")
+        return sum(int((batch["frame"] >= 0).sum()) for batch, _ in self.predictions(samples))
+
+    def speeds(self) -> list[Speed]:
+        """Time from a frame to its answer once the window is full."""
+        live, times = Live(self, size=(1000, 1000)), []
+        for count in range(live.window + LIVE_FRAMES):
+            pose = np.random.default_rng(count).uniform(1, 900, (1, len(self.skeleton), 3))
+            start = time.perf_counter()
+            live.update(pose)
+            times.append(1000 * (time.perf_counter() - start))
+        times = sorted(times[live.window :])
+        numbers = {"live_ms": times[len(times) // 2], "live_ms_95": times[int(0.95 * len(times))]}
+        text = "{live_ms:.1f} ms from a frame to its answer, 95 % within {live_ms_95:.1f} ms".format(**numbers)
+        return [Speed(numbers, "live", text)]

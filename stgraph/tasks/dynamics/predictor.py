@@ -1,0 +1,86 @@
+"""A trained model as the predictor of a tracker."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stgraph.models.pose_dynamics import Memory, PoseDynamics
+from stgraph.tracking.predictors import Estimate, Forecast, Joints, Numbers
+from stgraph.training.engine import Engine
+
+
+class ModelPredictor:
+    """A trained model as `stgraph.tracking.predictors.Predictor`: all people in one forward.
+
+    Times are doubles, so that late frames of a long recording have the same steps as its first ones.
+    """
+
+    def __init__(self, model: PoseDynamics, engine: Engine) -> None:
+        self.model, self.engine = model.eval(), engine
+        self.traced: Callable[..., tuple[Tensor, Tensor]] | None = None
+
+    def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
+        """Arrays on the model's device, of its type."""
+        kind = next(self.model.parameters()).dtype
+        return [self.engine.to_device(torch.from_numpy(np.asarray(values)).to(kind)) for values in arrays]
+
+    def times(self, time: float, people: int) -> Tensor:
+        """The same time for each person."""
+        return self.engine.to_device(torch.full((people,), time, dtype=torch.float64))
+
+    @torch.inference_mode()
+    def start(self, pose: Joints, confidence: Numbers, time: float) -> Memory:
+        """See `Predictor`."""
+        detected, certainty = self.tensors(pose, confidence)
+        return self.model.start(detected, certainty, self.times(time, len(pose)))
+
+    @torch.inference_mode()
+    def predict(self, state: Memory, time: float) -> Forecast:
+        """See `Predictor`; `native` is pose and spread as tensors."""
+        times = self.times(time, len(state.pose))
+        self.traced = self.traced or traced(self.model, times, state)
+        pose, spread = self.traced(times, *state)
+        known = (state.now_confidence > 0).cpu().numpy()
+        return Forecast(double(pose), double(spread), known, (pose, spread))
+
+    @torch.inference_mode()
+    def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
+        """See `Predictor`."""
+        predicted, spread = forecast.native
+        detected, certainty = self.tensors(pose, confidence)
+        return self.model.merge(state, predicted, spread, detected, certainty, self.times(time, len(pose)))
+
+    def estimate(self, state: Memory) -> Estimate:
+        """See `Predictor`."""
+        return Estimate(double(state.now_pose), double(state.now_spread), double(state.now_confidence))
+
+
+def double(values: Tensor) -> np.ndarray:
+    """A tensor as an array of doubles."""
+    return values.double().cpu().numpy()
+
+
+class Prediction(nn.Module):
+    """A model's prediction with tensors alone as arguments and results."""
+
+    def __init__(self, model: PoseDynamics) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, time: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Pose and spread."""
+        prediction = self.model.predict(Memory(*memory), time)
+        return prediction.pose, prediction.spread
+
+
+def traced(model: PoseDynamics, time: Tensor, state: Memory) -> Callable[..., tuple[Tensor, Tensor]]:
+    """`Prediction` without Python between its operations, for any number of people: half of the time for a few people.
+
+    torch calls tracing deprecated in favour of compilers, for which a tracker's users would need a toolchain.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.freeze(torch.jit.trace(Prediction(model).eval(), (time, *state), check_trace=False))

@@ -1,0 +1,58 @@
+"""What commands do with a lifter."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stgraph.data.dataset import Dataset
+from stgraph.errors import InputError
+from stgraph.tasks.lifting.export import Lifter
+from stgraph.tasks.lifting.protocols import find_protocol
+from stgraph.tasks.lifting.run import LiftingRun
+from stgraph.training.deployed import Deployed, takes_any_length
+from stgraph.training.drawing import Drawing
+from stgraph.training.task_run import few
+
+
+class LiftingCommands(LiftingRun):
+    """A lifter as commands use it."""
+
+    def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
+        """Of every action of the test subjects, the recording whose error is the median of a few."""
+        data, table = self.data, dataset.recordings
+        tested = np.isin(table["subject"], data.test or data.validation or [])
+        if data.actions:
+            tested &= np.isin(table["action"], data.actions)
+        chosen = []
+        for action in np.unique(table["action"][tested]):
+            numbers = few(np.flatnonzero(tested & (table["action"] == action)))
+            tracks = {number: self.follow(dataset, number, detector=detector) for number in numbers}
+            error = {number: np.concatenate([track["error"] for track in tracks[number]]).mean() for number in numbers}
+            chosen.append(str(table["id"][sorted(numbers, key=error.__getitem__)[len(numbers) // 2]]))
+        return chosen
+
+    def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
+        """Draw a recording; see `stgraph.tasks.lifting.drawing`."""
+        from stgraph.tasks.lifting.drawing import draw_recording  # loads a plotting library
+
+        return draw_recording(self, dataset, id, out, drawing)
+
+    def deployed(self, input: str | None) -> Deployed:
+        """Windows of 2D poses in, 3D poses out."""
+        if input == "pose":
+            where, found = "--input pose", f"{self.name} is a lifter, whose file takes x alone"
+            raise InputError(found, where=where, remedy="leave --input out")
+        data = self.data
+        any_length = takes_any_length(self.settings.model, data.frames)
+        joints = len(self.skeleton)
+        return Lifter(self.model, self.task, data, joints=joints, frames=data.frames, any_length=any_length)
+
+    def predict_some(self, dataset: Dataset) -> int:
+        """Predict a batch of windows; all of them if the model slides over whole recordings."""
+        windows = self.windows(dataset, None)
+        plan, frames = self.plan(find_protocol("standard"), windows), 0
+        for index, _, _ in self.predictions(windows, plan):
+            frames += int(plan.predicted(index)[1].sum())
+            if not self.model.sliding:
+                break
+        return frames

@@ -1,0 +1,53 @@
+"""What the exported file of a lifter computes, and how its metadata describe the input."""
+
+from typing import ClassVar
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from stgraph.tasks.lifting.settings import WindowSettings
+from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.deployed import SCREEN, Axes, Deployed
+
+
+class Lifter(Deployed):
+    """Windows of 2D poses in, 3D poses out, as the task scores them: a root that is zero by definition is zero."""
+
+    task: Lifting
+    data: WindowSettings
+    inputs: ClassVar[dict[str, Axes]] = {"x": ("batch", "channel", "frame", "joint")}
+
+    @property
+    def outputs(self) -> dict[str, dict]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Axes and meaning of every head's output."""
+        shown = "frame" if not self.model.before + self.model.after else "predicted frame"
+        place = "every joint relative to the root"
+        if self.task.output == "global":
+            place += ", and in the root's place its path in camera space"
+        meanings = {
+            "pose": {"axes": ["batch", "coordinate", shown, "joint"], "unit": "metre", "meaning": f"x, y, z: {place}"},
+            "action": {
+                "axes": ["batch", "class", shown, "joint"],
+                "meaning": "scores; their mean over frames and joints (one node, or all) is the window's",
+            },
+        }
+        return {name: meanings[name] for name in self.model.heads}
+
+    def input_text(self, fps: float | None) -> dict[str, object]:
+        """As every model's; `frame_step` thins the frames."""
+        return super().input_text(fps / self.data.frame_step if fps else None)
+
+    def preparation(self) -> dict[str, object]:
+        """Channels and normalisation."""
+        return {
+            "channels": ("x", "y", "confidence")[: self.data.channels],
+            "normalisation": SCREEN,
+            "stream": "positions",
+            "unseen": "joints that were not seen are zero",
+        }
+
+    def forward(self, x: Float[Tensor, "b c t j"]) -> dict[str, Float[Tensor, "b _ _ _"]]:
+        """(b c t j) -> name -> (b n s j)."""
+        outputs = self.model(x)
+        return outputs | {"pose": rearrange(self.task.prediction(outputs), "b t j c -> b c t j")}

@@ -1,0 +1,125 @@
+"""Tracking a video of detections from PoseTrack's files, and drawing the result."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.figures.clip import Clip
+from stgraph.formats.posetrack import Mark, Video
+from stgraph.skeleton import Skeleton
+from stgraph.tracking.tracker import Tracker
+
+
+def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
+    """Raises InputError where an output would be the input, or has a wrong ending and is no folder of several."""
+    for option, path, endings in (("--out", out, (".json",)), ("--gif", drawing, (".gif", ".mp4"))):
+        if path and not several and path.suffix.lower() not in endings:
+            raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError("is the input and would be lost", where=f"--out {out}", remedy="give another --out")
+
+
+def follow(tracker: Tracker, video: Video, fps: float) -> Video:
+    """Track the people in a video of detections, frame by frame, also in frames without detections.
+
+    Args:
+        tracker: a new one.
+        video: of a detector; identities in it are ignored.
+        fps: frames per second, by which the numbers of frames become times.
+
+    Returns:
+        the same frames with people who carry identities, and the `Mark` of each joint.
+    """
+    bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
+    frames = [
+        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps)
+        for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True)
+    ]
+    counts = np.array([len(people) for people in frames], int)
+    pose, confidence, person, mark, score, detection = (
+        np.concatenate([getattr(people, name) for people in frames])
+        for name in ("pose", "confidence", "id", "mark", "score", "detection")
+    )
+    pose = np.where((mark != Mark.ABSENT)[..., None], np.concatenate([pose, confidence[..., None]], axis=2), 0)
+    row = np.repeat(bounds[:-1], counts) + detection
+    box = np.where((detection >= 0)[:, None], video.box[row], 0) if len(video.box) else np.zeros((len(row), 4))
+    return replace(
+        video,
+        frame=np.repeat(np.arange(len(video)), counts),
+        person=person,
+        pose=pose,
+        box=np.where((box != 0).any(axis=1, keepdims=True), box, box_of(pose)),
+        head_box=np.zeros((len(pose), 4)),
+        score=score,
+        mark=mark,
+    )
+
+
+def box_of(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n 4"]:
+    """Left, top, right, bottom of the joints of confidence above 0, pixels; zeros where there is none."""
+    there = pose[..., 2:] > 0
+    low = np.where(there, pose[..., :2], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(there, pose[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0)
+
+
+def with_joints_of(video: Video, skeleton: Skeleton) -> Video:
+    """The video with the joints of a skeleton, found by their names. Raises InputError where one is missing."""
+    if skeleton.names == video.skeleton.names:
+        return video
+    if missing := [name for name in skeleton.names if name not in video.skeleton.names]:
+        raise InputError(
+            where=f"video {video.name}",
+            found=f"the joints {', '.join(video.skeleton.names)}, without {', '.join(missing)}",
+            expected=f"those of the run, {', '.join(skeleton.names)}",
+            remedy="train on such joints, or use a predictor that needs no training",
+        )
+    return replace(video, pose=video.pose[:, skeleton.select_from(video.skeleton)], skeleton=skeleton)
+
+
+def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> Path:
+    """Draw the tracked people of a part of a video, in a colour each.
+
+    Args:
+        video: with marks.
+        path: of the .gif or .mp4.
+        clip: how it is drawn, with the video's frame rate; a line about the people is added to its caption.
+        start, seconds: beginning and length of the part.
+
+    Raises:
+        InputError: the part begins after the video's end, or what `animate_people` refuses.
+    """
+    from stgraph.figures.people import TrackedPeople, animate_people
+
+    first, count = round(start * clip.fps), max(1, round(seconds * clip.fps))
+    if first >= len(video):
+        length = f"{video.name} is {len(video) / clip.fps:.1f} s long"
+        raise InputError(length, where=f"--start {start:g}", remedy="start earlier")
+    rows = (video.frame >= first) & (video.frame < first + count)
+    pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
+    width, height = video.size or np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist()
+    predicted = np.asarray(video.mark)[rows] == Mark.PREDICTED
+    people = TrackedPeople(
+        frame=video.frame[rows] - first,
+        person=video.person[rows],
+        pose=pose,
+        predicted=predicted,
+        image=(width, height),
+        frames=min(count, len(video) - first),
+    )
+    caption = f"{len(np.unique(people.person))} people{clip.caption}; {int(predicted.sum()):,} joints predicted"
+    return animate_people(people, video.skeleton, path, replace(clip, caption=caption))
+
+
+def summary(tracked: Video, detections: int) -> str:
+    """A line about a tracked video and the number of detections that it was made from."""
+    counts = np.bincount(np.asarray(tracked.mark).ravel(), minlength=len(Mark))
+    marks = ", ".join(f"{counts[mark]:,} {mark.name.lower()}" for mark in Mark if mark != Mark.ABSENT)
+    return (
+        f"{tracked.name}, {len(tracked)} frames, {detections:,} detections became {len(tracked.frame):,} poses of "
+        f"{len(np.unique(tracked.person))} people; joints: {marks}"
+    )

@@ -1,0 +1,32 @@
+"""What a run gives to a comparison of several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column of the comparison's table: its title with the unit, and the decimals of its numbers."""
+
+    title: str
+    decimals: int = 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a run is scored.
+
+    Attributes:
+        scores: by the names of its `TaskRun.comparison_columns`; None where there is none.
+        about: what is the same for runs that can be compared: name of a fact -> text, such as data, detector,
+            subjects, and scored: "6,240 frames of 16 joints".
+        synthetic: whether the motion is made by a program.
+        trained_on: what of the scored data the run was trained on; may be empty.
+        model: what of the protocol depends on the model, such as its windows; may be empty.
+    """
+
+    scores: Mapping[str, float | None]
+    about: Mapping[str, str]
+    synthetic: bool
+    trained_on: str
+    model: str = ""
