@@ -366,7 +366,9 @@ def test_what_cannot_be_scored_is_refused_by_name():
     refused(replace(truth, head_box=headless), result, rf"street: frame {frame}, person {who}: the head box \[0.0, 0.0")
     refused(truth, replace(result, frame_ids=result.frame_ids + 1), r"street: the result has no frame 0 \(1 of 40")
     refused(
-        truth, replace(result, skeleton=Skeleton("other", ("A", "B", "C"), (1, -1, 1))), "street, result: found the joints A, B"
+        truth,
+        replace(result, skeleton=Skeleton("other", ("A", "B", "C"), (1, -1, 1))),
+        "street, result: found the joints A, B",
     )
     some = result.person.copy()
     some[20:25] = -1
