@@ -125,9 +125,9 @@ class Dataset:
             )
         self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
         self.synthetic = bool(attributes.get("synthetic", False))
-        self.notes: list[str] = json.loads(attributes["notes"])
-        self.left_out: list[tuple[str, str]] = json.loads(attributes["left_out"])
-        self.classes: list[str] = json.loads(attributes.get("classes", "[]"))
+        self.notes: list[str] = json.loads(str(attributes["notes"]))
+        self.left_out: list[tuple[str, str]] = json.loads(str(attributes["left_out"]))
+        self.classes: list[str] = json.loads(str(attributes.get("classes", "[]")))
         skeleton = file["skeleton"]
         joints = (tuple(map(int, numbers(file, f"skeleton/{name}"))) for name in ("parents", "left", "right"))
         names, centre = tuple(text(file, "skeleton/names")), int(skeleton.attrs.get("centre", -1))
@@ -254,7 +254,7 @@ def numbers(file: h5py.File, path: str) -> np.ndarray:
 
 def text(file: h5py.File, path: str) -> np.ndarray:
     """A column of text, read, as an array of str objects."""
-    return array(file, path).asstr()[()]
+    return np.asarray(array(file, path).asstr()[()])
 
 
 def members_of(file: h5py.File, path: str) -> list[str]:

@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def text_checked(array: np.ndarray) -> np.ndarray:
 def _scalar(dtype: _DType, content: Any) -> np.generic:
     if dtype.value.kind == "O":
         raise Refused("a scalar of type object")
-    return _numbers((), dtype, content)[()]
+    return cast(np.generic, _numbers((), dtype, content)[()])
 
 
 _NUMPY = {
@@ -143,7 +143,10 @@ _STAND_INS = {
 }
 
 
-class _Unpickler(pickle._Unpickler):
+_PythonUnpickler: Any = cast(Any, pickle)._Unpickler  # private, and so not typed
+
+
+class _Unpickler(_PythonUnpickler):
     """The standard library's unpickler in Python, which lets single opcodes be replaced.
 
     A key is hashed when it is set, and a tuple of tuples of tuples can take forever: keys are checked before that.
@@ -189,7 +192,7 @@ class _Unpickler(pickle._Unpickler):
     def refuse_set(self) -> None:
         raise Refused("a set")
 
-    dispatch = pickle._Unpickler.dispatch | {
+    dispatch = _PythonUnpickler.dispatch | {
         pickle.REDUCE[0]: load_call,
         pickle.SETITEM[0]: load_item,
         pickle.SETITEMS[0]: load_items,
@@ -220,10 +223,7 @@ class _Builder:
         if isinstance(value, np.generic) or type(value) in _PLAIN:
             return value
         if type(value) not in _BUILT:
-            what = (
-                f"the function {type(value).__name__}" if isinstance(value, _StandIn) else f"a {type(value).__name__}"
-            )
-            raise Refused(what)
+            raise Refused(f"{'the function' if isinstance(value, _StandIn) else 'a'} {type(value).__name__}")
         key = id(value)
         if key not in self.built:
             if key in self.begun:
@@ -254,11 +254,11 @@ class _Builder:
             return _numbers(shape, dtype, content, order)
         if not isinstance(content, list):
             raise Refused(f"an array of objects whose content is {type(content).__name__}")
-        flat = np.empty(len(content), dtype=object)
+        objects = np.empty(len(content), dtype=object)
         # One by one: assigned as a list, arrays of one shape would be stacked.
         for place, item in enumerate(content):
-            flat[place] = self(item)
-        return flat.reshape(shape)  # objects are listed row by row, whatever the order
+            objects[place] = self(item)
+        return objects.reshape(shape)  # objects are listed row by row, whatever the order
 
 
 _PLAIN = {str, bytes, bytearray, int, float, complex, bool, type(None)}
@@ -272,14 +272,17 @@ def unpickle(stream: BufferedIOBase, where: str) -> Any:
         return _Builder(budget)(_Unpickler(stream, budget).load())
     except Refused as error:
         raise InputError(
-            f"{where}: its pickle holds {error}; only {ADMITTED} are read, because anything else can run code. "
-            "Save its arrays alone with numpy.savez"
+            f"its pickle holds {error}",
+            where=where,
+            expected=f"only {ADMITTED}, because anything else can run code",
+            remedy="save its arrays alone with numpy.savez",
         ) from error
     # A damaged pickle can fail in any way at all, as the documentation of `pickle` says.
     except Exception as error:
         raise InputError(
-            f"{where}: not a whole pickle of {ADMITTED} ({type(error).__name__}: {error}); "
-            "the file may have been cut short, get it again"
+            f"not a whole pickle of {ADMITTED} ({type(error).__name__}: {error})",
+            where=where,
+            remedy="the file may have been cut short, get it again",
         ) from error
 
 
@@ -294,4 +297,4 @@ def load_pickle(path: Path | str) -> Any:
         with path.open("rb") as stream:
             return unpickle(stream, str(path))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the path of a pickle file") from error
+        raise InputError(str(error.strerror), where=path, remedy="give the path of a pickle file") from error
