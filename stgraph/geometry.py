@@ -46,20 +46,17 @@ class Camera:
         for field, size in (("intrinsics", 9), ("rotation", 4), ("translation", 3)):
             value = np.array(getattr(self, field), dtype=np.float64)
             if value.shape != (size,) or not np.isfinite(value).all():
-                where, expected = f"camera {self.name}, {field}", f"{size} finite numbers"
-                raise InputError(where=where, found=str(value), expected=expected)
+                problem = f"found {value}; expected {size} finite numbers"
+                raise InputError(problem, where=f"camera {self.name}, {field}")
             value.setflags(write=False)
             object.__setattr__(self, field, value)
         if self.width <= 0 or self.height <= 0:
-            size = f"image of {self.width} x {self.height}"
-            raise InputError(where=f"camera {self.name}", found=size, expected="its size in pixels")
+            problem = f"image of {self.width} x {self.height}; expected its size in pixels"
+            raise InputError(problem, where=f"camera {self.name}")
         length = np.linalg.norm(self.rotation)
         if abs(length - 1) > 1e-3:
-            raise InputError(
-                where=f"camera {self.name}, rotation",
-                found=f"quaternion {self.rotation} of length {length:g}",
-                expected="a unit quaternion w x y z",
-            )
+            problem = f"quaternion {self.rotation} of length {length:g}; expected a unit quaternion w x y z"
+            raise InputError(problem, where=f"camera {self.name}, rotation")
 
 
 def _per_point(parameter: Array, points: Tensor) -> Tensor:
@@ -194,11 +191,8 @@ def euler_to_matrix(degrees: Float[Tensor, "... n"], order: Sequence[str]) -> Fl
         InputError: another axis than X, Y or Z, or not one angle for each.
     """
     if not set(order) <= set("XYZ") or len(order) != degrees.shape[-1] or not len(order):
-        raise InputError(
-            where="Euler angles",
-            found=f"order {order!r} for {degrees.shape[-1]} angles",
-            expected="one of X, Y and Z for every angle",
-        )
+        problem = f"order {order!r} for {degrees.shape[-1]} angles; expected one of X, Y and Z for every angle"
+        raise InputError(problem, where="Euler angles")
     turns = []
     for name, half in zip(order, (torch.deg2rad(degrees) / 2).unbind(-1), strict=True):
         quaternion = torch.zeros(*half.shape, 4, dtype=half.dtype, device=half.device)

@@ -94,10 +94,8 @@ class DatasetWriter:
         make_folder_of(self.path)
         self._check_replaceable()
         if doubled := [name for name, count in Counter(self.classes).items() if count > 1]:
-            names = ", ".join(doubled)
-            raise InputError(
-                f"classes {names} are named twice", where=self.path, remedy="give every class its own name"
-            )
+            problem = f"classes {', '.join(doubled)} are named twice"
+            raise InputError(problem, where=self.path, remedy="give every class its own name")
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         # Arrays, since a source of single frames has millions of tracks.
         self.tracks: dict[str, list[np.ndarray]] = {name: [] for name in TRACK_COLUMNS}
@@ -158,11 +156,8 @@ class DatasetWriter:
             remedy = "rename the subject or the take of one"
             raise InputError("two recordings have this id", where=recording.id, remedy=remedy)
         if recording.action and self.classes and recording.action not in self.classes:
-            raise InputError(
-                f"action {recording.action!r} is none of the {len(self.classes)} classes",
-                where=recording.id,
-                remedy="name it there, or leave the recording out",
-            )
+            problem = f"action {recording.action!r} is none of the {len(self.classes)} classes"
+            raise InputError(problem, where=recording.id, remedy="name it there, or leave the recording out")
         for name in set(recording.detections) & set(self.detections):
             shapes = {field: values.shape[1:] for field, values in self.detections[name][0][1].fields().items()}
             self._check_shapes(f"{recording.id}, detections {name}", recording.detections[name].fields(), shapes)
@@ -174,13 +169,9 @@ class DatasetWriter:
     def _check_shapes(where: str, fields: dict[str, np.ndarray], earlier: dict[str, tuple[int, ...]]) -> None:
         here = {name: values.shape[1:] for name, values in fields.items()}
         if differing := sorted(name for name in here | earlier if here.get(name) != earlier.get(name)):
-            of_each = (", ".join(str(shapes.get(name, "none")) for name in differing) for shapes in (here, earlier))
-            shape, before = of_each
-            raise InputError(
-                where=where,
-                found=f"{', '.join(differing)} of shape {shape}, the recordings before it have {before}",
-                remedy="give every recording the same fields",
-            )
+            now, before = (", ".join(str(each.get(name, "none")) for name in differing) for each in (here, earlier))
+            problem = f"{', '.join(differing)} of shape {now}, the recordings before it have {before}"
+            raise InputError(problem, where=where, remedy="give every recording the same fields")
 
     def parts(self) -> dict[str, list[str]]:
         """Of every split the part of each recording so far, "" for none."""

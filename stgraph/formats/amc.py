@@ -29,7 +29,7 @@ class Bone:
         parent: index of the bone at whose end this one begins, -1 for the root.
         offset: (3,) direction times length, in the file's unit; for the root its position.
         axes: (3, 3) rotation from the frame in which its angles turn into the skeleton's frame.
-        dof: what an AMC line of this bone holds, in order: "rx", and "tx" for the root.
+        dof: the numbers of an AMC line of this bone, in order: "rx", and "tx" for the root.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Asf:
-    """An ASF skeleton, parents before children; `metres` is what one unit of its lengths is taken for."""
+    """An ASF skeleton, parents before children; `metres` is one unit of its lengths."""
 
     path: Path
     bones: tuple[Bone, ...]
@@ -66,9 +66,8 @@ def read_asf(path: Path | str) -> Asf:
     sections = _sections(path)
     for name in ("root", "bonedata", "hierarchy"):
         if name not in sections:
-            there = ", ".join(f":{section}" for section in sections) or "none"
             remedy = "the file is truncated or is no ASF skeleton"
-            raise InputError(f"no section :{name} (found {there})", where=path, remedy=remedy)
+            raise InputError(f"no section :{name} beside {', '.join(sections)}", where=path, remedy=remedy)
     units = {words[0]: words[1] for _, words in sections.get("units", []) if len(words) > 1}
     if (angle := units.get("angle", "deg")) not in ("deg", "rad"):
         raise InputError(where=f"{path}, :units", found=f"angle {angle!r}", expected="deg or rad")
@@ -76,7 +75,7 @@ def read_asf(path: Path | str) -> Asf:
     where = f"{path}, :units length"
     [length] = parse_numbers([units.get("length", "1")], 1, where)
     if not SCALES[0] <= length <= SCALES[1]:
-        raise InputError(where=where, found=str(length), expected=f"{SCALES[0]:g} to {SCALES[1]:g}, such as 0.45")
+        raise InputError(f"{length}; expected {SCALES[0]:g} to {SCALES[1]:g}, such as 0.45", where=where)
     root = {words[0]: words[1:] for _, words in sections["root"]}
     where = f"{path}, :root"
     if not root.get("order"):
@@ -115,11 +114,9 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
 
     def check_whole() -> None:
         if wrong := [name for name, rows in motion.items() if len(rows) != frames]:
-            raise InputError(
-                f"frame {previous} ends here without one line each for {', '.join(wrong)}",
-                where=f"{path}, line {line}",
-                remedy="the file is truncated or of another skeleton, get it whole",
-            )
+            problem = f"frame {previous} ends here without one line each for {', '.join(wrong)}"
+            remedy = "the file is truncated or of another skeleton, get it whole"
+            raise InputError(problem, where=f"{path}, line {line}", remedy=remedy)
 
     for line, (name, *values) in _lines(path):
         where = f"{path}, line {line}"
@@ -131,11 +128,9 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
                 raise InputError(f"frame {name} after frame {previous}", where=where, remedy="frames are missing")
             frames, previous = frames + 1, int(name)
         elif name not in dof:
-            raise InputError(
-                f"bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}",
-                where=where,
-                remedy="give the ASF file that belongs to this motion, or get it whole if it ends here",
-            )
+            problem = f"bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}"
+            remedy = "give the ASF file that belongs to this motion, or get it whole if it ends here"
+            raise InputError(problem, where=where, remedy=remedy)
         else:
             motion[name].append(parse_numbers(values, dof[name], f"{where}, bone {name}"))
     check_whole()
@@ -238,8 +233,7 @@ def _axes(words: list[str], degree: float, where: str) -> Float[np.ndarray, "3 3
     """ "0 0 20 XYZ" -> rotation matrix: fixed axes, the first is turned about first."""
     order = words[3] if len(words) > 3 else "XYZ"
     if sorted(order.upper()) != list("XYZ"):
-        expected = "the letters X, Y and Z in some order"
-        raise InputError(where=where, found=f"order {order!r}", expected=expected)
+        raise InputError(f"order {order!r}; expected the letters X, Y and Z in some order", where=where)
     return _rotation(degree * parse_numbers(words[:3], 3, where), tuple(f"r{letter}" for letter in order.lower()))
 
 

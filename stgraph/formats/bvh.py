@@ -22,7 +22,7 @@ class Joint:
     Attributes:
         parent: index of the parent, -1 for the root.
         offset: (3,) from the parent, in the file's unit.
-        channels: what the file holds for it, in order, e.g. "Zrotation".
+        channels: the numbers that the file has for it, in order, e.g. "Zrotation".
     """
 
     name: str
@@ -104,11 +104,8 @@ def read_bvh(path: Path | str) -> Bvh:
     lines = read_lines(path)
     start = next((number for number, line in enumerate(lines) if line.strip() == "MOTION"), None)
     if start is None or not lines[0].strip().startswith("HIERARCHY"):
-        raise InputError(
-            f"{len(lines)} lines without HIERARCHY in the first and MOTION alone in a later one",
-            where=path,
-            remedy="the file is truncated or is no BVH",
-        )
+        problem = f"{len(lines)} lines without HIERARCHY in the first and MOTION alone in a later one"
+        raise InputError(problem, where=path, remedy="the file is truncated or is no BVH")
     joints = _hierarchy(path, lines[1:start])
     frames = _field(path, lines, start + 1, "Frames:")
     frame_time = _field(path, lines, start + 2, "Frame Time:")
@@ -144,14 +141,12 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
             elif key == "CHANNELS" and open_joints:
                 channels[open_joints[-1]] = tuple(words[1:])
                 if words[:1] != [str(len(words) - 1)] or not set(words[1:]) <= set(CHANNELS):
-                    expected = f"a count and as many of {CHANNELS}"
-                    raise InputError(where=where, found=repr(statement.strip()), expected=expected)
+                    raise InputError(f"{statement.strip()!r}; expected a count and as many of {CHANNELS}", where=where)
             elif key:
-                expected = "ROOT, JOINT, End Site, OFFSET or CHANNELS"
-                raise InputError(where=where, found=repr(statement.strip()), expected=expected)
+                problem = f"{statement.strip()!r}; expected ROOT, JOINT, End Site, OFFSET or CHANNELS"
+                raise InputError(problem, where=where)
     if open_joints or not names:
-        where = f"{path}, line {len(lines) + 1}"
-        raise InputError(f"{len(open_joints)} braces are not closed", where=where, remedy=DAMAGED)
+        raise InputError(f"{len(open_joints)} braces are not closed at its end", where=path, remedy=DAMAGED)
     if missing := [name for joint, name in enumerate(names) if joint not in offsets]:
         raise InputError(f"joint {missing[0]!r} has no OFFSET", where=path, remedy=DAMAGED)
     return tuple(
@@ -176,9 +171,7 @@ def _motion(
     for row, (number, words) in zip(motion, rows, strict=True):
         row[:] = parse_numbers(words, columns, f"{path}, line {number}")
     if len(rows) != frames or not rows:
-        raise InputError(
-            f"the file ends after {len(rows)} frames, its header says {frames}",
-            where=f"{path}, line {rows[-1][0] if rows else first}",
-            remedy=f"get it whole, or set `Frames:` to {len(rows)}",
-        )
+        problem = f"the file ends after {len(rows)} frames, its header says {frames}"
+        remedy = f"get it whole, or set `Frames:` to {len(rows)}"
+        raise InputError(problem, where=f"{path}, line {rows[-1][0] if rows else first}", remedy=remedy)
     return motion

@@ -51,11 +51,8 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
         raise InputError(str(error.strerror or error), where=path, remedy="give the path of an .npz file") from error
     # A damaged directory of a zip file fails in several ways, too.
     except Exception as error:
-        raise InputError(
-            f"not a whole .npz file ({error})",
-            where=path,
-            remedy="it may have been cut short or be of another kind, get it again or save it with numpy.savez",
-        ) from error
+        remedy = "it may have been cut short or be of another kind, get it again or save it with numpy.savez"
+        raise InputError(f"not a whole .npz file ({error})", where=path, remedy=remedy) from error
     with archive:
         if foreign := [name for name in archive.namelist() if not name.endswith(".npy")]:
             problem = f"member {foreign[0]!r} is no .npy array"
@@ -97,12 +94,8 @@ def _damage_at(where: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(
-            f"cannot be read ({type(error).__name__}: {error})",
-            where=where,
-            expected="a plain array or an object array",
-            remedy="the file may be damaged, get or save it again",
-        ) from error
+        problem = f"cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array"
+        raise InputError(problem, where=where, remedy="the file may be damaged, get or save it again") from error
 
 
 def _read_array(stream: BufferedIOBase, size: int, where: str) -> np.ndarray:

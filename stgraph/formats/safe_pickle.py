@@ -30,7 +30,7 @@ class Refused(pickle.UnpicklingError):
 class _Budget:
     """Counts the bytes that are made: thousands of arrays can share one content in a pickle, and no memory is enough.
 
-    What is read is counted, not what the file is said to have.
+    The bytes read so far count, not the size that the file claims.
     """
 
     def __init__(self, stream: BufferedIOBase) -> None:
@@ -74,7 +74,7 @@ class _Array:
 
 
 class _StandIn:
-    """What a pickle gets for a function that it names; there is nothing on it that a pickle could change."""
+    """Stands for a function that a pickle names, without any state that a pickle could change."""
 
     __slots__ = ()
 
@@ -105,7 +105,7 @@ def _numbers(shape: Any, dtype: _DType, content: Any, order: Any = "C") -> np.nd
 
 
 def text_checked(array: np.ndarray) -> np.ndarray:
-    """The array; Refused if it is of text and holds what is no character, which Python makes no string of."""
+    """The array. Raises Refused for text with a number that is no character."""
     if array.dtype.kind == "U":
         codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
         if codes.max(initial=0) > LAST_CODE_POINT:
@@ -168,7 +168,7 @@ class _Unpickler(_PythonUnpickler):
         self.spend()
 
     def _instantiate(self, called: Any, args: Any) -> None:
-        """What the older opcodes call."""
+        """Called by the older opcodes."""
         super()._instantiate(called, args)
         self.spend()
 
@@ -210,7 +210,7 @@ def _check_keys(keys: list) -> None:
 class _Builder:
     """Puts arrays in place of `_Array` and `_DType`, at any depth, and refuses every type that is not known.
 
-    What is shared is built once: a list of ten times the same list, twelve levels deep, is twelve lists.
+    Shared values are built once: a list of ten times the same list, twelve levels deep, is twelve lists.
     """
 
     def __init__(self, budget: _Budget) -> None:
@@ -266,28 +266,21 @@ _BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "
 
 
 def unpickle(stream: BufferedIOBase, where: str) -> Any:
-    """What the pickle in a stream holds; `where` is named in the InputError if it is refused or damaged."""
+    """The content of a pickle in a stream. Raises InputError with `where` if it is refused or damaged."""
     budget = _Budget(stream)
     try:
         return _Builder(budget)(_Unpickler(stream, budget).load())
     except Refused as error:
-        raise InputError(
-            f"its pickle holds {error}",
-            where=where,
-            expected=f"only {ADMITTED}, because anything else can run code",
-            remedy="save its arrays alone with numpy.savez",
-        ) from error
+        problem = f"its pickle holds {error}; only {ADMITTED} are read, because anything else can run code"
+        raise InputError(problem, where=where, remedy="save its arrays alone with numpy.savez") from error
     # A damaged pickle can fail in any way at all, as the documentation of `pickle` says.
     except Exception as error:
-        raise InputError(
-            f"not a whole pickle of {ADMITTED} ({type(error).__name__}: {error})",
-            where=where,
-            remedy="the file may have been cut short, get it again",
-        ) from error
+        problem = f"not a whole pickle of {ADMITTED} ({type(error).__name__}: {error})"
+        raise InputError(problem, where=where, remedy="the file may have been cut short, get it again") from error
 
 
 def load_pickle(path: Path | str) -> Any:
-    """What a pickle of NumPy arrays, scalars and plain containers holds; those of Python 2 are read as latin1.
+    """The content of a pickle of NumPy arrays, scalars and plain containers; those of Python 2 are read as latin1.
 
     Raises:
         InputError: no such file, a damaged one, or one that pickles anything else, which is named and never run.
