@@ -41,7 +41,9 @@ from stgraph.skeleton import Skeleton
 FORMAT, VERSION = "stgraph", 1
 UNITS = "3D metres in camera space (x right, y down, z forward), 2D pixels, time seconds"
 RECORDING_TEXT = ("id", "subject", "action", "take", "camera", "label")
-RECORDING_NUMBERS = dict(fps=(), width=(), height=(), intrinsics=(9,), rotation=(4,), translation=(3,), frames=())
+RECORDING_NUMBERS = dict(
+    fps="f8", width="i4", height="i4", intrinsics="f8", rotation="f8", translation="f8", frames="i4"
+)
 TRACK_COLUMNS = ("recording", "person", "first_row", "rows")
 AGAIN = "prepare it again with `python -m data_prep`"
 ROW_NUMBERS = {"frame": np.int32, "valid": np.uint8}  # one number a row; other fields are poses

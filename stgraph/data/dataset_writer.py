@@ -205,6 +205,20 @@ class DatasetWriter:
         }
         digests = {name: rows.digest.hexdigest() for name, rows in self._arrays.items()}
         digests |= {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in detections.items()}
+        skeleton, recordings, (frames, stride) = self.skeleton, self.recordings, self.windows
+        tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
+        tables = {
+            "skeleton/names": text_column(skeleton.names),
+            **{
+                f"skeleton/{name}": np.array(getattr(skeleton, name), np.int32) for name in ("parents", "left", "right")
+            },
+            **{f"recordings/{name}": text_column(recordings[name]) for name in RECORDING_TEXT},
+            **{f"recordings/{name}": np.array(recordings[name], kind) for name, kind in RECORDING_NUMBERS.items()},
+            **{f"tracks/{name}": values for name, values in tracks.items()},
+            **{f"splits/{name}": text_column(parts) for name, parts in self.parts().items()},
+            f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32),
+            **detections,
+        }
         with h5py.File(path, "w", libver="latest") as file:
             file.attrs.update(
                 format=FORMAT,
@@ -220,32 +234,15 @@ class DatasetWriter:
                 synthetic=self.synthetic,
                 rows=json.dumps(dict(sorted(digests.items()))),
             )
-            group = file.create_group("skeleton")
-            group.attrs.update(name=self.skeleton.name, centre=self.skeleton.centre)
-            write_text(group, "names", self.skeleton.names)
-            for name in ("parents", "left", "right"):
-                group.create_dataset(name, data=np.array(getattr(self.skeleton, name), dtype=np.int32))
-            for name in RECORDING_TEXT:
-                write_text(file, f"recordings/{name}", self.recordings[name])
-            for name, shape in RECORDING_NUMBERS.items():
-                dtype = np.int32 if name in ("width", "height", "frames") else np.float64
-                data = np.array(self.recordings[name], dtype=dtype).reshape(-1, *shape)
-                file.create_dataset(f"recordings/{name}", data=data)
-            tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
-            for name, parts in self.parts().items():
-                write_text(file, f"splits/{name}", parts)
-            frames, stride = self.windows
-            windows = {f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32)}
-            for name, values in ({f"tracks/{name}": values for name, values in tracks.items()} | windows).items():
+            for name, values in tables.items():
                 file.create_dataset(name, data=values)
+            file["skeleton"].attrs.update(name=skeleton.name, centre=skeleton.centre)
             for name, rows in self._arrays.items():
                 rows.copy_to(file, f"rows/{name}", self.rows)
-            for name, values in detections.items():
-                file.create_dataset(name, data=values)
 
 
 def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
-    """Detections of several recordings, given with their numbers, as the columns of one table."""
+    """Detections of several recordings, with the recordings' numbers, as the columns of one table."""
     fields = [detections.fields() for _, detections in parts]
     number = np.repeat([number for number, _ in parts], [len(detections) for _, detections in parts])
     table = {"recording": number.astype(np.int64)}
@@ -254,8 +251,7 @@ def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
     return dict(sorted(table.items()))
 
 
-def write_text(group: h5py.Group, name: str, values: Sequence[str]) -> None:
-    """A column of text, UTF-8 of the length of the longest."""
+def text_column(values: Sequence[str]) -> np.ndarray:
+    """Text as UTF-8 of the length of the longest."""
     encoded = [value.encode() for value in values]
-    dtype = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
-    group.create_dataset(name, data=np.array(encoded, dtype=dtype))
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1))

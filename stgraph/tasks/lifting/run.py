@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset, window_table
+from stgraph.data.splits import settle_subjects
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.scoring.classification import ActionScores, class_labels
-from stgraph.settings.params import Settings, with_data, with_task
+from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
@@ -188,26 +189,6 @@ class LiftingRun(TaskRun[Lifting]):
             places = {"frame": "frame", "pose2d": f"pose2d/{windows.detector}"}
             tracks.append(values | {name: np.array(dataset.rows(place)[rows]) for name, place in places.items()})
         return tracks
-
-
-def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings with the subjects that they leave open: those of the file's split `standard`, by the part's name.
-
-    Without a part `test`, the split's validation subjects are the test where they do not choose the best epoch; without
-    a part `train`, everyone else is trained on.
-    """
-    data, table = settings.data, dataset.recordings["subject"]
-    parts = dataset.splits.get("standard", np.full(len(table), ""))
-
-    def named(part: str) -> list[str]:
-        return sorted(set(table[parts == part]))
-
-    validation = named("validation") if data.validation is None else data.validation
-    test = data.test
-    if test is None:
-        test = named("test") or [name for name in named("validation") if name not in validation]
-    train = data.train or [name for name in named("train") or sorted(set(table)) if name not in {*validation, *test}]
-    return with_data(settings, train=train, validation=validation, test=test)
 
 
 def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
