@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse.csgraph import shortest_path
 
 from stgraph.errors import InputError
 
@@ -336,6 +335,8 @@ def symmetric_partitions(skeleton: Skeleton, frames: int = 1) -> Float[np.ndarra
 
 def hop_distances(skeleton: Skeleton) -> Int[np.ndarray, "v w"]:
     """Bones on the way between two joints."""
+    from scipy.sparse.csgraph import shortest_path
+
     return shortest_path(bone_matrix(skeleton), unweighted=True).astype(int)
 
 

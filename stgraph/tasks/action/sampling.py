@@ -45,11 +45,10 @@ def draw_frames(
     "uniform": a random one of each of as many equal parts, of a random share of the clip that is at least `shortest`.
     "crop": consecutive ones from anywhere; a shorter clip lies anywhere among them. "start": the first ones.
     """
-    device, clips = length.device, len(length)
-    step = torch.arange(frames, device=device)
-    where = torch.rand(clips, frames, dtype=torch.float64).to(device)
-    share = 1 - (1 - shortest) * torch.rand(clips, 1, dtype=torch.float64).to(device)
-    begin = torch.rand(clips, 1, dtype=torch.float64).to(device)
+    step, clips = torch.arange(frames, device=length.device), len(length)
+    where = torch.rand(clips, frames, dtype=torch.float64).to(length.device)
+    share = 1 - (1 - shortest) * torch.rand(clips, 1, dtype=torch.float64).to(length.device)
+    begin = torch.rand(clips, 1, dtype=torch.float64).to(length.device)
     if sampling == "uniform":
         used = share * length
         return ((step + where) * used / frames + begin * (length - used)).long().minimum(length - 1)
