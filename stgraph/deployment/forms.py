@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stgraph.errors import InputError
 from stgraph.models.base import Model
-from stgraph.models.layers.blocks import Motion
+from stgraph.models.layers.shapes import Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.preparation import Preparation

@@ -50,7 +50,10 @@ class Small:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
+Replacement = str | Callable[[re.Match[str]], str]
+
+
+def renamed(name: str, patterns: Sequence[tuple[str, Replacement]]) -> str:
     """A published name under ours: patterns with their replacements, applied in turn.
 
     >>> renamed("w1.bias", [(r"^w1\\.", "first.conv.")])
@@ -120,8 +123,8 @@ class Model(nn.Module):
     after: int = 0
     sliding: bool = False
 
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
         return []
 

@@ -6,8 +6,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stgraph.models.layers.blocks import Changed, Motion, dropout_add, relu_dropout
 from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
 
 KERNEL, DILATIONS = 5, (1, 2)
@@ -75,7 +75,7 @@ class ChannelGraphConv(nn.Module):
         values = rearrange(values, "b (k d) (t w) -> b k d t w", k=adjacency.shape[1], w=x.shape[-1])
         received = torch.einsum("bkdvw, bkdtw -> bkdtv", adjacency, values).sum(dim=1)
         y = self.norm(received.contiguous(memory_format=torch.channels_last))
-        return relu_dropout(dropout_add(y, self.residual(x), 0.0), 0.0)
+        return y.add_(self.residual(x)).relu_()
 
 
 @MODELS.register("ctrgcn")
@@ -90,9 +90,13 @@ class CTRGCN(BranchedModel):
     """
 
     branches = len(DILATIONS) + 2
-    graph_conv = ChannelGraphConv
+
+    @staticmethod
+    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> ChannelGraphConv:
+        """The graph convolution of a block."""
+        return ChannelGraphConv(before, after, matrices)
 
     @staticmethod
     def temporal_conv(width: int, stride: int) -> Branches:
-        """Of a block."""
+        """The temporal convolution of a block."""
         return Branches(width, KERNEL, DILATIONS, stride)

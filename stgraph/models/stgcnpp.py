@@ -4,17 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from stgraph.models.layers.blocks import (
-    Adjacency,
-    Changed,
-    Motion,
-    Shorter,
-    aggregate,
-    conv_norm,
-    dropout_add,
-    relu_dropout,
-)
 from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.graph import Adjacency, aggregate
+from stgraph.models.layers.shapes import Changed, Motion, Shorter
 from stgraph.settings.registry import MODELS
 
 KERNEL, DILATIONS = 3, (1, 2, 3, 4)
@@ -37,12 +29,11 @@ class LearnedGraphConv(nn.Module):
 
     def forward(self, x: Motion) -> Changed:
         """(b c t j) -> (b d t j)."""
-        received = aggregate(x, self.adjacency(x))
-        return relu_dropout(dropout_add(conv_norm(received, self.conv, self.norm), self.residual(x), 0.0), 0.0)
+        return self.norm(self.conv(aggregate(x, self.adjacency(x)))).add_(self.residual(x)).relu_()
 
 
 class MixedBranches(nn.Module):
-    """norm(W ReLU(branches(x))): what the branches find at their scales, mixed.
+    """norm(W ReLU(branches(x))): the results of the branches, mixed.
 
     Args:
         channels: width before and after.
@@ -57,7 +48,7 @@ class MixedBranches(nn.Module):
 
     def forward(self, x: Motion) -> Shorter:
         """(b c t j) -> (b c s j), s = ceil(t / stride)."""
-        return conv_norm(relu_dropout(self.branches(x), 0.0), self.conv, self.norm)
+        return self.norm(self.conv(self.branches(x).relu_()))
 
 
 @MODELS.register("stgcnpp")
@@ -71,4 +62,13 @@ class STGCNpp(BranchedModel):
     """
 
     branches = len(DILATIONS) + 2
-    graph_conv, temporal_conv = LearnedGraphConv, MixedBranches
+
+    @staticmethod
+    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> LearnedGraphConv:
+        """The graph convolution of a block."""
+        return LearnedGraphConv(before, after, matrices)
+
+    @staticmethod
+    def temporal_conv(width: int, stride: int) -> MixedBranches:
+        """The temporal convolution of a block."""
+        return MixedBranches(width, stride)

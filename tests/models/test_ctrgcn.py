@@ -156,7 +156,7 @@ def test_as_large_as_published():
     assert round((ours + besides) / 1e6, 2) == 1.46
 
 
-def test_settings_that_cannot_be_are_told():
+def test_impossible_settings_are_listed():
     settings = {"name": "ctrgcn", "channels": [3, 8], "strides": [1]}
     problems = MODELS.get("ctrgcn").check(settings, 64)
     assert [problem.split(":")[0] for problem in problems] == ["strides", "channels"]

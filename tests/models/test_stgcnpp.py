@@ -107,13 +107,13 @@ def test_as_large_as_published():
     assert (counter.get_total_flops() / 2 + later) / 1e9 == pytest.approx(2.96, rel=0.01)
 
 
-def test_settings_that_cannot_be_are_told():
+def test_impossible_settings_are_listed():
     settings = {"name": "stgcnpp", "channels": [5, 8], "strides": [1]}
     problems = MODELS.get("stgcnpp").check(settings, 64)
     assert [problem.split(":")[0] for problem in problems] == ["strides", "channels"]
 
 
-def test_norms_fold_and_dropout_is_for_training_alone():
+def test_dropout_is_for_training_alone():
     model, x = build(dropout=0.5), torch.randn(8, 3, 6, 5, dtype=torch.float64)
     once, again = (model.train()(x)["action"] for _ in range(2))
     assert (once != again).any()
