@@ -9,9 +9,8 @@ import torch
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced, sha256
-from stgraph.models.published import families, find_model, load_published, to_published
+from stgraph.models.published import convertible, families, find_model, load_published, to_published
 from stgraph.settings import params
-from stgraph.settings.registry import MODELS
 from stgraph.training.checkpoint import FOLDER, Origin, Weights, save_weights
 from stgraph.training.conversion import convert, flat_overrides, read_names
 from stgraph.training.engine import Engine
@@ -53,7 +52,7 @@ def take(args: argparse.Namespace) -> None:
     overrides = flat_overrides(flat) if args.params or flat.exists() else []
     state, rest = load_published(args.checkpoint)
     model = find_model(args.family, state, str(args.checkpoint))
-    published = MODELS.get(model).published_for(state)
+    published = convertible()[model][0].published_for(state)
     classes = read_names(args.classes) if args.classes else None
     settings, weights = convert(model, state, overrides, str(args.checkpoint), like=args.like, classes=classes)
     origin = Origin(f"published checkpoint {args.checkpoint.name}", "its publisher's", sha256(args.checkpoint), False)

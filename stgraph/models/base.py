@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -35,19 +35,6 @@ class Published:
     skeleton: Skeleton
     like: str
     both_ways: bool = False
-
-
-@dataclass(frozen=True)
-class Small:
-    """The smallest useful size of a model: what the contract test and the export test build of it.
-
-    Attributes:
-        frames: of a window or clip.
-        settings: keyword arguments of the constructor; dropout is zero.
-    """
-
-    frames: int
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -101,7 +88,7 @@ class Model(nn.Module):
     `Published.both_ways` also `to_published`.
 
     Attributes:
-        small: settings for tests of the contract.
+        small, small_frames: settings, as small as they can be, and the frames of a window, for tests of the contract.
         serves: the kinds of output it gives, one of which a task needs: "frames" (of every frame), "clips" (classes
             of a whole clip), "tracks" (of the next frame, from a memory).
         published: facts about checkpoints of the published implementation; None where there are none.
@@ -113,7 +100,8 @@ class Model(nn.Module):
             window of whatever length. Long recordings then go through in long pieces.
     """
 
-    small: ClassVar[Small]
+    small: ClassVar[dict[str, Any]]
+    small_frames: ClassVar[int]
     serves: ClassVar[tuple[str, ...]] = ("frames", "clips")
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict

@@ -6,11 +6,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.branches import BranchedModel, residual
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
-
-KERNEL, DILATIONS = 5, (1, 2)
 
 
 class RefinedAdjacency(nn.Module):
@@ -89,14 +87,4 @@ class CTRGCN(BranchedModel):
     side, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
     """
 
-    branches = len(DILATIONS) + 2
-
-    @staticmethod
-    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> ChannelGraphConv:
-        """The graph convolution of a block."""
-        return ChannelGraphConv(before, after, matrices)
-
-    @staticmethod
-    def temporal_conv(width: int, stride: int) -> Branches:
-        """The temporal convolution of a block."""
-        return Branches(width, KERNEL, DILATIONS, stride)
+    graph_conv, kernel, dilations = ChannelGraphConv, 5, (1, 2)

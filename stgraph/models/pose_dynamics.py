@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Model, Small, in_full_precision
+from stgraph.models.base import Model, in_full_precision
 from stgraph.models.layers.attention import Attention, NodeLinear, Nodes, mlp
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
@@ -63,15 +63,9 @@ class Prediction(NamedTuple):
 
 
 class Kinematics(NamedTuple):
-    """Where and how p people moved up to the last remembered frame, without the network.
-
-    Attributes:
-        centre, scale: of the last pose, see `centre_and_scale`.
-        last: the last pose; its centre for a joint that is not known yet.
-        age: seconds from each of the k older frames to the last.
-        both: whether a joint is known in that frame and the last.
-        own, body: velocity from that frame to the last, units a second: of each joint, and the median over joints
-            (robust to joints that jump to another place).
+    """How p people moved up to the last remembered frame: `centre_and_scale` of the last pose, the last pose (a joint
+    that is not known yet at the centre), and from each of the k older frames to the last: seconds, whether a joint is
+    known in both, its velocity, and the median velocity of all joints, of which those that jump do not move much.
     """
 
     centre: Float[Tensor, "p d"]
@@ -99,7 +93,7 @@ class PoseDynamics(Model):
         fade: seconds in which the confidence of a joint that is not detected halves.
     """
 
-    small = Small(frames=5, settings={"history": 2, "channels": 8, "layers": 2, "features": 3})
+    small, small_frames = {"history": 2, "channels": 8, "layers": 2, "features": 3}, 5
     serves = ("tracks",)
 
     def __init__(

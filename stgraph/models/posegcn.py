@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Small
+from stgraph.models.base import Dropout
 from stgraph.models.layers.convolution import NormConv
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
@@ -88,7 +88,7 @@ class PoseGCN(FrameModel):
         dropout: share of hidden activations that training sets to zero.
     """
 
-    small = Small(frames=2, settings={"channels": 16, "layers": 2})
+    small, small_frames = {"channels": 16, "layers": 2}, 2
 
     def __init__(
         self,

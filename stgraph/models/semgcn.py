@@ -1,6 +1,7 @@
 """SemGCN: a graph network that lifts the joints of one frame, with a learned weight for every edge of every layer."""
 
 import re
+from functools import partial
 from math import sqrt
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Dropout, Published, Small, make_heads, renamed
+from stgraph.models.base import Dropout, Published, make_heads, renamed
 from stgraph.models.layers.convolution import zero_bias
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
@@ -192,7 +193,7 @@ class SemGCN(FrameModel):
         dropout: share of activations that training sets to zero.
     """
 
-    small = Small(frames=2, settings={"channels": 8, "layers": 1, "non_local": True})
+    small, small_frames = {"channels": 8, "layers": 1, "non_local": True}, 2
     published = Published("semgcn", r"^gconv_input\.", H36M16, "semgcn")
 
     def __init__(
@@ -216,9 +217,8 @@ class SemGCN(FrameModel):
         self.first = unit(in_channels)
         self.blocks = nn.ModuleList(nn.Sequential(unit(channels), unit(channels)) for _ in range(layers))
         self.non_local = nn.ModuleList(NonLocal(channels, pairs) for _ in range((1 + layers) * non_local))
-        self.heads = make_heads(
-            heads, channels, pose=lambda before, after: SemGraphConv(before, after, skeleton, channelwise)
-        )
+        pose = partial(SemGraphConv, skeleton=skeleton, channelwise=channelwise)
+        self.heads = make_heads(heads, channels, pose)
 
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import nn
 
-from stgraph.models.base import Dropout, Small, make_heads
+from stgraph.models.base import Dropout, make_heads
 from stgraph.models.layers.frames import FrameModel
 from stgraph.models.layers.graph import GraphConv, aggregate
 from stgraph.models.layers.shapes import Changed, Motion
@@ -38,7 +38,7 @@ class SimpleGNN(FrameModel):
         dropout: share of activations that training sets to zero.
     """
 
-    small = Small(frames=2, settings={"channels": 8})
+    small, small_frames = {"channels": 8}, 2
     adjacency: Float[torch.Tensor, "2 v w"]
 
     def __init__(

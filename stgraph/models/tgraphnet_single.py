@@ -1,16 +1,17 @@
 """TGraphNet's variant with one output frame: the way down alone, until one frame is left."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from torch import Tensor, nn
 
-from stgraph.models.base import Published, make_heads
+from stgraph.models.base import Published
 from stgraph.models.layers.graph import aggregate
 from stgraph.models.layers.shapes import Motion, Result
-from stgraph.models.tgraphnet import Layers, TemporalGraphNet, translate
+from stgraph.models.layers.temporal import Shrink
+from stgraph.models.tgraphnet import TemporalGraphNet, Unit, translate, units_of_levels
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, Skeleton
+from stgraph.skeleton import H36M17
 
 
 @MODELS.register("tgraphnet_single")
@@ -23,17 +24,15 @@ class TGraphNetSingle(TemporalGraphNet):
 
     published = Published("tgraphnet", r"^layers\.\d+\.graph_stages\.", H36M17, "tgraphnet_single")
 
-    def make_body(self, widths: list[int], stages: list[int], make: Layers) -> None:
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
+    ) -> None:
         """See `TemporalGraphNet`."""
         context = self.temporal_stride ** len(stages) - 1
         self.before, self.after = context // 2, context - context // 2
-        self.first = make.graph_conv(widths[0], widths[0])
-        self.down = make.levels(widths, stages)
-        self.shrink = nn.ModuleList(make.shrink(width) for width in widths[1:])
-
-    def make_heads(self, heads: dict[str, int], channels: list[int], skeleton: Skeleton) -> nn.ModuleDict:
-        """See `TemporalGraphNet`."""
-        return make_heads(heads, channels[-1])
+        self.first = unit(widths[0], widths[0], residual=False).graph_conv
+        self.down = units_of_levels(widths, stages, unit)
+        self.shrink = nn.ModuleList(shrink(width) for width in widths[1:])
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:

@@ -20,8 +20,7 @@ LAYOUTS = SKELETONS | {"arm": ARM}
 ACTIONS = ["Sitting", "Walking", "Waiting"]
 # Models that tell a clip's frames or its class, and those that predict a frame from the ones before.
 READERS, PREDICTORS = (
-    [name for name in MODELS.names() if ("tracks" in MODELS.get(name).serves) == predicts]
-    for predicts in (False, True)
+    [name for name in MODELS.names() if ("tracks" in MODELS.get(name).serves) == predicts] for predicts in (False, True)
 )
 
 
@@ -39,7 +38,7 @@ def small(name: str, skeleton: Skeleton) -> Model:
     """The smallest model, with both heads if it lifts, that of the action alone if not."""
     torch.manual_seed(0)
     kind = MODELS.get(name)
-    settings, frames = kind.small.settings, kind.small.frames
+    settings, frames = kind.small, kind.small_frames
     assert kind.check(settings_of(name), frames) == []
     if "frames" in kind.serves:
         task = Lifting(skeleton, losses={"position": 1.0, "action": 1.0}, actions=ACTIONS, root="learned")
@@ -63,7 +62,7 @@ def random_input(model: Model, skeleton: Skeleton, batch: int, frames: int | Non
 
 def settings_of(name: str) -> dict:
     """Complete settings, as params.json gives them."""
-    return MODELS.schema(name)(name=name, **MODELS.get(name).small.settings).model_dump()
+    return MODELS.schema(name)(name=name, **MODELS.get(name).small).model_dump()
 
 
 def test_every_head_answers_for_every_frame_but_the_margin(model, skeleton):
@@ -134,7 +133,7 @@ def predicting(name: str, skeleton: Skeleton) -> tuple[Model, dict[str, torch.Te
     """The smallest model that predicts frames, with all heads, and a batch of moving people, some joints of whom are
     not detected."""
     kind, joints = MODELS.get(name), len(skeleton)
-    settings, frames = kind.small.settings, kind.small.frames
+    settings, frames = kind.small, kind.small_frames
     assert kind.check(settings_of(name), frames) == []
     task = Dynamics(skeleton, losses={"position": 1.0, "likelihood": 1.0, "merged": 1.0, "candidate": 1.0})
     generator = torch.Generator().manual_seed(0)

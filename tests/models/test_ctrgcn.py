@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stgraph.models.ctrgcn import CTRGCN, DILATIONS, KERNEL, ChannelGraphConv
+from stgraph.models.ctrgcn import CTRGCN, ChannelGraphConv
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import SKELETONS, Skeleton, partitions
 from tests.models.clip_oracles import (
@@ -69,7 +69,7 @@ def test_the_network_is_its_equations():
     model, x = build().eval(), torch.randn(2, 3, 7, 5, dtype=torch.float64)
     y = literal_data_norm(model.data_norm.norm, x)
     for block in model.blocks:
-        z = literal_branches(block.time, literal_conv(block.space, y), DILATIONS, KERNEL)
+        z = literal_branches(block.time, literal_conv(block.space, y), CTRGCN.dilations, CTRGCN.kernel)
         y = F.relu(z if block.residual is None else z + literal_residual(block.residual, y))
     torch.testing.assert_close(model.features(x), y)
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from stgraph.models.stgcnpp import DILATIONS, KERNEL, LearnedGraphConv, STGCNpp
+from stgraph.models.stgcnpp import LearnedGraphConv, STGCNpp
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, SKELETONS, Skeleton, partitions
 from tests.models.clip_oracles import (
@@ -44,7 +44,7 @@ def literal_block(block: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         mapped = torch.einsum("dc,bctj->bdtj", space.conv.weight[:, part * width : (part + 1) * width, 0, 0], x)
         y = y + torch.stack([sum(a * mapped[..., w] for w, a in enumerate(row)) for row in matrix], dim=-1)
     y = F.relu(normed(y, space.norm) + literal_residual(space.residual, x))
-    z = F.relu(literal_branches(time.branches, y, DILATIONS, KERNEL))
+    z = F.relu(literal_branches(time.branches, y, STGCNpp.dilations, STGCNpp.kernel))
     z = normed(torch.einsum("dc,bctj->bdtj", time.conv.weight[..., 0, 0], z), time.norm)
     return F.relu(z if block.residual is None else z + literal_residual(block.residual, x))
 

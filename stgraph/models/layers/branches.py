@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Dropout, Small, Widths
+from stgraph.models.base import Dropout, Widths
 from stgraph.models.layers.convolution import ConvNorm
 from stgraph.models.layers.dropout import dropout_add, relu_dropout
 from stgraph.models.layers.recogniser import ClipModel
@@ -104,7 +102,8 @@ class Block(nn.Module):
 class BranchedModel(ClipModel):
     """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
 
-    A subclass says which: `graph_conv`, `temporal_conv` and the number of its `branches`. The first block has neither
+    A subclass sets the class `graph_conv` (called with the widths before and after and the matrices where training
+    starts), and the `kernel` and the `dilations` of its branches. The first block has neither
     residual nor dropout. Clips may have any number of frames. The graphs start as ST-GCN's spatial partitions,
     normalised together; the published networks' start as self links, links inwards and links outwards, each normalised
     by itself.
@@ -118,8 +117,10 @@ class BranchedModel(ClipModel):
         dropout: share of activations that training sets to zero after each temporal convolution but the first.
     """
 
-    small = Small(frames=9, settings={"channels": [8, 12], "strides": [1, 2]})
-    branches: ClassVar[int]
+    small, small_frames = {"channels": [8, 12], "strides": [1, 2]}, 9
+    graph_conv: ClassVar[type[nn.Module]]
+    kernel: ClassVar[int]
+    dilations: ClassVar[tuple[int, ...]]
 
     def __init__(
         self,
@@ -145,21 +146,17 @@ class BranchedModel(ClipModel):
         ]
         super().__init__(skeleton, in_channels, heads, blocks=blocks, width=channels[-1], strides=strides)
 
-    @staticmethod
-    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> nn.Module:
-        """The graph convolution of a block, from one width to another; training starts from the matrices."""
-        raise NotImplementedError
-
-    @staticmethod
-    def temporal_conv(width: int, stride: int) -> nn.Module:
+    @classmethod
+    def temporal_conv(cls, width: int, stride: int) -> nn.Module:
         """The temporal convolution of a block."""
-        raise NotImplementedError
+        return Branches(width, cls.kernel, cls.dilations, stride)
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section."""
         problems, narrowest = super().check(settings, frames), min(settings["channels"])
-        if narrowest < cls.branches:
-            text = f"{narrowest} are too few for {cls.branches} temporal branches; give each at least 1"
+        branches = len(cls.dilations) + 2
+        if narrowest < branches:
+            text = f"{narrowest} are too few for {branches} temporal branches; give each at least 1"
             problems.append(f"channels: {text}")
         return problems

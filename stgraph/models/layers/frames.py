@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Small
+from stgraph.models.base import Dropout, Model
 from stgraph.models.layers.convolution import ConvNormReLU
 from stgraph.models.layers.shapes import Motion
 from stgraph.skeleton import Skeleton
@@ -89,7 +89,7 @@ class FlatModel(Model):
         dropout: share of activations that training sets to zero.
     """
 
-    small = Small(frames=2, settings={"channels": 16, "layers": 1, "dropout": 0.0})
+    small, small_frames = {"channels": 16, "layers": 1, "dropout": 0.0}, 2
     sliding = True
     normed_input: ClassVar[bool]  # whether the first layer is a dense one, or an affine map alone
 
