@@ -51,6 +51,14 @@ def renamed(name: str, patterns: Sequence[tuple[str, Replacement]]) -> str:
     return name
 
 
+def one_each(settings: dict, key: str, part: str) -> list[str]:
+    """A problem, unless a setting has as many entries as there are channels: one for each part ("level")."""
+    channels, values = settings["channels"], settings[key]
+    if len(values) == len(channels):
+        return []
+    return [f"{key}: {len(values)} of them for {len(channels)} channels; give one for each {part}"]
+
+
 def make_heads(
     heads: dict[str, int], channels: int, pose: Callable[[int, int], nn.Module] | None = None
 ) -> nn.ModuleDict:

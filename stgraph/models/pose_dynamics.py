@@ -18,17 +18,16 @@ from torch.nn import functional as F
 
 from stgraph.models.base import Model, in_full_precision
 from stgraph.models.layers.attention import Attention, NodeLinear, Nodes, mlp
+from stgraph.models.layers.kinematics import Joints, Kinematics, centre_and_scale, kinematics
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 
-Joints = Float[Tensor, "p j d"]
 FRAME = 0.04  # seconds between frames by default; a displacement is learned in units of its size over that time
 TIGHTEST, LOOSEST = -5.0, 3.0  # bounds of the logarithm of a learned standard deviation, in body scales or shares
 WALK = 1.0  # body scales that a joint moves in a second
 UNKNOWN = 0.5  # standard deviation of a joint that was never detected, body scales
 SHARE = 0.6  # of a constant velocity that training starts from
 AHEAD = 0.2  # seconds that velocities are extrapolated for as input of the network
-FASTEST = 20.0  # body scales a second that a joint moves along an axis, at most
 USUAL = 16.0  # squared deviation, in variances, beyond which a detection is an outlier
 GUESSED = 0.05  # least confidence of a joint that is predicted without a recent detection
 
@@ -60,21 +59,6 @@ class Prediction(NamedTuple):
     pose: Joints
     spread: Float[Tensor, "p j"]
     displacement: Joints
-
-
-class Kinematics(NamedTuple):
-    """How p people moved up to the last remembered frame: `centre_and_scale` of the last pose, the last pose (a joint
-    that is not known yet at the centre), and from each of the k older frames to the last: seconds, whether a joint is
-    known in both, its velocity, and the median velocity of all joints, of which those that jump do not move much.
-    """
-
-    centre: Float[Tensor, "p d"]
-    scale: Float[Tensor, " p"]
-    last: Joints
-    age: Float[Tensor, "p k 1 1"]
-    both: Bool[Tensor, "p k j 1"]
-    own: Float[Tensor, "p k j d"]
-    body: Float[Tensor, "p k j d"]
 
 
 @MODELS.register("pose_dynamics")
@@ -168,7 +152,7 @@ class PoseDynamics(Model):
 
     def look_ahead(self, memory: Memory, time: Float[Tensor, " p"]) -> tuple[Prediction, list[Nodes]]:
         """The prediction, and the input nodes of each layer, which `candidates` takes."""
-        motion = last_motion(memory)
+        motion = kinematics(memory.pose, memory.confidence > 0, memory.time)
         nodes, present = self.nodes(memory, motion, time)
         layer_inputs = []
         for layer in self.layers:
@@ -198,10 +182,8 @@ class PoseDynamics(Model):
         elapsed = (time[:, None] - memory.time).to(last.dtype)
         elapsed = torch.where(torch.isfinite(elapsed), elapsed, 0)
         # Changes are small beside places; multiplied by 5 they weigh as much.
-        moves = [
-            torch.where(known[..., None], values / unit, 0)
-            for values in (memory.pose - centre, 5 * (memory.pose - last))
-        ]
+        moves = (memory.pose - centre, 5 * (memory.pose - last))
+        moves = [torch.where(known[..., None], values / unit, 0) for values in moves]
         current = torch.cat([(last - centre) / unit, torch.zeros_like(last)], dim=-1)
         places = torch.cat([torch.cat(moves, dim=-1), current], dim=1)
         known = last_repeated(known)
@@ -371,32 +353,6 @@ class PoseDynamics(Model):
             )
             outputs["candidate"] = logits[:, :, None]
         return outputs
-
-
-def last_motion(memory: Memory) -> Kinematics:
-    """Place, scale and velocities of people in the last remembered frame."""
-    known = memory.confidence > 0
-    centre, scale = centre_and_scale(memory.pose[:, -1], known[:, -1])
-    last = torch.where(known[:, -1, :, None], memory.pose[:, -1], centre[:, None])
-    age = (memory.time[:, -1:] - memory.time[:, :-1])[..., None, None].to(last.dtype)
-    both = (known[:, -1:] & known[:, :-1])[..., None]
-    own = torch.where(both, (last[:, None] - memory.pose[:, :-1]) / age.clamp_min(1e-3), torch.nan)
-    body = own.nanmedian(dim=2, keepdim=True).values.nan_to_num(0).expand_as(own)
-    fastest = FASTEST * scale[:, None, None, None]
-    return Kinematics(centre, scale, last, age, both, own.nan_to_num(0).maximum(-fastest).minimum(fastest), body)
-
-
-def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:
-    """Mean of the known joints, and the root of their mean squared distance from it; constants to the gradient.
-
-    Where all known joints coincide, the scale is that of the last digits of the coordinates: positive.
-    """
-    pose, weight = pose.detach(), known[..., None].to(pose.dtype)
-    count = weight.sum(1).clamp_min(1)
-    centre = (pose * weight).sum(1) / count
-    squares = ((pose - centre[:, None]) * weight).square().sum(dim=(1, 2)) / count[:, 0]
-    least = 1e-3 * (1 + centre.abs().amax(dim=1))
-    return centre, torch.maximum(squares.sqrt(), least)
 
 
 def with_frame(frames: Float[Tensor, "p m ..."], frame: Float[Tensor, "p ..."]) -> Float[Tensor, "p n ..."]:

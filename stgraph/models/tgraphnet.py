@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, renamed
+from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, one_each, renamed
 from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.temporal import Shrink, TemporalConv, add_stretched
@@ -186,10 +186,7 @@ class TemporalGraphNet(Model):
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section: as many stages as widths are needed."""
-        channels, stages = settings["channels"], settings["stages"]
-        if len(stages) == len(channels):
-            return []
-        return [f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level"]
+        return one_each(settings, "stages", "level")
 
 
 @MODELS.register("tgraphnet")

@@ -10,7 +10,7 @@ from typing import ClassVar
 from einops import rearrange
 from torch import nn
 
-from stgraph.models.base import Model, make_heads
+from stgraph.models.base import Model, make_heads, one_each
 from stgraph.models.layers.shapes import Motion, Result
 from stgraph.skeleton import Skeleton
 
@@ -69,10 +69,7 @@ class ClipModel(Model):
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section: as many strides as widths are needed."""
-        channels, strides = settings["channels"], settings["strides"]
-        if len(strides) == len(channels):
-            return []
-        return [f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block"]
+        return one_each(settings, "strides", "block")
 
     def features(self, x: Motion) -> Result:
         """Body without heads: (b c t j) -> (b d s j), s frames left by the blocks' strides."""

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from stgraph.models.layers.branches import Block, Branches, branch_widths, residual
+from stgraph.models.layers.branches import Block, BranchedModel, Branches, branch_widths, residual
 from stgraph.models.layers.convolution import ConvNorm
 from stgraph.models.stgcnpp import STGCNpp
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import Skeleton
+from stgraph.skeleton import SKELETONS, Skeleton
 from tests.models.clip_oracles import literal_branches, normed, with_random_norms
 
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
@@ -76,6 +76,17 @@ def test_a_block_adds_what_goes_around_before_it_cuts_off():
     torch.testing.assert_close(Block(*double, torch.nn.Identity(), 0.9).eval()(x), (inner + x).relu())
     dropped = Block(*double, torch.nn.Identity(), 0.9).train()(x.abs())
     assert 0.8 < (dropped == x.abs()).float().mean() < 1
+
+
+@pytest.mark.parametrize("frames", [1, 4, 5, 30])
+@pytest.mark.parametrize("layout", ["ntu25", "coco17", "hand21"])
+@pytest.mark.parametrize("name", [name for name in MODELS.names() if issubclass(MODELS.get(name), BranchedModel)])
+def test_any_skeleton_and_any_number_of_frames(name, layout, frames):
+    skeleton = SKELETONS[layout]
+    model = MODELS.get(name)(skeleton, 3, {"action": 4}, channels=[6, 8], strides=[1, 2])
+    x, half = torch.randn(2, 3, frames, len(skeleton)), -(-frames // 2)
+    assert model.eval().features(x).shape == (2, 8, half, len(skeleton))
+    assert model.train()(x)["action"].shape == (2, 4, half, len(skeleton))
 
 
 def test_impossible_widths_and_strides_are_listed():
