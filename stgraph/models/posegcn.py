@@ -38,7 +38,7 @@ class GroupedGraphConv(nn.Module):
 
     Every group has a graph A^g of its own on all pairs of joints, so that many relations between joints cost one map
     of the channels and not one each. Aggregating the body's channels, not the hidden ones, halves that work. The rows
-    of A^g are all that tells joints apart: with biases and maps of each joint's own, unseen people came out worse.
+    of A^g are all that distinguishes joints: with biases and maps of each joint's own, unseen people came out worse.
 
     Args:
         channels: width before and after.
@@ -50,7 +50,7 @@ class GroupedGraphConv(nn.Module):
     def __init__(self, channels: int, hidden: int, adjacency: Float[Tensor, "g v w"], dropout: float) -> None:
         super().__init__()
         self.lift = NormConv(nn.Conv2d(channels, hidden, 1))
-        # Noise tells groups apart that start from the same relation.
+        # Noise makes groups differ that start from the same relation.
         self.adjacency = nn.Parameter(adjacency + 0.02 * torch.randn_like(adjacency))
         self.project = nn.Conv2d(hidden, channels, 1)
         self.dropout = dropout

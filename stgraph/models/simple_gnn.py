@@ -25,9 +25,9 @@ def messages(skeleton: Skeleton) -> Float[np.ndarray, "2 v w"]:
 class SimpleGNN(FrameModel):
     """Graph convolutions over bones, ReLU(norm(x W_0 + D^-1/2 B D^-1/2 x W_1 + b)).
 
-    To the first is added a learned vector for every joint, which tells it from the others; to the second and later ones
-    their input. POSEIDON leaves the layers open; a joint's receptive field is as many bones as there are layers. Every
-    head is a map of each joint; the task averages the action head over joints, which pools them.
+    The result of the first is added to a learned vector for every joint, those of later ones to their input. POSEIDON
+    leaves the layers open; a joint's receptive field is as many bones as there are layers. Every head is a map of each
+    joint; the task averages the action head over joints, which pools them.
 
     Args:
         skeleton: gives the bones.

@@ -143,7 +143,7 @@ class STGCN(ClipModel):
         channels: width of every block, as published 64 x 4, 128 x 3, 256 x 3.
         strides: factor by which each block shortens time, as published 2 in the first block of 128 and of 256.
         dropout: share of activations that training sets to zero, in all blocks but the first.
-        partition: strategy that deals the graph's edges to maps of their own, see `stgraph.skeleton.partitions`.
+        partition: strategy that divides the graph's edges among maps of their own, see `stgraph.skeleton.partitions`.
         hops: bones between joints that the graph joins, at most.
         legacy: the spatial partitions as published, with their distances cut at `hops`.
         edge_importance: whether each block learns a weight for every edge.

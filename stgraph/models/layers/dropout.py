@@ -49,7 +49,7 @@ def drop(x: Motion, words: Int[Tensor, " words"], p: float, out: Motion) -> Moti
 
 
 class ReLUDropout(torch.autograd.Function):
-    """dropout(relu(x)) in place. The result tells where a gradient passes, so no mask is kept."""
+    """dropout(relu(x)) in place. The result shows where a gradient passes, so no mask is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:

@@ -55,7 +55,7 @@ class Shrink(NormConv):
 
 def interpolation(frames: int, coarse: int, like: Tensor) -> Float[Tensor, "t s"]:
     """Matrix that stretches `coarse` frames to `frames`, linearly and with both ends fixed (align_corners)."""
-    dtype = torch.promote_types(like.dtype, torch.float32)  # sixteen bits do not tell a third of a frame
+    dtype = torch.promote_types(like.dtype, torch.float32)  # sixteen bits do not represent a third of a frame
     place = torch.arange(frames, dtype=dtype, device=like.device) * ((coarse - 1) / max(frames - 1, 1))
     nodes = torch.arange(coarse, dtype=dtype, device=like.device)
     return (1 - (place[:, None] - nodes).abs()).clamp_min(0).to(like.dtype)
