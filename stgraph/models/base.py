@@ -77,7 +77,7 @@ def make_heads(
     )
 
 
-def in_full_precision(head: nn.Module, x: Motion) -> Float[Tensor, "b d t _"]:
+def in_full_precision(head: nn.Module, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """A head's output without autocast: sixteen bits round metres to millimetres, and more far from zero."""
     device = x.device.type
     if not torch.is_autocast_enabled(device):

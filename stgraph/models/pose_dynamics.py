@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.models.base import Model, in_full_precision
-from stgraph.models.layers.attention import Attention, NodeLinear, Nodes, mlp
+from stgraph.models.layers.attention import Attention, Nodes, mlp
 from stgraph.models.layers.kinematics import Joints, Kinematics, centre_and_scale, kinematics
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
@@ -104,7 +104,7 @@ class PoseDynamics(Model):
         self.layers = nn.ModuleList(Attention(channels) for _ in range(layers))
         # Displacement along each axis, shares of the velocities of joint and body, the logarithm of the spread.
         outputs = heads | {"displacement": in_channels * heads["displacement"] + 2 * (history - 1) + 1}
-        modules = {name: NodeLinear(channels, count) for name, count in outputs.items()}
+        modules = {name: nn.Linear(channels, count) for name, count in outputs.items()}
         self.heads = nn.ModuleDict(modules)
         # Training starts from shares of constant velocities and the spread of a random walk.
         nn.init.zeros_(modules["displacement"].weight)
@@ -158,7 +158,7 @@ class PoseDynamics(Model):
         for layer in self.layers:
             layer_inputs.append(nodes)
             nodes = layer(nodes, present)
-        out = in_full_precision(self.heads["displacement"], nodes[:, -1:].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
+        out = in_full_precision(self.heads["displacement"], nodes[:, -1])
         elapsed, unit = (time - memory.time[:, -1]).to(out.dtype)[:, None, None], motion.scale[:, None, None]
         velocities = torch.cat([motion.own, motion.body], dim=1)
         displacement, shares, logarithm = out.split([self.dimensions, velocities.shape[1], 1], dim=-1)
@@ -274,7 +274,7 @@ class PoseDynamics(Model):
         x = torch.stack(parts).mean(0)
         for layer, nodes in zip(cast(Iterable[Attention], self.layers), layer_inputs, strict=True):
             x = layer.of_candidates(x, nodes, confidence > 0, known)
-        return in_full_precision(self.heads["candidate"], x.mT[:, :, None])[:, :, 0]
+        return in_full_precision(self.heads["candidate"], x).mT
 
     # A sequence -------------------------------------------------------------------------------------------------------
 

@@ -36,8 +36,10 @@ NAMES = (
     ("data_bn.", "data_norm.norm."),
     ("fcn.", "heads.action."),
 )
-TO_OURS = [(re.escape(published), ours) for published, ours in NAMES]
-TO_PUBLISHED = [(re.escape(ours), published) for published, ours in NAMES]
+IMPORTANCE = r"^edge_importance\.(\d+)$", r"blocks.\1.adjacency.importance"
+TO_OURS = [IMPORTANCE, *((re.escape(published), ours) for published, ours in NAMES)]
+TO_PUBLISHED = [(r"^blocks\.(\d+)\.adjacency\.importance$", r"edge_importance.\1")]
+TO_PUBLISHED += [(re.escape(ours), published) for published, ours in NAMES]
 
 
 class EdgeWeighted(nn.Module):
@@ -207,17 +209,12 @@ class STGCN(ClipModel):
         Raises:
             InputError: the graph is none of the published ones.
         """
-        weights = {}
-        for published, value in state.items():
-            if edges := re.fullmatch(r"edge_importance\.(\d+)", published):
-                weights[f"blocks.{edges[1]}.adjacency.importance"] = received_by_rows(value)
-            else:
-                weights[renamed(published, TO_OURS)] = value
+        weights = {renamed(name, TO_OURS): turned(name, value) for name, value in state.items()}
         blocks = sum(name.endswith(".temporal_conv.conv.weight") for name in weights)
         settings = {
             "channels": [len(weights[f"blocks.{block}.temporal_conv.conv.weight"]) for block in range(blocks)],
             "edge_importance": any(name.endswith(".importance") for name in weights),
-            **graph_settings(received_by_rows(weights.pop("A"))),
+            **graph_settings(weights.pop("A")),
             "task.persons": "padded",
             "task.classes": [f"class {number}" for number in range(len(weights["heads.action.weight"]))],
         }
@@ -242,18 +239,13 @@ class STGCN(ClipModel):
 
     def to_published(self) -> dict[str, Tensor]:
         """The `state_dict` that the published implementation reads."""
-        state = {"A": received_by_rows(cast(Block, self.blocks[0]).adjacency.partitions)}
-        for name, value in self.state_dict().items():
-            if edges := re.fullmatch(r"blocks\.(\d+)\.adjacency\.importance", name):
-                state[f"edge_importance.{edges[1]}"] = received_by_rows(value)
-            else:
-                state[renamed(name, TO_PUBLISHED)] = value
-        return state
+        state = {"A": cast(Block, self.blocks[0]).adjacency.partitions} | self.state_dict()
+        return {renamed(name, TO_PUBLISHED): turned(name, value) for name, value in state.items()}
 
 
-def received_by_rows(matrices: Float[Tensor, "k w v"]) -> Float[Tensor, "k v w"]:
-    """An adjacency whose rows receive, from one whose columns do, as in published weights; and back."""
-    return matrices.mT.contiguous()
+def turned(name: str, value: Tensor) -> Tensor:
+    """A weight of ours for a published one, and back: rows of adjacencies receive here, their columns there."""
+    return value.mT.contiguous() if name == "A" or "importance" in name else value
 
 
 def graph_settings(matrices: Float[Tensor, "k v w"]) -> dict[str, str | int | bool]:

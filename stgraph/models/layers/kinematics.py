@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from stgraph.geometry import body_scale
+
 Joints = Float[Tensor, "p j d"]
 FASTEST = 20.0  # body scales a second that a joint moves along an axis, at most
 
@@ -44,13 +46,9 @@ def kinematics(pose: Float[Tensor, "p n j d"], known: Bool[Tensor, "p n j"], tim
 
 
 def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:
-    """Mean of the known joints, and the root of their mean squared distance from it; constants to the gradient.
+    """`body_scale` as constants to the gradient.
 
     Where all known joints coincide, the scale is that of the last digits of the coordinates: positive.
     """
-    pose, weight = pose.detach(), known[..., None].to(pose.dtype)
-    count = weight.sum(1).clamp_min(1)
-    centre = (pose * weight).sum(1) / count
-    squares = ((pose - centre[:, None]) * weight).square().sum(dim=(1, 2)) / count[:, 0]
-    least = 1e-3 * (1 + centre.abs().amax(dim=1))
-    return centre, torch.maximum(squares.sqrt(), least)
+    centre, scale = body_scale(pose.detach(), known)
+    return centre, torch.maximum(scale, 1e-3 * (1 + centre.abs().amax(dim=1)))
