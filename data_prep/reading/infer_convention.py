@@ -18,8 +18,10 @@ from stgraph.formats.json_files import read_json
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, SCALES, Convention
 from data_prep.reading.frame_rate import check_fps
+from data_prep.reading.labels import classes_argument
 from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
 from data_prep.reading.rigs import metres
+from data_prep.reading.splitting import split_arguments
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
@@ -38,8 +40,9 @@ ONE_WAY = 0.5  # length of the mean of directions, 1 if all are the same; below,
 OWN_LAYOUT = "give the layout by --skeleton FILE.json, with names and parents of the joints"
 
 
-def convention_arguments(parser: ArgumentParser) -> None:
-    """The options that `infer_convention` reads."""
+def clip_arguments(parser: ArgumentParser) -> None:
+    """Options of every source of clips: what `class_names`, `infer_convention` and `with_splits` read."""
+    classes_argument(parser)
     group = parser.add_argument_group("what the clips hold", "inferred from the numbers where no option says it")
     add = group.add_argument
     add("--skeleton", metavar="NAME|FILE.json", help=f"{', '.join(SKELETONS)}, or names and parents as JSON")
@@ -52,6 +55,7 @@ def convention_arguments(parser: ArgumentParser) -> None:
     add("--detector", default="keypoints", metavar="NAME", help="what 2D is called in the dataset (%(default)s)")
     add("--terms", default=TERMS, help="what may be done with the clips")
     add("--fps", type=float, default=30.0, help="frames per second (%(default)g)")
+    split_arguments(parser)
 
 
 def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:
@@ -67,7 +71,7 @@ def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:
 
 
 def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> Convention:
-    """The convention of all clips, from some of them and the options of `convention_arguments`.
+    """The convention of all clips, from some of them and the options of `clip_arguments`.
 
     Raises:
         InputError: options that cannot be, or numbers that can be several things or nothing that is known.

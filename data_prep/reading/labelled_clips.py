@@ -40,7 +40,7 @@ def labelled_source(clips: list[LabelledClip], args: Namespace, about: str, inpu
 
     Args:
         clips: emptied while the recordings are read, so that each can be freed: annotations are large.
-        args: options of `convention_arguments` and `classes_argument`.
+        args: options of `clip_arguments`.
         about: the source in words.
         inputs: the files.
 

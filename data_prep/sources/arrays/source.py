@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.reading.csv_poses import CSV_FORM, csv_poses, csv_tables
-from data_prep.reading.infer_convention import convention_arguments
+from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
-from data_prep.reading.labels import FORMS, classes_argument, labels_of, read_labels
+from data_prep.reading.labels import FORMS, labels_of, read_labels
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
 from data_prep.reading.poses import ORDERS, Poses, persons_first
-from data_prep.reading.splitting import PARTS, SPLIT, split_arguments, split_of, with_splits
+from data_prep.reading.splitting import PARTS, SPLIT, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -32,9 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--part", nargs="+", action="append", default=[], metavar="PART DATA LABELS", help=text)
     text = "of a clip's axes: m persons, t frames, j joints, c channels (by their lengths; ctjm is ST-GCN's)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @source("arrays", help="many clips in one .npy (N, C, T, V, M) with labels, or in one .csv", arguments=add_arguments)

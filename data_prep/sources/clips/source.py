@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.reading.conventions import Convention
-from data_prep.reading.infer_convention import convention_arguments, infer_convention, sample_poses
-from data_prep.reading.labels import check_known, class_names, classes_argument
+from data_prep.reading.infer_convention import clip_arguments, infer_convention, sample_poses
+from data_prep.reading.labels import check_known, class_names
 from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
 from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses
 from data_prep.reading.poses import ORDERS
-from data_prep.reading.splitting import PART_NAMES, SPLIT, split_arguments, split_of, with_splits
+from data_prep.reading.splitting import PART_NAMES, SPLIT, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -34,9 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = "of an array's axes: m persons, t frames, j joints, c channels (by their lengths)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)
     parser.add_argument("--strict", action="store_true", help="write nothing if any clip cannot be used")
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.reading.files import listed
-from data_prep.reading.infer_convention import convention_arguments
+from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
-from data_prep.reading.labels import classes_argument
 from data_prep.reading.ntu import identity
 from data_prep.reading.pyskl import poses_of
-from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, split_arguments, with_splits
+from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, with_splits
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
@@ -34,9 +33,7 @@ PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNOREC
 def add_arguments(parser: ArgumentParser) -> None:
     text = "pickles of annotations; of several, each is a part of the split (..._train.pkl, ..._val.pkl)"
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=text)
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @source("pyskl", help="annotations as pyskl and MMAction2 pickle them", arguments=add_arguments)
