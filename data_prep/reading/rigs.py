@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from data_prep.checks.anatomy import UNITS, check_person
-from data_prep.reading.typed_json import read_typed
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
@@ -120,7 +120,25 @@ class RigMapping(BaseModel):
 
 def read_mapping(path: Path) -> RigMapping:
     """Read and check a table. Raises InputError that lists everything that is wrong, by key."""
-    return read_typed(path, TypeAdapter(RigMapping), EXAMPLE).model_copy(update={"name": path.stem})
+    try:
+        table = RigMapping.model_validate_json(path.read_bytes(), strict=True)
+    except OSError as error:
+        raise InputError(f"{error.strerror}", where=path, expected=EXAMPLE) from error
+    except ValidationError as error:
+        problems = map(_described, error.errors(include_url=False))
+        raise InputError("; ".join(problems), where=path, expected=EXAMPLE) from error
+    return table.model_copy(update={"name": path.stem})
+
+
+def _described(problem: ErrorDetails) -> str:
+    """One of pydantic's problems as text: its key, what is there and what is wrong with it."""
+    place = ", ".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif problem["type"] not in ("value_error", "missing", "json_invalid"):
+        message = f"{problem['input']!r}: {message}"
+    return f"{place}: {message}" if place else message
 
 
 def _same_names(skeleton: Skeleton) -> RigMapping:

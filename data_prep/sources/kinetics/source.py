@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+from pydantic import NonNegativeInt, RootModel
 
 from data_prep.reading import kinetics
 from data_prep.reading.files import listed
@@ -21,10 +21,10 @@ from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
 from data_prep.reading.splitting import SPLIT, split_of
-from data_prep.reading.typed_json import read_typed
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json, validated
 from stgraph.skeleton import OPENPOSE18
 
 SOURCE = "Kinetics-skeleton (Yan et al. 2018; videos: Kay et al. 2017, poses: OpenPose)"
@@ -32,7 +32,7 @@ TERMS = "UNKNOWN for the poses; the labels of Kinetics are CC BY 4.0, the videos
 LABELS = '{"CLIP": {"has_skeleton": true, "label": "abseiling", "label_index": 0}, ...}'
 
 
-class Label(BaseModel):
+class Label(kinetics.Strict):
     """The entry of a clip in a file of labels."""
 
     label: str
@@ -125,7 +125,7 @@ def clip_folders(folder: Path) -> list[Path]:
 
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by the clip's name. Raises InputError for another form."""
-    labels = read_typed(path, TypeAdapter(dict[str, Label]), f"{LABELS}, named by --labels")
+    labels = validated(RootModel[dict[str, Label]], read_json(path, f"{LABELS}, named by --labels"), path).root
     if not labels:
         raise InputError("no labels", where=path, expected=LABELS)
     return labels

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, image
+from data_prep.cameras.projection import check_in_front, image
+from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, person_size
 from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, held, layout, level_camera
 from data_prep.reading.splitting import SPLIT
@@ -153,22 +154,8 @@ def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np
     for pose in (pose3d, exact):
         check_person(pose[stand_in], view.where, "mm", order=view.joints)
         check_bones(pose[stand_in], view.where)
-        check_in_front(pose[stand_in], view.where)
+        check_in_front(pose[stand_in], H36M17.names, view.where, "make the file again without subtracting the pelvis")
     return pose3d, detections(pixels), exact
-
-
-def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
-    """Raises InputError where a joint is beside or behind the camera."""
-    behind = pose[..., 2] <= 0
-    if behind.any():
-        t, j = np.argwhere(behind)[0]
-        raise InputError(
-            f"joint {H36M17.names[j]} is behind the camera at frame {t} (depth {pose[t, j, 2]:.2f} m, in "
-            f"{behind.any(1).sum()} of {len(pose)} frames)",
-            where=where,
-            expected="poses in camera space with the root not removed",
-            remedy="make the file again without subtracting the pelvis",
-        )
 
 
 def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"], view: View) -> Camera:
@@ -182,7 +169,7 @@ def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j
     intrinsics = fit_intrinsics(pose3d, pixels)
     camera = level_camera(view.camera, *view.size, intrinsics)
     error = rms(np.linalg.norm(image(pose3d, camera) - pixels, axis=-1))
-    size = float(np.median(np.linalg.norm(np.nanmax(pixels, axis=1) - np.nanmin(pixels, axis=1), axis=-1)))
+    size = person_size(pixels)
     focal = intrinsics[:2] / view.size[0]
     if error > MISFIT * size or (focal < FOCAL[0]).any() or (focal > FOCAL[1]).any():
         raise InputError(

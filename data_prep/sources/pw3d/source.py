@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import check_bones, check_image, check_person, image
+from data_prep.cameras.projection import image
+from data_prep.checks.anatomy import check_bones, check_image, check_person
 from data_prep.reading.layouts import held
 from data_prep.reading.splitting import SPLIT, split_of
 from data_prep.source import Source, source
