@@ -84,23 +84,22 @@ class Convention:
             InputError: other joints or channels, NaN, or no person.
         """
         values = self.checked(poses)
-        present: np.ndarray
         if self.channels == "xyz":
-            present = values.any(axis=(2, 3))
+            present = np.asarray(values.any(axis=(2, 3)))
             (_, turn), unit = AXES[poses.axes or self.axes], 1.0 if poses.axes else self.unit
             values = values @ (np.array(turn, np.float32).T * np.float32(unit))
         else:
             values = self.detections(values, poses.size)
-            present = (values[..., 2] > 0).any(axis=2)
+            present = np.asarray((values[..., 2] > 0).any(axis=2))
         if not present.any():
             problem = f"no person in {present.shape[1]} frames"
             raise InputError(problem, expected="poses that are not all zero", kind=Kind.NO_PERSON)
-        there = present.any(axis=1)
+        kept = present.any(axis=1)
         return [
             Track({}, pose[start:end], frame=start, person=person)
             if self.channels == "xyz"
             else Track({self.detector: pose[start:end]}, frame=start, person=person)
-            for person, (pose, frames) in enumerate(zip(values[there], present[there], strict=True))
+            for person, (pose, frames) in enumerate(zip(values[kept], present[kept], strict=True))
             for start, end in runs(frames)
         ]
 

@@ -207,13 +207,13 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
 
 def layout_with(joints: Sequence[str], where: str) -> Skeleton:
     """The largest layout whose joints are all among these. Raises InputError with the names of the nearest."""
-    given = {spelling(joint) for joint in joints}
+    present = {spelling(joint) for joint in joints}
     wanted = {skeleton: {spelling(joint) for joint in skeleton.names} for skeleton in SKELETONS.values()}
-    fitting = [skeleton for skeleton, names in wanted.items() if names <= given]
+    fitting = [skeleton for skeleton, names in wanted.items() if names <= present]
     if fitting:
         return max(fitting, key=len)
-    nearest = max(wanted, key=lambda skeleton: len(wanted[skeleton] & given) / len(wanted[skeleton] | given))
-    lacking = [joint for joint in nearest.names if spelling(joint) not in given]
+    nearest = max(wanted, key=lambda skeleton: len(wanted[skeleton] & present) / len(wanted[skeleton] | present))
+    lacking = [joint for joint in nearest.names if spelling(joint) not in present]
     missing = ", ".join(lacking) if 2 * len(lacking) < len(nearest) else f"{len(lacking)} of {len(nearest)}"
     raise InputError(
         f"joints {', '.join(joints)}; no layout has all its joints among them; the nearest is {nearest.name}: "
@@ -244,8 +244,8 @@ def relative_length(poses: Float[np.ndarray, "n j a"], skeleton: Skeleton) -> fl
     # Zeros would be no edges.
     shortest = minimum_spanning_tree(distances + 1e-12 * distances.max()).sum()
     joint, parent = np.array(skeleton.bones).T
-    bones, others = distances[joint, parent], distances[skeleton.mirror[joint], skeleton.mirror[parent]]
-    return float((bones + np.abs(bones - others)).sum() / shortest) if shortest > 0 else 1.0
+    bones, mirrored = distances[joint, parent], distances[skeleton.mirror[joint], skeleton.mirror[parent]]
+    return float((bones + np.abs(bones - mirrored)).sum() / shortest) if shortest > 0 else 1.0
 
 
 def check_unit(bodies: Sequence[Float[np.ndarray, "_ j 3"]], convention: Convention, where: str) -> None:

@@ -95,7 +95,7 @@ class RigMapping(BaseModel):
     unit: Annotated[float | None, BeforeValidator(_unit)] = None
     up: Literal["y", "z"] | None = None
     order: tuple[str, ...] = ()
-    skip_frames: int = Field(0, ge=0)
+    skip_frames: int = Field(default=0, ge=0)
     only_with: tuple[str, ...] = ()
     name: str = ""
 

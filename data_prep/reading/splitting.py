@@ -143,16 +143,17 @@ def asked(args: Namespace) -> bool:
     return any(option not in (None, []) for option in options)
 
 
-def split_of(parts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """A split of (part, id), less the parts of which there is none.
+def split_of(parts: Iterable[tuple[str, str]], name: str = SPLIT) -> dict[str, dict[str, list[str]]]:
+    """A source's splits, with one of (part, id), less the parts of which there is none; empty if there is no part.
 
     >>> split_of([("test", "a"), ("train", "b"), ("test", "c")])
-    {'train': ['b'], 'test': ['a', 'c']}
+    {'standard': {'train': ['b'], 'test': ['a', 'c']}}
     """
     split: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, id in parts:
         split[part].append(id)
-    return {part: ids for part, ids in split.items() if ids}
+    split = {part: ids for part, ids in split.items() if ids}
+    return {name: split} if split else {}
 
 
 def with_splits(source: Source, args: Namespace, own: dict[str, dict[str, list[str]]]) -> Source:

@@ -18,7 +18,7 @@ from data_prep.reading.labels import FORMS, labels_of, read_labels
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
 from data_prep.reading.poses import ORDERS, Poses, persons_first
-from data_prep.reading.splitting import PARTS, SPLIT, split_of, with_splits
+from data_prep.reading.splitting import PARTS, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -49,10 +49,10 @@ def read(args: Namespace) -> Source:
         for part, data, labels in files
     }
     inputs = [path for _, data, labels in files for path in (data, labels) if path]
-    split = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
+    own = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
     clips = [clip for clips in parts.values() for clip in clips]
-    about = f"arrays {', '.join(path.name for path in inputs)}"
-    return with_splits(labelled_source(clips, args, about, inputs), args, {SPLIT: split} if len(parts) > 1 else {})
+    description = f"arrays {', '.join(path.name for path in inputs)}"
+    return with_splits(labelled_source(clips, args, description, inputs), args, own)
 
 
 def files_of(args: Namespace) -> list[tuple[str, Path, Path | None]]:

@@ -20,7 +20,7 @@ from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
 from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses
 from data_prep.reading.poses import ORDERS
-from data_prep.reading.splitting import PART_NAMES, SPLIT, split_of, with_splits
+from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -63,15 +63,15 @@ def read(args: Namespace) -> Source:
     samples = sample_poses([partial(read_poses, file.path, args.order) for file in files])
     convention = infer_convention(samples, args, str(folder)) if samples else None
     skeleton = convention.skeleton if convention else SKELETONS["coco17"]
-    about, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
-    result = Source(skeleton, iter(()), len(files) + len(problems), about, args.terms, inputs, classes=classes)
+    description, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
+    result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs, classes=classes)
     result.notes += convention.notes() if convention else []
     clips = [UnreadClip(file.name, partial(read_clip, file, convention, args), str(file.path)) for file in files]
     result.recordings = usable([*problems, *clips], result, args.strict)
     if not classes:
         result.recordings = naming_classes(result.recordings, classes)
-    split = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
-    return with_splits(result, args, {SPLIT: split} if split else {})
+    own = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
+    return with_splits(result, args, own)
 
 
 def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadClip]]:

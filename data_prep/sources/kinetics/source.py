@@ -20,7 +20,7 @@ from data_prep.reading.kinetics import FPS, FRAMES, PERSONS, READ, SIZE
 from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
-from data_prep.reading.splitting import SPLIT, split_of
+from data_prep.reading.splitting import split_of
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -108,7 +108,7 @@ def read_clips(
         "frames are numbered as in the files, which mostly begin with 1",
     ]
     inputs = [*known, *(clip.path for clip in clips)]
-    splits = {SPLIT: split_of((part, part) for part in {clip.part for clip in clips})}
+    splits = split_of((part, part) for part in {clip.part for clip in clips})
     result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs, left_out, notes, splits, names)
     unread = (UnreadClip(clip.name, partial(read_clip, clip, frames), str(clip.path)) for clip in clips)
     result.recordings = usable(unread, result)

@@ -32,7 +32,7 @@ FPS, FAST_FPS = 25.0, 50.0
 # Of a person's size in the image: the most that 2D may be off the projection of the 3D by estimated intrinsics, root
 # mean square. Lens distortion puts it off by less than 0.01, another order of joints by 0.2.
 MISFIT = 0.06
-# Of the person's own size: what universal skeletons may be of people from 1.3 to 2.2 m, and what is told from it.
+# Of the person's own size: the range of universal skeletons of people from 1.3 to 2.2 m, and the least that counts.
 SCALES, RESCALED = (0.75, 1.35), 0.003
 # Of the squared error that is left: undoing a rescaling lowers it to less, or there is none. Noise has any scale.
 EXPLAINED = 0.5
@@ -53,10 +53,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 @source("3dhp", help="MPI-INF-3DHP, official files or .npz made of them", arguments=add_arguments)
 def read(args: Namespace) -> Source:
-    return read_dhp(args.paths, args.annotation)
+    return read_mpi_inf_3dhp(args.paths, args.annotation)
 
 
-def read_dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
+def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
     """Every view of every sequence in the given files and folders.
 
     Raises:
@@ -101,7 +101,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         if not values.valid.any():
             left_out.append((view.name, "no frame is valid"))
             continue
-        valid, (pose3d, exact2d, shown) = values.valid, in_our_order(view, values)
+        valid, (pose3d, exact2d, shown) = values.valid, in_h36m_order(view, values)
         pixels = np.where(exact2d[..., 2:] > 0, exact2d[..., :2], np.nan)
         some = valid & (exact2d[..., 2] > 0).any(1)
         if not some.any():
@@ -139,7 +139,7 @@ def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str,
     return notes + [f"{name}: {count} frames beyond the official {FRAMES[name]} cut off" for name, count in cut.items()]
 
 
-def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def in_h36m_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Poses (metres), pixels with confidence and the poses that a camera saw, checked, in Human3.6M's order.
 
     What is not finite in a frame that is not valid becomes zero.
@@ -148,8 +148,8 @@ def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np
     shown = values.pose3d if values.exact is None else values.exact
     for array in (values.pose3d, shown, values.pixels):
         check_finite(array[stand_in], view.joints, view.where)
-    flat = np.nan_to_num(np.concatenate([values.pixels, np.zeros_like(values.pixels[..., :1])], axis=-1))
-    poses = [table.apply(np.nan_to_num(array), view.joints, view.where) for array in (values.pose3d, shown, flat)]
+    points = np.nan_to_num(np.concatenate([values.pixels, np.zeros_like(values.pixels[..., :1])], axis=-1))
+    poses = [table.apply(np.nan_to_num(array), view.joints, view.where) for array in (values.pose3d, shown, points)]
     pose3d, exact, pixels = poses[0] * UNITS["mm"], poses[1] * UNITS["mm"], poses[2][..., :2]
     for pose in (pose3d, exact):
         check_person(pose[stand_in], view.where, "mm", order=view.joints)

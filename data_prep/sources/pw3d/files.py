@@ -187,7 +187,7 @@ def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
         "the camera moves: poses are as it sees them, its place in the world is not kept",
         "images are 1920 x 1080, or upright, whichever fits the focal length of the lens",
     ]
-    sequences = [Sequence(name, "test", partial(read_videos, path, content, of)) for name, of in videos.items()]
+    sequences = [Sequence(name, "test", partial(read_videos, path, content, people)) for name, people in videos.items()]
     return sequences, notes
 
 

@@ -56,8 +56,8 @@ def read(args: Namespace) -> Source:
             named.setdefault(name, []).extend(keys)
     ids = {clip.name: "/".join(identity(clip.name)) for clip in clips}
     own = {} if asked(args) else splits(named, ids, listed(args.paths))
-    about = f"{', '.join(path.name for path in args.paths)}, annotations in pyskl's form"
-    result = with_splits(labelled_source(clips, args, about, args.paths), args, own)
+    description = f"{', '.join(path.name for path in args.paths)}, annotations in pyskl's form"
+    result = with_splits(labelled_source(clips, args, description, args.paths), args, own)
     if result.splits and (missing := sum(key not in ids for keys in named.values() for key in keys)):
         result.notes.append(f"splits name {missing} clips that have no annotation")
     return result
