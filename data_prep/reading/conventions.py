@@ -122,13 +122,9 @@ class Convention:
         values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
         if not (finite := np.isfinite(values)).all():
             m, t, j, c = np.argwhere(~finite)[0]
-            unseen = "for a person who is not there" if channels == "xyz" else "or confidence 0, for what was not seen"
-            raise InputError(
-                f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in "
-                f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames)",
-                remedy=f"give 0 {unseen}" if channels == "xyz" else f"give 0, {unseen}",
-                kind=Kind.NAN,
-            )
+            frames = f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames"
+            problem = f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in {frames})"
+            raise InputError(problem, remedy="give 0 for what is not there", kind=Kind.NAN)
         return values
 
     def selected(self, poses: Poses) -> np.ndarray:

@@ -158,24 +158,23 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     Raises:
         InputError: an index with two names or a name with two, or names other than those given.
     """
-    indices: dict[str, tuple[int, Path]] = {}
     names: dict[int, str] = {}
-    for path, labelled in labels.items():
-        for clip, label in labelled.items():
-            index, _ = indices.setdefault(label.label, (label.label_index, path))
-            name = names.setdefault(label.label_index, label.label)
-            if (index, name) != (label.label_index, label.label):
-                problem = f"elsewhere {name!r} is number {label.label_index} and {label.label!r} number {index}"
-                remedy = "give every class one number"
-            elif classes and (label.label_index >= len(classes) or classes[label.label_index] != label.label):
-                beyond = label.label_index >= len(classes)
-                other = f"beyond the {len(classes)} names" if beyond else repr(classes[label.label_index])
-                problem = f"it is {other} by --classes"
-                remedy = "give the names in the order of the numbers, from 0"
-            else:
-                continue
-            problem = f"label {label.label!r} is number {label.label_index}, but {problem}"
-            raise InputError(problem, where=f"{path}, {clip!r}", remedy=remedy)
+    indices: dict[str, int] = {}
+    pairs = {
+        (label.label, label.label_index): f"{path}, {clip!r}"
+        for path, labelled in labels.items()
+        for clip, label in labelled.items()
+    }
+    for (name, index), where in pairs.items():
+        if (names.setdefault(index, name), indices.setdefault(name, index)) != (name, index):
+            problem = f"elsewhere {names[index]!r} is number {index} and {name!r} number {indices[name]}"
+            remedy = "give every class one number"
+        elif classes and classes[index : index + 1] != [name]:
+            other = repr(classes[index]) if index < len(classes) else f"beyond the {len(classes)} names"
+            problem, remedy = f"it is {other} by --classes", "give the names in the order of the numbers, from 0"
+        else:
+            continue
+        raise InputError(f"label {name!r} is number {index}, but {problem}", where=where, remedy=remedy)
     occurring = [names[index] for index in sorted(names)]
     if classes or len(occurring) > max(names):
         return classes or occurring, []
