@@ -6,7 +6,7 @@ clip that is added moves one other clip at most.
 
 import hashlib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,8 +71,7 @@ def division(args: Namespace) -> Division:
         if share and subjects[part]:
             where = f"--{part}-share and --{part}-subjects"
             raise InputError(f"both say what is for {part}", where=where, remedy="give one of them")
-    if both := sorted({*subjects["validation"]} & {*subjects["test"]}):
-        raise InputError(f"{', '.join(both)} in both", where=HELD_OUT, remedy="name a subject once")
+    check_subjects(subjects["validation"], subjects["test"], HELD_OUT)
     if shares["test"] is None and not subjects["test"]:
         shares["test"] = TEST_SHARE
     shares = {part: share or 0.0 for part, share in shares.items()}
@@ -80,6 +79,16 @@ def division(args: Namespace) -> Division:
         where = "--validation-share and --test-share"
         raise InputError(f"{total:g} together", where=where, remedy="leave some to train on")
     return Division(subjects, shares, args.seed)
+
+
+def check_subjects(
+    validation: Sequence[str], test: Sequence[str], where: str, known: Collection[str] | None = None
+) -> None:
+    """Raises InputError for a subject in both parts, or that is unknown, where the known ones are given."""
+    if both := sorted({*validation} & {*test}):
+        raise InputError(f"{', '.join(both)} in both", where=where, remedy="name a subject once")
+    if known and (unknown := [subject for subject in (*validation, *test) if subject not in known]):
+        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}", where=where)
 
 
 def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]], list[str]]:
@@ -101,8 +110,7 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
             parts[part_of[clip.subject]].append(clip.id)
         else:
             classes.setdefault(clip.action, []).append(clip.id)
-    if unknown := [subject for subject in part_of if subject not in known]:
-        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}", where=HELD_OUT)
+    check_subjects(rule.subjects["validation"], rule.subjects["test"], HELD_OUT, known)
     for ids in classes.values():
         ids.sort(key=lambda id: hashlib.sha256(f"{rule.seed}/{id}".encode()).digest())
         total = len(ids)
