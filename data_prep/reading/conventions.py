@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Shaped
 
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
@@ -127,7 +127,7 @@ class Convention:
             raise InputError(problem, remedy="give 0 for what is not there", kind=Kind.NAN)
         return values
 
-    def selected(self, poses: Poses) -> np.ndarray:
+    def selected(self, poses: Poses) -> Shaped[np.ndarray, "m t j c"]:
         """The skeleton's joints by name where the file names them, else all. Raises InputError for other joints."""
         names, values = self.skeleton.names, poses.values
         if poses.joints:
@@ -145,8 +145,10 @@ class Convention:
             )
         return values
 
-    def detections(self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None) -> np.ndarray:
-        """Pixels and confidence, (m t j 3); all zero for what was not seen. Raises InputError without a size."""
+    def detections(
+        self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None
+    ) -> Shaped[np.ndarray, "m t j 3"]:
+        """Pixels and confidence; all zero for what was not seen. Raises InputError without a size."""
         if size is None and self.size is None:
             raise InputError("no size of its images; give it by --size WIDTHxHEIGHT", kind=Kind.IMAGE_SIZE)
         xy, scale = values[..., :2], "pixels" if size else self.scale

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, SCALES, Convention
@@ -223,8 +223,8 @@ def layout_with(joints: Sequence[str], where: str) -> Skeleton:
     )
 
 
-def whole_poses(values: np.ndarray, axes: int) -> Float[np.ndarray, "n j a"]:
-    """Poses (m t j c) with all their joints, of any person and frame; in 3D one joint may be the origin."""
+def whole_poses(values: Shaped[np.ndarray, "m t j c"], axes: int) -> Float[np.ndarray, "n j a"]:
+    """Poses with all their joints, of any person and frame; in 3D one joint may be the origin."""
     values = np.asarray(values, np.float64).reshape(-1, *values.shape[2:])
     absent = (~values.any(2)).sum(1)
     return values[np.isfinite(values).all((1, 2)) & (absent <= (axes == 3)), :, :axes]

@@ -50,7 +50,7 @@ def rig_index(names: Sequence[str]) -> dict[str, int]:
 
 
 def _weights(given: Any) -> dict[str, float]:
-    """Source joint -> weight, of a joint as a table gives it. ValueError where it is nothing of the kind."""
+    """Source joint -> weight, of a joint as a table gives it. Raises ValueError for any other form."""
     sources = [given] if isinstance(given, str) else given
     if isinstance(sources, list) and sources and all(isinstance(name, str) for name in sources):
         if len(set(sources)) < len(sources):
@@ -104,8 +104,10 @@ class RigMapping(BaseModel):
         needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
         return {name.lower() for name in needed} <= set(rig_index(names))
 
-    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
-        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
+    def apply(
+        self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str
+    ) -> Float[np.ndarray, "t j 3"]:
+        """Positions of H36M17's joints in the rig's unit and axes. Raises InputError where a joint is missing."""
         index = rig_index(names)
         weights = np.zeros((len(self.joints), len(names)))
         for row, joint in zip(weights, H36M17.names, strict=True):
@@ -151,7 +153,7 @@ ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
 
 @cache
 def known_mappings() -> list[RigMapping]:
-    """The tables that come along, the most demanding first."""
+    """The packaged tables, those with most `only_with` joints first."""
     tables = [read_mapping(path) for path in sorted((Path(__file__).parents[1] / "mappings").glob("*.json"))]
     return sorted(tables, key=lambda table: -len(table.only_with))
 
@@ -180,7 +182,7 @@ def array_mapping(joints: int, where: str) -> RigMapping:
 
 
 def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
-    """Refuse what is no person: a wrong unit, joints in each other's place, swapped sides, mirrored coordinates.
+    """Check that joints are a person's: the unit, the order of the joints, the sides and the handedness of the axes.
 
     Args:
         pose: H36M17 joints in metres.

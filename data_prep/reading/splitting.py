@@ -23,7 +23,7 @@ HELD_OUT = "--validation-subjects, --test-subjects"
 
 
 class Clip(NamedTuple):
-    """What a clip is divided by."""
+    """The fields of a recording that decide on its part."""
 
     id: str
     subject: str
@@ -57,7 +57,7 @@ def split_arguments(parser: ArgumentParser) -> None:
 
 
 def division(args: Namespace) -> Division:
-    """What the options ask for; a fifth of every class tests unless they say otherwise.
+    """The division that the options ask for; a fifth of every class tests unless they say otherwise.
 
     Raises:
         InputError: shares that leave nothing to train on, or a subject in two parts.
@@ -126,7 +126,7 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
 
 
 def notes(parts: dict[str, list[str]], left: dict[str, list[str]], known: set[str], rule: Division) -> list[str]:
-    """What was decided, and what is weak about it. `left`: clips of every class that remained to train."""
+    """Notes on the rules, and on weaknesses of the split. `left`: clips of every class that remained to train."""
     rules = [f"{part}: {', '.join(subjects)}" for part, subjects in rule.subjects.items() if subjects]
     rules += [
         f"{part}: {share:.0%} of every class, drawn with seed {rule.seed}"

@@ -49,7 +49,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class Values:
-    """What a file says of one view, joints in its own order.
+    """The values of one view in a file, joints in its own order.
 
     Attributes:
         pose3d: (t w 3) millimetres, camera space.
@@ -119,7 +119,7 @@ def find(paths: Iterable[Path], annotation: str) -> tuple[list[View], list[Path]
 
 
 def in_order(key: tuple[str, str]) -> tuple:
-    """Training before test, numbers as numbers."""
+    """Sort key of (name, camera): training before test, numbers by value."""
     name, camera = key
     return (name.startswith("T"), [int(number) for number in re.findall(r"\d+", f"{name} {camera}")])
 
@@ -151,7 +151,7 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
 
 
 def training_values(path: Path, annotation: str, camera: int) -> Values:
-    """What an annot.mat says of a camera."""
+    """The values of one camera in an annot.mat."""
     content = training_file(path, annotation)
     at = content["cameras"].index(camera) if camera in content["cameras"] else None
     if at is None:
@@ -185,7 +185,7 @@ def training_file(path: Path, annotation: str) -> dict[str, list]:
 
 
 def test_values(path: Path, annotation: str) -> Values:
-    """What an annot_data.mat says; MATLAB's axes are (channel, joint, 1, frame)."""
+    """The values in an annot_data.mat; MATLAB's axes are (channel, joint, 1, frame)."""
     content = read_matlab(path, {annotation, "annot2", "valid_frame"}, {"annot3"})
 
     def poses(name: str, channels: int) -> np.ndarray:
@@ -228,7 +228,7 @@ def of_npz(path: Path) -> Iterator[View]:
 
 
 def is_rate(fps: Any) -> bool:
-    """Whether this can be frames a second."""
+    """Whether this can be frames per second."""
     return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < float(fps) < math.inf
 
 

@@ -25,6 +25,8 @@ from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
 
+Pose = Float[np.ndarray, "t j 3"]
+
 SOURCE = "MPI-INF-3DHP (Mehta et al. 2017)"
 TERMS = "MPI-INF-3DHP: research purposes only, no commercial use; cite its paper; not to be passed on"
 SPLITS = {SPLIT: {"train": [f"S{number}" for number in range(1, 9)], "test": list(TEST)}}
@@ -81,7 +83,7 @@ def missing(views: list[View]) -> list[tuple[str, str]]:
 
 
 def decided(views: list[View]) -> list[str]:
-    """What was decided by a rule."""
+    """Notes on what was decided by a rule."""
     notes = []
     if any(view.path.name == "annot.mat" for view in views):
         notes.append("annot.mat: 8 of the 14 cameras, as papers use them; the others were not read")
@@ -92,7 +94,7 @@ def decided(views: list[View]) -> list[str]:
 
 
 def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read view after view."""
+    """A recording of every view that has valid frames, read one after another."""
     off: dict[str, list[float]] = {"calibrated cameras": [], "cameras estimated from 2D and 3D": []}
     cut: dict[str, int] = {}
     scales: list[float] = []
@@ -124,7 +126,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
 
 
 def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str, int]) -> list[str]:
-    """What turned out in reading: how well 2D and 3D agree by kind of camera, and what was cut off."""
+    """Notes on how well 2D and 3D agree by kind of camera, on rescaled 3D and on frames that were cut off."""
     notes = [
         f"gt: off the projection of the 3D by {np.mean(errors):.2f} pixels (root mean square) in {len(errors)} "
         f"recordings of {kind}, {max(errors):.2f} at most"
@@ -139,7 +141,7 @@ def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str,
     return notes + [f"{name}: {count} frames beyond the official {FRAMES[name]} cut off" for name, count in cut.items()]
 
 
-def in_h36m_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def in_h36m_order(view: View, values: Values) -> tuple[Pose, Pose, Pose]:
     """Poses (metres), pixels with confidence and the poses that a camera saw, checked, in Human3.6M's order.
 
     What is not finite in a frame that is not valid becomes zero.
@@ -205,7 +207,7 @@ def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray,
 
 
 def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> float:
-    """By how much poses were rescaled about their root: undone, a camera projects them nearest to the pixels.
+    """The factor by which poses were rescaled about their root: the one without which a camera fits the pixels best.
 
     1 unless that explains most of what is off otherwise.
     """

@@ -91,13 +91,13 @@ def one_skeleton(videos: Sequence[Video]) -> Skeleton:
 
 
 def splits(files: Mapping[str, Path]) -> dict[str, dict[str, list[str]]]:
-    """Videos by the folder of their file that is called train, val, validation or test, the innermost if several."""
+    """The split by the innermost of a file's folders that is called train, val, valid, validation or test."""
     folders = {name: [part for part in path.resolve().parts[:-1] if part in PART_NAMES] for name, path in files.items()}
     return split_of((PART_NAMES[named[-1]], name) for name, named in folders.items() if named)
 
 
 def notes(videos: Sequence[Video], fps: float, size: tuple[int, int] | None) -> Iterator[str]:
-    """What was assumed of the videos."""
+    """Notes on what was assumed of the videos."""
     if count := sum(video.fps is None for video in videos):
         yield f"{count} videos say no frame rate: {fps:g} frames per second are assumed (--fps)"
     if count := sum(video.size is None for video in videos):

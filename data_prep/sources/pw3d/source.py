@@ -55,7 +55,7 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
 
 
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read sequence after sequence: one recording each, a track for each person.
+    """A recording of every sequence, read one after another, with a track for each person.
 
     2D that does not fit is another person's, and left out; where most do not fit, the files are wrong.
     """
