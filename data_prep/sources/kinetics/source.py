@@ -41,7 +41,7 @@ class Label(kinetics.Strict):
 
 
 @dataclass(frozen=True)
-class LabelledClip:
+class KineticsClip:
     """A clip before it is read."""
 
     path: Path
@@ -91,7 +91,7 @@ def read_clips(
     labels *= len(folders) // len(labels)
     known = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
-    unique: dict[tuple[str, str], LabelledClip] = {}
+    unique: dict[tuple[str, str], KineticsClip] = {}
     for path, labelled in known.items():
         own = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
         for clip in labelled_clips(own, path, labelled, left_out):
@@ -133,7 +133,7 @@ def read_labels(path: Path) -> dict[str, Label]:
 
 def labelled_clips(
     folders: list[Path], path: Path, labels: dict[str, Label], left_out: list[tuple[str, str]]
-) -> Iterator[LabelledClip]:
+) -> Iterator[KineticsClip]:
     """Clips of some folders that have a label; the others, and labels without a clip, are left out."""
     clips: set[str] = set()
     for folder in folders:
@@ -148,7 +148,7 @@ def labelled_clips(
             elif not label.has_skeleton:
                 left_out.append((f"{folder.name}/{file.stem}", f"has no skeleton, says {path.name}"))
             else:
-                yield LabelledClip(file, part, label)
+                yield KineticsClip(file, part, label)
     left_out += [(name, f"in {path.name}, but there is no such clip") for name in labels if name not in clips]
 
 
@@ -182,12 +182,11 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     return occurring, [f"{note}, in that order; --classes keeps the numbers"]
 
 
-def read_clip(labelled: LabelledClip, frames: int) -> Recording:
+def read_clip(clip: KineticsClip, frames: int) -> Recording:
     """The recording of a clip. Raises InputError."""
-    path, index, content = labelled.path, labelled.label.label_index, kinetics.read_clip(labelled.path)
-    tracks = kinetics.tracks_of(content, str(path), frames)
+    content, index = kinetics.read_clip(clip.path), clip.label.label_index
+    tracks = kinetics.tracks_of(content, str(clip.path), frames)
     if content.label_index not in (None, index):
         problem = f"label_index {content.label_index}, but {index} in the file of labels"
-        raise InputError(problem, where=path, kind=Kind.LABEL)
-    camera = level_camera("unknown", *SIZE)
-    return Recording(labelled.part, labelled.label.label, path.stem, camera, FPS, tracks)
+        raise InputError(problem, where=clip.path, kind=Kind.LABEL)
+    return Recording(clip.part, clip.label.label, clip.path.stem, level_camera("unknown", *SIZE), FPS, tracks)
