@@ -75,7 +75,7 @@ class Convention:
         """
         subject, take, name = identity
         camera = level_camera(name, *(poses.size or self.size or (1, 1)))
-        return Recording(subject, action, take, camera, fps, self.tracks(poses))
+        return Recording(subject, action, take, camera, fps, tracks=self.tracks(poses))
 
     def tracks(self, poses: Poses) -> list[Track]:
         """The clip's persons, less those who are in no frame, in their order; a gap makes two tracks of one person.

@@ -51,8 +51,8 @@ def labelled_source(clips: list[LabelledClip], args: Namespace, description: str
     classes = class_names(args.classes) or ntu_classes([clip.name for clip in clips], labels)
     by_name, classes = actions(labels, classes, where)
     convention = infer_convention(sample_poses([clip.poses for clip in clips]), args, where)
-    source = Source(convention.skeleton, iter(()), len(clips), description, args.terms, list(inputs), classes=classes)
-    source.notes += convention.notes()
+    source = Source(convention.skeleton, iter(()), len(clips), description, args.terms, inputs=list(inputs))
+    source.notes, source.classes = convention.notes(), classes
 
     def unread() -> Iterator[UnreadClip]:
         clips.reverse()

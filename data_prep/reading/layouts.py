@@ -56,7 +56,8 @@ def detections(
 
 def level_camera(name: str, width: int, height: int, intrinsics: Float[np.ndarray, "9"] | None = None) -> Camera:
     """A camera whose place is not known: level, at the origin of a world of its own. Unknown intrinsics are 0."""
-    return Camera(name, width, height, np.zeros(9) if intrinsics is None else intrinsics, LEVEL, np.zeros(3))
+    intrinsics = np.zeros(9) if intrinsics is None else intrinsics
+    return Camera(name, width, height, intrinsics, rotation=LEVEL, translation=np.zeros(3))
 
 
 def held(valid: Bool[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:

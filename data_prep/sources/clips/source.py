@@ -64,8 +64,8 @@ def read(args: Namespace) -> Source:
     convention = infer_convention(samples, args, str(folder)) if samples else None
     skeleton = convention.skeleton if convention else SKELETONS["coco17"]
     description, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
-    result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs, classes=classes)
-    result.notes += convention.notes() if convention else []
+    result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs=inputs)
+    result.notes, result.classes = convention.notes() if convention else [], classes
     clips = [UnreadClip(file.name, partial(read_clip, file, convention, args), str(file.path)) for file in files]
     result.recordings = usable([*problems, *clips], result, args.strict)
     if not classes:

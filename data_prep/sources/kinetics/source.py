@@ -109,7 +109,8 @@ def read_clips(
     ]
     inputs = [*known, *(clip.path for clip in clips)]
     splits = split_of((part, part) for part in {clip.part for clip in clips})
-    result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs, left_out, notes, splits, names)
+    result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs=inputs, classes=names)
+    result.left_out, result.notes, result.splits = left_out, notes, splits
     unread = (UnreadClip(clip.name, partial(read_clip, clip, frames), str(clip.path)) for clip in clips)
     result.recordings = usable(unread, result)
     return result
@@ -189,4 +190,5 @@ def read_clip(clip: KineticsClip, frames: int) -> Recording:
     if content.label_index not in (None, index):
         problem = f"label_index {content.label_index}, but {index} in the file of labels"
         raise InputError(problem, where=clip.path, kind=Kind.LABEL)
-    return Recording(clip.part, clip.label.label, clip.path.stem, level_camera("unknown", *SIZE), FPS, tracks)
+    camera = level_camera("unknown", *SIZE)
+    return Recording(clip.part, clip.label.label, clip.path.stem, camera, FPS, tracks=tracks)

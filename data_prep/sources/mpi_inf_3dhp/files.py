@@ -142,8 +142,8 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
                 raise InputError(f"no camera {camera}; it has {', '.join(cameras)}", where=calibration, remedy=AGAIN)
             load = partial(training_values, path, annotation, camera)
             where, joints = f"{path}, {annotation}, camera {camera}", layout("mpi-inf-3dhp").order
-            about = {"calibrated": cameras.get(str(camera)), "annotation": annotation}
-            yield View(name, str(camera), path, where, joints, load=load, **about)
+            lens = cameras.get(str(camera))
+            yield View(name, str(camera), path, where, joints, load=load, calibrated=lens, annotation=annotation)
     else:
         problem = "neither its folders nor its name say which sequence it is"
         expected = "S1/Seq1/annot.mat or TS1/annot_data.mat"

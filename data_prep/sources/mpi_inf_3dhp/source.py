@@ -70,7 +70,9 @@ def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -
     source = f"{SOURCE}; 3D: {', '.join(annotations)}"
     left_out, notes = missing(views), decided(views)
     recordings = iterate(views, notes, left_out)
-    return Source(H36M17, recordings, len(views), source, TERMS, inputs, left_out, notes, SPLITS)
+    return Source(
+        H36M17, recordings, len(views), source, TERMS, inputs=inputs, left_out=left_out, notes=notes, splits=SPLITS
+    )
 
 
 def missing(views: list[View]) -> list[tuple[str, str]]:
@@ -121,7 +123,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         subject, _, sequence = view.name.partition(" ")
         sequence = sequence or subject
         fps = view.fps if view.fps is not None else FAST_FPS if view.name in FAST else FPS
-        yield Recording(subject, sequence, sequence, camera, fps, [track])
+        yield Recording(subject, sequence, sequence, camera, fps, tracks=[track])
     notes += conclusions(off, scales, cut)
 
 

@@ -81,7 +81,8 @@ def read_clips(paths: Sequence[Path], leave_out: Path | None = None, classes: li
         notes.append(f"splits xsub and xview are of actions A001 to A{ACTIONS:03d}; the others are in no part of them")
     description = SOURCE if len(names) <= ACTIONS else f"{SOURCE}, {SOURCE_120}"
     inputs = list(clips.values())
-    result = Source(NTU25, iter(()), len(clips), description, TERMS, inputs, left_out, notes, splits(clips), names)
+    result = Source(NTU25, iter(()), len(clips), description, TERMS, inputs=inputs, classes=names)
+    result.left_out, result.notes, result.splits = left_out, notes, splits(clips)
     unread = (UnreadClip(stem, partial(read_clip, path, names), str(path)) for stem, path in clips.items())
     result.recordings = usable(unread, result)
     return result
@@ -109,4 +110,5 @@ def splits(clips: Iterable[str]) -> dict[str, dict[str, list[str]]]:
 def read_clip(path: Path, actions: list[str]) -> Recording:
     """The clip of a file. Raises InputError."""
     subject, take, camera = identity(path.stem)
-    return Recording(subject, actions[action_of(take) - 1], take, level_camera(camera, *SIZE), FPS, read_ntu(path))
+    action = actions[action_of(take) - 1]
+    return Recording(subject, action, take, level_camera(camera, *SIZE), FPS, tracks=read_ntu(path))

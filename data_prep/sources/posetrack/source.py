@@ -148,7 +148,8 @@ def recordings(
             kept = np.full(len(other.frame), video.name in detected)
             detections[args.detector] = without_identity(other, kept)
         camera = Camera("none", *(video.size or size or extent(video)), np.zeros(9), np.eye(4)[0], np.zeros(3))
-        yield Recording(video.name, "", video.name, camera, video.fps or args.fps, tracks, detections=detections)
+        fps = video.fps or args.fps
+        yield Recording(video.name, "", video.name, camera, fps, tracks=tracks, detections=detections)
 
 
 def people(video: Video) -> list[Track]:

@@ -51,7 +51,9 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
     splits = split_of((sequence.part, sequence.name) for sequence in sequences)
     left_out: list[tuple[str, str]] = []
     recordings = iterate(sequences, notes, left_out)
-    return Source(H36M17, recordings, len(sequences), SOURCE, TERMS, inputs, left_out, notes, splits)
+    return Source(
+        H36M17, recordings, len(sequences), SOURCE, TERMS, inputs=inputs, left_out=left_out, notes=notes, splits=splits
+    )
 
 
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
@@ -81,7 +83,7 @@ def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[st
             pose2d = {name: pose.astype(np.float32) for name, pose in pose2d.items()}
             tracks.append(Track(pose2d, person.pose3d.astype(np.float32), person=person.number, valid=person.valid))
         if tracks:
-            yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks)
+            yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks=tracks)
     if 2 * len(misfits) > count:
         raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)")
     if unscored:
