@@ -357,7 +357,7 @@ def test_takes_that_are_cut_at_jumps_are_told(tmp_path):
         (["--scenes", "-1"], "--scenes -1: expected"),
         (["--scenes", "0"], "--scenes 0: no scenes"),
         (["--seed", "-1"], "--seed -1: expected"),
-        (["--fps", "0"], "--fps 0.0: expected 1 to 1000"),
+        (["--fps", "0"], "--fps 0: expected 0.1 to 1000"),
         (["--seconds", "0"], "--seconds 0.0: expected 1 or more"),
     ],
 )
