@@ -290,8 +290,7 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         path: whether the 3D poses have their places, so that they can be projected.
     """
     dataset, skeleton = table.dataset, table.skeleton
-    projected = path and bool(dataset.recordings["intrinsics"][:, :2].all())
-    reference = "gt" if name != "gt" and "gt" in dataset.detectors else "projection" if projected else ""
+    reference = reference_of(table, name, path)
     errors, unseen, inside, counted_rows = Errors(len(skeleton)), np.zeros(len(skeleton)), 0, 0
     low, high = np.inf, -np.inf
     extent, down, error_sum, swapped_sum, pairs = np.zeros((5, len(table.recording)))
@@ -337,6 +336,13 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         swapped=ratio(table.sum_by_recording(swapped_sum), scale),
         upright=table.mean_by_recording(down) / extents,
     )
+
+
+def reference_of(table: Table, detector: str, path: bool) -> str:
+    """What a detector is compared with: "gt", or "projection" of the 3D where it has places and cameras, or nothing."""
+    if detector != "gt" and "gt" in table.dataset.detectors:
+        return "gt"
+    return "projection" if path and table.dataset.recordings["intrinsics"][:, :2].all() else ""
 
 
 def reference_poses(table: Table, piece: slice, reference: str) -> tuple[np.ndarray, np.ndarray]:
