@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from stgraph.formats.json_files import read_json
 
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, SCALES, Convention
@@ -23,6 +22,7 @@ from data_prep.reading.rigs import metres
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
 
 TERMS = "not stated in the files: ask whose the clips are before you pass anything on"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stgraph.formats.json_files import read_json
 
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json
 from stgraph.formats.numpy_files import load_npy
 from stgraph.formats.safe_pickle import load_pickle
 
