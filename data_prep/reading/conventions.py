@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from data_prep.cameras.viewpoints import runs
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
 from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
-from stgraph.data.recording import Recording, Track
+from stgraph.data.recording import Recording, Track, runs
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 
