@@ -106,7 +106,7 @@ def film(
 
     Raises:
         InputError: while recordings are read, for what `read` and `named_pieces` refuse; at the end, for rigs in which
-            nobody ever stands.
+            no person ever stands.
     """
     allowed, notes = terms_of(takes, terms)
     result = Source(

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from data_prep.checks.anatomy import bone_lengths, knee_sines
 from stgraph.data.dataset import Dataset
+from stgraph.data.recording import members, runs
 from stgraph.geometry import project, quaternion_to_matrix
 from stgraph.skeleton import Skeleton
 
@@ -34,12 +35,10 @@ class Table:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.skeleton = dataset, dataset.skeleton
         tracks, recordings = dataset.tracks, dataset.recordings
-        lengths = tracks["rows"]
-        rows = np.repeat(tracks["first_row"] - np.cumsum(lengths) + lengths, lengths)
-        rows += np.arange(len(rows))
+        track, frame = members(tracks["rows"])
         self.valid = dataset.rows("valid")
         self.recording = np.zeros(len(self.valid), np.int64)
-        self.recording[rows] = np.repeat(tracks["recording"], lengths)
+        self.recording[tracks["first_row"][track] + frame] = tracks["recording"][track]
         self.goes_on = self.valid & np.roll(self.valid, 1)
         self.goes_on[tracks["first_row"]] = False
         self.fps = recordings["fps"]
@@ -143,23 +142,21 @@ class People:
     @cached_property
     def longest_freeze(self) -> Int[np.ndarray, " recording"]:
         """Steps of the longest run in which nothing moves."""
-        ends = np.flatnonzero(np.diff(self.frozen, prepend=False, append=False))
-        starts, lengths = ends[::2], ends[1::2] - ends[::2]
         longest = np.zeros(len(self.table.dataset), np.int64)
-        np.maximum.at(longest, self.table.recording[starts], lengths)
+        for start, end in runs(self.frozen):
+            recording = self.table.recording[start]
+            longest[recording] = max(longest[recording], end - start)
         return longest
 
     @cached_property
     def floors(self) -> dict[tuple[str, str], float]:
         """(subject, camera) -> height of the lower foot in its lowest frames, metres; where the camera's is known."""
-        some = np.flatnonzero(np.isfinite(self.floor))
-        cameras, camera = np.unique(self.table.dataset.recordings["camera"], return_inverse=True)
-        group = (self.table.subject * len(cameras) + camera)[self.table.recording[some]]
-        order = np.argsort(group, kind="stable")
-        parts = np.split(self.floor[some][order], np.flatnonzero(np.diff(group[order])) + 1) if len(some) else []
-        keys = [divmod(int(number), len(cameras)) for number in np.unique(group)]
-        lowest = [float(np.percentile(part, LOWEST)) for part in parts]
-        return {(str(self.table.subjects[s]), str(cameras[c])): low for (s, c), low in zip(keys, lowest, strict=True)}
+        known, recordings = np.isfinite(self.floor), self.table.dataset.recordings
+        pairs = list(zip(map(str, recordings["subject"]), map(str, recordings["camera"]), strict=True))
+        numbers = {pair: number for number, pair in enumerate(sorted(set(pairs)))}
+        group = np.array([numbers[pair] for pair in pairs])[self.table.recording[known]]
+        heights = {pair: self.floor[known][group == number] for pair, number in numbers.items()}
+        return {pair: float(np.percentile(values, LOWEST)) for pair, values in heights.items() if len(values)}
 
 
 def measure_people(table: Table) -> People:
@@ -178,7 +175,7 @@ def measure_people(table: Table) -> People:
         recording, valid, goes_on = table.recording[piece], table.valid[piece], table.goes_on[piece]
         lengths = bone_lengths(pose, skeleton)[valid]
         for sums, values in ((count, np.ones_like(lengths)), (total, lengths), (squares, lengths**2)):
-            np.add.at(sums, recording[valid], values)
+            add_rows(sums, recording[valid], values)
 
         measures = {"speed": np.where(goes_on, moved.max(axis=1) * table.fps[recording], np.nan)}
         if path:
@@ -195,11 +192,11 @@ def measure_people(table: Table) -> People:
 
         frozen[piece] = goes_on & (moved == 0).all(axis=1)
         moves = goes_on & (moved > 0).any(axis=1)
-        np.add.at(still, recording[moves], (moved[moves] == 0) & can_move)
-        np.add.at(steps, recording[moves], 1)
+        add_rows(still, recording[moves], (moved[moves] == 0) & can_move)
+        steps += np.bincount(recording[moves], minlength=recordings)
     of_subject = np.zeros((3, len(table.subjects), len(skeleton.bones)))
     for sums, parts in zip(of_subject, (count, total, squares), strict=True):
-        np.add.at(sums, table.subject, parts)
+        add_rows(sums, table.subject, parts)
     lengths, spread = mean_and_spread(*of_subject)
     mean, deviation = mean_and_spread(count, total, squares)
     return People(
@@ -213,6 +210,13 @@ def measure_people(table: Table) -> People:
         steps=steps,
         **of_row,
     )
+
+
+def add_rows(
+    sums: Float[np.ndarray, "group n"], group: Int[np.ndarray, " row"], values: Shaped[np.ndarray, "row n"]
+) -> None:
+    """Add every row to the sums of its group, in place; many times faster than np.add.at."""
+    torch.from_numpy(sums).index_add_(0, torch.from_numpy(group), torch.from_numpy(values.astype(np.float64)))
 
 
 def mean_and_spread(
@@ -270,7 +274,8 @@ class Errors:
     def add(self, error: Float[np.ndarray, "t j"], counted: Bool[np.ndarray, "t j"]) -> None:
         """Count those of some joints."""
         self.total += np.where(counted, error, 0).sum(axis=0)
-        np.add.at(self.counts, (np.nonzero(counted)[1], np.searchsorted(BINS, error[counted])), 1)
+        place = np.nonzero(counted)[1] * self.counts.shape[1] + np.searchsorted(BINS, error[counted])
+        self.counts += np.bincount(place, minlength=self.counts.size).reshape(self.counts.shape)
 
     def quantiles(self, share: float) -> Float[np.ndarray, " j"]:
         """Of every joint."""

@@ -20,14 +20,14 @@ FREEZE = 1.0  # seconds in which no joint moves at all
 STILL = 0.9  # share of a recording in which a joint does not move at all while others do,
 STRETCH = 0.02  # and standard deviation of a bone at it, of its length
 FASTEST = 25.0  # metres a second
-NORMALISED = 5.0  # pixels: nobody in an image is smaller
+NORMALISED = 5.0  # pixels: no person in an image is smaller
 INSIDE = 0.8  # share of joints in the image
 NOT_THE_IMAGE = 0.1  # of a person's extent: mean error of what should be exact
 SWAPPED = 0.5  # error with sides swapped, of the error
 
 
 def problems(table: Table, people: People | None, detectors: list[Detections]) -> list[str]:
-    """Everything implausible, in sentences that say where, what was found and what is expected."""
+    """Everything implausible, in sentences that name the place, the value and what is expected."""
     texts = list(_people_problems(table, people)) if people else []
     for detections in detectors:
         texts += [f"2D {detections.name!r}: {text}" for text in _image_problems(table, detections, people is None)]
@@ -102,7 +102,7 @@ def _floor_problems(people: People) -> Iterator[str]:
 
 
 def _image_problems(table: Table, detections: Detections, alone: bool) -> Iterator[str]:
-    """Args: alone: there are no 3D poses, so that the images must tell what is upright."""
+    """Args: alone: there are no 3D poses, so that only the images show what is upright."""
     if detections.confidence[0] < 0 or detections.confidence[1] > 1:
         yield "confidences from {:g} to {:g}, expected 0 to 1".format(*detections.confidence)
     if detections.size < NORMALISED:

@@ -41,7 +41,7 @@ def run(args: Namespace) -> str:
 
 
 def summarise(table: Table, people: People | None, detectors: list[Detections]) -> dict[str, Any]:
-    """Everything that is said of a dataset, as what JSON holds: metres, pixels, minutes; null is unknown."""
+    """The whole summary of a dataset, as JSON holds it: metres, pixels, minutes; null is unknown."""
     dataset, recordings = table.dataset, table.dataset.recordings
     frames: dict[str, dict[str, int]] = {str(subject): {} for subject in table.subjects}
     for subject, action in sorted(set(zip(recordings["subject"], recordings["action"], strict=True))):
@@ -120,7 +120,7 @@ def detector_summary(table: Table, detections: Detections) -> dict:
 
 
 def without_nan(value: Any) -> Any:
-    """Numbers that are none as None, which JSON has; others to six digits."""
+    """NaN and infinity as None, which JSON has; other numbers to six digits."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -118,7 +118,7 @@ def letter(number: int) -> str:
 
 
 def check_upright(upright: Mapping[str, float], up: str | None) -> list[str]:
-    """Notes on rigs in which nobody ever stands, by the metres of the highest head above the feet of each.
+    """Notes on rigs in which no person ever stands, by the metres of the highest head above the feet of each.
 
     Raises:
         InputError: there is one and the axis was not stated.

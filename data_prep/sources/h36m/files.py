@@ -100,8 +100,8 @@ class Poses:
 
 
 @dataclass
-class Found:
-    """What the given paths hold.
+class Archive:
+    """The Human3.6M files under some paths.
 
     Attributes:
         poses3d: layout ("D3_Positions_mono", "D3_Positions", "positions_3d") -> recording -> poses.
@@ -131,35 +131,34 @@ class Found:
             raise InputError(f"{both} hold the same {layout} recording", remedy="give one of them")
 
 
-def find(paths: Iterable[Path]) -> Found:
+def find(paths: Iterable[Path]) -> Archive:
     """Every Human3.6M file under the given files and folders.
 
     Raises:
         InputError: a path is missing, an .npz is damaged, two files hold one recording, or nothing was found; the
             message then says what the folders do hold.
     """
-    found, ignored = Found(named={path for path in paths if path.is_file()}), Counter()
+    archive, ignored = Archive(named={path for path in paths if path.is_file()}), Counter()
     for path in sorted_files(paths):
         folder = path.parent.name
         if path.suffix == ".npz":
             try:
-                add_npz(found, path)
+                add_npz(archive, path)
             except Unfit as error:
-                found.refuse(path, error)
+                archive.refuse(path, error)
         elif folder in OFFICIAL:
-            add_official(found, path)
+            add_official(archive, path)
         else:
             ignored[folder if path.suffix in (".cdf", ".mat") else path.suffix] += 1
     for folder, count in sorted(ignored.items()):
         if folder in NOT_POSITIONS:
-            found.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
+            archive.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
         elif folder == ".npy":
-            found.left_out.append((f"{count} .npy files", FRAMES_ALONE))
-    if not found.poses3d:
-        found_there = nothing_found(found, ignored)
-        problem = f"no 3D positions of Human3.6M; found {found_there}"
+            archive.left_out.append((f"{count} .npy files", FRAMES_ALONE))
+    if not archive.poses3d:
+        problem = f"no 3D positions of Human3.6M; found {other_content(archive, ignored)}"
         raise InputError(problem, where=", ".join(map(str, paths)), remedy=f"give {LAYOUTS}")
-    return found
+    return archive
 
 
 def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
@@ -178,11 +177,11 @@ def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
     return files.values()
 
 
-def nothing_found(found: Found, ignored: Counter[str]) -> str:
+def other_content(archive: Archive, ignored: Counter[str]) -> str:
     """What there is in place of 3D poses."""
-    reasons = [f"{what}: {why}" for what, why in found.left_out]
-    if found.poses2d:
-        reasons.append(f"2D poses alone ({', '.join(found.poses2d)}); 3D poses are needed too")
+    reasons = [f"{what}: {why}" for what, why in archive.left_out]
+    if archive.poses2d:
+        reasons.append(f"2D poses alone ({', '.join(archive.poses2d)}); 3D poses are needed too")
     if archives := sum(ignored[ending] for ending in ARCHIVES):
         reasons.append(f"{archives} archives; extract them first (tar -xf FILE)")
     if unplaced := sum(count for name, count in ignored.items() if name not in (*ARCHIVES, ".npy", *NOT_POSITIONS)):
@@ -194,7 +193,7 @@ def nothing_found(found: Found, ignored: Counter[str]) -> str:
 # The official archives ------------------------------------------------------------------------------------------------
 
 
-def add_official(found: Found, path: Path) -> None:
+def add_official(archive: Archive, path: Path) -> None:
     """Enter an official file by its folders and name: `S9/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`."""
     layout = path.parent.name
     channels, of_camera = OFFICIAL[layout]
@@ -210,14 +209,14 @@ def add_official(found: Found, path: Path) -> None:
     key = Key(subjects[-1], renamed(match[1]), match[2] or "")
     unit = "mm" if channels == 3 else "pixels"
     poses = Poses(key, path, H36M32, unit, partial(read_official, path, channels))
-    table = found.poses3d if channels == 3 else found.poses2d
+    table = archive.poses3d if channels == 3 else archive.poses2d
     other = table.get(layout, {}).get(key)
     # Converted files usually lie beside those they were made from; the .cdf is sorted first.
     if other and other.path.parent == path.parent and other.path.suffix != path.suffix:
-        found.left_out.append((str(path), f"{other.path.name} holds the same"))
+        archive.left_out.append((str(path), f"{other.path.name} holds the same"))
         return
-    found.add(table, layout, poses)
-    found.inputs.append(path)
+    archive.add(table, layout, poses)
+    archive.inputs.append(path)
 
 
 def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
@@ -270,7 +269,7 @@ def read_mat(path: Path) -> np.ndarray:
 # VideoPose3D ----------------------------------------------------------------------------------------------------------
 
 
-def add_npz(found: Found, path: Path) -> None:
+def add_npz(archive: Archive, path: Path) -> None:
     """Enter every recording of a VideoPose3D file."""
     content = load_npz(path)
     if "positions_3d" in content:
@@ -279,7 +278,7 @@ def add_npz(found: Found, path: Path) -> None:
             skeleton = H36M17 if shape(value)[1:2] == (len(H36M17),) else H36M32
             load = partial(checked, value, skeleton, (3,), f"{path}, {place}")
             poses = Poses(Key(subject, renamed(take)), path, skeleton, "m", load, place)
-            found.add(found.poses3d, "positions_3d", poses)
+            archive.add(archive.poses3d, "positions_3d", poses)
     elif "positions_2d" in content:
         detector = path.stem.removeprefix("data_2d_h36m_")
         skeleton = layout2d(content, path)
@@ -297,11 +296,11 @@ def add_npz(found: Found, path: Path) -> None:
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
                 load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
                 key = Key(subject, renamed(take), camera.name)
-                found.add(found.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
+                archive.add(archive.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
     else:
         expected = "positions_3d or positions_2d, as VideoPose3D writes them"
         raise InputError(where=path, found=", ".join(content) or "nothing", expected=expected)
-    found.inputs.append(path)
+    archive.inputs.append(path)
 
 
 def takes(positions: Any, path: Path, name: str) -> Iterator[tuple[str, str, Any]]:
@@ -317,7 +316,7 @@ def takes(positions: Any, path: Path, name: str) -> Iterator[tuple[str, str, Any
 def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
     """The joint order of a file of detections: by its metadata, and where it has none by its number of joints.
 
-    16 joints come in two orders, told apart by the sides: Human3.6M's without Neck/Nose, and Stacked Hourglass' own.
+    16 joints come in two orders, which differ in the sides: Human3.6M's without Neck/Nose, and Stacked Hourglass' own.
     """
     metadata = content.get("metadata")
     if not isinstance(metadata, dict) or "keypoints_symmetry" not in metadata:

@@ -1,7 +1,7 @@
 """Scenes of several people for pose trackers: motion-capture takes in one room, seen by one camera.
 
 Every person has true joints (`gt`) and those of a simulated detector (`sim`), and an identity; `detections/sim` holds
-what the detector found without identities, among it what is nobody.
+what the detector reports without identities, false detections among it.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -85,7 +85,7 @@ class Counts:
     def add(self, layout: Layout, view: View, detected: Float[np.ndarray, "p t j 3"], false: int) -> None:
         """Count a scene. Args: detected: true detections. false: how many false ones."""
         reported = detected[..., 2] > 0
-        here, person_reported = view.inside.any(axis=-1), reported.any(axis=-1)
+        here, person_reported = np.any(view.inside, axis=-1), np.asarray(reported.any(axis=-1))
         plain = view.inside & ~view.hidden & person_reported[..., None]
         self.people.append(len(layout.stays))
         self.frames.append(layout.frames)

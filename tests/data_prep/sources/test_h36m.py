@@ -344,7 +344,7 @@ def test_nothing_there(tmp_path):
     write_2d(tmp_path, "gt")
     assert "2D poses alone (gt)" in refusal(tmp_path)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))
-    assert "other.npz: holds poses; expected positions_3d or positions_2d" in refusal(tmp_path / "other.npz")
+    assert "other.npz: found poses; expected positions_3d or positions_2d" in refusal(tmp_path / "other.npz")
 
 
 def test_nothing_usable(tmp_path):
