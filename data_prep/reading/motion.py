@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.noise import noise_model
-from data_prep.cameras.viewpoints import runs
 from data_prep.checks.anatomy import UNITS, check_bones
 from data_prep.reading.rigs import metres, read_mapping
 from data_prep.reading.splitting import check_subjects, split_of
 from data_prep.reading.takes import UNKNOWN_TERMS, Motion, Take, read_take
+from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
 
@@ -115,7 +115,7 @@ def letter(number: int) -> str:
 
 
 def check_upright(upright: Mapping[str, float], up: str | None) -> list[str]:
-    """Notes on rigs in which nobody ever stands, by the metres of the highest head above the feet of each.
+    """Notes on rigs in which no person ever stands, by the metres of the highest head above the feet of each.
 
     Raises:
         InputError: there is one and the axis was not stated.

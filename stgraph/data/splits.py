@@ -55,6 +55,12 @@ def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
     return with_data(settings, train=train, validation=validation, test=test)
 
 
+def validates(settings: Settings, dataset: Dataset) -> bool:
+    """Whether the settings, or the file's split in their place, choose the best epoch on a validation part."""
+    named = settings.data.validation
+    return bool(in_split(settings.data, dataset, "validation").any() if named is None else named)
+
+
 def in_split(data: DataSettings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
     """Which recordings the file's split has in a part. Raises InputError for a split that the file does not have."""
     split = _split(data)

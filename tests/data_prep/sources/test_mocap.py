@@ -373,7 +373,7 @@ def test_truncated_archive_and_wrong_paths_are_named(archive, tmp_path):
         (["--validation", "S9"], "no subject S9; there are S1"),
         (["--validation", "S1", "--test", "S1"], "S1 in both"),
         (["--fps", "0"], "--fps 0: expected 0.1 to 1000 frames"),
-        (["--fps", "1e9"], "--fps 1e.09: expected 0.1 to 1000"),
+        (["--fps", "1e9"], "--fps 1e\\+09: expected 0.1 to 1000"),
         (["--fps", "nan"], "--fps nan: expected 0.1 to 1000"),
         (["--fps", "-50"], "--fps -50: expected 0.1 to 1000"),
         (["--rate", "1e9"], "--rate 1000000000.0: expected up to 10000"),
