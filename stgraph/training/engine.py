@@ -135,7 +135,7 @@ class Engine:
     def to_device(self, values: Moved) -> Moved:
         """A tensor, a batch of tensors or a module where it is computed with."""
         if isinstance(values, nn.Module | Tensor):
-            return values.to(self.device)
+            return cast(Moved, values.to(self.device))
         return cast(Moved, {name: cast(Tensor, tensor).to(self.device) for name, tensor in values.items()})
 
     def place(self, samples: AnySamples) -> AnySamples:

@@ -72,7 +72,7 @@ class Recogniser(Deployed):
         channels = ("x", "y", "confidence") if data.detector else ("x", "y", "z")
         differs = ", and what is taken from them" if data.stream != "joint" else ""
         frames = data.test_frames or data.frames
-        about = {
+        about: dict[str, object] = {
             "channels": channels[: data.channels],
             "normalisation": NORMALISATIONS.get(data.normalise) or NORMALISATIONS[f"{data.normalise}{kind}"],
             "stream": STREAMS[data.stream],
