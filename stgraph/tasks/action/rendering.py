@@ -56,7 +56,8 @@ def draw_clip(run: Run[Action], clips: Clips, out: Path, drawing: Drawing) -> st
     if drawing.flip:
         raise InputError("is for lifters", where="--flip", remedy="leave it out")
     id, action, fps = (clips.dataset.recordings[name][clips.recording[0]] for name in ("id", "action", "fps"))
-    whole, fps, first = watch(run, clips), float(fps), round(drawing.start * fps)
+    whole, fps = watch(run, clips), float(fps)
+    first = round(drawing.start * fps)
     if first >= len(whole):
         where, remedy = f"--start {drawing.start:g}", "start earlier"
         raise InputError(f"{id} is {len(whole) / fps:.1f} s long", where=where, remedy=remedy)
