@@ -28,6 +28,7 @@ class Source:
         notes: sentences for the summary (which calibration, which unit, what was decided by a rule).
         splits: name -> part ("train", "validation", "test") -> subjects or recording ids.
         classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
+        synthetic: whether the motion was made up; reports of what is trained or scored on it say so.
     """
 
     skeleton: Skeleton
@@ -40,6 +41,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)

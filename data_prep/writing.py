@@ -26,6 +26,7 @@ def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = 
         splits=source.splits,
         windows=windows,
         classes=source.classes,
+        synthetic=source.synthetic,
     )
     with writer:
         with Progress(transient=True) as progress:

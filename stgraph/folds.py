@@ -50,7 +50,8 @@ def main(args: argparse.Namespace) -> None:
 
     check(args)
     dataset, folds = Dataset(args.data), {}
-    fitting = folding.Fitting(Engine(args.device, precision=args.precision), Terminal(), args.views)
+    engine = Engine(args.device, precision=args.precision)
+    validation = folding.CrossValidation(dataset, engine, Terminal(), args.views)
     for subject in folding.subjects_of(dataset, args.subjects):  # before anything is trained
         overrides = [f"data.test={json.dumps([subject])}", *args.set]
         trainings = entries(args.exps, args.data, args.detector, overrides, args.seeds)
@@ -59,14 +60,12 @@ def main(args: argparse.Namespace) -> None:
     for subject, chosen in folds.items():
         for exp, row in rows.items():
             print(f"{exp} without {subject}", flush=True)
-            row.train([entry for entry in chosen if entry.exp == exp], subject, dataset, fitting)
-        folding.add_baselines(bases, chosen[0], rows[args.exps[0]], subject, dataset, fitting)
+            validation.train(row, [training for training in chosen if training.exp == exp], subject)
+        validation.add_baselines(bases, chosen[0], rows[args.exps[0]].scores[subject][0], subject)
     table = [*bases.values(), *rows.values()]
     table += [folding.fused(list(rows.values()), args.fuse)] if args.fuse else []
-    text, path = (
-        folding.folds_markdown(table, folding.folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)),
-        args.out / "folds.md",
-    )
+    facts = folding.folds_facts(table, dataset, args.exps[0], len(args.seeds) or 1)
+    text, path = folding.folds_markdown(table, facts), args.out / "folds.md"
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(text)

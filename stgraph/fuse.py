@@ -1,15 +1,12 @@
 """python -m stgraph.fuse EXP:2 EXP:2 EXP:1 EXP:1: several runs' scores of the same clips as one, by the clips' ids."""
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
-from stgraph.scoring.clip_scores import SCORES, ClipScores
-from stgraph.scoring.fusion import best_weights, fuse, run_weights
-from stgraph.settings.places import REPORTS, evaluation_folder
+from stgraph.settings.places import REPORTS
 
 MOST_CHOSEN = 6  # runs whose weights are tried with one another
 
@@ -23,21 +20,9 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def read(names: Iterable[str], part: str) -> dict[str, ClipScores]:
-    """The scores that evaluations left. Raises InputError where there are none, or those of other clips."""
-    scores = {}
-    for name in names:
-        option = "" if part == "test" else f" --scored {part}"
-        remedy = f"make it with `python -m stgraph.evaluate --exp {name}{option}`"
-        path = evaluation_folder(name, part) / SCORES
-        scores[name] = ClipScores.load(path, remedy)
-        if not (scored := str(scores[name].about.get("scored"))).startswith(f"part {part}"):
-            raise InputError(f"its last evaluation scored {scored}, not the part {part}", where=path, remedy=remedy)
-    return scores
-
-
 def main(args: argparse.Namespace) -> None:
     from stgraph.scoring.clip_report import CLIP_PLOTS, clip_lines
+    from stgraph.scoring.fusion import best_weights, fuse, read_scores, run_weights
     from stgraph.training.report import ReportKind, opening, write_json
 
     weights = run_weights(args.runs)
@@ -47,8 +32,8 @@ def main(args: argparse.Namespace) -> None:
         if len(weights) > MOST_CHOSEN:
             expected = f"at most {MOST_CHOSEN}, whose weights are all tried with one another"
             raise InputError(where="--choose", found=f"{len(weights)} runs", expected=expected)
-        weights = dict(zip(weights, best_weights(read(weights, "validation")), strict=True))
-    scores = read(weights, "test")
+        weights = dict(zip(weights, best_weights(read_scores(weights, "validation")), strict=True))
+    scores = read_scores(weights, "test")
     fused, first = fuse(scores, list(weights.values())), next(iter(scores.values()))
     about = {
         "experiment": "fused runs",

@@ -6,6 +6,7 @@ leading axes are the **first** axes of the points, so intrinsics (b 9) go with p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar, cast
 
 import numpy as np
@@ -45,22 +46,17 @@ class Camera:
         for field, size in (("intrinsics", 9), ("rotation", 4), ("translation", 3)):
             value = np.array(getattr(self, field), dtype=np.float64)
             if value.shape != (size,) or not np.isfinite(value).all():
-                raise InputError(f"camera {self.name}, {field}: found {value}; expected {size} finite numbers")
+                problem = f"found {value}; expected {size} finite numbers"
+                raise InputError(problem, where=f"camera {self.name}, {field}")
             value.setflags(write=False)
             object.__setattr__(self, field, value)
         if self.width <= 0 or self.height <= 0:
-            raise InputError(f"camera {self.name}: image of {self.width} x {self.height}; expected its size in pixels")
+            problem = f"image of {self.width} x {self.height}; expected its size in pixels"
+            raise InputError(problem, where=f"camera {self.name}")
         length = np.linalg.norm(self.rotation)
         if abs(length - 1) > 1e-3:
-            raise InputError(
-                f"camera {self.name}, rotation: quaternion {self.rotation} of length {length:g}; "
-                "expected a unit quaternion w x y z"
-            )
-
-    @property
-    def normalised(self) -> Float[np.ndarray, "9"]:
-        """The intrinsics that project into screen-normalised coordinates."""
-        return normalise_intrinsics(torch.from_numpy(self.intrinsics.copy()), self.width, self.height).numpy()
+            problem = f"quaternion {self.rotation} of length {length:g}; expected a unit quaternion w x y z"
+            raise InputError(problem, where=f"camera {self.name}, rotation")
 
 
 def _per_point(parameter: Array, points: Tensor) -> Tensor:
@@ -86,12 +82,6 @@ def camera_to_world(points: Float[Tensor, "... 3"], rotation: Array, translation
     return rotate(_per_point(rotation, points), points) + _per_point(translation, points)
 
 
-def depth(points: Float[Tensor, "... 3"]) -> Float[Tensor, "... 1"]:
-    """Distance along the camera's axis, kept from zero, where a projection has neither value nor gradient."""
-    z = points[..., 2:]
-    return torch.where(z.abs() < 1e-6, 1e-6, z)
-
-
 def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
     """Image of camera-space points, with distortion: f * (u * (radial + tangential) + p * r2) + c.
 
@@ -100,17 +90,13 @@ def project(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, 
     coordinates. The clamp bounds what a point beside or behind the camera does to the distortion polynomial.
     """
     focal, centre, radial, tangential = _per_point(intrinsics, points).split([2, 2, 3, 2], dim=-1)
-    u = (points[..., :2] / depth(points)).clamp(-1, 1)
+    # Kept from zero, where a projection has neither value nor gradient.
+    depth = torch.where(points[..., 2:].abs() < 1e-6, 1e-6, points[..., 2:])
+    u = (points[..., :2] / depth).clamp(-1, 1)
     r2 = u.square().sum(-1, keepdim=True)
     stretch = 1 + (radial * torch.cat([r2, r2**2, r2**3], -1)).sum(-1, keepdim=True)
     stretch = stretch + (tangential * u).sum(-1, keepdim=True)
     return focal * (u * stretch + tangential * r2) + centre
-
-
-def project_linear(points: Float[Tensor, "... 3"], intrinsics: Array) -> Float[Tensor, "... 2"]:
-    """Image of camera-space points through a lens without distortion: f * clamp(xy / z, -1, 1) + c."""
-    parameters = _per_point(intrinsics, points)
-    return parameters[..., :2] * (points[..., :2] / depth(points)).clamp(-1, 1) + parameters[..., 2:4]
 
 
 def _screen(width: Array, height: Array, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +132,7 @@ def denormalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, hei
     return torch.cat([intrinsics[..., :2] * half, centre, intrinsics[..., 4:]], -1)
 
 
-def mirror_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array = 0) -> Float[Tensor, "... 9"]:
+def mirror_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Tensor | float | int = 0) -> Float[Tensor, "... 9"]:
     """The camera that sees the mirrored scene in the mirrored image: projecting (-x, y, z) gives (width - x, y).
 
     Screen-normalised intrinsics mirror about 0: leave `width` at 0. Pixel intrinsics need the image's width.
@@ -205,32 +191,14 @@ def euler_to_matrix(degrees: Float[Tensor, "... n"], order: Sequence[str]) -> Fl
         InputError: another axis than X, Y or Z, or not one angle for each.
     """
     if not set(order) <= set("XYZ") or len(order) != degrees.shape[-1] or not len(order):
-        raise InputError(
-            f"Euler angles: order {order!r} for {degrees.shape[-1]} angles; expected one of X, Y and Z for every angle"
-        )
-    half = torch.deg2rad(degrees) / 2
-    matrix = None
-    for name, angle in zip(order, half.unbind(-1), strict=True):
-        quaternion = torch.zeros(*angle.shape, 4, dtype=angle.dtype, device=angle.device)
-        quaternion[..., 0], quaternion[..., 1 + "XYZ".index(name)] = angle.cos(), angle.sin()
-        turn = quaternion_to_matrix(quaternion)
-        matrix = turn if matrix is None else matrix @ turn
-    return matrix
-
-
-def rot6d_to_matrix(rot6d: Float[Tensor, "... 6"]) -> Float[Tensor, "... 3 3"]:
-    """Gram-Schmidt on the two columns of (3, 2) matrices stored row by row (Zhou et al. 2019)."""
-    first, second = rot6d.unflatten(-1, (3, 2)).unbind(-1)
-    first = torch.nn.functional.normalize(first, dim=-1)
-    second = torch.nn.functional.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
-
-
-def geodesic_angle(a: Float[Tensor, "... 3 3"], b: Float[Tensor, "... 3 3"]) -> Float[Tensor, "..."]:
-    """Angle of the rotation from a to b, radians in [0, pi], as atan2(sin, cos): exact near 0 and pi too."""
-    turn = a.mT @ b
-    sine = torch.stack([turn[..., i, j] - turn[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], -1).norm(dim=-1)
-    return torch.atan2(sine, turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+        problem = f"order {order!r} for {degrees.shape[-1]} angles; expected one of X, Y and Z for every angle"
+        raise InputError(problem, where="Euler angles")
+    turns = []
+    for name, half in zip(order, (torch.deg2rad(degrees) / 2).unbind(-1), strict=True):
+        quaternion = torch.zeros(*half.shape, 4, dtype=half.dtype, device=half.device)
+        quaternion[..., 0], quaternion[..., 1 + "XYZ".index(name)] = half.cos(), half.sin()
+        turns.append(quaternion_to_matrix(quaternion))
+    return reduce(torch.matmul, turns)
 
 
 # Size ----------------------------------------------------------------------------------------------------------------

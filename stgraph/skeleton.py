@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse.csgraph import shortest_path
 
 from stgraph.errors import InputError
 
@@ -21,7 +20,7 @@ class Skeleton:
         names: one name per joint.
         parents: index of each joint's parent, -1 for the root.
         left, right: indices of the joints that a mirror swaps, pair by pair.
-        centre: index of the joint from which a graph's distances are told; -1, which it never stays, is the root.
+        centre: index of the joint that a graph's distances are measured from; given as -1, it becomes the root.
 
     Raises:
         InputError: not a single tree, left and right do not pair up, or the centre is no joint.
@@ -39,28 +38,27 @@ class Skeleton:
             object.__setattr__(self, field, tuple(getattr(self, field)))
         where = f"skeleton {self.name!r}"
         if len(self.names) != len(self.parents) or len(set(self.names)) != len(self.names):
-            raise InputError(
-                f"{where}: {len(self.names)} names ({len(set(self.names))} different) and {len(self.parents)} "
-                "parents; give one parent for each of as many different names"
-            )
+            problem = f"{len(self.names)} names ({len(set(self.names))} different) and {len(self.parents)} parents"
+            raise InputError(problem, where=where, remedy="give one parent for each of as many different names")
         if sum(parent < 0 for parent in self.parents) != 1:
             roots = [name for name, parent in zip(self.names, self.parents, strict=True) if parent < 0]
-            raise InputError(f"{where}: roots {roots}; exactly one joint has parent -1")
+            raise InputError(f"roots {roots}; exactly one joint has parent -1", where=where)
         for joint, parent in enumerate(self.parents):
             seen = {joint}
             while parent >= 0:
                 if parent in seen or parent >= len(self):
-                    raise InputError(f"{where}: joint {self.names[joint]!r} never leads to the root; mend `parents`")
+                    problem = f"joint {self.names[joint]!r} never leads to the root"
+                    raise InputError(problem, where=where, remedy="mend `parents`")
                 seen.add(parent)
                 parent = self.parents[parent]
         sides = (*self.left, *self.right)
         doubled = len(set(sides)) != len(sides)
         if len(self.left) != len(self.right) or doubled or not set(sides) <= set(range(len(self))):
-            raise InputError(
-                f"{where}: left {self.left} and right {self.right}; list each side's joints once, in the same order"
-            )
+            remedy = "list each side's joints once, in the same order"
+            raise InputError(f"left {self.left} and right {self.right}", where=where, remedy=remedy)
         if not -1 <= self.centre < len(self):
-            raise InputError(f"{where}: centre {self.centre}; give one of its {len(self)} joints, or -1 for the root")
+            remedy = f"give one of its {len(self)} joints, or -1 for the root"
+            raise InputError(f"centre {self.centre}", where=where, remedy=remedy)
         if self.centre < 0:
             object.__setattr__(self, "centre", self.root)
 
@@ -75,7 +73,8 @@ class Skeleton:
     def index(self, name: str) -> int:
         """Position of a joint's name. Raises InputError with the names there are."""
         if name not in self.names:
-            raise InputError(f"skeleton {self.name!r} has no joint {name!r}; its joints are {', '.join(self.names)}")
+            problem = f"has no joint {name!r}; its joints are {', '.join(self.names)}"
+            raise InputError(problem, where=f"skeleton {self.name!r}")
         return self.names.index(name)
 
     def depth(self, joint: int) -> int:
@@ -102,12 +101,10 @@ class Skeleton:
 
     def select_from(self, other: "Skeleton") -> Int[np.ndarray, " j"]:
         """Indices into `other` that give this skeleton's joints, by name. Raises InputError for a missing joint."""
-        missing = [name for name in self.names if name not in other.names]
-        if missing:
-            raise InputError(
-                f"skeleton {other.name!r} ({len(other)} joints) lacks {', '.join(missing)} of {self.name!r} "
-                f"({len(self)} joints); its joints are {', '.join(other.names)}"
-            )
+        if missing := [name for name in self.names if name not in other.names]:
+            problem = f"lacks {', '.join(missing)} of {self.name!r} ({len(self)} joints)"
+            where, remedy = f"skeleton {other.name!r} ({len(other)} joints)", f"its joints are {', '.join(other.names)}"
+            raise InputError(problem, where=where, remedy=remedy)
         return np.array([other.names.index(name) for name in self.names])
 
     def keep(self, names: Sequence[str], name: str) -> "Skeleton":
@@ -250,27 +247,26 @@ def skeleton_from(tree: Any, where: str) -> Skeleton:
     """
     keys = ("names", "parents", "name", "left", "right", "centre")
     if not isinstance(tree, Mapping):
-        raise InputError(f"{where}: found {type(tree).__name__}; expected an object with {', '.join(keys)}")
+        raise InputError(where=where, found=type(tree).__name__, expected=f"an object with {', '.join(keys)}")
     wrong = [f"unknown key {key!r}" for key in tree if key not in keys]
     wrong += [f"{key} missing" for key in keys[:2] if key not in tree]
     if wrong:
-        raise InputError(f"{where}: {', '.join(wrong)}; expected names, parents, and perhaps {', '.join(keys[2:])}")
+        raise InputError(", ".join(wrong), where=where, expected=f"names, parents, and perhaps {', '.join(keys[2:])}")
     for key in {*tree} - {"name", "centre"}:
         if not isinstance(tree[key], list | tuple):
-            raise InputError(f"{where}: {key}: found {tree[key]!r}; expected a list with an entry for each joint")
+            expected = "a list with an entry for each joint"
+            raise InputError(where=f"{where}: {key}", found=repr(tree[key]), expected=expected)
     names = tuple(tree["names"])
     if not all(isinstance(name, str) for name in names) or not isinstance(tree.get("name", ""), str):
-        raise InputError(f"{where}: names: found {[tree.get('name', ''), *names]!r}; expected text")
+        raise InputError(where=f"{where}: names", found=repr([tree.get("name", ""), *names]), expected="text")
 
     def joint(value: Any, key: str, lowest: int = 0) -> int:
         if isinstance(value, str) and value in names:
             return names.index(value)
         if type(value) is int and lowest <= value < len(names):
             return value
-        raise InputError(
-            f"{where}: {key}: found joint {value!r}; expected one of {', '.join(names)}, or an index of theirs from "
-            f"{lowest} to {len(names) - 1}"
-        )
+        expected = f"one of {', '.join(names)}, or an index of theirs from {lowest} to {len(names) - 1}"
+        raise InputError(where=f"{where}: {key}", found=f"joint {value!r}", expected=expected)
 
     def joints(key: str) -> tuple[int, ...]:
         return tuple(joint(value, key) for value in tree.get(key, ()))
@@ -280,7 +276,7 @@ def skeleton_from(tree: Any, where: str) -> Skeleton:
     try:
         return Skeleton(tree.get("name", where), names, parents, joints("left"), joints("right"), centre)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(str(error), where=where) from error
 
 
 def shared_layouts(one: Skeleton, other: Skeleton) -> list[str]:
@@ -339,6 +335,8 @@ def symmetric_partitions(skeleton: Skeleton, frames: int = 1) -> Float[np.ndarra
 
 def hop_distances(skeleton: Skeleton) -> Int[np.ndarray, "v w"]:
     """Bones on the way between two joints."""
+    from scipy.sparse.csgraph import shortest_path
+
     return shortest_path(bone_matrix(skeleton), unweighted=True).astype(int)
 
 

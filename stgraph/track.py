@@ -7,17 +7,13 @@ velocity or kalman, which need no training.
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stgraph.cli.command import run_command
 from stgraph.cli.numbers import picture_size
 from stgraph.cli.options import engine_options, positive
+from stgraph.cli.predictor import load_predictor
 from stgraph.errors import InputError
 from stgraph.tracking.options import UNTRAINED, TrackerOptions
-
-if TYPE_CHECKING:
-    from stgraph.skeleton import Skeleton
-    from stgraph.tracking.predictors import Predictor
 
 FPS = 25.0  # where neither the file nor the command has a frame rate
 
@@ -43,26 +39,6 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def predictor_of(args: argparse.Namespace) -> "tuple[Predictor, Skeleton | None]":
-    """The predictor, and the skeleton that it is for; None for any."""
-    from stgraph.tracking.predictors import find_predictor
-
-    if args.exp in UNTRAINED:
-        return find_predictor(args.exp), None
-    from stgraph.training.engine import Engine
-    from stgraph.training.task_run import TaskRun
-
-    try:
-        run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
-        predictor = run.predictor()
-    except InputError as error:
-        raise InputError(str(error), remedy=f"{', '.join(UNTRAINED)} need no training") from error
-    if run.settings.data.channels != 2:
-        remedy = "PoseTrack's files are 2D, train with data.detector"
-        raise InputError("predicts 3D poses", where=f"--exp {args.exp}", remedy=remedy)
-    return predictor, run.skeleton
-
-
 def main(args: argparse.Namespace) -> None:
     from stgraph.figures.clip import Clip
     from stgraph.formats.posetrack import read_videos, write_video
@@ -79,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
     check_files(args.input, args.out, args.gif, several=several)
     if args.gif:
         clip.check(args.gif / "name.gif" if several else args.gif)
-    predictor, skeleton = predictor_of(args)
+    predictor, skeleton = load_predictor(args.exp, args.device, args.precision)
     options = TrackerOptions(**{name: getattr(args, name) for name in TrackerOptions.described()})
     for video in videos:
         fps, name = args.fps or video.fps or FPS, video.name.replace("/", "_")

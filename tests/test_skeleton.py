@@ -127,5 +127,5 @@ def test_what_is_no_tree_is_refused(names, parents, sides, message):
 def test_unknown_joints_list_the_known_ones():
     with pytest.raises(InputError, match="'Nose'; its joints are Hip, RHip"):
         H36M17.index("Nose")
-    with pytest.raises(InputError, match=r"'h36m16' \(16 joints\) lacks Neck/Nose of 'h36m17' \(17 joints\)"):
+    with pytest.raises(InputError, match=r"'h36m16' \(16 joints\): lacks Neck/Nose of 'h36m17' \(17 joints\)"):
         H36M17.select_from(H36M16)

@@ -15,7 +15,7 @@ from stgraph.skeleton import H36M17
 
 
 def seeded(seed: int, name: str) -> np.random.Generator:
-    """A random generator for one thing's name, whatever is drawn for others and in which order."""
+    """A random generator that depends on a seed and a name alone, not on the order of draws."""
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.default_rng([seed, *np.frombuffer(digest, dtype=np.uint32).tolist()])
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import seeded, simulate_detections
-from data_prep.cameras.viewpoints import common_look_at, random_camera, runs, see
+from data_prep.cameras.viewpoints import common_look_at, random_camera, see
 from data_prep.reading.motion import (
     MOST_ACCELERATION,
     centred,
@@ -22,7 +22,7 @@ from data_prep.reading.motion import (
 )
 from data_prep.reading.takes import Motion, Take
 from data_prep.source import Source
-from stgraph.data.recording import Recording, Track
+from stgraph.data.recording import Recording, Track, runs
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
 
@@ -106,7 +106,7 @@ def film(
 
     Raises:
         InputError: while recordings are read, for what `read` and `named_pieces` refuse; at the end, for rigs in which
-            nobody ever stands.
+            no person ever stands.
     """
     allowed, notes = terms_of(takes, terms)
     result = Source(

@@ -60,7 +60,7 @@ def random_camera(rng: np.random.Generator, pose: Float[np.ndarray, "t j 3"], na
     def placed(seen: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
         joints = seen.reshape(-1, 3)
         target = (joints.min(axis=0) + joints.max(axis=0)) / 2 + aim
-        centre = np.array([*(target[:2] + distance * np.array([np.cos(direction), np.sin(direction)])), above])
+        centre = beside(target, distance, direction, above)
         return centre, look_at(centre, target, roll)
 
     def fits(distance: float) -> bool:
@@ -72,8 +72,27 @@ def random_camera(rng: np.random.Generator, pose: Float[np.ndarray, "t j 3"], na
     farthest = focal * size / (smallest * height)
     distance = back * next((distance for distance in DISTANCES if fits(distance)), np.inf)
     centre, rotation = placed(few, distance) if distance < farthest else placed(pose[frame], farthest)
-    intrinsics = np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0])
-    return Camera(name, width, height, intrinsics, matrix_to_quaternion(torch.from_numpy(rotation)).numpy(), centre)
+    return pinhole(name, (width, height), focal, rotation, centre)
+
+
+def beside(target: Float[np.ndarray, "3"], distance: float, direction: float, above: float) -> Float[np.ndarray, "3"]:
+    """The point at a distance on the floor from a target, in a direction (radians), and a height above the floor."""
+    return np.array([*(target[:2] + distance * np.array([np.cos(direction), np.sin(direction)])), above])
+
+
+def pinhole(
+    name: str, size: tuple[int, int], focal: float, rotation: Float[np.ndarray, "3 3"], centre: Float[np.ndarray, "3"]
+) -> Camera:
+    """A camera without distortion, of a focal length in pixels, by its camera-to-world rotation and its centre."""
+    width, height = size
+    return Camera(
+        name=name,
+        width=width,
+        height=height,
+        intrinsics=np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0]),
+        rotation=matrix_to_quaternion(torch.from_numpy(rotation)).numpy(),
+        translation=centre,
+    )
 
 
 def see(
@@ -92,13 +111,3 @@ def see(
     steep = np.abs(camera_pose[..., :2]).max(-1) >= depth
     seen = (depth >= nearest) & (outside <= margin * size.max()) & ~steep
     return camera_pose, pixels, seen.all(-1)
-
-
-def runs(mask: Bool[np.ndarray, " t"]) -> list[tuple[int, int]]:
-    """(start, end) of every stretch of True.
-
-    >>> runs(np.array([True, True, False, True]))
-    [(0, 2), (3, 4)]
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
-    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

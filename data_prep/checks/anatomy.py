@@ -36,7 +36,7 @@ COMPARED = 500
 
 def check_finite(values: Float[np.ndarray, "t j c"], names: Sequence[str], where: str) -> None:
     """Raises InputError that names the first frame and joint with NaN or an infinite value, and counts the frames."""
-    bad = ~np.isfinite(values).all(axis=-1)
+    bad = np.asarray(~np.isfinite(values).all(axis=-1))
     if bad.any():
         t, j = np.argwhere(bad)[0]
         raise InputError(

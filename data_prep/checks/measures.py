@@ -6,10 +6,11 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from data_prep.checks.anatomy import bone_lengths, knee_sines
 from stgraph.data.dataset import Dataset
+from stgraph.data.recording import members, runs
 from stgraph.geometry import project, quaternion_to_matrix
 from stgraph.skeleton import Skeleton
 
@@ -34,19 +35,16 @@ class Table:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.skeleton = dataset, dataset.skeleton
         tracks, recordings = dataset.tracks, dataset.recordings
-        count = len(dataset.rows("frame"))
-        rows = np.repeat(tracks["first_row"] - np.cumsum(tracks["rows"]) + tracks["rows"], tracks["rows"])
-        rows += np.arange(len(rows))
-        self.recording = np.zeros(count, np.int64)
-        self.recording[rows] = np.repeat(tracks["recording"], tracks["rows"])
-        self.goes_on = np.ones(count, bool)
-        self.goes_on[tracks["first_row"]] = False
+        track, frame = members(tracks["rows"])
         self.valid = dataset.rows("valid")
-        self.goes_on &= self.valid & np.roll(self.valid, 1)
+        self.recording = np.zeros(len(self.valid), np.int64)
+        self.recording[tracks["first_row"][track] + frame] = tracks["recording"][track]
+        self.goes_on = self.valid & np.roll(self.valid, 1)
+        self.goes_on[tracks["first_row"]] = False
         self.fps = recordings["fps"]
         self.subjects, self.subject = np.unique(recordings["subject"], return_inverse=True)
         self.up = quaternion_to_matrix(torch.from_numpy(recordings["rotation"])).numpy()[:, 2]
-        # Who does not know where a camera is writes it at the world's origin, on the floor.
+        # A camera whose place is not known is written at the world's origin, on the floor.
         known = recordings["translation"].any(axis=1)
         self.above = np.where(known, recordings["translation"][:, 2], np.nan)
 
@@ -57,17 +55,24 @@ class Table:
 
     def mean_by_recording(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " recording"]:
         """Means over the rows that are not NaN; NaN where there are none."""
-        some = np.isfinite(values)
-        total = np.bincount(self.recording[some], values[some], len(self.dataset))
-        count = np.bincount(self.recording[some], minlength=len(self.dataset))
-        return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+        known = np.isfinite(values)
+        total = self.sum_by_recording(np.where(known, values, 0))
+        return ratio(total, self.sum_by_recording(known))
+
+    def sum_by_recording(self, values: Shaped[np.ndarray, " row"]) -> Float[np.ndarray, " recording"]:
+        """Sums over the rows."""
+        return np.bincount(self.recording, values, len(self.dataset))
 
     def maximum_by_recording(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " recording"]:
         """Largest over the rows that are not NaN; 0 where there are none."""
         largest = np.zeros(len(self.dataset))
-        some = np.isfinite(values)
-        np.maximum.at(largest, self.recording[some], values[some])
+        np.maximum.at(largest, self.recording, np.nan_to_num(values))
         return largest
+
+
+def ratio(total: Float[np.ndarray, "*n"], count: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Total over count; NaN where nothing was counted."""
+    return np.divide(total, count, out=np.full(np.shape(count), np.nan), where=count > 0)
 
 
 def height_bones(skeleton: Skeleton) -> list[tuple[int, float]]:
@@ -122,7 +127,9 @@ class People:
     def height(self) -> Float[np.ndarray, " subject"]:
         """From the feet to the head along the bones; NaN for a skeleton of other joints."""
         bones = height_bones(self.table.skeleton)
-        return sum(weight * self.lengths[:, bone] for bone, weight in bones) if bones else self.lengths[:, 0] * np.nan
+        if not bones:
+            return np.full(len(self.lengths), np.nan)
+        return np.sum([weight * self.lengths[:, bone] for bone, weight in bones], axis=0)
 
     @cached_property
     def asymmetry(self) -> Float[np.ndarray, "subject pair"]:
@@ -135,86 +142,94 @@ class People:
     @cached_property
     def longest_freeze(self) -> Int[np.ndarray, " recording"]:
         """Steps of the longest run in which nothing moves."""
-        ends = np.flatnonzero(np.diff(self.frozen, prepend=False, append=False))
-        starts, lengths = ends[::2], ends[1::2] - ends[::2]
         longest = np.zeros(len(self.table.dataset), np.int64)
-        np.maximum.at(longest, self.table.recording[starts], lengths)
+        for start, end in runs(self.frozen):
+            recording = self.table.recording[start]
+            longest[recording] = max(longest[recording], end - start)
         return longest
 
     @cached_property
     def floors(self) -> dict[tuple[str, str], float]:
         """(subject, camera) -> height of the lower foot in its lowest frames, metres; where the camera's is known."""
-        some = np.flatnonzero(np.isfinite(self.floor))
-        cameras, camera = np.unique(self.table.dataset.recordings["camera"], return_inverse=True)
-        group = (self.table.subject * len(cameras) + camera)[self.table.recording[some]]
-        order = np.argsort(group, kind="stable")
-        parts = np.split(self.floor[some][order], np.flatnonzero(np.diff(group[order])) + 1) if len(some) else []
-        keys = [divmod(int(number), len(cameras)) for number in np.unique(group)]
-        lowest = [float(np.percentile(part, LOWEST)) for part in parts]
-        return {(str(self.table.subjects[s]), str(cameras[c])): low for (s, c), low in zip(keys, lowest, strict=True)}
+        known, recordings = np.isfinite(self.floor), self.table.dataset.recordings
+        pairs = list(zip(map(str, recordings["subject"]), map(str, recordings["camera"]), strict=True))
+        numbers = {pair: number for number, pair in enumerate(sorted(set(pairs)))}
+        group = np.array([numbers[pair] for pair in pairs])[self.table.recording[known]]
+        heights = {pair: self.floor[known][group == number] for pair, number in numbers.items()}
+        return {pair: float(np.percentile(values, LOWEST)) for pair, values in heights.items() if len(values)}
 
 
 def measure_people(table: Table) -> People:
     """Measure the 3D poses of a dataset that has them."""
     dataset, skeleton, poses = table.dataset, table.skeleton, table.dataset.rows("pose3d")
-    sums = np.zeros((3, len(dataset), len(skeleton.bones)))
-    names = ("knees", "head", "floor", "nearest", "speed")
-    of_row = {name: np.full(len(table.recording), np.nan, np.float32) for name in names}
-    frozen = np.zeros(len(table.recording), bool)
-    still, steps = np.zeros((len(dataset), len(skeleton))), np.zeros((len(dataset), 1))
+    recordings, rows = len(dataset), len(table.recording)
+    of_row = {name: np.full(rows, np.nan, np.float32) for name in ("knees", "head", "floor", "nearest", "speed")}
+    # Of the bones' lengths in every recording: how many, their sum and that of their squares.
+    count, total, squares = np.zeros((3, recordings, len(skeleton.bones)))
+    frozen, still, steps = np.zeros(rows, bool), np.zeros((recordings, len(skeleton))), np.zeros(recordings)
     path = any(poses[piece][:, skeleton.root].any() for piece in table.pieces())
-    moving = [joint for joint in range(len(skeleton)) if path or joint != skeleton.root]
+    can_move = np.array([path or joint != skeleton.root for joint in range(len(skeleton))])
     for piece in table.pieces():
         pose = poses[np.arange(piece.start - 1, piece.stop).clip(0)].astype(np.float64)
         moved, pose = np.linalg.norm(np.diff(pose, axis=0), axis=-1), pose[1:]
-        recording, valid = table.recording[piece], table.valid[piece]
+        recording, valid, goes_on = table.recording[piece], table.valid[piece], table.goes_on[piece]
         lengths = bone_lengths(pose, skeleton)[valid]
-        terms = (np.ones_like(lengths), lengths, lengths**2)
-        sums += [grouped(values, recording[valid], len(dataset)) for values in terms]
+        for sums, values in ((count, np.ones_like(lengths)), (total, lengths), (squares, lengths**2)):
+            add_rows(sums, recording[valid], values)
 
-        found = {"nearest": pose[..., 2].min(1)} if path else {}
+        measures = {"speed": np.where(goes_on, moved.max(axis=1) * table.fps[recording], np.nan)}
+        if path:
+            measures["nearest"] = pose[..., 2].min(axis=1)
         if has_legs(skeleton):
-            height = (pose * table.up[recording][:, None]).sum(-1)
+            height = (pose * table.up[recording][:, None]).sum(axis=-1)
             feet = height[:, [skeleton.index(name) for name in FEET]]
-            found["knees"] = knee_sines(pose, skeleton)
-            found["head"] = height[:, skeleton.index(HEAD)] - feet.mean(1)
+            measures["knees"] = knee_sines(pose, skeleton)
+            measures["head"] = height[:, skeleton.index(HEAD)] - feet.mean(axis=1)
             if path:
-                found["floor"] = feet.min(1) + table.above[recording]
-        found["speed"] = np.where(table.goes_on[piece], moved.max(1) * table.fps[recording], np.nan)
-        for name, values in found.items():
+                measures["floor"] = feet.min(axis=1) + table.above[recording]
+        for name, values in measures.items():
             of_row[name][piece] = np.where(valid, values, np.nan)
 
-        frozen[piece] = table.goes_on[piece] & (moved == 0).all(1)
-        some = table.goes_on[piece] & (moved > 0).any(1)
-        still += grouped((moved[some] == 0) * np.isin(np.arange(len(skeleton)), moving), recording[some], len(dataset))
-        steps += grouped(np.ones((some.sum(), 1)), recording[some], len(dataset))
-    lengths, spread = mean_and_spread(*(grouped(part, table.subject, len(table.subjects)) for part in sums))
-    mean, deviation = mean_and_spread(*sums)
-    bones = (lengths, spread, deviation / mean)
-    return People(table, *bones, **of_row, frozen=frozen, still=still, steps=steps[:, 0], path=path)
+        frozen[piece] = goes_on & (moved == 0).all(axis=1)
+        moves = goes_on & (moved > 0).any(axis=1)
+        add_rows(still, recording[moves], (moved[moves] == 0) & can_move)
+        steps += np.bincount(recording[moves], minlength=recordings)
+    of_subject = np.zeros((3, len(table.subjects), len(skeleton.bones)))
+    for sums, parts in zip(of_subject, (count, total, squares), strict=True):
+        add_rows(sums, table.subject, parts)
+    lengths, spread = mean_and_spread(*of_subject)
+    mean, deviation = mean_and_spread(count, total, squares)
+    return People(
+        table=table,
+        path=path,
+        lengths=lengths,
+        spread=spread,
+        stretch=deviation / mean,
+        frozen=frozen,
+        still=still,
+        steps=steps,
+        **of_row,
+    )
+
+
+def add_rows(
+    sums: Float[np.ndarray, "group n"], group: Int[np.ndarray, " row"], values: Shaped[np.ndarray, "row n"]
+) -> None:
+    """Add every row to the sums of its group, in place; many times faster than np.add.at."""
+    torch.from_numpy(sums).index_add_(0, torch.from_numpy(group), torch.from_numpy(values.astype(np.float64)))
 
 
 def mean_and_spread(
     count: Float[np.ndarray, "n bone"], total: Float[np.ndarray, "n bone"], squares: Float[np.ndarray, "n bone"]
 ) -> tuple[Float[np.ndarray, "n bone"], Float[np.ndarray, "n bone"]]:
     """Mean and standard deviation by their sums; NaN where there is nothing."""
-    count = np.where(count > 0, count, np.nan)
-    mean = total / count
-    return mean, np.sqrt((squares / count - mean**2).clip(0))
+    mean = ratio(total, count)
+    return mean, np.sqrt((ratio(squares, count) - mean**2).clip(0))
 
 
 def has_legs(skeleton: Skeleton) -> bool:
     """Whether the joints are there that tell upright from upside down."""
     return {*FEET, HEAD, *LEGS} <= set(skeleton.names)
-
-
-def grouped(
-    values: Float[np.ndarray, "n j"], group: Int[np.ndarray, " n"], groups: int
-) -> Float[np.ndarray, "groups j"]:
-    """Sum of the rows of each group."""
-    total = np.zeros((groups, values.shape[1]))
-    np.add.at(total, group, values)
-    return total
 
 
 @dataclass
@@ -250,6 +265,29 @@ class Detections:
     upright: Float[np.ndarray, " recording"]
 
 
+class Errors:
+    """Errors of every joint, counted in BINS."""
+
+    def __init__(self, joints: int) -> None:
+        self.counts, self.total = np.zeros((joints, len(BINS) + 1), np.int64), np.zeros(joints)
+
+    def add(self, error: Float[np.ndarray, "t j"], counted: Bool[np.ndarray, "t j"]) -> None:
+        """Count those of some joints."""
+        self.total += np.where(counted, error, 0).sum(axis=0)
+        place = np.nonzero(counted)[1] * self.counts.shape[1] + np.searchsorted(BINS, error[counted])
+        self.counts += np.bincount(place, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def quantiles(self, share: float) -> Float[np.ndarray, " j"]:
+        """Of every joint."""
+        return np.array([quantile(counts, share) for counts in self.counts])
+
+    def overall(self) -> tuple[float, float, float]:
+        """Mean, median and 95 % over all joints."""
+        counts = self.counts.sum(axis=0)
+        mean = self.total.sum() / counts.sum() if counts.any() else np.nan
+        return float(mean), quantile(counts, 0.5), quantile(counts, 0.95)
+
+
 def measure_detections(table: Table, name: str, path: bool) -> Detections:
     """Measure the 2D poses of a detector.
 
@@ -257,62 +295,59 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         path: whether the 3D poses have their places, so that they can be projected.
     """
     dataset, skeleton = table.dataset, table.skeleton
-    projected = path and bool(dataset.recordings["intrinsics"][:, :2].all())
-    reference = "gt" if name != "gt" and "gt" in dataset.detectors else "projection" if projected else ""
-    joints, recordings = len(skeleton), len(dataset)
-    counts = np.zeros((joints, len(BINS) + 1), np.int64)
-    total, unseen, inside, seen_joints = np.zeros(joints), np.zeros(joints), 0, 0
-    low, high, rows = np.inf, -np.inf, 0
-    of_recording = np.zeros((recordings, 6))  # error, swapped, their counts; extent, frames
-    below = np.zeros((recordings, 2))
+    reference = reference_of(table, name, path)
+    errors, unseen, inside, counted_rows = Errors(len(skeleton)), np.zeros(len(skeleton)), 0, 0
+    low, high = np.inf, -np.inf
+    extent, down, error_sum, swapped_sum, pairs = np.zeros((5, len(table.recording)))
+    down[:] = np.nan
     size = np.stack([dataset.recordings["width"], dataset.recordings["height"]], axis=1)
+    feet, head = ([skeleton.index(joint) for joint in names if has_legs(skeleton)] for names in (FEET, (HEAD,)))
     for piece in table.pieces():
-        found = dataset.rows(f"pose2d/{name}")[piece].astype(np.float64)
+        values = dataset.rows(f"pose2d/{name}")[piece].astype(np.float64)
         recording, valid = table.recording[piece], table.valid[piece]
         counted = valid if name == "gt" else np.ones_like(valid)
-        pose, seen = found[..., :2], (found[..., 2] > 0) & counted[:, None]
-        low = found[counted, :, 2].min(initial=low)
-        high = found[counted, :, 2].max(initial=high)
-        unseen += (~seen)[counted].sum(0)
-        rows += int(counted.sum())
-        within = ((pose >= 0) & (pose <= size[recording][:, None])).all(-1)
-        inside, seen_joints = inside + int((within & seen).sum()), seen_joints + int(seen.sum())
-        extent = person_extent(pose, seen)
-        whole = np.isfinite(extent)
-        of_recording[:, 4] += np.bincount(recording[whole], extent[whole], recordings)
-        of_recording[:, 5] += np.bincount(recording[whole], minlength=recordings)
+        pose, seen = values[..., :2], (values[..., 2] > 0) & counted[:, None]
+        low, high = values[counted, :, 2].min(initial=low), values[counted, :, 2].max(initial=high)
+        counted_rows += int(counted.sum())
+        unseen += (~seen)[counted].sum(axis=0)
+        inside += int((((pose >= 0) & (pose <= size[recording][:, None])).all(axis=-1) & seen).sum())
+        extent[piece] = person_extent(pose, seen)
         if has_legs(skeleton):
-            feet, head = ([skeleton.index(joint) for joint in names] for names in (FEET, (HEAD,)))
-            shown = seen[:, [*feet, *head]].all(1)
-            down = (pose[:, feet, 1].mean(1) - pose[:, head[0], 1])[shown]
-            below += grouped(np.stack([down, np.ones_like(down)], 1), recording[shown], recordings)
-        if not reference:
-            continue
-        true, there = reference_poses(table, piece, reference)
-        both = seen & there & valid[:, None]
-        error = np.linalg.norm(pose - true, axis=-1)
-        total += np.where(both, error, 0).sum(0)
-        place = np.searchsorted(BINS, error[both])
-        counts += np.bincount(np.nonzero(both)[1] * counts.shape[1] + place, minlength=counts.size).reshape(
-            counts.shape
-        )
-        swapped = both & both[:, skeleton.mirror]
-        other = np.linalg.norm(pose[:, skeleton.mirror] - true, axis=-1)
-        for column, values in enumerate((error, other)):
-            of_recording[:, column] += np.bincount(recording, np.where(swapped, values, 0).sum(1), recordings)
-        of_recording[:, 2] += np.bincount(recording, swapped.sum(1), recordings)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        extents = of_recording[:, 4] / of_recording[:, 5]
-        of_extent = of_recording[:, :2] / of_recording[:, [2]] / extents[:, None]
-        upright = below[:, 0] / below[:, 1] / extents
-        mean = total / counts.sum(1)
-        overall = (float(total.sum() / counts.sum()), *(float(quantile(counts.sum(0), share)) for share in (0.5, 0.95)))
-    median, most = (np.array([quantile(row, share) for row in counts]) for share in (0.5, 0.95))
-    share = inside / max(seen_joints, 1)
-    unseen /= max(rows, 1)
-    typical = float(np.nanmedian(extents)) if np.isfinite(extents).any() else np.nan
-    about = (share, typical, (float(low), float(high)))
-    return Detections(name, reference, mean, median, most, overall, unseen, *about, *of_extent.T, upright)
+            below = pose[:, feet, 1].mean(axis=1) - pose[:, head[0], 1]
+            down[piece] = np.where(seen[:, [*feet, *head]].all(axis=1), below, np.nan)
+        if reference:
+            true, there = reference_poses(table, piece, reference)
+            both = seen & there & valid[:, None]
+            errors.add(np.linalg.norm(pose - true, axis=-1), both)
+            mirrored = both & both[:, skeleton.mirror]
+            pairs[piece] = mirrored.sum(axis=1)
+            for sums, given in ((error_sum, pose), (swapped_sum, pose[:, skeleton.mirror])):
+                sums[piece] = np.where(mirrored, np.linalg.norm(given - true, axis=-1), 0).sum(axis=1)
+    extents = table.mean_by_recording(extent)
+    scale = table.sum_by_recording(pairs) * extents
+    seen_joints = counted_rows * len(skeleton) - unseen.sum()
+    return Detections(
+        name=name,
+        reference=reference,
+        mean=ratio(errors.total, errors.counts.sum(axis=1)),
+        median=errors.quantiles(0.5),
+        most=errors.quantiles(0.95),
+        overall=errors.overall(),
+        unseen=unseen / max(counted_rows, 1),
+        inside=inside / max(seen_joints, 1),
+        size=float(np.nanmedian(extents)) if np.isfinite(extents).any() else np.nan,
+        confidence=(float(low), float(high)),
+        error=ratio(table.sum_by_recording(error_sum), scale),
+        swapped=ratio(table.sum_by_recording(swapped_sum), scale),
+        upright=table.mean_by_recording(down) / extents,
+    )
+
+
+def reference_of(table: Table, detector: str, path: bool) -> str:
+    """What a detector is compared with: "gt", or "projection" of the 3D where it has places and cameras, or nothing."""
+    if detector != "gt" and "gt" in table.dataset.detectors:
+        return "gt"
+    return "projection" if path and table.dataset.recordings["intrinsics"][:, :2].all() else ""
 
 
 def reference_poses(table: Table, piece: slice, reference: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,19 +8,17 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from data_prep.checks.measures import Detections, People, Table, measure_detections, measure_people, reference_poses
+from data_prep.checks.measures import Detections, People, Table, measure_detections, measure_people
 from data_prep.checks.plausibility import problems
 from data_prep.source import command
 from stgraph.data.dataset import Dataset
-from stgraph.figures.animation import upright
-from stgraph.figures.dataset import Example, plot_bones, plot_detectors, plot_examples
 from stgraph.formats.files import replaced
 from stgraph.formats.markdown import markdown_table
 
-EXAMPLES = 6
 # Lines of a table on the terminal; the file has all.
 SHOWN = 20
 
@@ -42,31 +40,31 @@ def run(args: Namespace) -> str:
     return f"{markdown(summary, SHOWN)}\nsummary.md, summary.json and figures are in {out}"
 
 
-def summarise(table: Table, people: People | None, detectors: list[Detections]) -> dict:
-    """Everything that is said of a dataset, as what JSON holds: metres, pixels, minutes; null is unknown."""
-    dataset = table.dataset
-    about = {name: getattr(dataset, name) for name in ("source", "terms", "created_by", "notes")}
-    skeleton = {"name": table.skeleton.name, "joints": list(table.skeleton.names)}
-    found = {
-        "file": dataset.path.name,
-        "about": about | {"skeleton": skeleton, "left_out": len(dataset.left_out)},
-        "counts": counts(table, np.ones(len(dataset), bool)),
-        "valid": float(table.valid.mean()),
-        "by": {column: by(table, dataset.recordings[column]) for column in ("subject", "action", "camera")},
-        "frames": {
-            str(subject): {
-                str(action): int(dataset.recordings["frames"][both].sum())
-                for action in np.unique(dataset.recordings["action"])
-                if (both := (dataset.recordings["subject"] == subject) & (dataset.recordings["action"] == action)).any()
-            }
-            for subject in table.subjects
-        },
-        "splits": {name: by(table, parts) for name, parts in dataset.splits.items()},
-        "subjects": people_summary(table, people) if people else {},
-        "detectors": {detections.name: detector_summary(table, detections) for detections in detectors},
-        "problems": problems(table, people, detectors),
-    }
-    return without_nan(found)
+def summarise(table: Table, people: People | None, detectors: list[Detections]) -> dict[str, Any]:
+    """The whole summary of a dataset, as JSON holds it: metres, pixels, minutes; null is unknown."""
+    dataset, recordings = table.dataset, table.dataset.recordings
+    frames: dict[str, dict[str, int]] = {str(subject): {} for subject in table.subjects}
+    for subject, action in sorted(set(zip(recordings["subject"], recordings["action"], strict=True))):
+        chosen = (recordings["subject"] == subject) & (recordings["action"] == action)
+        frames[str(subject)][str(action)] = int(recordings["frames"][chosen].sum())
+    return without_nan(
+        {
+            "file": dataset.path.name,
+            "about": {
+                **{name: getattr(dataset, name) for name in ("source", "terms", "created_by", "notes")},
+                "skeleton": {"name": table.skeleton.name, "joints": list(table.skeleton.names)},
+                "left_out": len(dataset.left_out),
+            },
+            "counts": counts(table, np.ones(len(dataset), bool)),
+            "valid": float(table.valid.mean()),
+            "by": {column: by(table, recordings[column]) for column in ("subject", "action", "camera")},
+            "frames": frames,
+            "splits": {name: by(table, parts) for name, parts in dataset.splits.items()},
+            "subjects": people_summary(table, people) if people else {},
+            "detectors": {detections.name: detector_summary(table, detections) for detections in detectors},
+            "problems": problems(table, people, detectors),
+        }
+    )
 
 
 def counts(table: Table, chosen: np.ndarray) -> dict[str, float | int]:
@@ -87,21 +85,21 @@ def by(table: Table, names: np.ndarray) -> dict[str, dict[str, float | int]]:
 
 def people_summary(table: Table, people: People) -> dict[str, dict]:
     """By subject: bones, height, asymmetry and floor, metres."""
-    skeleton = table.skeleton
-    bones = [f"{skeleton.names[parent]}-{skeleton.names[joint]}" for joint, parent in skeleton.bones]
-    pairs = [skeleton.names[joint] for joint in skeleton.left]
-    floors = people.floors
-    found = {}
-    for number, subject in enumerate(map(str, table.subjects)):
-        mean, std = people.lengths[number], people.spread[number]
-        asymmetry = people.asymmetry[number]
-        found[subject] = {
+    names = table.skeleton.names
+    bones = [f"{names[parent]}-{names[joint]}" for joint, parent in table.skeleton.bones]
+    left = [names[joint] for joint in table.skeleton.left]
+    lengths = np.stack([people.lengths, people.spread], axis=-1).tolist()
+    return {
+        str(subject): {
             "height": float(people.height[number]),
-            "asymmetry": {name: float(value) for name, value in zip(pairs, asymmetry, strict=True)},
-            "floor": {camera: low for (owner, camera), low in floors.items() if owner == subject},
-            "bones": {name: {"mean": float(a), "std": float(b)} for name, a, b in zip(bones, mean, std, strict=True)},
+            "asymmetry": dict(zip(left, people.asymmetry[number].tolist(), strict=True)),
+            "floor": {camera: low for (owner, camera), low in people.floors.items() if owner == subject},
+            "bones": {
+                name: {"mean": mean, "std": std} for name, (mean, std) in zip(bones, lengths[number], strict=True)
+            },
         }
-    return found
+        for number, subject in enumerate(table.subjects)
+    }
 
 
 def detector_summary(table: Table, detections: Detections) -> dict:
@@ -121,8 +119,8 @@ def detector_summary(table: Table, detections: Detections) -> dict:
     }
 
 
-def without_nan(value: object) -> object:
-    """Numbers that are none as None, which JSON has; others to six digits."""
+def without_nan(value: Any) -> Any:
+    """NaN and infinity as None, which JSON has; other numbers to six digits."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -159,17 +157,14 @@ def markdown(summary: Mapping, most: int | None = None, figures: Iterable[str] =
     ]
     parts = [(title, summary["by"][title]) for title in ("subject", "action", "camera")]
     parts += [(f"part of the split {name!r}", split) for name, split in summary["splits"].items()]
+    keys = ("recordings", "tracks", "frames")
     for title, groups in parts:
+        frequent = sorted(groups.items(), key=lambda item: -item[1]["frames"])
         rows = [
-            (
-                name or "(none)",
-                *(f"{group[key]:,}" for key in ("recordings", "tracks", "frames")),
-                f"{group['minutes']:.1f}",
-            )
-            for name, group in sorted(groups.items(), key=lambda item: -item[1]["frames"])
+            (name or "(none)", *(f"{group[key]:,}" for key in keys), f"{group['minutes']:.1f}")
+            for name, group in frequent
         ]
-        head = (title, "recordings", "tracks", "frames", "minutes")
-        lines += ["", f"## By {title}", "", *shortened(head, rows, most)]
+        lines += ["", f"## By {title}", "", *shortened((title, *keys, "minutes"), rows, most)]
     if summary["subjects"]:
         lines += ["", "## Subjects", "", *shortened(*subject_rows(summary["subjects"]), most), "", SUBJECTS]
         lines += ["", "## Bone lengths, cm", "", *markdown_table(*bone_ranges(summary["subjects"]))]
@@ -180,8 +175,8 @@ def markdown(summary: Mapping, most: int | None = None, figures: Iterable[str] =
         against = {"gt": "against gt", "projection": "against the projection of the 3D"}
         reference = against.get(detector["reference"], "with nothing to compare with")
         lines += ["", f"## 2D {name!r} {reference}, pixels", "", *shortened(*joint_rows(detector), None)]
-        lines += ["", f"{detector['inside'] or 0:.1%} of the seen joints are in the image; people are "]
-        lines[-1] += f"{number(detector['person_size'], 0)} pixels large."
+        inside, size = detector["inside"] or 0, number(detector["person_size"], 0)
+        lines += ["", f"{inside:.1%} of the seen joints are in the image; people are {size} pixels large."]
     lines += [line for figure in figures for line in ("", f"![{Path(figure).stem}]({figure})")]
     return "\n".join([*lines, ""])
 
@@ -199,54 +194,49 @@ def shortened(head: Iterable[str], rows: list[tuple], most: int | None) -> list[
     return [*markdown_table(head, rows[:most]), *more]
 
 
-def number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def number(value: float | None, digits: int, unit: float = 1) -> str:
+    """A value in a unit; "-" where it is unknown."""
+    return "-" if value is None else f"{value / unit:.{digits}f}"
 
 
 def subject_rows(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[tuple]]:
+    """Head and rows of the table of subjects."""
+
+    def largest(shares: Mapping[str, float]) -> str:
+        name = max(shares, key=lambda name: abs(shares[name]), default="")
+        return f"{abs(shares[name]):.1%} {name}" if name else "-"
+
     rows = []
     for name, subject in subjects.items():
         asymmetry = {joint: value for joint, value in subject["asymmetry"].items() if value is not None}
-        worst = max(asymmetry, key=lambda joint: abs(asymmetry[joint]), default="")
         spread = {bone: part["std"] / part["mean"] for bone, part in subject["bones"].items() if part["mean"]}
-        loosest = max(spread, key=spread.get, default="")
         floor = sorted(subject["floor"].values())
-        rows.append(
-            (
-                name,
-                number(subject["height"], 2),
-                f"{abs(asymmetry[worst]):.1%} {worst}" if worst else "-",
-                f"{spread[loosest]:.1%} {loosest}" if loosest else "-",
-                " to ".join(dict.fromkeys(f"{value:.2f}" for value in (floor[0], floor[-1]))) if floor else "-",
-            )
-        )
+        heights = " to ".join(dict.fromkeys(number(value, 2) for value in floor[:1] + floor[-1:])) or "-"
+        rows.append((name, number(subject["height"], 2), largest(asymmetry), largest(spread), heights))
     return ("subject", "height, m", "asymmetry", "spread", "floor, m"), rows
 
 
 def bone_ranges(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[tuple]]:
+    """Head and rows of the table of bones over all subjects, centimetres."""
     rows = []
     for bone in next(iter(subjects.values()))["bones"]:
         parts = [subject["bones"][bone] for subject in subjects.values() if subject["bones"][bone]["mean"] is not None]
         mean, std = ([100 * part[key] for part in parts] for key in ("mean", "std"))
-        rows.append(
-            (bone, *(f"{value:.1f}" for value in (np.mean(mean), np.std(mean), min(mean), max(mean), max(std))))
-        )
+        rows.append((bone, *(f"{cm:.1f}" for cm in (np.mean(mean), np.std(mean), min(mean), max(mean), max(std)))))
     return ("bone", "mean", "std of subjects", "shortest", "longest", "largest std over frames"), rows
 
 
 def bone_rows(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[tuple]]:
+    """Head and rows of the table of bones by subject, centimetres."""
     rows = []
     for bone in next(iter(subjects.values()))["bones"]:
         parts = [subject["bones"][bone] for subject in subjects.values()]
-        rows.append((bone, *(f"{number_cm(part['mean'])} ± {number_cm(part['std'])}" for part in parts)))
+        rows.append((bone, *(" ± ".join(number(part[key], 1, 0.01) for key in ("mean", "std")) for part in parts)))
     return ("bone", *subjects), rows
 
 
-def number_cm(metres: float | None) -> str:
-    return number(None if metres is None else 100 * metres, 1)
-
-
 def joint_rows(detector: Mapping) -> tuple[tuple[str, ...], list[tuple]]:
+    """Head and rows of the table of a detector's errors, pixels."""
     entries = [*detector["joints"].items(), ("**all**", detector["all"])]
     rows = [
         (name, *(number(entry[key], 2) for key in ("mean", "median", "p95")), f"{entry['unseen']:.1%}")
@@ -260,19 +250,9 @@ def joint_rows(detector: Mapping) -> tuple[tuple[str, ...], list[tuple]]:
 
 def write_summary(summary: Mapping, table: Table, path: bool, folder: Path) -> None:
     """Write summary.md, summary.json and the figures, each beside its place and renamed."""
-    title, figures = summary["file"] + (", synthetic data" if table.dataset.synthetic else ""), {}
-    if summary["subjects"]:
-        figures["bones.png"] = plot_bones({name: entry["bones"] for name, entry in summary["subjects"].items()}, title)
-    compared = {name: entry for name, entry in summary["detectors"].items() if entry["reference"] and name != "gt"}
-    if compared:
-        figures["detectors.png"] = plot_detectors(compared, title)
-    shown = next((name for name in table.dataset.detectors if name != "gt"), next(iter(table.dataset.detectors), ""))
-    joints = summary["detectors"][shown]["joints"] if shown else {}
-    missing = {name for name, entry in joints.items() if entry["unseen"] == 1} - {
-        table.skeleton.names[table.skeleton.root]
-    }
-    chosen, above = examples(table, path, shown)
-    figures["examples.png"] = plot_examples(chosen, table.skeleton, title, (above, "3D"), missing)
+    from data_prep.checks.figures import draw
+
+    figures = draw(summary, table, path)
     for name, figure in figures.items():
         with replaced(folder / name) as temporary:
             figure.savefig(temporary, dpi=130)
@@ -282,39 +262,3 @@ def write_summary(summary: Mapping, table: Table, path: bool, folder: Path) -> N
     # Last, since it shows the figures.
     with replaced(folder / "summary.md") as temporary:
         temporary.write_text(markdown(summary, figures=figures), encoding="utf-8")
-
-
-def examples(table: Table, path: bool, shown: str) -> tuple[list[Example], str]:
-    """A frame of each of the actions with most frames, of different subjects where there are; and what the 2D shows.
-
-    Args:
-        path: whether the 3D poses have their places.
-        shown: the detector, if there is one.
-    """
-    dataset, recordings = table.dataset, table.dataset.recordings
-    known = "gt" in dataset.detectors or (path and recordings["intrinsics"][:, :2].all())
-    reference = ("gt" if "gt" in dataset.detectors else "projection") if known and shown != "gt" else ""
-    actions, code = np.unique(recordings["action"], return_inverse=True)
-    frequent = np.argsort(-np.bincount(code, recordings["frames"]), kind="stable")[:EXAMPLES]
-    found, met = [], set()
-    for action in frequent:
-        here = np.flatnonzero(code == action)
-        recording = next((number for number in here if recordings["subject"][number] not in met), here[0])
-        met.add(recordings["subject"][recording])
-        rows = np.flatnonzero((table.recording == recording) & table.valid)
-        row = int(rows[len(rows) // 2]) if len(rows) else int(np.flatnonzero(table.recording == recording)[0])
-        behind = None
-        if reference:
-            pose, seen = reference_poses(table, slice(row, row + 1), reference)
-            behind = np.concatenate([pose[0], seen[0][:, None]], axis=-1)
-        pose3d = None
-        if dataset.has("pose3d"):
-            pose = dataset.rows("pose3d")[row].astype(np.float64)
-            pose3d = upright(pose - pose[table.skeleton.root], recordings["rotation"][recording])
-        name = str(actions[action])
-        text = f"{name if len(name) < 22 else name[:20] + '...'}\n{recordings['subject'][recording]}"
-        size = (int(recordings["width"][recording]), int(recordings["height"][recording]))
-        pose2d = np.array(dataset.rows(f"pose2d/{shown}")[row]) if shown else None
-        found.append(Example(text, *size, pose2d, behind, pose3d))
-    against = {"gt": f"2D {shown} over gt (grey)", "projection": f"2D {shown} over the projected 3D (grey)"}
-    return found, against.get(reference, f"2D {shown}".rstrip())

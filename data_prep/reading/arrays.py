@@ -40,7 +40,7 @@ def numbers(value: Any, where: str, *shapes: tuple[int, ...]) -> np.ndarray:
 
 
 def count(value: Any, axes: int, known: dict[tuple[int, int], float]) -> float:
-    """Numbers in nested lists, those that are shared as often as they are there; infinite for what is no array."""
+    """How many numbers nested lists hold, shared lists counted wherever they occur; infinite for what is no array."""
     if isinstance(value, list | tuple):
         if (id(value), axes) not in known:
             known[id(value), axes] = sum(count(item, axes - 1, known) for item in value) if axes else np.inf
@@ -60,7 +60,7 @@ def flags(value: Any, where: str) -> Bool[np.ndarray, " t"]:
 
 
 def same_length(where: Path | str, values: dict[str, Any]) -> None:
-    """Raises InputError where the parts of a file that it has are of different length."""
+    """Raises InputError where values that are not None differ in length."""
     lengths = {name: len(value) for name, value in values.items() if value is not None}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{length} of {name}" for name, length in lengths.items())

@@ -6,13 +6,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Shaped
 
-from data_prep.cameras.viewpoints import runs
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
 from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
-from stgraph.data.recording import Recording, Track
+from stgraph.data.recording import Recording, Track, runs
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 
@@ -76,7 +75,7 @@ class Convention:
         """
         subject, take, name = identity
         camera = level_camera(name, *(poses.size or self.size or (1, 1)))
-        return Recording(subject, action, take, camera, fps, self.tracks(poses))
+        return Recording(subject, action, take, camera, fps, tracks=self.tracks(poses))
 
     def tracks(self, poses: Poses) -> list[Track]:
         """The clip's persons, less those who are in no frame, in their order; a gap makes two tracks of one person.
@@ -85,23 +84,22 @@ class Convention:
             InputError: other joints or channels, NaN, or no person.
         """
         values = self.checked(poses)
-        present: np.ndarray
         if self.channels == "xyz":
-            present = values.any(axis=(2, 3))
+            present = np.asarray(values.any(axis=(2, 3)))
             (_, turn), unit = AXES[poses.axes or self.axes], 1.0 if poses.axes else self.unit
             values = values @ (np.array(turn, np.float32).T * np.float32(unit))
         else:
             values = self.detections(values, poses.size)
-            present = (values[..., 2] > 0).any(axis=2)
+            present = np.asarray((values[..., 2] > 0).any(axis=2))
         if not present.any():
             problem = f"no person in {present.shape[1]} frames"
             raise InputError(problem, expected="poses that are not all zero", kind=Kind.NO_PERSON)
-        there = present.any(axis=1)
+        kept = present.any(axis=1)
         return [
             Track({}, pose[start:end], frame=start, person=person)
             if self.channels == "xyz"
             else Track({self.detector: pose[start:end]}, frame=start, person=person)
-            for person, (pose, frames) in enumerate(zip(values[there], present[there], strict=True))
+            for person, (pose, frames) in enumerate(zip(values[kept], present[kept], strict=True))
             for start, end in runs(frames)
         ]
 
@@ -124,16 +122,12 @@ class Convention:
         values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
         if not (finite := np.isfinite(values)).all():
             m, t, j, c = np.argwhere(~finite)[0]
-            unseen = "for a person who is not there" if channels == "xyz" else "or confidence 0, for what was not seen"
-            raise InputError(
-                f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in "
-                f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames)",
-                remedy=f"give 0 {unseen}" if channels == "xyz" else f"give 0, {unseen}",
-                kind=Kind.NAN,
-            )
+            frames = f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames"
+            problem = f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in {frames})"
+            raise InputError(problem, remedy="give 0 for what is not there", kind=Kind.NAN)
         return values
 
-    def selected(self, poses: Poses) -> np.ndarray:
+    def selected(self, poses: Poses) -> Shaped[np.ndarray, "m t j c"]:
         """The skeleton's joints by name where the file names them, else all. Raises InputError for other joints."""
         names, values = self.skeleton.names, poses.values
         if poses.joints:
@@ -151,8 +145,10 @@ class Convention:
             )
         return values
 
-    def detections(self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None) -> np.ndarray:
-        """Pixels and confidence, (m t j 3); all zero for what was not seen. Raises InputError without a size."""
+    def detections(
+        self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None
+    ) -> Shaped[np.ndarray, "m t j 3"]:
+        """Pixels and confidence; all zero for what was not seen. Raises InputError without a size."""
         if size is None and self.size is None:
             raise InputError("no size of its images; give it by --size WIDTHxHEIGHT", kind=Kind.IMAGE_SIZE)
         xy, scale = values[..., :2], "pixels" if size else self.scale

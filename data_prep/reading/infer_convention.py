@@ -12,13 +12,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, SCALES, Convention
 from data_prep.reading.frame_rate import check_fps
+from data_prep.reading.labels import classes_argument
 from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
 from data_prep.reading.rigs import metres
+from data_prep.reading.splitting import split_arguments
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
@@ -38,8 +40,9 @@ ONE_WAY = 0.5  # length of the mean of directions, 1 if all are the same; below,
 OWN_LAYOUT = "give the layout by --skeleton FILE.json, with names and parents of the joints"
 
 
-def convention_arguments(parser: ArgumentParser) -> None:
-    """The options that `infer_convention` reads."""
+def clip_arguments(parser: ArgumentParser) -> None:
+    """Options of every source of clips: what `class_names`, `infer_convention` and `with_splits` read."""
+    classes_argument(parser)
     group = parser.add_argument_group("what the clips hold", "inferred from the numbers where no option says it")
     add = group.add_argument
     add("--skeleton", metavar="NAME|FILE.json", help=f"{', '.join(SKELETONS)}, or names and parents as JSON")
@@ -52,6 +55,7 @@ def convention_arguments(parser: ArgumentParser) -> None:
     add("--detector", default="keypoints", metavar="NAME", help="what 2D is called in the dataset (%(default)s)")
     add("--terms", default=TERMS, help="what may be done with the clips")
     add("--fps", type=float, default=30.0, help="frames per second (%(default)g)")
+    split_arguments(parser)
 
 
 def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:
@@ -67,7 +71,7 @@ def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:
 
 
 def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> Convention:
-    """The convention of all clips, from some of them and the options of `convention_arguments`.
+    """The convention of all clips, from some of them and the options of `clip_arguments`.
 
     Raises:
         InputError: options that cannot be, or numbers that can be several things or nothing that is known.
@@ -203,13 +207,13 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
 
 def layout_with(joints: Sequence[str], where: str) -> Skeleton:
     """The largest layout whose joints are all among these. Raises InputError with the names of the nearest."""
-    given = {spelling(joint) for joint in joints}
+    present = {spelling(joint) for joint in joints}
     wanted = {skeleton: {spelling(joint) for joint in skeleton.names} for skeleton in SKELETONS.values()}
-    fitting = [skeleton for skeleton, names in wanted.items() if names <= given]
+    fitting = [skeleton for skeleton, names in wanted.items() if names <= present]
     if fitting:
         return max(fitting, key=len)
-    nearest = max(wanted, key=lambda skeleton: len(wanted[skeleton] & given) / len(wanted[skeleton] | given))
-    lacking = [joint for joint in nearest.names if spelling(joint) not in given]
+    nearest = max(wanted, key=lambda skeleton: len(wanted[skeleton] & present) / len(wanted[skeleton] | present))
+    lacking = [joint for joint in nearest.names if spelling(joint) not in present]
     missing = ", ".join(lacking) if 2 * len(lacking) < len(nearest) else f"{len(lacking)} of {len(nearest)}"
     raise InputError(
         f"joints {', '.join(joints)}; no layout has all its joints among them; the nearest is {nearest.name}: "
@@ -219,8 +223,8 @@ def layout_with(joints: Sequence[str], where: str) -> Skeleton:
     )
 
 
-def whole_poses(values: np.ndarray, axes: int) -> Float[np.ndarray, "n j a"]:
-    """Poses (m t j c) with all their joints, of any person and frame; in 3D one joint may be the origin."""
+def whole_poses(values: Shaped[np.ndarray, "m t j c"], axes: int) -> Float[np.ndarray, "n j a"]:
+    """Poses with all their joints, of any person and frame; in 3D one joint may be the origin."""
     values = np.asarray(values, np.float64).reshape(-1, *values.shape[2:])
     absent = (~values.any(2)).sum(1)
     return values[np.isfinite(values).all((1, 2)) & (absent <= (axes == 3)), :, :axes]
@@ -240,8 +244,8 @@ def relative_length(poses: Float[np.ndarray, "n j a"], skeleton: Skeleton) -> fl
     # Zeros would be no edges.
     shortest = minimum_spanning_tree(distances + 1e-12 * distances.max()).sum()
     joint, parent = np.array(skeleton.bones).T
-    bones, others = distances[joint, parent], distances[skeleton.mirror[joint], skeleton.mirror[parent]]
-    return float((bones + np.abs(bones - others)).sum() / shortest) if shortest > 0 else 1.0
+    bones, mirrored = distances[joint, parent], distances[skeleton.mirror[joint], skeleton.mirror[parent]]
+    return float((bones + np.abs(bones - mirrored)).sum() / shortest) if shortest > 0 else 1.0
 
 
 def check_unit(bodies: Sequence[Float[np.ndarray, "_ j 3"]], convention: Convention, where: str) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from data_prep.reading.left_out import Kind
-from data_prep.reading.typed_json import read_typed
 from stgraph.data.recording import Track, unbroken
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json, validated
 from stgraph.skeleton import OPENPOSE18
 
 SIZE = (340, 256)  # of the videos when the people were found, pixels
@@ -27,17 +27,23 @@ READ, PERSONS = 5, 2  # people of a frame that are read, and those kept
 EXPECTED = '{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, ...], "score": [...]}]}]}'
 
 
-class Person(BaseModel):
+class Strict(BaseModel):
+    """A schema whose numbers are not written as text."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Person(Strict):
     pose: list[float]
     score: list[float]
 
 
-class Frame(BaseModel):
+class Frame(Strict):
     frame_index: NonNegativeInt
     skeleton: list[Person]
 
 
-class Clip(BaseModel):
+class Clip(Strict):
     """The content of a file, less what is not used."""
 
     data: list[Frame]
@@ -46,7 +52,7 @@ class Clip(BaseModel):
 
 def read_clip(path: Path) -> Clip:
     """The content of a file. Raises InputError where it is not of this form."""
-    return read_typed(path, TypeAdapter(Clip), EXPECTED)
+    return validated(Clip, read_json(path, EXPECTED), path)
 
 
 def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:

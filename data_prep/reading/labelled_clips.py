@@ -35,13 +35,13 @@ class LabelledClip:
     poses: Callable[[], Poses]
 
 
-def labelled_source(clips: list[LabelledClip], args: Namespace, about: str, inputs: Sequence[Path]) -> Source:
+def labelled_source(clips: list[LabelledClip], args: Namespace, description: str, inputs: Sequence[Path]) -> Source:
     """A recording for every clip that can be used.
 
     Args:
         clips: emptied while the recordings are read, so that each can be freed: annotations are large.
-        args: options of `convention_arguments` and `classes_argument`.
-        about: the source in words.
+        args: options of `clip_arguments`.
+        description: the source in words.
         inputs: the files.
 
     Raises:
@@ -51,8 +51,8 @@ def labelled_source(clips: list[LabelledClip], args: Namespace, about: str, inpu
     classes = class_names(args.classes) or ntu_classes([clip.name for clip in clips], labels)
     by_name, classes = actions(labels, classes, where)
     convention = infer_convention(sample_poses([clip.poses for clip in clips]), args, where)
-    source = Source(convention.skeleton, iter(()), len(clips), about, args.terms, list(inputs), classes=classes)
-    source.notes += convention.notes()
+    source = Source(convention.skeleton, iter(()), len(clips), description, args.terms, inputs=list(inputs))
+    source.notes, source.classes = convention.notes(), classes
 
     def unread() -> Iterator[UnreadClip]:
         clips.reverse()

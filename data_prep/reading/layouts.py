@@ -38,13 +38,15 @@ def mapped_image(pose2d: Float[np.ndarray, "t w 3"], table: RigMapping, where: s
     return np.where(confidence[..., None] > 0, mapped, 0)
 
 
-def detections(pixels: Float[np.ndarray, "t j 2"], given: Float[np.ndarray, "t j 2"] | None = None) -> np.ndarray:
-    """Pixels and confidence (t j 3) of poses that have none: 1, and all zero for what was not seen.
+def detections(
+    pixels: Float[np.ndarray, "t j 2"], given: Float[np.ndarray, "t j 2"] | None = None
+) -> Float[np.ndarray, "t j 3"]:
+    """Pixels and confidence of poses that have none: 1, and all zero for what was not seen.
 
     Files write (0, 0) for that, before or after they normalise: no joint is ever exactly there.
 
     Args:
-        given: the same as the file has them, if not in pixels.
+        given: the coordinates as the file has them, if not in pixels.
     """
     seen = (np.abs(pixels) > CORNER).any(axis=-1, keepdims=True)
     if given is not None:
@@ -54,9 +56,10 @@ def detections(pixels: Float[np.ndarray, "t j 2"], given: Float[np.ndarray, "t j
 
 def level_camera(name: str, width: int, height: int, intrinsics: Float[np.ndarray, "9"] | None = None) -> Camera:
     """A camera whose place is not known: level, at the origin of a world of its own. Unknown intrinsics are 0."""
-    return Camera(name, width, height, np.zeros(9) if intrinsics is None else intrinsics, LEVEL, np.zeros(3))
+    intrinsics = np.zeros(9) if intrinsics is None else intrinsics
+    return Camera(name, width, height, intrinsics, rotation=LEVEL, translation=np.zeros(3))
 
 
 def held(valid: Bool[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
-    """For each frame the last valid one up to it, or the first valid one: what may be checked in its place."""
+    """For each frame the index of the last valid frame up to it, else of the first valid one: sample and hold."""
     return np.maximum.accumulate(np.where(valid, np.arange(len(valid)), valid.argmax()))

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.noise import noise_model
-from data_prep.cameras.viewpoints import runs
 from data_prep.checks.anatomy import UNITS, check_bones
 from data_prep.reading.rigs import metres, read_mapping
+from data_prep.reading.splitting import check_subjects, split_of
 from data_prep.reading.takes import UNKNOWN_TERMS, Motion, Take, read_take
+from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
 
@@ -65,13 +66,9 @@ def subject_splits(
     Raises:
         InputError: a subject that is unknown, or in both.
     """
-    where, named = "--validation, --test", [*validation, *test]
-    if unknown := [subject for subject in named if subject not in subjects]:
-        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(subjects))}", where=where)
-    if both := set(validation) & set(test):
-        raise InputError(f"{', '.join(sorted(both))} in both", where=where, remedy="name a subject once")
-    parts = {"train": sorted(subjects - set(named)), "validation": [*validation], "test": [*test]}
-    return {"standard": {part: keys for part, keys in parts.items() if keys}} if named else {}
+    check_subjects(validation, test, "--validation, --test", subjects)
+    part_of = dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+    return split_of((part_of.get(subject, "train"), subject) for subject in sorted(subjects)) if part_of else {}
 
 
 def pieces(pose: Float[np.ndarray, "t j 3"], rate: float, fps: float, shortest: int) -> list[np.ndarray]:
@@ -118,7 +115,7 @@ def letter(number: int) -> str:
 
 
 def check_upright(upright: Mapping[str, float], up: str | None) -> list[str]:
-    """Notes on rigs in which nobody ever stands, by the metres of the highest head above the feet of each.
+    """Notes on rigs in which no person ever stands, by the metres of the highest head above the feet of each.
 
     Raises:
         InputError: there is one and the axis was not stated.

@@ -81,7 +81,7 @@ def read_ntu(path: Path) -> list[Track]:
     A body all of whose joints are at zero, or one of them not finite in 3D, is not there in that frame.
 
     Raises:
-        InputError: unreadable, empty, cut short or malformed, another number of joints, or nobody in it.
+        InputError: unreadable, empty, cut short or malformed, another number of joints, or no person in it.
     """
     frames, bodies, values = parse(path)
     pose = values[..., :3]

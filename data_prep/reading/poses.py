@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 
 from data_prep.reading.left_out import Kind
 from stgraph.errors import InputError
@@ -26,7 +27,7 @@ class Poses:
         joints: their names, where the file has them.
     """
 
-    values: np.ndarray
+    values: Shaped[np.ndarray, "m t j c"]
     channels: str = ""
     size: tuple[int, int] | None = None
     axes: str = ""
@@ -76,7 +77,7 @@ def layouts_of(joints: int) -> list[str]:
     return [skeleton.name for skeleton in SKELETONS.values() if len(skeleton) == joints]
 
 
-def persons_first(values: np.ndarray, order: str) -> np.ndarray:
+def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c"]:
     """A clip's array with its axes as (m t j c).
 
     Args:

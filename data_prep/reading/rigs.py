@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from data_prep.checks.anatomy import UNITS, check_person
-from data_prep.reading.typed_json import read_typed
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
@@ -50,7 +50,7 @@ def rig_index(names: Sequence[str]) -> dict[str, int]:
 
 
 def _weights(given: Any) -> dict[str, float]:
-    """Source joint -> weight, of a joint as a table gives it. ValueError where it is nothing of the kind."""
+    """Source joint -> weight, of a joint as a table gives it. Raises ValueError for any other form."""
     sources = [given] if isinstance(given, str) else given
     if isinstance(sources, list) and sources and all(isinstance(name, str) for name in sources):
         if len(set(sources)) < len(sources):
@@ -95,7 +95,7 @@ class RigMapping(BaseModel):
     unit: Annotated[float | None, BeforeValidator(_unit)] = None
     up: Literal["y", "z"] | None = None
     order: tuple[str, ...] = ()
-    skip_frames: int = Field(0, ge=0)
+    skip_frames: int = Field(default=0, ge=0)
     only_with: tuple[str, ...] = ()
     name: str = ""
 
@@ -104,8 +104,10 @@ class RigMapping(BaseModel):
         needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
         return {name.lower() for name in needed} <= set(rig_index(names))
 
-    def apply(self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str) -> np.ndarray:
-        """Positions of H36M17's joints, (t, j, 3), in the rig's unit and axes. InputError where one is missing."""
+    def apply(
+        self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str
+    ) -> Float[np.ndarray, "t j 3"]:
+        """Positions of H36M17's joints in the rig's unit and axes. Raises InputError where a joint is missing."""
         index = rig_index(names)
         weights = np.zeros((len(self.joints), len(names)))
         for row, joint in zip(weights, H36M17.names, strict=True):
@@ -120,7 +122,25 @@ class RigMapping(BaseModel):
 
 def read_mapping(path: Path) -> RigMapping:
     """Read and check a table. Raises InputError that lists everything that is wrong, by key."""
-    return read_typed(path, TypeAdapter(RigMapping), EXAMPLE).model_copy(update={"name": path.stem})
+    try:
+        table = RigMapping.model_validate_json(path.read_bytes(), strict=True)
+    except OSError as error:
+        raise InputError(f"{error.strerror}", where=path, expected=EXAMPLE) from error
+    except ValidationError as error:
+        problems = map(_described, error.errors(include_url=False))
+        raise InputError("; ".join(problems), where=path, expected=EXAMPLE) from error
+    return table.model_copy(update={"name": path.stem})
+
+
+def _described(problem: ErrorDetails) -> str:
+    """One of pydantic's problems as text: its key, what is there and what is wrong with it."""
+    place = ", ".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif problem["type"] not in ("value_error", "missing", "json_invalid"):
+        message = f"{problem['input']!r}: {message}"
+    return f"{place}: {message}" if place else message
 
 
 def _same_names(skeleton: Skeleton) -> RigMapping:
@@ -133,7 +153,7 @@ ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
 
 @cache
 def known_mappings() -> list[RigMapping]:
-    """The tables that come along, the most demanding first."""
+    """The packaged tables, those with most `only_with` joints first."""
     tables = [read_mapping(path) for path in sorted((Path(__file__).parents[1] / "mappings").glob("*.json"))]
     return sorted(tables, key=lambda table: -len(table.only_with))
 
@@ -162,7 +182,7 @@ def array_mapping(joints: int, where: str) -> RigMapping:
 
 
 def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
-    """Refuse what is no person: a wrong unit, joints in each other's place, swapped sides, mirrored coordinates.
+    """Check that joints are a person's: the unit, the order of the joints, the sides and the handedness of the axes.
 
     Args:
         pose: H36M17 joints in metres.

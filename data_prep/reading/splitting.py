@@ -6,7 +6,7 @@ clip that is added moves one other clip at most.
 
 import hashlib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ HELD_OUT = "--validation-subjects, --test-subjects"
 
 
 class Clip(NamedTuple):
-    """What a clip is divided by."""
+    """The fields of a recording that decide on its part."""
 
     id: str
     subject: str
@@ -57,7 +57,7 @@ def split_arguments(parser: ArgumentParser) -> None:
 
 
 def division(args: Namespace) -> Division:
-    """What the options ask for; a fifth of every class tests unless they say otherwise.
+    """The division that the options ask for; a fifth of every class tests unless they say otherwise.
 
     Raises:
         InputError: shares that leave nothing to train on, or a subject in two parts.
@@ -71,8 +71,7 @@ def division(args: Namespace) -> Division:
         if share and subjects[part]:
             where = f"--{part}-share and --{part}-subjects"
             raise InputError(f"both say what is for {part}", where=where, remedy="give one of them")
-    if both := sorted({*subjects["validation"]} & {*subjects["test"]}):
-        raise InputError(f"{', '.join(both)} in both", where=HELD_OUT, remedy="name a subject once")
+    check_subjects(subjects["validation"], subjects["test"], HELD_OUT)
     if shares["test"] is None and not subjects["test"]:
         shares["test"] = TEST_SHARE
     shares = {part: share or 0.0 for part, share in shares.items()}
@@ -80,6 +79,16 @@ def division(args: Namespace) -> Division:
         where = "--validation-share and --test-share"
         raise InputError(f"{total:g} together", where=where, remedy="leave some to train on")
     return Division(subjects, shares, args.seed)
+
+
+def check_subjects(
+    validation: Sequence[str], test: Sequence[str], where: str, known: Collection[str] | None = None
+) -> None:
+    """Raises InputError for a subject in both parts, or that is unknown, where the known ones are given."""
+    if both := sorted({*validation} & {*test}):
+        raise InputError(f"{', '.join(both)} in both", where=where, remedy="name a subject once")
+    if known and (unknown := [subject for subject in (*validation, *test) if subject not in known]):
+        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}", where=where)
 
 
 def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]], list[str]]:
@@ -101,8 +110,7 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
             parts[part_of[clip.subject]].append(clip.id)
         else:
             classes.setdefault(clip.action, []).append(clip.id)
-    if unknown := [subject for subject in part_of if subject not in known]:
-        raise InputError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}", where=HELD_OUT)
+    check_subjects(rule.subjects["validation"], rule.subjects["test"], HELD_OUT, known)
     for ids in classes.values():
         ids.sort(key=lambda id: hashlib.sha256(f"{rule.seed}/{id}".encode()).digest())
         total = len(ids)
@@ -118,7 +126,7 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
 
 
 def notes(parts: dict[str, list[str]], left: dict[str, list[str]], known: set[str], rule: Division) -> list[str]:
-    """What was decided, and what is weak about it. `left`: clips of every class that remained to train."""
+    """Notes on the rules, and on weaknesses of the split. `left`: clips of every class that remained to train."""
     rules = [f"{part}: {', '.join(subjects)}" for part, subjects in rule.subjects.items() if subjects]
     rules += [
         f"{part}: {share:.0%} of every class, drawn with seed {rule.seed}"
@@ -143,16 +151,17 @@ def asked(args: Namespace) -> bool:
     return any(option not in (None, []) for option in options)
 
 
-def split_of(parts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """A split of (part, id), less the parts of which there is none.
+def split_of(parts: Iterable[tuple[str, str]], name: str = SPLIT) -> dict[str, dict[str, list[str]]]:
+    """A source's splits, with one of (part, id), less the parts of which there is none; empty if there is no part.
 
     >>> split_of([("test", "a"), ("train", "b"), ("test", "c")])
-    {'train': ['b'], 'test': ['a', 'c']}
+    {'standard': {'train': ['b'], 'test': ['a', 'c']}}
     """
     split: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, id in parts:
         split[part].append(id)
-    return {part: ids for part, ids in split.items() if ids}
+    split = {part: ids for part, ids in split.items() if ids}
+    return {name: split} if split else {}
 
 
 def with_splits(source: Source, args: Namespace, own: dict[str, dict[str, list[str]]]) -> Source:

@@ -67,7 +67,7 @@ class Take:
     Attributes:
         path: the file; `key` is the array in it if it is an `.npz`, `asf` the skeleton of an AMC file.
         subject, action: as the dataset will have them.
-        number: what tells the takes of an action apart.
+        number: distinguishes the takes of an action.
         rate: frames per second, 0 where the file says it.
         dataset, terms: the collection it belongs to, as far as its name shows.
     """
@@ -105,7 +105,7 @@ def find_takes(
 
     Args:
         rate: frames per second of AMC and `.npz` files; 0 = as the name says, else 120 and 50.
-        actions: action by the stem of a file's name, for collections whose names do not tell.
+        actions: action by the stem of a file's name, for collections whose names do not state it.
 
     Raises:
         InputError: nothing found, an AMC file without its ASF, a key or name that cannot be read, two takes with the

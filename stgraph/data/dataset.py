@@ -41,16 +41,11 @@ from stgraph.skeleton import Skeleton
 FORMAT, VERSION = "stgraph", 1
 UNITS = "3D metres in camera space (x right, y down, z forward), 2D pixels, time seconds"
 RECORDING_TEXT = ("id", "subject", "action", "take", "camera", "label")
-RECORDING_NUMBERS = {
-    "fps": (),
-    "width": (),
-    "height": (),
-    "intrinsics": (9,),
-    "rotation": (4,),
-    "translation": (3,),
-    "frames": (),
-}
+RECORDING_NUMBERS = dict(
+    fps="f8", width="i4", height="i4", intrinsics="f8", rotation="f8", translation="f8", frames="i4"
+)
 TRACK_COLUMNS = ("recording", "person", "first_row", "rows")
+AGAIN = "prepare it again with `python -m data_prep`"
 ROW_NUMBERS = {"frame": np.int32, "valid": np.uint8}  # one number a row; other fields are poses
 
 
@@ -95,68 +90,57 @@ class Dataset:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            remedy = f"make it with `python -m data_prep SOURCE ... --out {self.path}`"
-            listed = "(`python -m data_prep --help` lists the sources)"
-            raise InputError("no such file", where=self.path, remedy=f"{remedy} {listed}")
+            remedy = f"make it with `python -m data_prep SOURCE ... --out {self.path}` (--help lists the sources)"
+            raise InputError("no such file", where=self.path, remedy=remedy)
         if not self.path.is_file():
-            remedy = f"give the dataset itself, such as {self.path / 'data.h5'}"
-            raise InputError("is no file", where=self.path, remedy=remedy)
+            raise InputError("is no file", where=self.path, remedy="give the dataset itself, such as data.h5 in it")
         try:
             with h5py.File(self.path, "r") as file:
                 self._read(file)
         except InputError:
             raise
         except Exception as error:  # h5py raises many types for a damaged file
-            raise InputError(
-                f"not a whole stgraph dataset ({error})",
-                where=self.path,
-                remedy="it may have been cut short, prepare it again with `python -m data_prep`",
-            ) from error
+            problem = f"not a whole stgraph dataset ({error}); it may have been cut short"
+            raise InputError(problem, where=self.path, remedy=AGAIN) from error
 
     def _read(self, file: h5py.File) -> None:
         attributes = file.attrs
-        kind = (attributes.get("format"), attributes.get("version"))
-        if kind != (FORMAT, VERSION):
-            raise InputError(
-                where=f"{self.path}, format and version",
-                found=str(kind),
-                expected=str((FORMAT, VERSION)),
-                remedy="prepare it again with `python -m data_prep`",
-            )
+        version = (attributes.get("format"), attributes.get("version"))
+        if version != (FORMAT, VERSION):
+            expected = str((FORMAT, VERSION))
+            raise InputError(where=f"{self.path}, version", found=str(version), expected=expected, remedy=AGAIN)
         self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
         self.synthetic = bool(attributes.get("synthetic", False))
-        self.notes: list[str] = json.loads(attributes["notes"])
-        self.left_out: list[tuple[str, str]] = json.loads(attributes["left_out"])
-        self.classes: list[str] = json.loads(attributes.get("classes", "[]"))
-        skeleton = file["skeleton"]
+        self.notes: list[str] = json.loads(str(attributes["notes"]))
+        self.left_out: list[tuple[str, str]] = json.loads(str(attributes["left_out"]))
+        self.classes: list[str] = json.loads(str(attributes.get("classes", "[]")))
+        skeleton = file["skeleton"].attrs
         joints = (tuple(map(int, numbers(file, f"skeleton/{name}"))) for name in ("parents", "left", "right"))
-        names, centre = tuple(text(file, "skeleton/names")), int(skeleton.attrs.get("centre", -1))
-        self.skeleton = Skeleton(str(skeleton.attrs["name"]), names, *joints, centre=centre)
+        names, centre = tuple(text(file, "skeleton/names")), int(skeleton.get("centre", -1))
+        self.skeleton = Skeleton(str(skeleton["name"]), names, *joints, centre=centre)
         self.recordings = {name: text(file, f"recordings/{name}") for name in RECORDING_TEXT}
         self.recordings |= {name: numbers(file, f"recordings/{name}") for name in RECORDING_NUMBERS}
         self.tracks = {name: numbers(file, f"tracks/{name}") for name in TRACK_COLUMNS}
         self.splits = {name: text(file, f"splits/{name}") for name in members_of(file, "splits")}
         self.detectors = sorted(members_of(file, "rows/pose2d"))
         self.detected = sorted(members_of(file, "detections"))
+        fields = [*ROW_NUMBERS, "box", "head_box", "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)]
+        fields += [f"features/{name}" for name in members_of(file, "rows/features")]
+        self._places = {name: self._place(array(file, f"rows/{name}")) for name in fields if f"rows/{name}" in file}
         self._mapped: dict[str, np.memmap] = {}
-        # Where the bytes of each row array lie, its shape and type.
-        self._places: dict[str, tuple[int, tuple[int, ...], np.dtype]] = {}
-        poses = [f"pose2d/{detector}" for detector in self.detectors]
-        features = [f"features/{name}" for name in members_of(file, "rows/features")]
-        for name in (*ROW_NUMBERS, "box", "head_box", "pose3d", *poses, *features):
-            if f"rows/{name}" in file:
-                rows = array(file, f"rows/{name}")
-                offset = rows.id.get_offset()
-                if offset is None:
-                    raise OSError(f"its rows/{name} are compressed or in chunks; they are memory-mapped as they lie")
-                self._places[name] = (offset, rows.shape, rows.dtype)
-        end = max(offset + int(np.prod(shape)) * dtype.itemsize for offset, shape, dtype in self._places.values())
-        if self.path.stat().st_size < end:
-            raise OSError(f"{self.path.stat().st_size} bytes, expected {end} or more")
         digest = hashlib.sha256(f"{attributes['inputs']}{attributes['rows']}{self.source}{self.notes}".encode())
         for table in (*self.recordings.values(), *self.tracks.values()):
             digest.update("\0".join(table).encode() if table.dtype == object else table.tobytes())
         self.hash = digest.hexdigest()
+
+    def _place(self, rows: h5py.Dataset) -> tuple[np.dtype, int, tuple[int, ...]]:
+        """Where and how the bytes of a row array lie. Arrays are mapped when used, as one can be larger than memory."""
+        offset = rows.id.get_offset()
+        if offset is None:
+            raise OSError(f"its {rows.name} are compressed or in chunks; they are memory-mapped as they lie")
+        if (size := self.path.stat().st_size) < offset + rows.nbytes:
+            raise OSError(f"{size} bytes, expected {offset + rows.nbytes} or more")
+        return rows.dtype, offset, rows.shape
 
     def __len__(self) -> int:
         """Recordings."""
@@ -172,30 +156,24 @@ class Dataset:
         Raises:
             InputError: there is no such array.
         """
-        if name == "valid" and name not in self._places:
-            return np.ones(self._places["frame"][1], bool)
+        if name == "valid" and not self.has(name):
+            return np.ones(len(self.rows("frame")), bool)
         if name not in self._places:
-            known = ", ".join(self.detectors) or "none, it is 3D alone"
-            detector = name.removeprefix("pose2d/")
-            other = "" if detector == name else f", not {detector!r}"
-            raise InputError(
-                f"has no {name} (source: {self.source}); its detectors are {known}{other}",
-                where=self.path,
-                remedy=other and "choose one with `--set data.detector=NAME`",
-            )
+            problem = f"has no {name} (source: {self.source}); its detectors are "
+            problem += ", ".join(self.detectors) or "none, it is 3D alone"
+            remedy = "choose one with `--set data.detector=NAME`" if name.startswith("pose2d/") else ""
+            raise InputError(problem, where=self.path, remedy=remedy)
         if name not in self._mapped:
-            offset, shape, dtype = self._places[name]
+            dtype, offset, shape = self._places[name]
             self._mapped[name] = np.memmap(self.path, dtype, "c", offset, shape)
         return np.asarray(self._mapped[name], bool) if name == "valid" else self._mapped[name]
 
     def detections(self, name: str) -> dict[str, np.ndarray]:
         """The columns of a table of detections without identity. Raises InputError with the tables there are."""
         if name not in self.detected:
-            raise InputError(
-                f"has no detections {name!r} without identity; it has {', '.join(self.detected) or 'none'}",
-                where=self.path,
-                remedy="prepare it with `python -m data_prep scenes` or `posetrack`",
-            )
+            problem = f"has no detections {name!r} without identity; it has {', '.join(self.detected) or 'none'}"
+            remedy = "prepare it with `python -m data_prep scenes` or `posetrack`"
+            raise InputError(problem, where=self.path, remedy=remedy)
         with h5py.File(self.path, "r") as file:
             place = f"detections/{name}"
             features = [f"features/{each}" for each in members_of(file, f"{place}/features")]
@@ -231,11 +209,9 @@ class Dataset:
             return np.ones(len(self), bool)
         known = sorted(set(values))
         if unknown := [name for name in names if name not in known]:
-            raise InputError(
-                f"has no {column} {', '.join(unknown)}; it has {', '.join(known)}",
-                where=self.path,
-                remedy="change the data section of params.json, --subjects or --data",
-            )
+            problem = f"has no {column} {', '.join(unknown)}; it has {', '.join(known)}"
+            remedy = "change the data section of params.json, --subjects or --data"
+            raise InputError(problem, where=self.path, remedy=remedy)
         return np.isin(values, list(names))
 
 
@@ -254,7 +230,7 @@ def numbers(file: h5py.File, path: str) -> np.ndarray:
 
 def text(file: h5py.File, path: str) -> np.ndarray:
     """A column of text, read, as an array of str objects."""
-    return array(file, path).asstr()[()]
+    return np.asarray(array(file, path).asstr()[()])
 
 
 def members_of(file: h5py.File, path: str) -> list[str]:

@@ -94,10 +94,8 @@ class DatasetWriter:
         make_folder_of(self.path)
         self._check_replaceable()
         if doubled := [name for name, count in Counter(self.classes).items() if count > 1]:
-            names = ", ".join(doubled)
-            raise InputError(
-                f"classes {names} are named twice", where=self.path, remedy="give every class its own name"
-            )
+            problem = f"classes {', '.join(doubled)} are named twice"
+            raise InputError(problem, where=self.path, remedy="give every class its own name")
         self.recordings: dict[str, list] = {name: [] for name in (*RECORDING_TEXT, *RECORDING_NUMBERS)}
         # Arrays, since a source of single frames has millions of tracks.
         self.tracks: dict[str, list[np.ndarray]] = {name: [] for name in TRACK_COLUMNS}
@@ -158,11 +156,8 @@ class DatasetWriter:
             remedy = "rename the subject or the take of one"
             raise InputError("two recordings have this id", where=recording.id, remedy=remedy)
         if recording.action and self.classes and recording.action not in self.classes:
-            raise InputError(
-                f"action {recording.action!r} is none of the {len(self.classes)} classes",
-                where=recording.id,
-                remedy="name it there, or leave the recording out",
-            )
+            problem = f"action {recording.action!r} is none of the {len(self.classes)} classes"
+            raise InputError(problem, where=recording.id, remedy="name it there, or leave the recording out")
         for name in set(recording.detections) & set(self.detections):
             shapes = {field: values.shape[1:] for field, values in self.detections[name][0][1].fields().items()}
             self._check_shapes(f"{recording.id}, detections {name}", recording.detections[name].fields(), shapes)
@@ -174,13 +169,9 @@ class DatasetWriter:
     def _check_shapes(where: str, fields: dict[str, np.ndarray], earlier: dict[str, tuple[int, ...]]) -> None:
         here = {name: values.shape[1:] for name, values in fields.items()}
         if differing := sorted(name for name in here | earlier if here.get(name) != earlier.get(name)):
-            of_each = (", ".join(str(shapes.get(name, "none")) for name in differing) for shapes in (here, earlier))
-            shape, before = of_each
-            raise InputError(
-                where=where,
-                found=f"{', '.join(differing)} of shape {shape}, the recordings before it have {before}",
-                remedy="give every recording the same fields",
-            )
+            now, before = (", ".join(str(each.get(name, "none")) for name in differing) for each in (here, earlier))
+            problem = f"{', '.join(differing)} of shape {now}, the recordings before it have {before}"
+            raise InputError(problem, where=where, remedy="give every recording the same fields")
 
     def parts(self) -> dict[str, list[str]]:
         """Of every split the part of each recording so far, "" for none."""
@@ -214,6 +205,20 @@ class DatasetWriter:
         }
         digests = {name: rows.digest.hexdigest() for name, rows in self._arrays.items()}
         digests |= {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in detections.items()}
+        skeleton, recordings, (frames, stride) = self.skeleton, self.recordings, self.windows
+        tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
+        tables = {
+            "skeleton/names": text_column(skeleton.names),
+            **{
+                f"skeleton/{name}": np.array(getattr(skeleton, name), np.int32) for name in ("parents", "left", "right")
+            },
+            **{f"recordings/{name}": text_column(recordings[name]) for name in RECORDING_TEXT},
+            **{f"recordings/{name}": np.array(recordings[name], kind) for name, kind in RECORDING_NUMBERS.items()},
+            **{f"tracks/{name}": values for name, values in tracks.items()},
+            **{f"splits/{name}": text_column(parts) for name, parts in self.parts().items()},
+            f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32),
+            **detections,
+        }
         with h5py.File(path, "w", libver="latest") as file:
             file.attrs.update(
                 format=FORMAT,
@@ -229,32 +234,15 @@ class DatasetWriter:
                 synthetic=self.synthetic,
                 rows=json.dumps(dict(sorted(digests.items()))),
             )
-            group = file.create_group("skeleton")
-            group.attrs.update(name=self.skeleton.name, centre=self.skeleton.centre)
-            write_text(group, "names", self.skeleton.names)
-            for name in ("parents", "left", "right"):
-                group.create_dataset(name, data=np.array(getattr(self.skeleton, name), dtype=np.int32))
-            for name in RECORDING_TEXT:
-                write_text(file, f"recordings/{name}", self.recordings[name])
-            for name, shape in RECORDING_NUMBERS.items():
-                dtype = np.int32 if name in ("width", "height", "frames") else np.float64
-                data = np.array(self.recordings[name], dtype=dtype).reshape(-1, *shape)
-                file.create_dataset(f"recordings/{name}", data=data)
-            tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
-            for name, parts in self.parts().items():
-                write_text(file, f"splits/{name}", parts)
-            frames, stride = self.windows
-            windows = {f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32)}
-            for name, values in ({f"tracks/{name}": values for name, values in tracks.items()} | windows).items():
+            for name, values in tables.items():
                 file.create_dataset(name, data=values)
+            file["skeleton"].attrs.update(name=skeleton.name, centre=skeleton.centre)
             for name, rows in self._arrays.items():
                 rows.copy_to(file, f"rows/{name}", self.rows)
-            for name, values in detections.items():
-                file.create_dataset(name, data=values)
 
 
 def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
-    """Detections of several recordings, given with their numbers, as the columns of one table."""
+    """Detections of several recordings, with the recordings' numbers, as the columns of one table."""
     fields = [detections.fields() for _, detections in parts]
     number = np.repeat([number for number, _ in parts], [len(detections) for _, detections in parts])
     table = {"recording": number.astype(np.int64)}
@@ -263,8 +251,7 @@ def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
     return dict(sorted(table.items()))
 
 
-def write_text(group: h5py.Group, name: str, values: Sequence[str]) -> None:
-    """A column of text, UTF-8 of the length of the longest."""
+def text_column(values: Sequence[str]) -> np.ndarray:
+    """Text as UTF-8 of the length of the longest."""
     encoded = [value.encode() for value in values]
-    dtype = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
-    group.create_dataset(name, data=np.array(encoded, dtype=dtype))
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1))

@@ -1,4 +1,4 @@
-"""Recordings: what a source hands over and a dataset is written from, and what in them cannot be right."""
+"""Recordings with their tracks and detections, from which datasets are written, and checks that refuse wrong ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ def members(sizes: Int[np.ndarray, " group"]) -> tuple[Int[np.ndarray, " member"
 
 
 def check_recording(recording: Recording, skeleton: Skeleton) -> None:
-    """Refuse what cannot be right. Raises InputError that names the recording, the field, the frame and the joint."""
+    """Raises InputError for a wrong recording, with the recording, the field, the frame and the joint."""
     if not recording.tracks or not all(map(len, recording.tracks)):
         raise InputError("no frames", where=recording.id, remedy="leave the recording out")
     check_tracks(recording)
@@ -142,11 +142,8 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
         for name, values in track.fields().items():
             check_rows(f"{recording.id}, {name}", name, values, track.frame + np.arange(len(track)), skeleton)
         if track.valid is not None and (track.valid.shape != (len(track),) or track.valid.dtype != bool):
-            raise InputError(
-                where=f"{recording.id}, valid",
-                found=f"{track.valid.dtype} of shape {track.valid.shape}",
-                expected=f"({len(track)} frames) of bool",
-            )
+            problem = f"{track.valid.dtype} of shape {track.valid.shape}; expected ({len(track)} frames) of bool"
+            raise InputError(problem, where=f"{recording.id}, valid")
         if track.pose3d is not None:
             check_metres(track.pose3d, skeleton, recording.id)
     check_names(recording.id, recording.detections)
@@ -154,12 +151,8 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
         where, frame = f"{recording.id}, detections {detector}", np.asarray(detections.frame)
         check_names(where, detections.features)
         if frame.ndim != 1 or frame.dtype.kind != "i" or (np.diff(frame) < 0).any() or (frame < 0).any():
-            raise InputError(
-                where=where,
-                found=f"frames {frame[:10]}",
-                expected="whole numbers from 0 in ascending order",
-                remedy="sort them",
-            )
+            problem = f"frames {frame[:10]}; expected whole numbers from 0 in ascending order"
+            raise InputError(problem, where=where, remedy="sort them")
         for name, values in detections.fields().items():
             check_rows(f"{where}, {name}", name, values, frame, skeleton)
 
@@ -169,9 +162,7 @@ def check_names(where: str, *named: Iterable[str]) -> None:
     for name in chain(*named):
         # In a file "/" makes folders and "." is the folder itself.
         if not name or "/" in name or name == ".":
-            raise InputError(
-                where=where, found=f"an array called {name!r}", expected="a name without '/', such as 'cpn'"
-            )
+            raise InputError(f"an array called {name!r}; expected a name without '/', such as 'cpn'", where=where)
 
 
 def check_rows(where: str, name: str, values: np.ndarray, frame: Int[np.ndarray, " n"], skeleton: Skeleton) -> None:
@@ -184,36 +175,29 @@ def check_rows(where: str, name: str, values: np.ndarray, frame: Int[np.ndarray,
         shape = (len(frame), len(skeleton), width)
         expected = f"({len(frame)} frames, {len(skeleton)} joints of skeleton {skeleton.name!r}, {width})"
     if values.shape != shape:
-        remedy = "map the joints by name first"
-        raise InputError(where=where, found=f"shape {values.shape}", expected=expected, remedy=remedy)
+        problem = f"shape {values.shape}, expected {expected}"
+        raise InputError(problem, where=where, remedy="map the joints by name first")
     if not np.isfinite(values).all():
         place = np.argwhere(~np.isfinite(values))[0]
         joint = f", joint {skeleton.names[place[1]]}" if values.ndim == 3 else ""
-        raise InputError(
-            where=where,
-            found=f"{values[tuple(place[:-1]) or place[0]]} at frame {frame[place[0]]}{joint}",
-            expected="finite numbers, and confidence 0 for what was not seen",
-        )
+        problem = f"{values[tuple(place[:-1]) or place[0]]} at frame {frame[place[0]]}{joint}"
+        raise InputError(problem, where=where, remedy="give finite numbers, and confidence 0 for what was not seen")
 
 
 def check_tracks(recording: Recording) -> None:
     """Raises InputError where tracks have different fields, or a person two poses in one frame."""
     fields = [{name: values.shape[1:] for name, values in track.fields().items()} for track in recording.tracks]
     if any(each != fields[0] for each in fields):
-        raise InputError(
-            f"its tracks have different fields, {', '.join(sorted(set().union(*fields)))}",
-            where=recording.id,
-            remedy="give every track all of them, unseen joints with confidence 0",
-        )
+        problem = f"its tracks have different fields, {', '.join(sorted(set().union(*fields)))}"
+        remedy = "give every track all of them, unseen joints with confidence 0"
+        raise InputError(problem, where=recording.id, remedy=remedy)
     ends: dict[int, int] = {}
     for track in sorted(recording.tracks, key=lambda track: track.frame):
         if track.frame < ends.get(track.person, 0):
             poses = "two poses" if track.person in ends else "a pose"
-            raise InputError(
-                where=recording.id,
-                found=f"{poses} of person {track.person} at frame {track.frame}",
-                expected="frames that count from 0, and tracks of the same person that follow one another",
-            )
+            problem = f"{poses} of person {track.person} at frame {track.frame}"
+            remedy = "frames count from 0, and tracks of the same person follow one another"
+            raise InputError(problem, where=recording.id, remedy=remedy)
         ends[track.person] = track.frame + len(track)
 
 
@@ -228,9 +212,5 @@ def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: st
     if not low <= bone <= high:
         scale, unit = (1000, "millimetres") if bone > high else (0.001, "kilometres, or metres divided by 1000")
         hint = f"; these look like {unit}" if low <= bone / scale <= high else ""
-        raise InputError(
-            where=where,
-            found=f"a median bone of {bone:.3g}",
-            expected=f"{low} to {high} metres{hint}",
-            remedy="convert to metres",
-        )
+        problem = f"the median bone is {bone:.3g} long, expected {low} to {high} metres{hint}"
+        raise InputError(problem, where=where, remedy="convert to metres")

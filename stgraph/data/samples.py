@@ -1,4 +1,4 @@
-"""What is trained and scored on: samples of a dataset's recordings, gathered a batch at a time."""
+"""Samples of a dataset's recordings, for training and scoring, gathered a batch at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -83,32 +83,18 @@ class Samples(ABC):
 class TrackSamples(Samples):
     """Samples each of which lies in one track, as a table of (kept track, first frame, ...).
 
-    Args:
-        dataset, fields, skeleton, labels: as of `Samples`.
-        tracks: numbers of the tracks to keep.
-        frame_step: use every n-th frame of every track.
-
     Attributes:
+        tracks: numbers of the kept tracks in the dataset's table. frame_step: every n-th frame of them is used.
         lengths: frames of each kept track, after `frame_step`. last: number of its last frame.
         first_rows, recording: first row and recording of each kept track.
     """
 
     table: Int[Tensor, "sample _"]
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        fields: Mapping[str, str],
-        tracks: Int[np.ndarray, " track"],
-        *,
-        skeleton: Skeleton | None = None,
-        labels: Int[np.ndarray, " recording"] | None = None,
-        frame_step: int = 1,
-    ) -> None:
-        super().__init__(dataset, fields, skeleton, labels)
-        self.tracks, self.frame_step = tracks, frame_step
-        table = {name: values[tracks] for name, values in dataset.tracks.items()}
-        self.lengths = -(-table["rows"] // frame_step)
+    def keep_tracks(self, tracks: Int[np.ndarray, " track"], frame_step: int = 1) -> None:
+        """Set the attributes to these tracks."""
+        table = {name: values[tracks] for name, values in self.dataset.tracks.items()}
+        self.tracks, self.frame_step, self.lengths = tracks, frame_step, -(-table["rows"] // frame_step)
         self.last = torch.from_numpy(self.lengths - 1)
         self.first_rows, self.recording = torch.from_numpy(table["first_row"]), torch.from_numpy(table["recording"])
         self.mirror_order = torch.from_numpy(self.skeleton.mirror)

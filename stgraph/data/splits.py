@@ -31,12 +31,9 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
         kept = ~split["validation"] & ~split["test"]
     if not kept.any() and name == "test" and (split["validation"] & free).any():
         if data.validation is None:
-            raise InputError(
-                f"its split {_split(data)!r} has no part test, and its validation part chose the epoch",
-                where=dataset.path,
-                remedy="score that with --scored validation, others with --subjects, or train with --set "
-                "data.validation=[]",
-            )
+            problem = f"its split {_split(data)!r} has no part test, and its validation part chose the epoch"
+            remedy = "score that (--scored validation) or others (--subjects), or train with --set data.validation=[]"
+            raise InputError(problem, where=dataset.path, remedy=remedy)
         kept = split["validation"] if data.validation == [] else kept
     return _narrowed(settings, dataset, kept & free, where)
 
@@ -69,13 +66,9 @@ def in_split(data: DataSettings, dataset: Dataset, name: str) -> Bool[np.ndarray
     split = _split(data)
     parts = dataset.splits.get(split)
     if parts is None and split != "standard":
-        known = ", ".join(dataset.splits) or "none"
-        raise InputError(
-            f"{dataset.path} has no split {split!r}; it has {known}",
-            where="data.split",
-            remedy="choose one with --set data.split=NAME, or name subjects and leave it out (--set "
-            "data.split=standard)",
-        )
+        problem = f"{dataset.path} has no split {split!r}; it has {', '.join(dataset.splits) or 'none'}"
+        remedy = "choose one with --set data.split=NAME, or name subjects (--set data.split=standard)"
+        raise InputError(problem, where="data.split", remedy=remedy)
     return np.full(len(dataset), False) if parts is None else parts == name
 
 
@@ -97,10 +90,6 @@ def _narrowed(
     kept = kept & dataset.select("action", data.actions) & dataset.select("camera", cameras)
     if not kept.any():
         subjects = ", ".join(sorted(set(dataset.recordings["subject"]))[:20])
-        raise InputError(
-            f"nothing is in {where}",
-            where=dataset.path,
-            remedy=f"name subjects with data.train, data.validation and data.test or --subjects ({subjects}), or "
-            "prepare the file with a split",
-        )
+        remedy = f"name some with data.train, data.validation, data.test or --subjects ({subjects})"
+        raise InputError(f"nothing is in {where}", where=dataset.path, remedy=remedy)
     return kept

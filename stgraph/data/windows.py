@@ -39,7 +39,7 @@ class Windows(TrackSamples):
     Windows that reach over an end of their track are padded by clamping the index.
 
     Args:
-        dataset: an opened file.
+        dataset, skeleton, labels: see `Samples`.
         detector: which 2D detections are the input.
         frames: length of a window.
         stride: frames between windows; see `stgraph.data.dataset.window_table`, here of the frames that are predicted.
@@ -48,9 +48,7 @@ class Windows(TrackSamples):
         frame_step: use every n-th frame of every track.
         mirror: add the mirrored twin of every window.
         confidence: give the model the detector's confidence as a third channel.
-        skeleton: joints to take from the file, found there by their names; by default all.
         margin: frames at either end of a window that the model sees but does not predict.
-        labels: class of every recording of the dataset, -1 where it has none.
 
     Attributes:
         first_frames: number of each kept track's first frame.
@@ -81,7 +79,8 @@ class Windows(TrackSamples):
         if not len(tracks):
             raise InputError(f"no recording of subjects {subjects} has an action of {actions}", where=dataset.path)
         fields = {"pose2d": f"pose2d/{detector}", "pose3d": "pose3d"}
-        super().__init__(dataset, fields, tracks, skeleton=skeleton, labels=labels, frame_step=frame_step)
+        super().__init__(dataset, fields, skeleton, labels)
+        self.keep_tracks(tracks, frame_step)
         self.detector, self.frames, self.margin, self.confidence = detector, frames, margin, confidence
         self.first_frames = np.array(dataset.rows("frame")[dataset.tracks["first_row"][tracks]])
         recordings = dataset.recordings

@@ -24,6 +24,7 @@ from stgraph.skeleton import Skeleton
 
 # Distinguishable for the colour-blind, too.
 LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
+SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
 SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
 PANEL_HEIGHT = 340  # pixels, at which text has its design size
@@ -177,7 +178,7 @@ def draw_pose3d(axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, 
 
 
 class _Stage:
-    """One panel on the page: what is drawn once, and the lines that move."""
+    """One panel on the page: its title, and the lines that move."""
 
     def __init__(self, axes: Axes, title: str, skeleton: Skeleton, scale: float) -> None:
         self.axes, self.skeleton = axes, skeleton
@@ -225,7 +226,7 @@ class _PoseStage(_Stage):
             self.pose = self.pose - self.pose[:, [skeleton.root]] + self.path[:, None] * (0, 0, 1)
 
     def box(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """What has to fit on the screen: the pose all through the clip, and the floor's front edge; metres."""
+        """Bounds on the screen of the pose all through the clip and of the floor's corners; metres."""
         corners = np.array([[x, y, floor] for x in (-1, 1) for y in (-1, 1)]) * (FLOOR_RADIUS, FLOOR_RADIUS, 1)
         low, high = bounds(on_screen(self.pose, self.view), self.panel.title)
         edge = on_screen(corners, self.view)
@@ -244,7 +245,7 @@ class _PoseStage(_Stage):
 
 
 def show_box(axes: Axes, low: np.ndarray, high: np.ndarray, room: float | int = 0) -> float:
-    """Set equal axes with a box in their middle, pixels of `room` left free; returns what of it is in a pixel."""
+    """Show a box in the middle of equal axes, `room` pixels left free; returns units of the box in a pixel."""
     pixels = np.array([axes.get_window_extent().width, axes.get_window_extent().height])
     unit, middle = ((high - low) / (pixels - room)).max(), (low + high) / 2
     (left, bottom), (right, top) = middle - unit * pixels / 2, middle + unit * pixels / 2

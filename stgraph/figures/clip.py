@@ -1,4 +1,4 @@
-"""How a clip is drawn and written, without a plotting library: what commands and animations agree on."""
+"""Options of an animation. Imports no plotting library, so that commands list them at once."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -12,18 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from stgraph.figures.animation import (
-    FLOOR,
-    GHOST,
-    LEFT,
-    MIDDLE,
-    RIGHT,
-    draw_pose2d,
-    draw_pose3d,
-    floor_lines,
-    on_screen,
-    seen,
-)
+from stgraph.figures.animation import FLOOR, GHOST, SIDES, draw_pose2d, draw_pose3d, floor_lines, on_screen, seen
 from stgraph.figures.axes import titled_axes
 from stgraph.figures.clip import View
 from stgraph.skeleton import Skeleton
@@ -135,8 +124,7 @@ def plot_examples(
         _draw_space(below, example, skeleton, span)
     for row, text in zip(axes[:, 0], row_titles, strict=True):
         row.set_ylabel(text, fontsize=9)
-    sides = [("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)]
-    handles = [Line2D([], [], color=colour, linewidth=2.5, label=side) for side, colour in sides]
+    handles = [Line2D([], [], color=colour, linewidth=2.5, label=side) for side, colour in SIDES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 

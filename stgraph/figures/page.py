@@ -24,11 +24,11 @@ class Stage(Protocol):
 
     @property
     def moving(self) -> Sequence[Artist]:
-        """What is drawn anew for every frame."""
+        """The artists that are drawn again for every frame."""
         ...
 
     def update(self, frame: int) -> None:
-        """Set what moves to a frame."""
+        """Set the artists to a frame."""
 
 
 class Clock:
@@ -48,12 +48,12 @@ class Page:
     """A picture with a clip's title, caption and note, too long ones cut.
 
     Args:
-        clip: what is written around the drawing.
+        clip: title, caption and note.
         size: width and height, pixels.
         scale: of all text and lines; at 1 a title has 11 points.
 
     Attributes:
-        stages: what moves, in the order in which it is drawn; the drawing adds to it.
+        stages: the moving parts, in the order in which they are drawn; the drawing adds them.
     """
 
     def __init__(self, clip: Clip, size: tuple[int, int], scale: float) -> None:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines
 from stgraph.geometry import euler_to_matrix
 
 ROTATIONS, TRANSLATIONS = ("rx", "ry", "rz"), ("tx", "ty", "tz")
@@ -28,7 +29,7 @@ class Bone:
         parent: index of the bone at whose end this one begins, -1 for the root.
         offset: (3,) direction times length, in the file's unit; for the root its position.
         axes: (3, 3) rotation from the frame in which its angles turn into the skeleton's frame.
-        dof: what an AMC line of this bone holds, in order: "rx", and "tx" for the root.
+        dof: the numbers of an AMC line of this bone, in order: "rx", and "tx" for the root.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Asf:
-    """An ASF skeleton, parents before children; `metres` is what one unit of its lengths is taken for."""
+    """An ASF skeleton, parents before children; `metres` is one unit of its lengths."""
 
     path: Path
     bones: tuple[Bone, ...]
@@ -65,44 +66,37 @@ def read_asf(path: Path | str) -> Asf:
     sections = _sections(path)
     for name in ("root", "bonedata", "hierarchy"):
         if name not in sections:
-            found = ", ".join(f":{section}" for section in sections) or "none"
-            raise InputError(f"{path}: no section :{name} (found {found}); the file is truncated or is no ASF skeleton")
+            remedy = "the file is truncated or is no ASF skeleton"
+            raise InputError(f"no section :{name} beside {', '.join(sections)}", where=path, remedy=remedy)
     units = {words[0]: words[1] for _, words in sections.get("units", []) if len(words) > 1}
     if (angle := units.get("angle", "deg")) not in ("deg", "rad"):
-        raise InputError(f"{path}, :units: angle {angle!r}; expected deg or rad")
+        raise InputError(where=f"{path}, :units", found=f"angle {angle!r}", expected="deg or rad")
     degree = 1.0 if angle == "deg" else 180 / math.pi
-    [length] = _numbers([units.get("length", "1")], 1, f"{path}, :units length")
+    where = f"{path}, :units length"
+    [length] = parse_numbers([units.get("length", "1")], 1, where)
     if not SCALES[0] <= length <= SCALES[1]:
-        raise InputError(f"{path}, :units length: {length}; expected {SCALES[0]:g} to {SCALES[1]:g}, such as 0.45")
+        raise InputError(f"{length}; expected {SCALES[0]:g} to {SCALES[1]:g}, such as 0.45", where=where)
     root = {words[0]: words[1:] for _, words in sections["root"]}
     where = f"{path}, :root"
     if not root.get("order"):
-        raise InputError(f"{where}: no order of its numbers; expected one such as TX TY TZ RX RY RZ")
-    bones = [
-        Bone(
-            "root",
-            -1,
-            _numbers(root.get("position", ["0"] * 3), 3, f"{where} position"),
-            _axes([*root.get("orientation", ["0"] * 3), *root.get("axis", ["XYZ"])], degree, f"{where} orientation"),
-            _dof(root.get("order", []), ROTATIONS + TRANSLATIONS, f"{where} order"),
-        )
-    ]
+        raise InputError(where=where, found="no order of its numbers", expected="one such as TX TY TZ RX RY RZ")
+    position = parse_numbers(root.get("position", ["0"] * 3), 3, f"{where} position")
+    words = [*root.get("orientation", ["0"] * 3), *root.get("axis", ["XYZ"])]
+    axes = _axes(words, degree, f"{where} orientation")
+    bones = [Bone("root", -1, position, axes, _dof(root["order"], ROTATIONS + TRANSLATIONS, f"{where} order"))]
     blocks = dict(_blocks(path, sections["bonedata"]))
     index = {"root": 0}
     for line, (parent, *children) in sections["hierarchy"]:
-        if parent in ("begin", "end"):
-            continue
-        for name in children:
-            where = f"{path}, line {line}"
+        for name in children if parent not in ("begin", "end") else ():
             if parent not in index or name not in blocks or name in index:
                 reason = "is doubled" if name in index else "is unknown or comes before its parent"
-                raise InputError(f"{where}: bone {name!r} below {parent!r} {reason}; mend the hierarchy")
+                problem = f"bone {name!r} below {parent!r} {reason}"
+                raise InputError(problem, where=f"{path}, line {line}", remedy="mend the hierarchy")
             index[name] = len(bones)
             bones.append(_bone(name, index[parent], blocks[name], degree, f"{path}, bone {name}"))
-    if left := set(blocks) - set(index):
-        raise InputError(
-            f"{path}, :hierarchy: {', '.join(sorted(left))} missing; the file is truncated, or add their parents"
-        )
+    if left := sorted(set(blocks) - set(index)):
+        remedy = "the file is truncated, or add their parents"
+        raise InputError(f"{', '.join(left)} missing", where=f"{path}, :hierarchy", remedy=remedy)
     return Asf(path, tuple(bones), 0.0254 / length)
 
 
@@ -115,41 +109,39 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
     """
     path = Path(path)
     dof = {bone.name: len(bone.dof) for bone in asf.bones if bone.dof}
-    motion: dict[str, list] = {name: [] for name in dof}
+    motion: dict[str, list[np.ndarray]] = {name: [] for name in dof}
     frames, degrees, previous, line = 0, True, None, 0
 
     def check_whole() -> None:
         if wrong := [name for name, rows in motion.items() if len(rows) != frames]:
-            raise InputError(
-                f"{path}, line {line}: frame {previous} ends here without one line each for {', '.join(wrong)}; "
-                "the file is truncated or of another skeleton, get it whole"
-            )
+            problem = f"frame {previous} ends here without one line each for {', '.join(wrong)}"
+            remedy = "the file is truncated or of another skeleton, get it whole"
+            raise InputError(problem, where=f"{path}, line {line}", remedy=remedy)
 
-    for line, words in _lines(path):
-        name, *values = words
+    for line, (name, *values) in _lines(path):
+        where = f"{path}, line {line}"
         if name[0] == ":":
             degrees = degrees and name.upper() != ":RADIANS"
         elif not values and name.isdecimal():
             check_whole()
             if previous is not None and int(name) != previous + 1:
-                raise InputError(f"{path}, line {line}: frame {name} after frame {previous}; frames are missing")
+                raise InputError(f"frame {name} after frame {previous}", where=where, remedy="frames are missing")
             frames, previous = frames + 1, int(name)
         elif name not in dof:
-            raise InputError(
-                f"{path}, line {line}: bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}; "
-                "give the ASF file that belongs to this motion, or get it whole if it ends here"
-            )
+            problem = f"bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}"
+            remedy = "give the ASF file that belongs to this motion, or get it whole if it ends here"
+            raise InputError(problem, where=where, remedy=remedy)
         else:
-            motion[name].append(_numbers(values, dof[name], f"{path}, line {line}, bone {name}"))
+            motion[name].append(parse_numbers(values, dof[name], f"{where}, bone {name}"))
     check_whole()
     if not frames:
-        raise InputError(f"{path}: no frame in {line} lines; the file is truncated or is no AMC motion")
+        remedy = "the file is truncated or is no AMC motion"
+        raise InputError(f"no frame in {line} lines", where=path, remedy=remedy)
     arrays = {name: np.array(rows) for name, rows in motion.items()}
-    if not degrees:
-        for bone in asf.bones:
-            turns = [column for column, dof in enumerate(bone.dof) if dof in ROTATIONS]
-            if turns:
-                arrays[bone.name][:, turns] *= 180 / math.pi
+    for bone in asf.bones if not degrees else ():
+        turns = [column for column, name in enumerate(bone.dof) if name in ROTATIONS]
+        if turns:
+            arrays[bone.name][:, turns] *= 180 / math.pi
     return arrays
 
 
@@ -177,8 +169,8 @@ def bone_ends(asf: Asf, motion: dict[str, np.ndarray]) -> Float[np.ndarray, "t b
     return ends
 
 
-def _rotation(values: np.ndarray, dof: tuple[str, ...]) -> np.ndarray:
-    """Rotation matrices of a bone's angles (t dof): fixed axes, the first is turned about first."""
+def _rotation(values: Float[np.ndarray, "*t dof"], dof: tuple[str, ...]) -> Float[np.ndarray, "... 3 3"]:
+    """Rotation matrices of a bone's angles: fixed axes, the first is turned about first."""
     columns = [column for column, name in enumerate(dof) if name in ROTATIONS][::-1]
     if not columns:
         return np.eye(3)
@@ -187,10 +179,8 @@ def _rotation(values: np.ndarray, dof: tuple[str, ...]) -> np.ndarray:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, words) of every line with something on it. Comments are often in some local encoding."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
-    for line, text in enumerate(path.read_text(encoding="latin-1").split("\n"), 1):
+    """(line number, words) of every line with something on it but a comment."""
+    for line, text in enumerate(read_lines(path), 1):
         if (words := text.split()) and words[0][0] != "#":
             yield line, words
 
@@ -212,56 +202,45 @@ def _blocks(path: Path, lines: list[tuple[int, list[str]]]) -> Iterator[tuple[st
     """(bone, its fields) of every begin ... end."""
     block: dict[str, list[str]] | None = None
     for line, (key, *values) in lines:
+        where = f"{path}, line {line}"
         if key == "begin":
             block = {}
         elif block is None:
-            raise InputError(f"{path}, line {line}: {key!r} outside `begin` and `end`; the file is damaged")
+            raise InputError(f"{key!r} outside `begin` and `end`", where=where, remedy=DAMAGED)
         elif key == "end":
             if not block.get("name"):
-                raise InputError(f"{path}, line {line}: the bone that ends here has no name; the file is damaged")
+                raise InputError("the bone that ends here has no name", where=where, remedy=DAMAGED)
             yield block["name"][0], block
             block = None
         else:
             # The further rows of `limits` begin with a bracket and are not needed.
             block.setdefault(key, values)
     if block is not None:
-        raise InputError(f"{path}, :bonedata: the last bone has no `end`; the file is truncated, get it whole")
+        raise InputError("the last bone has no `end`", where=f"{path}, :bonedata", remedy=DAMAGED)
 
 
 def _bone(name: str, parent: int, block: dict[str, list[str]], degree: float, where: str) -> Bone:
     for key in ("direction", "length"):
         if key not in block:
-            raise InputError(f"{where}: no {key}; found {', '.join(block)}; the file is damaged")
-    direction = _numbers(block["direction"], 3, f"{where} direction")
-    [length] = _numbers(block["length"], 1, f"{where} length")
+            raise InputError(f"no {key} (found {', '.join(block)})", where=where, remedy=DAMAGED)
+    direction = parse_numbers(block["direction"], 3, f"{where} direction")
+    [length] = parse_numbers(block["length"], 1, f"{where} length")
     axes = _axes(block.get("axis", ["0", "0", "0", "XYZ"]), degree, f"{where} axis")
     return Bone(name, parent, direction * length, axes, _dof(block.get("dof", []), ROTATIONS, f"{where} dof"))
 
 
-def _axes(words: list[str], degree: float, where: str) -> np.ndarray:
+def _axes(words: list[str], degree: float, where: str) -> Float[np.ndarray, "3 3"]:
     """ "0 0 20 XYZ" -> rotation matrix: fixed axes, the first is turned about first."""
     order = words[3] if len(words) > 3 else "XYZ"
     if sorted(order.upper()) != list("XYZ"):
-        raise InputError(f"{where}: order {order!r}; expected the letters X, Y and Z in some order")
-    return _rotation(degree * _numbers(words[:3], 3, where), tuple(f"r{letter}" for letter in order.lower()))
+        raise InputError(f"order {order!r}; expected the letters X, Y and Z in some order", where=where)
+    return _rotation(degree * parse_numbers(words[:3], 3, where), tuple(f"r{letter}" for letter in order.lower()))
 
 
 def _dof(words: list[str], known: tuple[str, ...], where: str) -> tuple[str, ...]:
     dof = tuple(word.lower() for word in words)
     if unknown := [word for word in dof if word not in known]:
-        raise InputError(f"{where}: {', '.join(unknown)}; expected only {', '.join(known)}")
+        raise InputError(where=where, found=", ".join(unknown), expected=f"only {', '.join(known)}")
     if len(set(dof)) < len(dof):
-        raise InputError(f"{where}: {', '.join(dof)}; expected each at most once")
+        raise InputError(where=where, found=", ".join(dof), expected="each at most once")
     return dof
-
-
-def _numbers(words: list[str], count: int, where: str) -> Float[np.ndarray, " n"]:
-    if len(words) != count:
-        raise InputError(f"{where}: {len(words)} numbers, expected {count}; the line is truncated or damaged")
-    try:
-        values = [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(f"{where}: {' '.join(words)!r}; expected {count} numbers") from error
-    if not math.isfinite(sum(values)):
-        raise InputError(f"{where}: {' '.join(words)}; expected finite numbers, leave such frames out")
-    return np.array(values)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines
 from stgraph.geometry import euler_to_matrix
 
 FRAME_TIMES = (1e-4, 10.0)  # seconds, from the fastest camera to a time lapse
@@ -21,7 +22,7 @@ class Joint:
     Attributes:
         parent: index of the parent, -1 for the root.
         offset: (3,) from the parent, in the file's unit.
-        channels: what the file holds for it, in order, e.g. "Zrotation".
+        channels: the numbers that the file has for it, in order, e.g. "Zrotation".
     """
 
     name: str
@@ -100,90 +101,77 @@ def read_bvh(path: Path | str) -> Bvh:
             frames, a number that is none or not finite; with the line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
-    lines = path.read_text(encoding="latin-1").split("\n")
+    lines = read_lines(path)
     start = next((number for number, line in enumerate(lines) if line.strip() == "MOTION"), None)
     if start is None or not lines[0].strip().startswith("HIERARCHY"):
-        raise InputError(
-            f"{path}: {len(lines)} lines without HIERARCHY in the first and MOTION alone in a later one; "
-            "the file is truncated or is no BVH"
-        )
+        problem = f"{len(lines)} lines without HIERARCHY in the first and MOTION alone in a later one"
+        raise InputError(problem, where=path, remedy="the file is truncated or is no BVH")
     joints = _hierarchy(path, lines[1:start])
-    frames, frame_time = (
-        _field(path, lines, start + offset, key) for offset, key in ((1, "Frames:"), (2, "Frame Time:"))
-    )
-    if not FRAME_TIMES[0] <= frame_time <= FRAME_TIMES[1]:
-        low, high = FRAME_TIMES
-        raise InputError(f"{path}, line {start + 3}: frame time {frame_time}; expected {low:g} to {high:g} s a frame")
+    frames = _field(path, lines, start + 1, "Frames:")
+    frame_time = _field(path, lines, start + 2, "Frame Time:")
+    low, high = FRAME_TIMES
+    if not low <= frame_time <= high:
+        where = f"{path}, line {start + 3}"
+        raise InputError(where=where, found=f"frame time {frame_time}", expected=f"{low:g} to {high:g} s a frame")
     return Bvh(joints, frame_time, _motion(path, lines, start + 3, int(frames), joints))
 
 
 def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
     """Joints from the lines after HIERARCHY; braces may share a line with other words."""
-    joints: list[dict] = []
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: dict[int, np.ndarray] = {}
+    channels: dict[int, tuple[str, ...]] = {}
     open_joints: list[int] = []
     for number, text in enumerate(lines, 2):
         where = f"{path}, line {number}"
         for statement in text.replace("{", "\n{\n").replace("}", "\n}\n").splitlines():
             key, *words = statement.split() or [""]
             if key in ("ROOT", "JOINT", "End"):
-                if (key == "ROOT") == bool(joints) or (key != "ROOT" and not open_joints):
-                    raise InputError(f"{where}: {key} here; expected one ROOT that holds every joint")
-                parent = open_joints[-1] if open_joints else -1
-                name = f"{joints[parent]['name']} end" if key == "End" else " ".join(words)
-                joints.append({"name": name, "parent": parent, "offset": None, "channels": ()})
+                if (key == "ROOT") == bool(names) or (key != "ROOT" and not open_joints):
+                    raise InputError(where=where, found=f"{key} here", expected="one ROOT that holds every joint")
+                parents.append(open_joints[-1] if open_joints else -1)
+                names.append(f"{names[parents[-1]]} end" if key == "End" else " ".join(words))
             elif key == "{":
-                open_joints.append(len(joints) - 1)
+                open_joints.append(len(names) - 1)
             elif key == "}" and open_joints:
                 open_joints.pop()
             elif key == "OFFSET" and open_joints:
-                joints[open_joints[-1]]["offset"] = _row(words, 3, where)
+                offsets[open_joints[-1]] = parse_numbers(words, 3, where)
             elif key == "CHANNELS" and open_joints:
-                channels = tuple(words[1:])
-                if words[:1] != [str(len(channels))] or not set(channels) <= set(CHANNELS):
-                    raise InputError(f"{where}: {statement.strip()!r}; expected a count and as many of {CHANNELS}")
-                joints[open_joints[-1]]["channels"] = channels
+                channels[open_joints[-1]] = tuple(words[1:])
+                if words[:1] != [str(len(words) - 1)] or not set(words[1:]) <= set(CHANNELS):
+                    raise InputError(f"{statement.strip()!r}; expected a count and as many of {CHANNELS}", where=where)
             elif key:
-                raise InputError(f"{where}: {statement.strip()!r}; expected ROOT, JOINT, End Site, OFFSET or CHANNELS")
-    if open_joints or not joints:
-        raise InputError(
-            f"{path}, line {len(lines) + 1}: {len(open_joints)} braces are not closed; the file is damaged"
-        )
-    for joint in joints:
-        if joint["offset"] is None:
-            raise InputError(f"{path}: joint {joint['name']!r} has no OFFSET; the file is damaged")
-    return tuple(Joint(**joint) for joint in joints)
+                problem = f"{statement.strip()!r}; expected ROOT, JOINT, End Site, OFFSET or CHANNELS"
+                raise InputError(problem, where=where)
+    if open_joints or not names:
+        raise InputError(f"{len(open_joints)} braces are not closed at its end", where=path, remedy=DAMAGED)
+    if missing := [name for joint, name in enumerate(names) if joint not in offsets]:
+        raise InputError(f"joint {missing[0]!r} has no OFFSET", where=path, remedy=DAMAGED)
+    return tuple(
+        Joint(name, parents[joint], offsets[joint], channels.get(joint, ())) for joint, name in enumerate(names)
+    )
 
 
 def _field(path: Path, lines: list[str], line: int, key: str) -> float:
-    text = lines[line].strip() if line < len(lines) else ""
+    """The number after a keyword."""
+    text, where = lines[line].strip() if line < len(lines) else "", f"{path}, line {line + 1}"
     if not text.startswith(key):
-        raise InputError(f"{path}, line {line + 1}: {text[:60]!r}; expected {key!r} and a number")
-    return float(_row(text[len(key) :].split(), 1, f"{path}, line {line + 1}")[0])
+        raise InputError(where=where, found=repr(text[:60]), expected=f"{key!r} and a number")
+    return float(parse_numbers(text[len(key) :].split(), 1, where)[0])
 
 
-def _motion(path: Path, lines: list[str], first: int, frames: int, joints: tuple[Joint, ...]) -> np.ndarray:
+def _motion(
+    path: Path, lines: list[str], first: int, frames: int, joints: tuple[Joint, ...]
+) -> Float[np.ndarray, "t channel"]:
     columns = sum(len(joint.channels) for joint in joints)
     rows = [(number, line.split()) for number, line in enumerate(lines[first:], first + 1) if line.strip()]
     motion = np.empty((len(rows), columns))
     for row, (number, words) in zip(motion, rows, strict=True):
-        row[:] = _row(words, columns, f"{path}, line {number}")
+        row[:] = parse_numbers(words, columns, f"{path}, line {number}")
     if len(rows) != frames or not rows:
-        raise InputError(
-            f"{path}, line {rows[-1][0] if rows else first}: the file ends after {len(rows)} frames, its header says "
-            f"{frames}; get it whole, or set `Frames:` to {len(rows)}"
-        )
+        problem = f"the file ends after {len(rows)} frames, its header says {frames}"
+        remedy = f"get it whole, or set `Frames:` to {len(rows)}"
+        raise InputError(problem, where=f"{path}, line {rows[-1][0] if rows else first}", remedy=remedy)
     return motion
-
-
-def _row(words: list[str], columns: int, where: str) -> np.ndarray:
-    if len(words) != columns:
-        raise InputError(f"{where}: {len(words)} numbers, expected {columns}; the line is truncated or damaged")
-    try:
-        values = np.array(words, dtype=np.float64)
-    except ValueError as error:
-        raise InputError(f"{where}: {' '.join(words)[:80]!r}; expected {columns} numbers") from error
-    if not np.isfinite(values).all():
-        raise InputError(f"{where}: {words[int(np.argmin(np.isfinite(values)))]}; expected finite numbers")
-    return values

@@ -40,19 +40,17 @@ def replaced(path: Path | str) -> Iterator[Path]:
 def make_folder_of(path: Path) -> None:
     """Make the folder that a file goes into. Raises InputError where the path is a folder's or leads through a file."""
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file in it")
+        raise InputError("is a folder", where=path, remedy="give the name of a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"{path}: cannot be written, as {error.filename} is no folder and none can be made there "
-            f"({error.strerror}); give another place for the file"
-        ) from error
+        problem = f"cannot be written, as {error.filename} is no folder and none can be made there ({error.strerror})"
+        raise InputError(problem, where=path, remedy="give another place for the file") from error
 
 
 @contextmanager
 def unharmed(path: Path) -> Iterator[None]:
-    """Failures to write say which file was meant, and that what was there before is as it was."""
+    """Failures to write name the file, and say that its earlier content is unchanged."""
     try:
         yield
     except OSError as error:

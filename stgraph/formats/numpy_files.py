@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -37,7 +37,8 @@ def load_npz(path: Path | str, names: Collection[str] | None = None) -> dict[str
     path = Path(path)
     with _opened(path) as (archive, members):
         if names is not None and (missing := [name for name in names if name not in members]):
-            raise InputError(f"{path}: no array {', '.join(missing)}; it holds {', '.join(members) or 'nothing'}")
+            problem = f"no array {', '.join(missing)}; it holds {', '.join(members) or 'nothing'}"
+            raise InputError(problem, where=path)
         return {name: _load_member(archive, members[name], path) for name in (members if names is None else names)}
 
 
@@ -47,18 +48,15 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
     try:
         archive = zipfile.ZipFile(path)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the path of an .npz file") from error
+        raise InputError(str(error.strerror or error), where=path, remedy="give the path of an .npz file") from error
     # A damaged directory of a zip file fails in several ways, too.
     except Exception as error:
-        raise InputError(
-            f"{path}: not a whole .npz file ({error}); it may have been cut short or be of another kind, "
-            "get it again or save it with numpy.savez"
-        ) from error
+        remedy = "it may have been cut short or be of another kind, get it again or save it with numpy.savez"
+        raise InputError(f"not a whole .npz file ({error})", where=path, remedy=remedy) from error
     with archive:
         if foreign := [name for name in archive.namelist() if not name.endswith(".npy")]:
-            raise InputError(
-                f"{path}: member {foreign[0]!r} is no .npy array; expected an archive as numpy.savez writes it"
-            )
+            problem = f"member {foreign[0]!r} is no .npy array"
+            raise InputError(problem, where=path, expected="an archive as numpy.savez writes it")
         yield archive, {name.removesuffix(".npy"): name for name in archive.namelist()}
 
 
@@ -70,39 +68,34 @@ def load_npy(path: Path | str) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, _damage_at(str(path)):
             size = path.stat().st_size
             dtype = _HEADERS[npy.read_magic(stream)](stream)[2]
             if dtype.kind not in "USO":
                 return np.load(path, mmap_mode="r", allow_pickle=False)
             stream.seek(0)
             return _read_array(stream, size, str(path))
-    except InputError:
-        raise
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the path of an .npy file") from error
-    except Exception as error:
-        raise InputError(_unread(str(path), error)) from error
+        raise InputError(str(error.strerror or error), where=path, remedy="give the path of an .npy file") from error
 
 
 def _load_member(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
     where = f"{path}, array {name.removesuffix('.npy')!r}"
+    with _damage_at(where), archive.open(name) as stream:
+        array = _read_array(cast(BufferedIOBase, stream), archive.getinfo(name).file_size, where)
+        return array[()] if array.dtype == object and not array.shape else array
+
+
+@contextmanager
+def _damage_at(where: str) -> Iterator[None]:
+    """Whatever a damaged header or zip member raises, which is nowhere listed, is an InputError with the place."""
     try:
-        with archive.open(name) as stream:
-            array = _read_array(stream, archive.getinfo(name).file_size, where)
-            return array[()] if array.dtype == object and not array.shape else array
+        yield
     except InputError:
         raise
-    # What a damaged header or zip member raises is nowhere listed.
     except Exception as error:
-        raise InputError(_unread(where, error)) from error
-
-
-def _unread(where: str, error: Exception) -> str:
-    return (
-        f"{where}: cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array, "
-        "the file may be damaged, get or save it again"
-    )
+        problem = f"cannot be read ({type(error).__name__}: {error}); expected a plain array or an object array"
+        raise InputError(problem, where=where, remedy="the file may be damaged, get or save it again") from error
 
 
 def _read_array(stream: BufferedIOBase, size: int, where: str) -> np.ndarray:

@@ -36,7 +36,7 @@ HEAD_SIZE = 0.6  # head size over the diagonal of the head box, as the benchmark
 
 
 class Mark(IntEnum):
-    """How a joint of a tracked person came about."""
+    """The origin of a joint of a tracked person: detected, merged with a prediction, or predicted alone."""
 
     ABSENT = 0
     DETECTED = 1
@@ -49,7 +49,7 @@ class Video:
     """The people in the frames of one video: n poses in t frames, in order of their frames.
 
     Attributes:
-        name: what the video is called.
+        name: of the video.
         frame_ids: (t) number of each frame within the video, ascending.
         frame: (n) each pose's frame, an index into `frame_ids`, ascending.
         person: (n) identity, -1 where it has none.
@@ -163,7 +163,7 @@ def read_file(path: Path) -> list[Video]:
     videos: dict[str, list[int]] = {}
     for index, one in enumerate(images):
         videos.setdefault(path.stem if one.vid_id is None else str(one.vid_id), []).append(index)
-    found = []
+    result = []
     for name, members in videos.items():
         members = sorted(members, key=numbers.__getitem__)
         frame_of = np.full(len(images), -1)
@@ -171,14 +171,14 @@ def read_file(path: Path) -> list[Video]:
         rows = np.flatnonzero(frame_of[image] >= 0)
         rows = rows[np.argsort(frame_of[image[rows]], kind="stable")]
         frames = [images[member] for member in members]
-        about = {(one.fps, one.width, one.height) for one in frames}
-        if len(about) > 1:
-            different = " and ".join(map(str, sorted(about, key=str)[:2]))
+        settings = {(one.fps, one.width, one.height) for one in frames}
+        if len(settings) > 1:
+            different = " and ".join(map(str, sorted(settings, key=str)[:2]))
             expected, remedy = "the same in all of its images", "correct the images"
             place = f"{path}: video {name}, (fps, width, height)"
             raise InputError(where=place, found=different, expected=expected, remedy=remedy)
-        ((fps, width, height),) = about
-        found.append(
+        ((fps, width, height),) = settings
+        result.append(
             Video(
                 name=name,
                 frame_ids=np.array([numbers[member] for member in members]),
@@ -198,7 +198,7 @@ def read_file(path: Path) -> list[Video]:
                 skeleton=skeleton,
             )
         )
-    return found
+    return result
 
 
 def write_video(video: Video, path: Path) -> None:

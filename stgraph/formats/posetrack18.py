@@ -50,7 +50,7 @@ class Image(BaseModel):
 
 
 class Annotation(BaseModel):
-    """A pose. `marks` says how each joint came about."""
+    """A pose. `marks`: the origin of each joint, see `posetrack.Mark`."""
 
     image_id: Whole
     track_id: Whole = -1
@@ -177,8 +177,8 @@ def poses(
     pose[..., 2] = np.maximum(confidence, 0)
     pose = pose[:, order]
     mean = pose[..., 2].sum(axis=1) / np.maximum((pose[..., 2] > 0).sum(axis=1), 1)
-    given = np.array([one.score for one in annotations], float)  # NaN for None
-    return pose, np.where(np.isnan(given), mean, given)
+    own = np.array([one.score for one in annotations], float)  # NaN for None
+    return pose, np.where(np.isnan(own), mean, own)
 
 
 def boxes(annotations: Sequence[Annotation], key: str, where: Where) -> Float[np.ndarray, "n 4"]:
@@ -191,7 +191,7 @@ def boxes(annotations: Sequence[Annotation], key: str, where: Where) -> Float[np
 def marks_of(
     annotations: Sequence[Annotation], order: Int[np.ndarray, " j"], count: int, where: Where
 ) -> UInt8[np.ndarray, "n j"] | None:
-    """How each joint came about, if the annotations say so. Raises InputError where only some do."""
+    """The mark of each joint, None where no annotation has any. Raises InputError where only some have."""
     if all(one.marks is None for one in annotations):
         return None
     return column(annotations, "marks", count, where)[:, order].astype(np.uint8)

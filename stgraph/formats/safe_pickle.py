@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Refused(pickle.UnpicklingError):
 class _Budget:
     """Counts the bytes that are made: thousands of arrays can share one content in a pickle, and no memory is enough.
 
-    What is read is counted, not what the file is said to have.
+    The bytes read so far count, not the size that the file claims.
     """
 
     def __init__(self, stream: BufferedIOBase) -> None:
@@ -74,7 +74,7 @@ class _Array:
 
 
 class _StandIn:
-    """What a pickle gets for a function that it names; there is nothing on it that a pickle could change."""
+    """Stands for a function that a pickle names, without any state that a pickle could change."""
 
     __slots__ = ()
 
@@ -105,7 +105,7 @@ def _numbers(shape: Any, dtype: _DType, content: Any, order: Any = "C") -> np.nd
 
 
 def text_checked(array: np.ndarray) -> np.ndarray:
-    """The array; Refused if it is of text and holds what is no character, which Python makes no string of."""
+    """The array. Raises Refused for text with a number that is no character."""
     if array.dtype.kind == "U":
         codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
         if codes.max(initial=0) > LAST_CODE_POINT:
@@ -116,7 +116,7 @@ def text_checked(array: np.ndarray) -> np.ndarray:
 def _scalar(dtype: _DType, content: Any) -> np.generic:
     if dtype.value.kind == "O":
         raise Refused("a scalar of type object")
-    return _numbers((), dtype, content)[()]
+    return cast(np.generic, _numbers((), dtype, content)[()])
 
 
 _NUMPY = {
@@ -143,7 +143,10 @@ _STAND_INS = {
 }
 
 
-class _Unpickler(pickle._Unpickler):
+_PythonUnpickler: Any = cast(Any, pickle)._Unpickler  # private, and so not typed
+
+
+class _Unpickler(_PythonUnpickler):
     """The standard library's unpickler in Python, which lets single opcodes be replaced.
 
     A key is hashed when it is set, and a tuple of tuples of tuples can take forever: keys are checked before that.
@@ -165,7 +168,7 @@ class _Unpickler(pickle._Unpickler):
         self.spend()
 
     def _instantiate(self, called: Any, args: Any) -> None:
-        """What the older opcodes call."""
+        """Called by the older opcodes."""
         super()._instantiate(called, args)
         self.spend()
 
@@ -189,7 +192,7 @@ class _Unpickler(pickle._Unpickler):
     def refuse_set(self) -> None:
         raise Refused("a set")
 
-    dispatch = pickle._Unpickler.dispatch | {
+    dispatch = _PythonUnpickler.dispatch | {
         pickle.REDUCE[0]: load_call,
         pickle.SETITEM[0]: load_item,
         pickle.SETITEMS[0]: load_items,
@@ -207,7 +210,7 @@ def _check_keys(keys: list) -> None:
 class _Builder:
     """Puts arrays in place of `_Array` and `_DType`, at any depth, and refuses every type that is not known.
 
-    What is shared is built once: a list of ten times the same list, twelve levels deep, is twelve lists.
+    Shared values are built once: a list of ten times the same list, twelve levels deep, is twelve lists.
     """
 
     def __init__(self, budget: _Budget) -> None:
@@ -220,10 +223,7 @@ class _Builder:
         if isinstance(value, np.generic) or type(value) in _PLAIN:
             return value
         if type(value) not in _BUILT:
-            what = (
-                f"the function {type(value).__name__}" if isinstance(value, _StandIn) else f"a {type(value).__name__}"
-            )
-            raise Refused(what)
+            raise Refused(f"{'the function' if isinstance(value, _StandIn) else 'a'} {type(value).__name__}")
         key = id(value)
         if key not in self.built:
             if key in self.begun:
@@ -254,11 +254,11 @@ class _Builder:
             return _numbers(shape, dtype, content, order)
         if not isinstance(content, list):
             raise Refused(f"an array of objects whose content is {type(content).__name__}")
-        flat = np.empty(len(content), dtype=object)
+        objects = np.empty(len(content), dtype=object)
         # One by one: assigned as a list, arrays of one shape would be stacked.
         for place, item in enumerate(content):
-            flat[place] = self(item)
-        return flat.reshape(shape)  # objects are listed row by row, whatever the order
+            objects[place] = self(item)
+        return objects.reshape(shape)  # objects are listed row by row, whatever the order
 
 
 _PLAIN = {str, bytes, bytearray, int, float, complex, bool, type(None)}
@@ -266,25 +266,21 @@ _BUILT = {_Array: "array", _DType: "dtype", dict: "dict", list: "list", tuple: "
 
 
 def unpickle(stream: BufferedIOBase, where: str) -> Any:
-    """What the pickle in a stream holds; `where` is named in the InputError if it is refused or damaged."""
+    """The content of a pickle in a stream. Raises InputError with `where` if it is refused or damaged."""
     budget = _Budget(stream)
     try:
         return _Builder(budget)(_Unpickler(stream, budget).load())
     except Refused as error:
-        raise InputError(
-            f"{where}: its pickle holds {error}; only {ADMITTED} are read, because anything else can run code. "
-            "Save its arrays alone with numpy.savez"
-        ) from error
+        problem = f"its pickle holds {error}; only {ADMITTED} are read, because anything else can run code"
+        raise InputError(problem, where=where, remedy="save its arrays alone with numpy.savez") from error
     # A damaged pickle can fail in any way at all, as the documentation of `pickle` says.
     except Exception as error:
-        raise InputError(
-            f"{where}: not a whole pickle of {ADMITTED} ({type(error).__name__}: {error}); "
-            "the file may have been cut short, get it again"
-        ) from error
+        problem = f"not a whole pickle of {ADMITTED} ({type(error).__name__}: {error})"
+        raise InputError(problem, where=where, remedy="the file may have been cut short, get it again") from error
 
 
 def load_pickle(path: Path | str) -> Any:
-    """What a pickle of NumPy arrays, scalars and plain containers holds; those of Python 2 are read as latin1.
+    """The content of a pickle of NumPy arrays, scalars and plain containers; those of Python 2 are read as latin1.
 
     Raises:
         InputError: no such file, a damaged one, or one that pickles anything else, which is named and never run.
@@ -294,4 +290,4 @@ def load_pickle(path: Path | str) -> Any:
         with path.open("rb") as stream:
             return unpickle(stream, str(path))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give the path of a pickle file") from error
+        raise InputError(str(error.strerror), where=path, remedy="give the path of a pickle file") from error

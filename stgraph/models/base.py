@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -37,20 +37,10 @@ class Published:
     both_ways: bool = False
 
 
-@dataclass(frozen=True)
-class Small:
-    """The smallest useful size of a model: what the contract test and the export test build of it.
-
-    Attributes:
-        frames: of a window or clip.
-        settings: keyword arguments of the constructor; dropout is zero.
-    """
-
-    frames: int
-    settings: dict[str, Any] = field(default_factory=dict)
+Replacement = str | Callable[[re.Match[str]], str]
 
 
-def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
+def renamed(name: str, patterns: Sequence[tuple[str, Replacement]]) -> str:
     """A published name under ours: patterns with their replacements, applied in turn.
 
     >>> renamed("w1.bias", [(r"^w1\\.", "first.conv.")])
@@ -59,6 +49,14 @@ def renamed(name: str, patterns: Sequence[tuple[str, str]]) -> str:
     for pattern, replacement in patterns:
         name = re.sub(pattern, replacement, name)
     return name
+
+
+def one_each(settings: dict, key: str, part: str) -> list[str]:
+    """A problem, unless a setting has as many entries as there are channels: one for each part ("level")."""
+    channels, values = settings["channels"], settings[key]
+    if len(values) == len(channels):
+        return []
+    return [f"{key}: {len(values)} of them for {len(channels)} channels; give one for each {part}"]
 
 
 def make_heads(
@@ -79,7 +77,7 @@ def make_heads(
     )
 
 
-def in_full_precision(head: nn.Module, x: Motion) -> Float[Tensor, "b d t _"]:
+def in_full_precision(head: nn.Module, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """A head's output without autocast: sixteen bits round metres to millimetres, and more far from zero."""
     device = x.device.type
     if not torch.is_autocast_enabled(device):
@@ -98,7 +96,7 @@ class Model(nn.Module):
     `Published.both_ways` also `to_published`.
 
     Attributes:
-        small: settings for tests of the contract.
+        small, small_frames: settings, as small as they can be, and the frames of a window, for tests of the contract.
         serves: the kinds of output it gives, one of which a task needs: "frames" (of every frame), "clips" (classes
             of a whole clip), "tracks" (of the next frame, from a memory).
         published: facts about checkpoints of the published implementation; None where there are none.
@@ -110,7 +108,8 @@ class Model(nn.Module):
             window of whatever length. Long recordings then go through in long pieces.
     """
 
-    small: ClassVar[Small]
+    small: ClassVar[dict[str, Any]]
+    small_frames: ClassVar[int]
     serves: ClassVar[tuple[str, ...]] = ("frames", "clips")
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
@@ -120,8 +119,8 @@ class Model(nn.Module):
     after: int = 0
     sliding: bool = False
 
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
         return []
 

@@ -6,11 +6,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stgraph.models.layers.blocks import Changed, Motion, dropout_add, relu_dropout
-from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.branches import BranchedModel, residual
+from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
-
-KERNEL, DILATIONS = 5, (1, 2)
 
 
 class RefinedAdjacency(nn.Module):
@@ -75,7 +73,7 @@ class ChannelGraphConv(nn.Module):
         values = rearrange(values, "b (k d) (t w) -> b k d t w", k=adjacency.shape[1], w=x.shape[-1])
         received = torch.einsum("bkdvw, bkdtw -> bkdtv", adjacency, values).sum(dim=1)
         y = self.norm(received.contiguous(memory_format=torch.channels_last))
-        return relu_dropout(dropout_add(y, self.residual(x), 0.0), 0.0)
+        return y.add_(self.residual(x)).relu_()
 
 
 @MODELS.register("ctrgcn")
@@ -89,10 +87,4 @@ class CTRGCN(BranchedModel):
     side, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
     """
 
-    branches = len(DILATIONS) + 2
-    graph_conv = ChannelGraphConv
-
-    @staticmethod
-    def temporal_conv(width: int, stride: int) -> Branches:
-        """Of a block."""
-        return Branches(width, KERNEL, DILATIONS, stride)
+    graph_conv, kernel, dilations = ChannelGraphConv, 5, (1, 2)

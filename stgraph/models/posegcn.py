@@ -1,16 +1,17 @@
 """PoseGCN: a graph network that lifts the joints of one frame, with many learned graphs of the body in every layer."""
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.layers.blocks import Changed, Motion, dropout_add, norm_conv, relu_dropout
+from stgraph.models.base import Dropout
+from stgraph.models.layers.convolution import NormConv
+from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
+from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton, bone_matrix
 
@@ -32,29 +33,12 @@ def relations(skeleton: Skeleton, hops: int = 3) -> Float[np.ndarray, "k v w"]:
     return matrices / matrices.sum(axis=-1, keepdims=True).clip(1)
 
 
-class NormedMap(nn.Module):
-    """W norm(x_v) + b for every joint.
-
-    Args:
-        in_channels, out_channels: widths before and after.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(in_channels)
-        self.conv = nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Motion) -> Changed:
-        """(b c t j) -> (b d t j)."""
-        return norm_conv(x, self.norm, self.conv)
-
-
 class GroupedGraphConv(nn.Module):
     """x_v + W_2 ReLU(W_1 norm(y_v) + b_1) + b_2 with y_v^g = sum_w A^g[v, w] x_w^g, over groups g of the channels.
 
     Every group has a graph A^g of its own on all pairs of joints, so that many relations between joints cost one map
     of the channels and not one each. Aggregating the body's channels, not the hidden ones, halves that work. The rows
-    of A^g are all that tells joints apart: with biases and maps of each joint's own, unseen people came out worse.
+    of A^g are all that distinguishes joints: with biases and maps of each joint's own, unseen people came out worse.
 
     Args:
         channels: width before and after.
@@ -65,8 +49,8 @@ class GroupedGraphConv(nn.Module):
 
     def __init__(self, channels: int, hidden: int, adjacency: Float[Tensor, "g v w"], dropout: float) -> None:
         super().__init__()
-        self.lift = NormedMap(channels, hidden)
-        # Noise tells groups apart that start from the same relation.
+        self.lift = NormConv(nn.Conv2d(channels, hidden, 1))
+        # Noise makes groups differ that start from the same relation.
         self.adjacency = nn.Parameter(adjacency + 0.02 * torch.randn_like(adjacency))
         self.project = nn.Conv2d(hidden, channels, 1)
         self.dropout = dropout
@@ -78,7 +62,7 @@ class GroupedGraphConv(nn.Module):
         # In two steps, so that what is copied are rows of channels.
         rows = rearrange(rearrange(received, "b t v g d -> b t v (g d)"), "b t v c -> b c t v")
         hidden = relu_dropout(self.lift(rows), self.dropout * self.training)
-        return dropout_add(self.project(hidden), x, 0.0)
+        return self.project(hidden).add_(x)
 
 
 @MODELS.register("posegcn")
@@ -104,6 +88,8 @@ class PoseGCN(FrameModel):
         dropout: share of hidden activations that training sets to zero.
     """
 
+    small, small_frames = {"channels": 16, "layers": 2}, 2
+
     def __init__(
         self,
         skeleton: Skeleton,
@@ -114,7 +100,7 @@ class PoseGCN(FrameModel):
         hidden: PositiveInt = 256,
         groups: PositiveInt = 16,
         layers: PositiveInt = 6,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
         self.root = skeleton.root
@@ -122,10 +108,10 @@ class PoseGCN(FrameModel):
         adjacency = kinds[torch.arange(groups) % len(kinds)]
         self.first = nn.Conv2d(in_channels + 2, channels, 1)
         self.layers = nn.ModuleList(GroupedGraphConv(channels, hidden, adjacency, dropout) for _ in range(layers))
-        self.heads = nn.ModuleDict({name: NormedMap(channels, width) for name, width in heads.items()})
+        self.heads = nn.ModuleDict({name: NormConv(nn.Conv2d(channels, width, 1)) for name, width in heads.items()})
 
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length."""
         channels, groups = settings["channels"], settings["groups"]
         return [f"groups: {groups} of them do not divide {channels} channels"] if channels % groups else []

@@ -1,15 +1,15 @@
 """SimplePoseGNN: messages along the bones, the smallest graph network that lifts (POSEIDON's second baseline)."""
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import nn
 
-from stgraph.models.layers.blocks import Changed, GraphConv, Motion, aggregate
+from stgraph.models.base import Dropout, make_heads
 from stgraph.models.layers.frames import FrameModel
+from stgraph.models.layers.graph import GraphConv, aggregate
+from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton, bone_matrix
 
@@ -25,9 +25,9 @@ def messages(skeleton: Skeleton) -> Float[np.ndarray, "2 v w"]:
 class SimpleGNN(FrameModel):
     """Graph convolutions over bones, ReLU(norm(x W_0 + D^-1/2 B D^-1/2 x W_1 + b)).
 
-    To the first is added a learned vector for every joint, which tells it from the others; to the second and later ones
-    their input. POSEIDON leaves the layers open; a joint's receptive field is as many bones as there are layers. Every
-    head is a map of each joint; the task averages the action head over joints, which pools them.
+    The result of the first is added to a learned vector for every joint, those of later ones to their input. POSEIDON
+    leaves the layers open; a joint's receptive field is as many bones as there are layers. Every head is a map of each
+    joint; the task averages the action head over joints, which pools them.
 
     Args:
         skeleton: gives the bones.
@@ -38,6 +38,9 @@ class SimpleGNN(FrameModel):
         dropout: share of activations that training sets to zero.
     """
 
+    small, small_frames = {"channels": 8}, 2
+    adjacency: Float[torch.Tensor, "2 v w"]
+
     def __init__(
         self,
         skeleton: Skeleton,
@@ -46,7 +49,7 @@ class SimpleGNN(FrameModel):
         *,
         channels: PositiveInt = 128,
         layers: PositiveInt = 3,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
         adjacency = torch.from_numpy(messages(skeleton)).to(torch.get_default_dtype())
@@ -54,7 +57,7 @@ class SimpleGNN(FrameModel):
         self.first = GraphConv(in_channels, channels, len(adjacency), dropout)
         self.joint = nn.Parameter(torch.randn(channels, 1, len(skeleton)))
         self.blocks = nn.ModuleList(GraphConv(channels, channels, len(adjacency), dropout) for _ in range(layers - 1))
-        self.heads = nn.ModuleDict({name: nn.Conv2d(channels, width, 1) for name, width in heads.items()})
+        self.heads = make_heads(heads, channels)
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j) -> (b channels t j)."""

@@ -4,20 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from stgraph.models.layers.blocks import (
-    Adjacency,
-    Changed,
-    Motion,
-    Shorter,
-    aggregate,
-    conv_norm,
-    dropout_add,
-    relu_dropout,
-)
 from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.graph import Adjacency, aggregate
+from stgraph.models.layers.shapes import Changed, Motion, Shorter
 from stgraph.settings.registry import MODELS
-
-KERNEL, DILATIONS = 3, (1, 2, 3, 4)
 
 
 class LearnedGraphConv(nn.Module):
@@ -37,27 +27,26 @@ class LearnedGraphConv(nn.Module):
 
     def forward(self, x: Motion) -> Changed:
         """(b c t j) -> (b d t j)."""
-        received = aggregate(x, self.adjacency(x))
-        return relu_dropout(dropout_add(conv_norm(received, self.conv, self.norm), self.residual(x), 0.0), 0.0)
+        return self.norm(self.conv(aggregate(x, self.adjacency(x)))).add_(self.residual(x)).relu_()
 
 
 class MixedBranches(nn.Module):
-    """norm(W ReLU(branches(x))): what the branches find at their scales, mixed.
+    """norm(W ReLU(branches(x))): the results of the branches, mixed.
 
     Args:
+        branches: side by side.
         channels: width before and after.
-        stride: frames that become one.
     """
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, branches: Branches, channels: int) -> None:
         super().__init__()
-        self.branches = Branches(channels, KERNEL, DILATIONS, stride)
+        self.branches = branches
         self.conv = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Motion) -> Shorter:
         """(b c t j) -> (b c s j), s = ceil(t / stride)."""
-        return conv_norm(relu_dropout(self.branches(x), 0.0), self.conv, self.norm)
+        return self.norm(self.conv(self.branches(x).relu_()))
 
 
 @MODELS.register("stgcnpp")
@@ -70,5 +59,9 @@ class STGCNpp(BranchedModel):
     before it aggregates, where here norms follow without any.
     """
 
-    branches = len(DILATIONS) + 2
-    graph_conv, temporal_conv = LearnedGraphConv, MixedBranches
+    graph_conv, kernel, dilations = LearnedGraphConv, 3, (1, 2, 3, 4)
+
+    @classmethod
+    def temporal_conv(cls, width: int, stride: int) -> MixedBranches:
+        """The temporal convolution of a block."""
+        return MixedBranches(Branches(width, cls.kernel, cls.dilations, stride), width)

@@ -4,17 +4,18 @@ import re
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import Annotated
+from typing import Any
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Model, Published, renamed
-from stgraph.models.layers.blocks import Motion, relu_dropout
-from stgraph.models.layers.frames import FlatHead
+from stgraph.models.base import Dropout, Model, Published, Widths, renamed
+from stgraph.models.layers.dropout import relu_dropout
+from stgraph.models.layers.frames import flat_heads
+from stgraph.models.layers.shapes import Motion
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, Skeleton
 
@@ -80,7 +81,16 @@ class Block(nn.Module):
         return itself + self.map(self.conv(rows))
 
 
+def in_block(match: re.Match[str]) -> str:
+    """Ours for a layer of a residual block, which has two of them; published ones are counted on through all blocks."""
+    block, layer = divmod(int(match[2]), 2)
+    part = {"conv": "linear", "bn": "norm"}[match[1]]
+    return f"blocks.{block}.{('conv', 'map')[layer]}.{part}."
+
+
+# Published names of weights -> ours.
 PUBLISHED_NAMES = (
+    (r"^layers_(conv|bn)\.(\d+)\.", in_block),
     (r"^expand_conv\.", "first.linear."),
     (r"^expand_bn\.", "first.norm."),
     (r"^shrink\.", "heads.pose.conv."),
@@ -106,6 +116,7 @@ class TemporalConvolution(Model):
         dense: instead of dilated, convolutions see every frame of the same stretch.
     """
 
+    small, small_frames = {"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True}, 12
     published = Published("videopose3d", r"^expand_conv\.", H36M17, "tcn")
     sliding = True
 
@@ -116,9 +127,9 @@ class TemporalConvolution(Model):
         heads: dict[str, int],
         *,
         channels: PositiveInt = 1024,
-        filter_widths: Annotated[list[PositiveInt], Field(min_length=1)] = [3, 3, 3, 3, 3],  # noqa: B006 - only read
+        filter_widths: Widths = [3, 3, 3, 3, 3],  # noqa: B006 - only read
         causal: bool = False,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25,
+        dropout: Dropout = 0.25,
         dense: bool = False,
     ) -> None:
         super().__init__()
@@ -135,14 +146,13 @@ class TemporalConvolution(Model):
             else Block(channels, taps, dilation, causal, dropout)
             for taps, dilation in zip(others, dilations, strict=True)
         )
-        self.heads = nn.ModuleDict(
-            {name: FlatHead(channels, width, len(skeleton) if name == "pose" else 1) for name, width in heads.items()}
-        )
-        for head in self.heads.values():
-            head.conv.reset_parameters()  # the published network begins with PyTorch's weights everywhere
+        self.heads = flat_heads(heads, channels, len(skeleton))
+        for module in self.heads.modules():
+            if isinstance(module, nn.Conv2d):
+                module.reset_parameters()  # the published network begins with PyTorch's weights everywhere
 
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length."""
         widths, problems = settings["filter_widths"], []
         if any(width % 2 == 0 for width in widths):
@@ -155,25 +165,15 @@ class TemporalConvolution(Model):
         return problems
 
     @staticmethod
-    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
-        """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
-
-        Its pose is in metres, as ours. Whether it is causal no shape tells. What does not belong to the network comes
-        through under its published name.
-        """
-
-        def in_block(match: re.Match) -> str:
-            block, layer = divmod(int(match[2]), 2)
-            part = {"conv": "linear", "bn": "norm"}[match[1]]
-            return f"blocks.{block}.{('conv', 'map')[layer]}.{part}."
-
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """See `Model`. Whether the network is causal cannot be inferred."""
         weights = {}
         for published, value in state.items():
-            name = renamed(re.sub(r"^layers_(conv|bn)\.(\d+)\.", in_block, published), PUBLISHED_NAMES)
+            name = renamed(published, PUBLISHED_NAMES)
             if value.ndim == 3:
                 value = rearrange(value, "d c 1 -> d c 1 1" if "heads" in name else "d c w -> d (w c)")
             weights[name] = value
-        evens = [f"layers_conv.{number}.weight" for number in range(0, len(state), 2)]
+        evens = [f"layers_conv.{number}.weight" for number in range(0, len(state), 2)]  # odd ones map single frames
         convs = [state[name] for name in ("expand_conv.weight", *evens) if name in state]
         if "expand_conv.weight" not in state or any(conv.ndim != 3 for conv in convs):
             return {}, weights

@@ -1,8 +1,9 @@
 """TGraphNet: a U-shaped spatio-temporal graph network that lifts sequences of 2D poses."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Annotated, Any, cast
 
 import torch
 from einops import rearrange
@@ -10,17 +11,10 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Model, Published, renamed
-from stgraph.models.layers.blocks import (
-    Adjacency,
-    Changed,
-    GraphConv,
-    Motion,
-    Shrink,
-    TemporalConv,
-    add_stretched,
-    aggregate,
-)
+from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, one_each, renamed
+from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
+from stgraph.models.layers.shapes import Changed, Motion
+from stgraph.models.layers.temporal import Shrink, TemporalConv, add_stretched
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M17, Skeleton, partitions
 
@@ -51,8 +45,8 @@ class Unit(nn.Module):
         return self.temporal_conv(y, x if self.match is None else self.match(received))
 
 
-def way_down(widths: list[int], stages: list[int], unit: Callable[[int, int], Unit]) -> nn.ModuleList:
-    """The units of every level: its first one changes the width from the level before."""
+def units_of_levels(widths: list[int], stages: list[int], unit: Callable[[int, int], Unit]) -> nn.ModuleList:
+    """`stages` units of every level, made by `unit`; `widths` are those of the input and of every level."""
     return nn.ModuleList(
         nn.ModuleList(unit(before if stage == 0 else width, width) for stage in range(count))
         for before, width, count in zip(widths[:-1], widths[1:], stages, strict=True)
@@ -80,17 +74,9 @@ class PoseHead(nn.Module):
         return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
 
 
-def stage_problems(settings: dict) -> list[str]:
-    """What is wrong with the numbers of units."""
-    channels, stages = settings["channels"], settings["stages"]
-    if len(stages) == len(channels):
-        return []
-    return [f"stages: {len(stages)} of them for {len(channels)} channels; give one for each level"]
-
-
 PUBLISHED_PARTITIONS = 4
-# Widths and units of the published network, and its operations a frame: layers that share work count in full.
-PUBLISHED_SIZE, PUBLISHED_OPERATIONS = ((128, 128, 256, 256), (1, 2, 2, 2)), 24.1e6
+PUBLISHED_SIZE = ((128, 128, 256, 256), (1, 2, 2, 2))  # widths and units of the levels
+PUBLISHED_OPERATIONS = 24.1e6  # for a frame; layers that share work count in full
 # Published names of weights -> ours, applied in turn.
 PUBLISHED_NAMES = (
     (r"^adj_v$", "adjacency.weight"),
@@ -113,11 +99,8 @@ PUBLISHED_NAMES = (
 )
 
 
-def translate(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
-    """Settings that the shapes tell, and weights under our names, of a published checkpoint's `state_dict`.
-
-    What does not belong to the network comes through under its published name. The pose changes from mm to metres.
-    """
+def translate(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """`Model.from_published` for both networks. The pose changes from millimetres to metres."""
     # The adjacency is listed again for every layer that shares it, and one of edges that nothing uses.
     names = [name for name in state if not re.search(r"(\.adj_v|(^|\.)adj_e)$", name)]
     weights = {}
@@ -128,10 +111,10 @@ def translate(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Te
         elif value.ndim == 4:
             value = rearrange(value, "d c j t -> d c t j")
         weights[name] = value / 1000 if name.startswith("heads.") else value
-    units = [re.match(r"down\.(\d+)\.\d+\.graph_conv\.norm\.weight$", name) for name in weights]
-    widths = {int(unit[1]): len(weights[unit.string]) for unit in units if unit}
-    levels = [int(unit[1]) for unit in units if unit]
-    settings = {
+    pattern = r"down\.(\d+)\.\d+\.graph_conv\.norm\.weight"
+    units = [(int(match[1]), len(weights[name])) for name in weights if (match := re.fullmatch(pattern, name))]
+    widths, levels = dict(units), [level for level, _ in units]
+    settings: dict[str, Any] = {
         "channels": [widths[level] for level in sorted(widths)],
         "stages": [levels.count(level) for level in sorted(widths)],
         "residual": any("temporal_conv" in name for name in weights),
@@ -143,19 +126,16 @@ def translate(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Te
     return settings if levels else {}, weights
 
 
-@MODELS.register("tgraphnet")
-class TGraphNet(Model):
-    """U-shaped spatio-temporal graph network: joints in, joints out, for every frame of the window.
+class TemporalGraphNet(Model):
+    """What TGraphNet and its variant for one frame share: settings, one learnable adjacency, units and shrinking steps.
 
-    Going down, units and shrinking steps in turn; going up, a unit, stretched and added to what was there before
-    shrinking. Besides, every level on the way up sends a unit's result straight to the full length, where all are added
-    and go through a norm and one more unit. All graph convolutions share one learnable adjacency over blocks of
-    `frames_per_graph` frames.
+    A subclass adds the layers of its body, in `make_body`. All graph convolutions share the adjacency, which spans
+    blocks of `frames_per_graph` frames.
 
     Args:
         skeleton: gives the graph's partitions and the root.
         in_channels: of the input, 2 for x and y.
-        heads: name -> channels of every output. "pose" gets 5-tap convolutions, any other name a map of each node.
+        heads: name -> channels of every output.
         channels: width of every level.
         stages: units of every level on the way down.
         dropout: share of activations that training sets to zero.
@@ -164,7 +144,7 @@ class TGraphNet(Model):
         residual: temporal convolutions and residuals in the units; False leaves graph convolutions alone.
     """
 
-    published = Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel")
+    small, small_frames = {"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9
 
     def __init__(
         self,
@@ -172,9 +152,9 @@ class TGraphNet(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        channels: Widths,
         stages: list[PositiveInt],
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        dropout: Dropout = 0.1,
         frames_per_graph: PositiveInt = 3,
         temporal_stride: Annotated[int, Field(ge=2)] = 3,
         residual: bool = True,
@@ -184,54 +164,90 @@ class TGraphNet(Model):
         self.adjacency = Adjacency(matrices)
         self.temporal_stride = temporal_stride
 
-        def unit(before: int, after: int) -> Unit:
-            return Unit(before, after, len(matrices), dropout, residual)
+        unit = partial(Unit, partitions=len(matrices), dropout=dropout, residual=residual)
+        shrink = partial(Shrink, stride=temporal_stride, dropout=dropout)
+        self.make_body([in_channels, *channels], stages, unit, shrink)
+        self.heads = self.make_heads(heads, channels, skeleton.root)
 
-        first, *higher = channels
-        self.down = way_down([in_channels, *channels], stages, unit)
-        self.shrink = nn.ModuleList(Shrink(width, temporal_stride, dropout) for width in channels[:-1])
-        climb = list(zip(reversed(higher), reversed(channels[:-1]), strict=True))
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
+    ) -> None:
+        """Make the layers before the heads: units from a width to another, and shrinking steps.
+
+        Args:
+            widths: of the input and of every level.
+        """
+        raise NotImplementedError
+
+    def make_heads(self, heads: dict[str, int], channels: list[int], root: int) -> nn.ModuleDict:
+        """Make the heads; by default a map of each node."""
+        return make_heads(heads, channels[-1])
+
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section: as many stages as widths are needed."""
+        return one_each(settings, "stages", "level")
+
+
+@MODELS.register("tgraphnet")
+class TGraphNet(TemporalGraphNet):
+    """U-shaped spatio-temporal graph network: joints in, joints out, for every frame of the window.
+
+    Going down, units and shrinking steps in turn; going up, a unit, stretched and added to the features before that
+    shrinking. Besides, every level on the way up sends a unit's result straight to the full length, where all are added
+    and go through a norm and one more unit. The head "pose" has 5-tap convolutions; any other is a map of each node.
+    """
+
+    published = Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel")
+
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
+    ) -> None:
+        """See `TemporalGraphNet`."""
+        _, first, *higher = widths
+        lower = widths[1:-1]
+        self.down = units_of_levels(widths, stages, unit)
+        self.shrink = nn.ModuleList(shrink(width) for width in lower)
+        climb = list(zip(reversed(higher), reversed(lower), strict=True))
         self.up = nn.ModuleList(unit(before, after) for before, after in climb)
         self.merge = nn.ModuleList(unit(after, first) for _, after in climb)
         self.merge_norm = nn.BatchNorm2d(first)
         self.last = unit(first, first)
-        self.heads = nn.ModuleDict(
-            {
-                name: PoseHead(first, width, skeleton.root) if name == "pose" else nn.Conv2d(first, width, 1)
-                for name, width in heads.items()
-            }
-        )
 
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    def make_heads(self, heads: dict[str, int], channels: list[int], root: int) -> nn.ModuleDict:
+        """See `TemporalGraphNet`."""
+        return make_heads(heads, channels[0], pose=partial(PoseHead, root=root))
+
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length."""
-        channels, problems = settings["channels"], stage_problems(settings)
+        problems, levels = super().check(settings, frames), len(settings["channels"])
         block, stride = settings["frames_per_graph"], settings["temporal_stride"]
-        multiple = block * stride ** (len(channels) - 1)
+        multiple = block * stride ** (levels - 1)
         if frames % multiple:
             problems.append(
-                f"channels: {len(channels)} levels shorten windows by {stride} each, down to graphs of {block} frames, "
+                f"channels: {levels} levels shorten windows by {stride} each, down to graphs of {block} frames, "
                 f"so data.frames must be a multiple of {multiple} and is {frames}"
             )
         return problems
 
     @staticmethod
-    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
-        """Settings and weights of a published checkpoint's `state_dict`; see `translate`."""
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """See `Model`."""
         settings, weights = translate(state, joints)
-        return settings, {
-            re.sub(r"^heads\.pose\.(?=weight|bias)", "heads.pose.joints_conv.", name): weights[name] for name in weights
-        }
+        pose = r"^heads\.pose\.(?=weight|bias)"
+        return settings, {re.sub(pose, "heads.pose.joints_conv.", name): weights[name] for name in weights}
 
     def published_operations(self, frames: int) -> int | None:
-        """Of a window of the published network; None in other sizes."""
-        size = (tuple(len(units[0].graph_conv.norm.weight) for units in self.down), tuple(map(len, self.down)))
+        """See `Model`; None in other sizes than the published one."""
+        levels = [list(cast(Iterable[Unit], units)) for units in self.down]
+        size = (tuple(len(units[0].graph_conv.norm.weight) for units in levels), tuple(map(len, levels)))
         return round(PUBLISHED_OPERATIONS * frames) if size == PUBLISHED_SIZE else None
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j), frames a multiple of what `check` says, to (b channels[0] t j)."""
         adjacency, skips, paths = self.adjacency(x), [], []
-        for level, units in enumerate(self.down):
+        for level, units in enumerate(cast(Iterable[nn.ModuleList], self.down)):
             if level:
                 skips.append(x)
                 x = self.shrink[level - 1](x)

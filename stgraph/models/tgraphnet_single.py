@@ -1,70 +1,43 @@
 """TGraphNet's variant with one output frame: the way down alone, until one frame is left."""
 
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
-from jaxtyping import Float
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Model, Published
-from stgraph.models.layers.blocks import Adjacency, GraphConv, Motion, Shrink, aggregate
-from stgraph.models.tgraphnet import Unit, stage_problems, translate, way_down
+from stgraph.models.base import Published
+from stgraph.models.layers.graph import aggregate
+from stgraph.models.layers.shapes import Motion, Result
+from stgraph.models.layers.temporal import Shrink
+from stgraph.models.tgraphnet import TemporalGraphNet, Unit, translate, units_of_levels
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, Skeleton, partitions
+from stgraph.skeleton import H36M17
 
 
 @MODELS.register("tgraphnet_single")
-class TGraphNetSingle(Model):
+class TGraphNetSingle(TemporalGraphNet):
     """Spatio-temporal graph network that predicts the centre frame of its window.
 
-    After a graph convolution of the input, every level is some units and a shrinking step. All graph convolutions share
-    one learnable adjacency over blocks of `frames_per_graph` frames. A window is temporal_stride ** levels frames long.
-
-    Args:
-        skeleton: gives the graph's partitions.
-        in_channels: of the input, 2 for x and y.
-        heads: name -> channels of every output; each is a map of every joint.
-        channels: width of every level.
-        stages: units of every level.
-        dropout: share of activations that training sets to zero.
-        frames_per_graph: frames whose joints form one graph.
-        temporal_stride: factor between the lengths of two levels.
-        residual: temporal convolutions and residuals in the units; False leaves graph convolutions alone.
+    After a graph convolution of the input, every level is some units and a shrinking step. A window is
+    temporal_stride ** levels frames long. Every head is a map of each joint.
     """
 
     published = Published("tgraphnet", r"^layers\.\d+\.graph_stages\.", H36M17, "tgraphnet_single")
 
-    def __init__(
-        self,
-        skeleton: Skeleton,
-        in_channels: int,
-        heads: dict[str, int],
-        *,
-        channels: Annotated[list[PositiveInt], Field(min_length=1)],
-        stages: list[PositiveInt],
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1,
-        frames_per_graph: PositiveInt = 3,
-        temporal_stride: Annotated[int, Field(ge=2)] = 3,
-        residual: bool = True,
+    def make_body(
+        self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]
     ) -> None:
-        super().__init__()
-        matrices = partitions(skeleton, "symmetric", frames=frames_per_graph)
-        self.adjacency = Adjacency(matrices)
+        """See `TemporalGraphNet`."""
+        context = self.temporal_stride ** len(stages) - 1
+        self.before, self.after = context // 2, context - context // 2
+        self.first = unit(widths[0], widths[0], residual=False).graph_conv
+        self.down = units_of_levels(widths, stages, unit)
+        self.shrink = nn.ModuleList(shrink(width) for width in widths[1:])
 
-        def unit(before: int, after: int) -> Unit:
-            return Unit(before, after, len(matrices), dropout, residual)
-
-        seen = temporal_stride ** len(channels) - 1
-        self.before, self.after = seen // 2, seen - seen // 2
-        self.first = GraphConv(in_channels, in_channels, len(matrices), dropout)
-        self.down = way_down([in_channels, *channels], stages, unit)
-        self.shrink = nn.ModuleList(Shrink(width, temporal_stride, dropout) for width in channels)
-        self.heads = nn.ModuleDict({name: nn.Conv2d(channels[-1], width, 1) for name, width in heads.items()})
-
-    @staticmethod
-    def check(settings: dict, frames: int) -> list[str]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length."""
-        problems, levels = stage_problems(settings), len(settings["channels"])
+        problems, levels = super().check(settings, frames), len(settings["channels"])
         block, stride = settings["frames_per_graph"], settings["temporal_stride"]
         if stride % block:
             problems.append(
@@ -79,18 +52,18 @@ class TGraphNetSingle(Model):
         return problems
 
     @staticmethod
-    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict, dict[str, Tensor]]:
-        """Settings, with the length of the window, and weights of a published checkpoint's `state_dict`."""
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """See `Model`; the length of the window is inferred, too."""
         settings, weights = translate(state, joints)
         if "temporal_stride" in settings:
             settings["data.frames"] = settings["temporal_stride"] ** len(settings["channels"])
         return settings, weights
 
-    def features(self, x: Motion) -> Float[Tensor, "b d 1 j"]:
+    def features(self, x: Motion) -> Result:
         """Body without heads: (b c t j), t as `check` says, to (b channels[-1] 1 j)."""
         adjacency = self.adjacency(x)
         x = self.first(aggregate(x, adjacency))
-        for units, shrink in zip(self.down, self.shrink, strict=True):
+        for units, shrink in zip(cast(Iterable[nn.ModuleList], self.down), self.shrink, strict=True):
             for unit in units:
                 x = unit(x, adjacency)
             x = shrink(x)

@@ -129,7 +129,7 @@ class ClipScores:
         columns = vars(self) | {"classes": np.array(self.classes), "about": np.array(json.dumps(self.about))}
         columns = {name: values.astype(str) if values.dtype == object else values for name, values in columns.items()}
         with replaced(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **columns)
+            np.savez_compressed(file, allow_pickle=False, **columns)
         return path
 
     def write_csv(self, path: Path) -> Path:

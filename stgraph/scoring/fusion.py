@@ -1,14 +1,15 @@
 """Several runs' scores of the same clips as one: the weighted mean of their probabilities."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.scoring.clip_scores import ClipScores
+from stgraph.scoring.clip_scores import SCORES, ClipScores
+from stgraph.settings.places import evaluation_folder
 
 CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation clips
 
@@ -32,6 +33,19 @@ def run_weights(runs: Sequence[str]) -> dict[str, float]:
     if not any(weights.values()):
         raise InputError("all weights are 0", remedy="give at least one run a weight")
     return weights
+
+
+def read_scores(names: Iterable[str], part: str) -> dict[str, ClipScores]:
+    """The scores that evaluations left. Raises InputError where there are none, or those of other clips."""
+    scores = {}
+    for name in names:
+        option = "" if part == "test" else f" --scored {part}"
+        remedy = f"make it with `python -m stgraph.evaluate --exp {name}{option}`"
+        path = evaluation_folder(name, part) / SCORES
+        scores[name] = ClipScores.load(path, remedy)
+        if not (scored := str(scores[name].about.get("scored"))).startswith(f"part {part}"):
+            raise InputError(f"its last evaluation scored {scored}, not the part {part}", where=path, remedy=remedy)
+    return scores
 
 
 def aligned(parts: Mapping[str, ClipScores]) -> Float[np.ndarray, "run clip n"]:

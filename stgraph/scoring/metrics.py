@@ -61,7 +61,7 @@ def axis_error(pred: Float[Tensor, "... 3"], target: Float[Tensor, "... 3"]) -> 
 
 @dataclass(frozen=True)
 class Correctness:
-    """What counts as a correct joint, and over which thresholds (metres) the area under that curve is taken.
+    """Definition of a correct joint, and thresholds (metres) over which the area under the PCK curve is taken.
 
     Attributes:
         text: the definition in words.
@@ -79,7 +79,7 @@ class Correctness:
 
     @cached_property
     def _area(self) -> tuple[float, ...]:
-        """Area left once the first i thresholds are missed: what AUC an error between two thresholds is worth."""
+        """Area left once the first i thresholds are missed: the AUC of an error between thresholds i - 1 and i."""
         weights = torch.ones(len(self.thresholds), dtype=torch.float64)
         if self.trapezoid:
             weights[0] = weights[-1] = 0.5
@@ -90,7 +90,7 @@ class Correctness:
         return (error <= self.threshold if self.inclusive else error < self.threshold).to(error.dtype)
 
     def auc(self, error: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """What each joint adds to the area under the PCK curve, in [0, 1]; its mean is the AUC.
+        """Area under the PCK curve of each joint alone, in [0, 1]; its mean is the AUC.
 
         The area is linear in the joints, so it can be taken joint by joint, and averaged over any group.
         """

@@ -120,18 +120,17 @@ def decode(
         InputError: unknown refinement, or maps of less than 3 x 3 to refine in.
     """
     if subpixel not in REFINEMENTS:
-        raise InputError(f"subpixel: found {subpixel!r}; expected one of {', '.join(REFINEMENTS)}")
+        raise InputError(where="subpixel", found=repr(subpixel), expected=f"one of {', '.join(REFINEMENTS)}")
     height, width = heatmaps.shape[-2:]
     refine = REFINEMENTS[subpixel]
     if refine and min(height, width) < 3:
-        raise InputError(
-            f"heatmaps of {height} x {width}: subpixel {subpixel!r} needs the pixels around the highest, a map of at "
-            'least 3 x 3; give subpixel "none" or larger maps'
-        )
+        expected = f"3 x 3 or more for subpixel {subpixel!r}, which needs the pixels around the highest"
+        remedy = 'give subpixel "none" or larger maps'
+        raise InputError(where="heatmaps", found=f"{height} x {width}", expected=expected, remedy=remedy)
     maps = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32))
     confidence = maps.flatten(-2).amax(-1)
-    found = smooth(maps, blur).flatten(-2) if blur else maps.flatten(-2)
-    pixel = found.argmax(-1)
+    smoothed = smooth(maps, blur).flatten(-2) if blur else maps.flatten(-2)
+    pixel = smoothed.argmax(-1)
     peak = torch.stack([pixel % width, pixel // width], -1)
     place = peak.to(maps.dtype)
     if refine:
@@ -139,10 +138,10 @@ def decode(
         centre = peak.clamp(min=1).minimum(limit)
         near = torch.arange(-1, 2, device=maps.device)
         index = (centre[..., 1, None, None] + near[:, None]) * width + centre[..., 0, None, None] + near
-        around = found.gather(-1, index.flatten(-2)) / found.gather(-1, pixel[..., None])
+        around = smoothed.gather(-1, index.flatten(-2)) / smoothed.gather(-1, pixel[..., None])
         place = refine(around.unflatten(-1, (3, 3)), centre.to(maps.dtype), place)
     whole = torch.cat([place, confidence[..., None]], -1)
-    return torch.where(confidence[..., None] > 0, whole, 0)  # what is not a number is not above zero
+    return torch.where(confidence[..., None] > 0, whole, 0)  # NaN is not above zero
 
 
 def crop_transform(
@@ -160,7 +159,7 @@ def crop_transform(
         box: left, top, right, bottom in pixels of the image. One of its sides may be 0.
         crop_size: height and width.
         margin: what the extended box's sides are multiplied by.
-        rotation: degrees by which what is in the crop is turned clockwise about the box's centre.
+        rotation: degrees by which the crop's content is turned clockwise about the box's centre.
 
     Raises:
         InputError: a box that is empty, turned inside out or not finite.
@@ -171,9 +170,10 @@ def crop_transform(
     if not good.all():
         place = (~good).nonzero()[0].tolist()
         raise InputError(
-            f"box{f' {place}' if place else ''}: found {corners[tuple(place)].tolist()}; expected left <= right and "
-            "top <= bottom in pixels, and not both equal; leave out people whose box is not known, or take one around "
-            "their joints"
+            where=f"box{f' {place}' if place else ''}",
+            found=f"{corners[tuple(place)].tolist()}",
+            expected="left <= right and top <= bottom in pixels, and not both equal",
+            remedy="leave out people whose box is not known, or take one around their joints",
         )
     height, width = crop_size
     extended = torch.maximum(sides[..., 0], sides[..., 1] * (width / height)) * margin
@@ -254,10 +254,11 @@ def poses(
     height, width = heatmaps.shape[-2:]
     if crop_size[0] * width != crop_size[1] * height:
         raise InputError(
-            f"heatmaps of {height} x {width} for crops of {crop_size[0]} x {crop_size[1]} (height x width): expected "
-            "the same stride in both; give the size of the crops that the maps were made from"
+            where=f"heatmaps of {height} x {width} for crops of {crop_size[0]} x {crop_size[1]} (height x width)",
+            expected="the same stride in both",
+            remedy="give the size of the crops that the maps were made from",
         )
-    found = decode(heatmaps, subpixel, blur)
+    decoded = decode(heatmaps, subpixel, blur)
     to_map = heatmap_transform(crop_transform(box, crop_size, margin, rotation), crop_size[0] / height, first)
-    places, confidence = apply(invert(to_map), found[..., :2]), found[..., 2:]
+    places, confidence = apply(invert(to_map), decoded[..., :2]), decoded[..., 2:]
     return torch.cat([torch.where(confidence > 0, places, 0), confidence], -1)

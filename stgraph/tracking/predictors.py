@@ -109,13 +109,11 @@ class Hold:
     memory = 1
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Held:
-        """See `Predictor`."""
         empty = np.zeros((len(pose), self.memory, *pose.shape[1:]))
         blank = Held(empty, np.full(empty.shape[:3], -np.inf), np.zeros(confidence.shape), np.full(len(pose), time))
         return self.merge(blank, Forecast(pose, confidence, confidence > 0), pose, confidence, time)
 
     def predict(self, state: Held, time: float) -> Forecast:
-        """See `Predictor`."""
         elapsed = time - state.seen[:, -1]
         return self.forecast(state, state.pose[:, -1], HOLD * np.sqrt(np.where(np.isfinite(elapsed), elapsed, 0)))
 
@@ -137,7 +135,6 @@ class Hold:
         return Held(poses, times, np.where(seen, confidence, fading), np.full(len(pose), time))
 
     def estimate(self, state: Held) -> Estimate:
-        """See `Predictor`."""
         forecast = self.predict(state, float(state.time[0]) if len(state.time) else 0.0)
         return Estimate(forecast.pose, forecast.spread, state.confidence)
 
@@ -148,7 +145,6 @@ class Velocity(Hold):
     memory = 2
 
     def predict(self, state: Held, time: float) -> Forecast:
-        """See `Predictor`."""
         before, last = state.seen[:, 0], state.seen[:, 1]
         moved = np.isfinite(before)
         between = np.where(moved, last - np.where(moved, before, 0), 1)
@@ -175,7 +171,6 @@ class Kalman:
     """
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Filtered:
-        """See `Predictor`."""
         zeros, still, now = np.zeros(confidence.shape), np.zeros(pose.shape), np.full(len(pose), float(time))
         blank = Filtered(still, still, np.zeros((*zeros.shape, 2, 2)), zeros, now)
         return self.merge(blank, Forecast(pose, zeros, zeros > 0), pose, confidence, time)
@@ -192,12 +187,10 @@ class Kalman:
         return state.pose + state.velocity * step[..., None], covariance
 
     def predict(self, state: Filtered, time: float) -> Forecast:
-        """See `Predictor`."""
         pose, covariance = self.ahead(state, time)
         return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0, 0]), state.confidence > 0)
 
     def merge(self, state: Filtered, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Filtered:
-        """See `Predictor`."""
         seen, known = confidence > 0, state.confidence > 0
         mean, covariance = self.ahead(state, time)
         size = positive_scale(np.where(known[..., None], mean, pose), known | seen)
@@ -224,7 +217,6 @@ class Kalman:
         )
 
     def estimate(self, state: Filtered) -> Estimate:
-        """See `Predictor`."""
         return Estimate(state.pose, FILTERED * np.sqrt(state.covariance[..., 0, 0]), state.confidence)
 
 

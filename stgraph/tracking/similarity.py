@@ -1,10 +1,11 @@
-"""How alike two poses are: object keypoint similarity (OKS), and what is suppressed by it. NumPy, float64.
+"""Similarity of poses: object keypoint similarity (OKS), and non-maximum suppression by it. NumPy, float64.
 
 Poses are in any unit, pixels in 2D and metres in 3D; areas and spreads are in the same. Coordinates of unseen joints
-are never looked at, so they may be anything.
+are ignored, so they may be anything.
 """
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -31,14 +32,14 @@ OTHER_SIGMA = 0.067
 # Side of the smallest person by whose size poses are compared: pixels in 2D, metres in 3D.
 SMALLEST = {2: 16.0, 3: 0.1}
 # Share of the squared diagonal that a person's area is at least in 2D (a box 8 times as long as wide), and is in 3D (in
-# 2D that would be a box 4 times as long as wide: someone who stands).
+# 2D that would be a box 4 times as long as wide: a standing person).
 THINNEST = 1 / 8
 STANDING = 1 / 4
 BLOCK = 64  # poses that are compared with all others in one call
 
 
 def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
-    """Each joint's sigma of OKS, told by its name without the side ("LKnee", "left_knee", "Knee Right").
+    """Each joint's sigma of OKS, inferred from its name without the side ("LKnee", "left_knee", "Knee Right").
 
     COCO's and PoseTrack's joints have the published ones, other joints of the body those most like them (`SIGMAS`), and
     joints of which nothing is known `OTHER_SIGMA`.
@@ -59,12 +60,12 @@ def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) ->
     """A person's area by which OKS measures distances, pixels^2 in 2D and metres^2 in 3D.
 
     2D: width x height of the box around the seen joints, at least an eighth of its squared diagonal and (16 pixels)^2.
-    Without the first bound the area of someone who turns sideways, or of whom a limb alone is seen, falls to nothing,
+    Without the first bound the area of a person who turns sideways, or of whom only a limb is seen, falls to nothing,
     and with it any OKS, though the person is as large as before; a box as slim as that is about what COCO takes, the
     area of the silhouette. The second bound stands in where a joint or two say nothing of the size.
 
     3D: a quarter of the squared diagonal of the box, at least (0.1 m)^2. Width x height would depend on how the axes
-    lie; the diagonal hardly does, and a quarter of its square is width x height of someone who stands.
+    lie; the diagonal hardly does, and a quarter of its square is width x height of a standing person.
 
     Of a person cut off by the image or half hidden only the seen part counts. OKS takes the mean of two areas, so it is
     enough that one of the two poses is whole.
@@ -100,8 +101,8 @@ def oks(
         one_seen, other_seen: which joints count.
         sigmas: of `sigmas`.
         one_area, other_area: above 0, as `area` gives them.
-        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit: what a
-            prediction is unsure of adds to what annotators are, so that it is matched further away.
+        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit: the
+            uncertainty of a prediction adds to that of annotators, so that it is matched further away.
     """
     # An unseen joint is infinitely far from any, which makes it as good as absent from the sum.
     one = np.where(one_seen[..., None], one.astype(np.float64), np.inf)
@@ -134,17 +135,17 @@ def nms(
     Raises:
         InputError: a score that is negative or no number.
     """
-    compared = _Compared(poses, seen, score, sigmas)
+    similarity = _pairwise(poses, seen, score, sigmas)
     waiting, kept = np.argsort(-score, kind="stable"), []
     while len(waiting):
-        # The next best ones are compared with all that wait in one call, which is what takes the time.
+        # The next best ones are compared with all that wait in one call, which takes most of the time.
         block = waiting[:BLOCK]
-        alike = compared.oks(block, waiting) > threshold
+        similar = similarity(block, waiting) > threshold
         staying = np.ones(len(waiting), bool)
         for place, pose in enumerate(block):
             if staying[place]:
                 kept.append(pose)
-                staying &= ~alike[place]
+                staying &= ~similar[place]
         waiting = waiting[BLOCK:][staying[BLOCK:]]
     return np.array(kept, dtype=np.int64)
 
@@ -158,8 +159,8 @@ def soft_nms(
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
     """All poses, best first, and their scores once better poses have lowered them (Bodla et al. 2017, Gaussian).
 
-    Again and again the best of those that are left is taken, and the scores of the others are multiplied by
-    exp(-OKS^2 / decay). Nobody goes; who scores too little to count is for the caller to say.
+    The best of the poses that are left is taken, and the scores of the others are multiplied by exp(-OKS^2 / decay),
+    until none is left. The caller drops poses whose scores are too low.
 
     Returns:
         Indices in descending order of the lowered scores, and these, in that order.
@@ -167,38 +168,31 @@ def soft_nms(
     Raises:
         InputError: a score that is negative or no number.
     """
-    compared = _Compared(poses, seen, score, sigmas)
+    similarity = _pairwise(poses, seen, score, sigmas)
     waiting, left = np.arange(len(poses)), np.array(score, dtype=np.float64)
     order = []
     while len(waiting):
         place = left[waiting].argmax()
         order.append(waiting[place])
         best, waiting = waiting[[place]], np.delete(waiting, place)
-        left[waiting] *= np.exp(-np.square(compared.oks(best, waiting)[0]) / decay)
+        left[waiting] *= np.exp(-np.square(similarity(best, waiting)[0]) / decay)
     indices = np.array(order, dtype=np.int64)
     return indices, left[indices]
 
 
-class _Compared:
-    """Poses to be compared with a few of them at a time: a thousand pairwise would take hundreds of megabytes."""
-
-    def __init__(self, poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np.ndarray) -> None:
-        wrong = np.flatnonzero(~(score >= 0))
-        if len(wrong):
-            raise InputError(
-                f"score of pose {wrong[0]}: found {score[wrong[0]]}; expected a number of at least 0, higher where the "
-                "pose is surer; exponentiate scores that are logarithms"
-            )
-        self.poses, self.seen, self.sigmas, self.areas = poses, seen, sigmas, area(poses, seen)
-
-    def oks(self, some: Int[np.ndarray, " p"], others: Int[np.ndarray, " m"]) -> Float[np.ndarray, "p m"]:
-        """OKS of poses to others, all by index."""
-        return oks(
-            self.poses[some],
-            self.poses[others],
-            self.seen[some],
-            self.seen[others],
-            self.sigmas,
-            self.areas[some],
-            self.areas[others],
+def _pairwise(poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np.ndarray) -> Callable[..., np.ndarray]:
+    """OKS of some poses to others, both by index: a thousand pairwise at once would take hundreds of megabytes."""
+    wrong = np.flatnonzero(~(score >= 0))
+    if len(wrong):
+        raise InputError(
+            where=f"score of pose {wrong[0]}",
+            found=f"{score[wrong[0]]}",
+            expected="a number of at least 0, higher where the pose is more certain",
+            remedy="exponentiate scores that are logarithms",
         )
+    areas = area(poses, seen)
+
+    def similarity(some: Int[np.ndarray, " p"], rest: Int[np.ndarray, " m"]) -> Float[np.ndarray, "p m"]:
+        return oks(poses[some], poses[rest], seen[some], seen[rest], sigmas, areas[some], areas[rest])
+
+    return similarity

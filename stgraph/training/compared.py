@@ -1,4 +1,4 @@
-"""What a run gives to a comparison of several."""
+"""A run's part in a comparison of several."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Compared:
 
     Attributes:
         scores: by the names of its `TaskRun.comparison_columns`; None where there is none.
-        about: what is the same for runs that can be compared: name of a fact -> text, such as data, detector,
-            subjects, and scored: "6,240 frames of 16 joints".
+        about: facts that are the same for runs that can be compared: data, detector, subjects, scored ("6,240 frames
+            of 16 joints"), protocol.
         synthetic: whether the motion is made by a program.
-        trained_on: what of the scored data the run was trained on; may be empty.
-        model: what of the protocol depends on the model, such as its windows; may be empty.
+        trained_on: the scored subjects or clips that the run was trained on; may be empty.
+        model: how the model is scored, such as its windows; may be empty.
     """
 
     scores: Mapping[str, float | None]

@@ -50,7 +50,7 @@ class Entry:
 def entries(
     exps: Sequence[str], data: Path | None, detector: str | None, overrides: Sequence[str], seeds: Sequence[int]
 ) -> list[Entry]:
-    """What to train or to take, in order; everything that is wrong with their settings is found here.
+    """The trainings to compare, in order. All settings are validated here.
 
     An experiment may carry overrides of its own: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
     under the experiment's own name is taken as it is, unless other data, settings or seeds are asked for: those runs
@@ -60,19 +60,17 @@ def entries(
     Raises:
         InputError: settings that cannot work, or overrides for a run that has no experiment to train anew.
     """
-    common = [f"data.detector={detector}"] if detector else []
+    common = [*overrides, *([f"data.detector={detector}"] if detector else [])]
     if data:
         common = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *common]
     result = []
     for asked in exps:
         exp, _, own = asked.partition(":")
-        changes = [*common, *overrides, *(re.split(r",(?=\w+\.)", own) if own else [])]
+        changes = [*common, *(re.split(r",(?=\w+\.)", own) if own else [])]
         experiment = params.FOLDER / exp / "params.json"
         trained, known = (FOLDER / exp / "best.safetensors").exists(), experiment.exists()
         if trained and own and not known:
-            problem = (
-                f"{FOLDER / exp} is a trained run without {experiment}, so it cannot be trained with other settings"
-            )
+            problem = f"{FOLDER / exp} is a trained run without {experiment}, so other settings cannot be trained"
             raise InputError(problem, where=asked, remedy="leave them out, or name the experiment it was made from")
         if trained and not (known and (changes or seeds)):
             result.append(Entry(asked, exp, None))

@@ -137,7 +137,7 @@ def convert(
         inferred, weights = kind.from_published(state, len(published.skeleton))
     except InputError as error:
         raise InputError(str(error), where=where) from error
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:
         raise InputError(
             f"weights of a shape that no published {model} has ({str(error).strip().splitlines()[0]})",
             where=where,

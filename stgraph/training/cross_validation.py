@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import mean, stdev
+from typing import cast
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from stgraph.scoring.clip_scores import ClipScores
 from stgraph.scoring.fusion import fuse
 from stgraph.settings.params import Settings, with_data
 from stgraph.settings.registry import TASKS
+from stgraph.settings.sections import SplitSettings
 from stgraph.training.comparison import Entry
 from stgraph.training.cost import parameters
 from stgraph.training.engine import Engine
@@ -59,23 +61,34 @@ class Row:
             means.append(100 * float(np.mean([correct[action == name].mean() for name in np.unique(action)])))
         return means
 
-    def train(self, entries: Iterable[Entry], subject: str, dataset: Dataset, fitting: "Fitting") -> None:
-        """Train the experiment without a subject, once for each seed, and score it on the subject."""
-        for entry in entries:
-            run = TaskRun.create(entry.name, entry.settings, dataset, fitting.engine)
-            minutes = run.fit(dataset, fitting.listener, resume=True).seconds / 60
-            self.minutes, self.parameters = (self.minutes or 0) + minutes, parameters(run)
-            scores = TaskRun.load(entry.name, fitting.engine).clip_scores(dataset, views=fitting.views)
-            self.scores.setdefault(subject, []).append(scores)
-
 
 @dataclass(frozen=True)
-class Fitting:
-    """How experiments are trained and scored: engine, listener, and how many samples of a clip are scored."""
+class CrossValidation:
+    """Trains experiments without a subject and scores them on it.
 
+    Attributes:
+        dataset: with all subjects. views: samples of each clip that is scored.
+    """
+
+    dataset: Dataset
     engine: Engine
     listener: Listener
     views: int = 1
+
+    def train(self, row: Row, trainings: Iterable[Entry], subject: str) -> None:
+        """Add the results of an experiment, trained without a subject once for each seed, to its row."""
+        for training in trainings:
+            run = TaskRun.create(training.name, cast(Settings, training.settings), self.dataset, self.engine)
+            minutes = run.fit(self.dataset, self.listener, resume=True).seconds / 60
+            row.minutes, row.parameters = (row.minutes or 0) + minutes, parameters(run)
+            scores = TaskRun.load(training.name, self.engine).clip_scores(self.dataset, views=self.views)
+            row.scores.setdefault(subject, []).append(scores)
+
+    def add_baselines(self, rows: dict[str, Row], training: Entry, scores: ClipScores, subject: str) -> None:
+        """Add what any recogniser must beat on a subject's clips, those of `scores`, to the rows of these names."""
+        run = TaskRun.create(training.name, cast(Settings, training.settings), self.dataset, self.engine)
+        for name, each in run.clip_baselines(self.dataset, scores).items():
+            rows.setdefault(name, Row(name)).scores[subject] = [each]
 
 
 def fused(rows: Sequence[Row], weights: Sequence[float]) -> Row:
@@ -88,31 +101,30 @@ def fused(rows: Sequence[Row], weights: Sequence[float]) -> Row:
     return row
 
 
-def fold(entries: Sequence[Entry], subject: str, dataset: Dataset) -> list[Entry]:
-    """The entries, to be trained without a subject.
+def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Entry]:
+    """The experiments, to be trained without a subject.
 
     Raises:
         InputError: an entry that is a trained run, or whose task does not recognise clips.
     """
+    trainings = []
     for entry in entries:
         if entry.settings is None:
-            raise InputError(
-                "is a trained run", where=entry.exp, remedy="name the experiment in params/ that it was made from"
-            )
+            remedy = "name the experiment in params/ that it was made from"
+            raise InputError("is a trained run", where=entry.exp, remedy=remedy)
         task = TASKS.get(entry.settings.task["name"])
         if task.run_class().clip_scores is TaskRun.clip_scores:
             found, expected = f"an experiment of task {task.name!r}", "one that recognises clips"
             raise InputError(where=entry.exp, found=found, expected=expected, remedy=task.served_by)
-    return [
-        replace(entry, name=f"folds/{entry.name}", settings=without_subject(entry.settings, subject, dataset))
-        for entry in entries
-    ]
+        settings = without_subject(entry.settings, subject, dataset)
+        trainings.append(Entry(entry.exp, f"folds/{entry.name}", settings))
+    return trainings
 
 
 def without_subject(settings: Settings, subject: str, dataset: Dataset) -> Settings:
     """The settings with all other subjects trained on, also those that the file's split leaves out of training."""
     data = settings.data
-    if data.train is not None or data.split not in dataset.splits:
+    if data.train is not None or not isinstance(data, SplitSettings) or data.split not in dataset.splits:
         return settings
     others = set(map(str, dataset.recordings["subject"])) - {subject, *(data.validation or ())}
     return with_data(settings, train=sorted(others))
@@ -127,19 +139,6 @@ def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:
         problem = f"has one subject ({subjects[0]}), which leaves none to train on"
         raise InputError(problem, where=dataset.path, remedy="take data of two or more")
     return list(dict.fromkeys(wanted or subjects))
-
-
-def add_baselines(
-    rows: dict[str, Row], entry: Entry, first: Row, subject: str, dataset: Dataset, fitting: Fitting
-) -> None:
-    """Add what any recogniser must beat on a subject's clips to the rows of these names.
-
-    Args:
-        rows: of the baselines by name. first: results of `entry`'s experiment.
-    """
-    run = TaskRun.create(entry.name, entry.settings, dataset, fitting.engine)
-    for name, scores in run.clip_baselines(dataset, first.scores[subject][0]).items():
-        rows.setdefault(name, Row(name)).scores[subject] = [scores]
 
 
 def folds_facts(rows: Sequence[Row], dataset: Dataset, first: str, seeds: int) -> dict[str, object]:

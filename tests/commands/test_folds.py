@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stgraph.tasks.action.cross_validation import Row, folds_markdown, nearest_neighbour
 
 from stgraph import folds
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.training.cross_validation import Row, folds_markdown
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Fit, Listener
 from stgraph.training.run import Run
@@ -121,7 +121,7 @@ def test_nothing_is_trained_twice(call, monkeypatch):
 def test_the_nearest_neighbour_is_found_by_a_plain_loop(data):
     run = new_run(data, data=SECTIONS["data"] | {"train": ["S1", "S2", "S3"], "test": ["S4"]})
     scores = run.recognise(data)
-    found = nearest_neighbour(run, data, scores)
+    found = run.clip_baselines(data, scores)["nearest neighbour"]
     fed = {}
     for name in ("train", "test"):
         clips = run.part_clips(data, name)
@@ -147,7 +147,7 @@ def test_classes_that_one_subject_alone_shows_count_as_not_recognised(tmp_path):
         scores = new_run(data, data={"train": train, "test": [who]}).recognise(data)
         ideal = np.eye(len(scores.classes))[np.maximum(scores.label, 0)]
         row.scores[who] = [type(scores)(**vars(scores) | {"probabilities": ideal.astype(np.float32)})]
-    assert row.right() == ([9], 10) and row.right("S3") == ([3], 4)
+    assert row.correct() == ([9], 10) and row.correct("S3") == ([3], 4)
     assert row.class_accuracy() == [75.0]
     assert "75.0" in folds_markdown([row], {})
 
@@ -162,7 +162,10 @@ def test_classes_that_one_subject_alone_shows_count_as_not_recognised(tmp_path):
         (["tiny", "--subjects", "S7"], "--subjects S7: clips.h5 has S1, S2, S3, S4"),
         (["tini"], "params/tini/params.json: no such experiment .did you mean tiny"),
         (["tiny", "--detector", "cpn"], "has no pose2d/cpn .*its detectors are noisy, openpose"),
-        (["lifter"], "lifter: is an experiment of task 'lifting'; this command takes those of 'action'"),
+        (
+            ["lifter"],
+            "lifter: found an experiment of task 'lifting'; expected one that recognises clips; score",
+        ),
         (["trained"], "trained: is a trained run; name the experiment in params/ that it was made from"),
     ],
 )

@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
     experiments = {"small": settings(**SECTIONS).model_dump(), "lifter": lifter}
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
-        write_clips(Path("clips.h5"), source="synthetic people")
+        write_clips(Path("clips.h5"), source="synthetic people", synthetic=True)
         for name, values in experiments.items():
             Path("params", name).mkdir(parents=True)
             Path("params", name, "params.json").write_text(json.dumps(values))
@@ -188,12 +188,16 @@ MISTAKES = [
     (
         train,
         ["--exp", "small", *TRAIN, "--set", "data.detector=cpn"],
-        ["clips.h5 has no pose2d/cpn", "noisy, openpose"],
+        ["clips.h5: has no pose2d/cpn", "noisy, openpose"],
     ),
-    (evaluate, ["--exp", "small", "--protocol", "standard"], ["--protocol: small is", "task 'action'", "leave it out"]),
-    (evaluate, ["--exp", "lifter", "--views", "2", "--per-frame"], ["--views, --per-frame: lifter", "task 'lifting'"]),
-    (evaluate, ["--exp", "small", "--views", "0"], ["--views 0: expected 1 to 100"]),
-    (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5 has no subject S9", "S1, S2, S3, S4"]),
+    (evaluate, ["--exp", "small", "--protocol", "standard"], ["--protocol: found", "task 'action'", "leave it out"]),
+    (
+        evaluate,
+        ["--exp", "lifter", "--views", "2", "--per-frame"],
+        ["--views: found", "task 'lifting'", "leave it out"],
+    ),
+    (evaluate, ["--exp", "small", "--views", "0"], ["--views: found 0; expected 1 to 100"]),
+    (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5: has no subject S9", "S1, S2, S3, S4"]),
     (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: small is fed 3D poses", "leave it out"]),
     (evaluate, ["--exp", "small", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
     (fuse, ["small", "never"], ["reports/never/scores.npz", "python -m stgraph.evaluate --exp never"]),

@@ -64,7 +64,7 @@ def test_where_all_are_valid_nothing_is_stored(tmp_path):
 
 @pytest.mark.parametrize("valid", [np.ones(19, bool), np.ones(20, int), np.ones((20, 1), bool)])
 def test_a_mask_of_another_shape_or_type_is_refused(tmp_path, valid):
-    with pytest.raises(InputError, match=r"S1/take 0/left, valid: found .*expected \(20 frames\) of bool"):
+    with pytest.raises(InputError, match=r"S1/take 0/left, valid: .*expected \(20 frames\) of bool"):
         with_valid(tmp_path / "wrong.h5", [valid])
 
 
@@ -118,7 +118,7 @@ def pose_with(value):
         ({"pose3d": pose_with(np.nan)}, "nan.*frame 4, joint RKnee"),
         ({"pose3d": pose_with(np.inf)}, "inf.*frame 4, joint RKnee"),
         ({"pose3d": standing(20, 1)[:, :16]}, "17 joints of skeleton 'h36m17'"),
-        ({"pose3d": standing(19, 1)}, r"pose2d/gt: found shape \(20, 17, 3\); expected \(19 frames"),
+        ({"pose3d": standing(19, 1)}, r"pose2d/gt: shape \(20, 17, 3\), expected \(19 frames"),
         ({"pose2d": {"gt": np.zeros((0, 17, 3))}, "pose3d": None}, "no frames"),
     ],
 )
@@ -266,9 +266,7 @@ def test_what_is_no_dataset_is_not_overwritten(tmp_path, content):
 @pytest.mark.parametrize("name", ["", ".", "a/b", "/"])
 def test_detectors_that_no_file_can_hold_are_refused(tmp_path, name):
     track = recording("S1", 0, CAMERAS[0], 20).tracks[0]
-    with pytest.raises(
-        InputError, match=f"S1/take 0/left: found an array called '{name}'; expected a name without '/'"
-    ):
+    with pytest.raises(InputError, match=f"S1/take 0/left: an array called '{name}'; expected a name without '/'"):
         with DatasetWriter(tmp_path / "new.h5", H36M17, "", "", "") as writer:
             writer.add(broken(pose2d={name: track.pose2d["gt"]}))
 
@@ -337,12 +335,12 @@ def test_recordings_have_several_persons_and_3d_or_2d_alone(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ([{}, {"frame": 19}], "found two poses of person 0 at frame 19"),
+        ([{}, {"frame": 19}], "two poses of person 0 at frame 19"),
         (
             [{}, {"frame": 20, "pose2d": {"cpn": np.ones((20, 17, 3))}}],
             "tracks have different fields, pose2d/cpn",
         ),
-        ([{"frame": -1}], "found a pose of person 0 at frame -1; expected frames that count from 0"),
+        ([{"frame": -1}], "a pose of person 0 at frame -1; frames count from 0"),
     ],
 )
 def test_tracks_that_do_not_go_together_are_refused(tmp_path, changes, message):
@@ -369,7 +367,7 @@ def test_the_centre_of_a_skeleton_is_kept(tmp_path):
 def test_a_hand_and_a_single_joint_are_in_metres_too(tmp_path):
     hand = 0.03 * np.random.default_rng(0).normal(size=(30, len(HAND21), 3))
     check_metres(hand, HAND21, "hand")
-    with pytest.raises(InputError, match="hand: found a median bone of .*these look like millimetres"):
+    with pytest.raises(InputError, match="hand: the median bone is .*these look like millimetres"):
         check_metres(1000 * hand, HAND21, "hand")
     check_metres(np.zeros((3, 1, 3)), Skeleton("point", ("point",), (-1,)), "point")
 
@@ -458,14 +456,11 @@ def test_the_hash_follows_the_detections(tmp_path):
 
 def test_recordings_with_other_fields_or_widths_are_refused(tmp_path):
     wide = scene(2, width=4)
-    with pytest.raises(InputError, match=r"S2/take 0/left, detections boxes: found features/net of shape \(17, 4\)"):
+    with pytest.raises(InputError, match=r"S2/take 0/left, detections boxes: features/net of shape \(17, 4\)"):
         clips(tmp_path / "new.h5", scene(1), wide)
-    with pytest.raises(
-        InputError,
-        match=r"S2/take 0/left: found features/net of shape \(17, 4\), the rec.* \(17, 3\)",
-    ):
+    with pytest.raises(InputError, match=r"S2/take 0/left: features/net of shape \(17, 4\)"):
         clips(tmp_path / "new.h5", scene(1), replace(wide, detections={}))
-    with pytest.raises(InputError, match="detections boxes: found box of shape none, the recordings before it have"):
+    with pytest.raises(InputError, match="detections boxes: box of shape none, the recordings before it have"):
         clips(tmp_path / "new.h5", scene(1), scene(2, box=None))
     with pytest.raises(InputError, match="give every recording the same fields"):
         clips(tmp_path / "new.h5", scene(1), recording("S2", 0, CAMERAS[0], 20))
@@ -475,14 +470,14 @@ def test_recordings_with_other_fields_or_widths_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frame": np.arange(30)[::-1]}, "detections boxes: found frames .* in ascending order; sort them"),
-        ({"frame": np.arange(30) - 1}, "detections boxes: found frames .*whole numbers from 0"),
-        ({"frame": np.arange(30) / 2}, "detections boxes: found frames .*whole numbers"),
-        ({"score": np.ones(29)}, r"boxes, score: found shape \(29,\); expected \(30\)"),
-        ({"box": np.ones((30, 3))}, r"boxes, box: found shape \(30, 3\); expected \(30, 4\)"),
-        ({"pose": np.ones((30, 16, 3))}, r"boxes, pose: found shape \(30, 16, 3\); expected \(30 frames, 17 joints"),
-        ({"features": {"a/b": np.ones((30, 17, 2))}}, "detections boxes: found an array called 'a/b'"),
-        ({"features": {"net": np.ones((30, 17))}}, "boxes, features/net: found shape"),
+        ({"frame": np.arange(30)[::-1]}, "detections boxes: frames .* in ascending order; sort them"),
+        ({"frame": np.arange(30) - 1}, "detections boxes: frames .*whole numbers from 0"),
+        ({"frame": np.arange(30) / 2}, "detections boxes: frames .*whole numbers"),
+        ({"score": np.ones(29)}, r"boxes, score: shape \(29,\), expected \(30\)"),
+        ({"box": np.ones((30, 3))}, r"boxes, box: shape \(30, 3\), expected \(30, 4\)"),
+        ({"pose": np.ones((30, 16, 3))}, r"boxes, pose: shape \(30, 16, 3\), expected \(30 frames, 17 joints"),
+        ({"features": {"a/b": np.ones((30, 17, 2))}}, "detections boxes: an array called 'a/b'"),
+        ({"features": {"net": np.ones((30, 17))}}, "boxes, features/net: shape"),
     ],
 )
 def test_detections_that_cannot_be_right_are_refused(tmp_path, changes, message):
@@ -495,9 +490,9 @@ def test_detections_that_are_not_finite_are_named(tmp_path):
     pose, score, box = np.ones((30, 17, 3)), np.ones(30), np.ones((30, 4))
     pose[13, 2, 0], score[20], box[5, 1] = np.nan, np.inf, np.nan
     for changes, message in (
-        ({"pose": pose}, r"boxes, pose: found \[nan +1. +1.\] at frame 4, joint RKnee; expected finite numbers"),
-        ({"score": score}, "boxes, score: found inf at frame 6; expected"),
-        ({"box": box}, r"boxes, box: found \[ *1. +nan +1. +1.\] at frame 1; expected"),
+        ({"pose": pose}, r"boxes, pose: \[nan +1. +1.\] at frame 4, joint RKnee; give finite numbers"),
+        ({"score": score}, "boxes, score: inf at frame 6; give"),
+        ({"box": box}, r"boxes, box: \[ *1. +nan +1. +1.\] at frame 1; give"),
     ):
         with pytest.raises(InputError, match=message):
             clips(tmp_path / "new.h5", scene(1, frame=frame, **changes))

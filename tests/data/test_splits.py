@@ -2,7 +2,7 @@
 
 import pytest
 
-from stgraph.data.splits import part, settle_subjects, validates
+from stgraph.data.splits import part, settle_subjects
 from stgraph.errors import InputError
 from tests.tasks.action.clip_people import settings, write_clips
 
@@ -91,4 +91,3 @@ def test_subjects_in_place_of_recordings(split, data, expected, tmp_path):
     chosen = settings(data=UNSET | {"validation": []} | data)
     found = settle_subjects(chosen, dataset).data
     assert [found.train, found.validation, found.test] == [part.split() for part in expected.split("|")]
-    assert validates(chosen, dataset) == bool(found.validation)

@@ -86,7 +86,7 @@ def sines(clips: int = 60, frames: int = 16, classes: int = 5) -> tuple[torch.Te
 
 
 def training_accuracy(model: torch.nn.Module, steps: int = 60) -> float:
-    """Share of the swinging joints that are told after some steps on batches of 15."""
+    """Share of the swinging joints that are recognised after some steps on batches of 15."""
     x, label = sines()
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9, nesterov=True)
     for step in range(steps):

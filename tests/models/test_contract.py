@@ -18,26 +18,9 @@ from stgraph.tasks.lifting.task import Lifting
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 LAYOUTS = SKELETONS | {"arm": ARM}
 ACTIONS = ["Sitting", "Walking", "Waiting"]
-# Settings, as small as they can be, and the frames of a window.
-SMALL = {
-    "ctrgcn": ({"channels": [8, 12], "strides": [1, 2]}, 9),
-    "linear": ({"channels": 16, "layers": 1, "dropout": 0.0}, 2),
-    "pose_dynamics": ({"history": 2, "channels": 8, "layers": 2, "features": 3}, 5),
-    "posegcn": ({"channels": 16, "layers": 2}, 2),
-    "semgcn": ({"channels": 8, "layers": 1, "non_local": True}, 2),
-    "simple_gnn": ({"channels": 8}, 2),
-    "simple_pose": ({"channels": 16, "layers": 1, "dropout": 0.0}, 2),
-    "stgcn": ({"channels": [8, 12], "strides": [1, 2], "dropout": 0.0}, 9),
-    "stgcnpp": ({"channels": [8, 12], "strides": [1, 2]}, 9),
-    "tcn": ({"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True}, 12),
-    "tgraphnet": ({"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9),
-    "tgraphnet_single": ({"channels": [8, 16], "stages": [1, 1], "dropout": 0.0}, 9),
-}
-
 # Models that tell a clip's frames or its class, and those that predict a frame from the ones before.
 READERS, PREDICTORS = (
-    [name for name in MODELS.names() if ("dynamics" in MODELS.get(name).tasks) == predicts]
-    for predicts in (False, True)
+    [name for name in MODELS.names() if ("tracks" in MODELS.get(name).serves) == predicts] for predicts in (False, True)
 )
 
 
@@ -54,10 +37,10 @@ def model(request, skeleton) -> Model:
 def small(name: str, skeleton: Skeleton) -> Model:
     """The smallest model, with both heads if it lifts, that of the action alone if not."""
     torch.manual_seed(0)
-    settings, frames = SMALL[name]
     kind = MODELS.get(name)
+    settings, frames = kind.small, kind.small_frames
     assert kind.check(settings_of(name), frames) == []
-    if "lifting" in kind.tasks:
+    if "frames" in kind.serves:
         task = Lifting(skeleton, losses={"position": 1.0, "action": 1.0}, actions=ACTIONS, root="learned")
     else:
         task = Action(skeleton, classes=ACTIONS)
@@ -68,7 +51,7 @@ def small(name: str, skeleton: Skeleton) -> Model:
 
 def channels_of(kind: type[Model]) -> int:
     """Of the input: 2D is lifted, 3D recognised."""
-    return 2 if "lifting" in kind.tasks else 3
+    return 2 if "frames" in kind.serves else 3
 
 
 def random_input(model: Model, skeleton: Skeleton, batch: int, frames: int | None = None) -> torch.Tensor:
@@ -79,7 +62,7 @@ def random_input(model: Model, skeleton: Skeleton, batch: int, frames: int | Non
 
 def settings_of(name: str) -> dict:
     """Complete settings, as params.json gives them."""
-    return MODELS.schema(name)(name=name, **SMALL[name][0]).model_dump()
+    return MODELS.schema(name)(name=name, **MODELS.get(name).small).model_dump()
 
 
 def test_every_head_answers_for_every_frame_but_the_margin(model, skeleton):
@@ -127,7 +110,7 @@ def test_every_model_has_an_action_head_alone_if_asked(model, skeleton):
     x = torch.randn(2, 3, model.frames, len(skeleton))
     (scores,) = alone(x).values()
     assert scores.shape[:2] == (2, 4) and scores.std() > 0
-    if "lifting" not in model.tasks:
+    if "frames" not in model.serves:
         for frames in (1, model.frames + 3):
             assert alone(torch.randn(2, 3, frames, len(skeleton)))["action"].shape[2] >= 1
 
@@ -149,8 +132,8 @@ def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
 def predicting(name: str, skeleton: Skeleton) -> tuple[Model, dict[str, torch.Tensor]]:
     """The smallest model that predicts frames, with all heads, and a batch of moving people, some joints of whom are
     not detected."""
-    settings, frames = SMALL[name]
     kind, joints = MODELS.get(name), len(skeleton)
+    settings, frames = kind.small, kind.small_frames
     assert kind.check(settings_of(name), frames) == []
     task = Dynamics(skeleton, losses={"position": 1.0, "likelihood": 1.0, "merged": 1.0, "candidate": 1.0})
     generator = torch.Generator().manual_seed(0)
@@ -165,14 +148,14 @@ def predicting(name: str, skeleton: Skeleton) -> tuple[Model, dict[str, torch.Te
         "confidence": seen * random(8, frames, joints).sigmoid(),
         "time": 0.1 * torch.arange(frames).expand(8, -1),
         "ahead": (1 + torch.arange(frames) // 3).expand(8, -1),
-        "features": random(8, settings["features"], frames, joints),
+        "features": random(8, settings.get("features", 0), frames, joints),
         "target": target,
         "annotated": torch.ones_like(seen),
         "scale": torch.full((8, frames), 100.0),
         "inside": torch.arange(frames).expand(8, -1) > 0,
         "candidates": rearrange(target[:, -1:], "b t j d -> b d t j"),
         "candidate_confidence": torch.ones(8, 1, joints),
-        "candidate_features": random(8, settings["features"], 1, joints),
+        "candidate_features": random(8, settings.get("features", 0), 1, joints),
         "candidate_label": torch.arange(joints).expand(8, 1, -1),
     }
     torch.manual_seed(0)

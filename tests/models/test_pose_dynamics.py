@@ -225,7 +225,7 @@ def test_without_confidence_and_time_all_joints_are_there_every_frame():
 
 
 @torch.no_grad()
-def test_joints_that_were_never_seen_are_told_from_the_others():
+def test_joints_that_were_never_seen_are_inferred_from_the_others():
     model, inputs = model_of(), people()
     inputs["confidence"][:, :, 3] = 0
     outputs = model(**inputs)
@@ -266,9 +266,9 @@ def test_visual_features_are_taken_and_may_be_left_out():
 def test_candidates_have_no_order_and_absent_ones_do_not_matter():
     model, inputs = model_of(candidate=True, features=7), people()
     generator = torch.Generator().manual_seed(3)
-    place, sight = (torch.randn(4, width, 1, 6, generator=generator, dtype=torch.float64) for width in (2, 7))
+    place, visual = (torch.randn(4, width, 1, 6, generator=generator, dtype=torch.float64) for width in (2, 7))
     given = {"candidates": 300 + 100 * place, "candidate_confidence": torch.full((4, 1, 6), 0.8).double()}
-    given["candidate_features"] = sight
+    given["candidate_features"] = visual
     given["candidate_confidence"][:, :, 4:] = 0
     logits = model(**inputs, **given)["candidate"]
     assert logits.shape == (4, len(ARM) + 1, 1, 6)
@@ -286,7 +286,7 @@ def test_candidates_have_no_order_and_absent_ones_do_not_matter():
 
 
 @torch.no_grad()
-def test_candidates_are_told_from_the_frames_before_alone():
+def test_candidates_are_classified_from_the_frames_before_alone():
     """Not from what the last frame's joints are merged to: a candidate's place there gives nothing away."""
     model, inputs = model_of(candidate=True), people()
     given = {"candidates": inputs["x"][:, :, -1:], "candidate_confidence": torch.ones(4, 1, len(ARM)).double()}

@@ -42,9 +42,9 @@ def full_state(name):
 
 def published_model(state, **changes):
     skeleton = STGCN.published_for(state).skeleton
-    told, weights = STGCN.from_published(state, len(skeleton))
-    settings = {key: value for key, value in told.items() if not key.startswith("task.")}
-    model = STGCN(skeleton, 3, {"action": len(told["task.classes"])}, strides=STRIDES, **settings | changes)
+    inferred, weights = STGCN.from_published(state, len(skeleton))
+    settings = {key: value for key, value in inferred.items() if not key.startswith("task.")}
+    model = STGCN(skeleton, 3, {"action": len(inferred["task.classes"])}, strides=STRIDES, **settings | changes)
     model.load_state_dict(weights)
     return model.eval()
 
@@ -95,10 +95,15 @@ def test_full_size_networks_have_the_published_parameters_and_names_both_ways(na
     model = published_model(state)
     assert sum(weight.numel() for weight in model.parameters()) == parameters == {60: 3098832, 400: 3177140}[classes]
     assert STGCN.published_for(state).skeleton == skeleton
-    told, _ = STGCN.from_published(state, len(skeleton))
-    assert told["channels"] == [64] * 4 + [128] * 3 + [256] * 3 and len(told["task.classes"]) == classes
-    assert (told["partition"], told["hops"], told["legacy"], told["edge_importance"]) == ("spatial", 1, True, True)
-    assert told["task.persons"] == "padded"
+    inferred, _ = STGCN.from_published(state, len(skeleton))
+    assert inferred["channels"] == [64] * 4 + [128] * 3 + [256] * 3 and len(inferred["task.classes"]) == classes
+    assert (inferred["partition"], inferred["hops"], inferred["legacy"], inferred["edge_importance"]) == (
+        "spatial",
+        1,
+        True,
+        True,
+    )
+    assert inferred["task.persons"] == "padded"
     back = model.to_published()
     assert len(back) == 172 and back.keys() == state.keys()
     for key, value in state.items():
@@ -121,8 +126,8 @@ def test_a_model_of_our_own_goes_there_and_comes_back(settings):
     for weight in model.parameters():
         torch.nn.init.normal_(weight)
     state = model.to_published()
-    told, _ = STGCN.from_published(state, len(NTU25))
-    assert told.items() >= settings.items()
+    inferred, _ = STGCN.from_published(state, len(NTU25))
+    assert inferred.items() >= settings.items()
     x = torch.randn(2, 3, 11, len(NTU25))
     torch.testing.assert_close(published_model(state)(x), model(x))
 

@@ -366,15 +366,17 @@ def test_what_cannot_be_scored_is_refused_by_name():
     refused(replace(truth, head_box=headless), result, rf"street: frame {frame}, person {who}: the head box \[0.0, 0.0")
     refused(truth, replace(result, frame_ids=result.frame_ids + 1), r"street: the result has no frame 0 \(1 of 40")
     refused(
-        truth, replace(result, skeleton=Skeleton("other", ("A", "B", "C"), (1, -1, 1))), "street, result: found the joints A, B"
+        truth,
+        replace(result, skeleton=Skeleton("other", ("A", "B", "C"), (1, -1, 1))),
+        "street, result: found the joints A",
     )
     some = result.person.copy()
     some[20:25] = -1
-    refused(truth, replace(result, person=some), f"street: frame {result.frame[20]} has a pose without an identity")
+    refused(truth, replace(result, person=some), f"street: frame {result.frame[20]}: has a pose without an identity")
     twice = video([(0, 3, person(0)), (0, 3, person(9))], 40)
-    refused(truth, replace(twice, name="street"), "street: frame 0 of the result has 2 poses of identity 3")
-    refused(truth, result, "mode 'lenient': expected one of strict, official", mode="lenient")
-    refused(truth, result, "0 videos of detections for 1 pairs", detections=[])
+    refused(truth, replace(twice, name="street"), "street: frame 0 of the result: found 2 poses of identity 3")
+    refused(truth, result, "mode: found 'lenient'; expected one of strict, official", mode="lenient")
+    refused(truth, result, "detections: found 0 videos; expected one for each of 1", detections=[])
     refused(
         replace(truth, labelled=np.zeros(40, dtype=bool)), result, "nothing to score: no labelled frame of 1 videos"
     )

@@ -173,7 +173,7 @@ def test_smoothing_convolves_gaussians():
 def test_what_cannot_be_decoded_is_refused():
     with pytest.raises(InputError, match=r"'dark'.*none, quarter, taylor"):
         decode(torch.rand(1, 5, 5), "dark")
-    with pytest.raises(InputError, match="2 x 7.*at least 3 x 3"):
+    with pytest.raises(InputError, match="2 x 7.*expected 3 x 3"):
         decode(torch.rand(1, 2, 7))
     assert decode(torch.tensor([[[1.0, 2.0]]]), "none").tolist() == [[1, 0, 2]]
 

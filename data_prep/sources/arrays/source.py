@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.reading.csv_poses import CSV_FORM, csv_poses, csv_tables
-from data_prep.reading.infer_convention import convention_arguments
+from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
-from data_prep.reading.labels import FORMS, classes_argument, labels_of, read_labels
+from data_prep.reading.labels import FORMS, labels_of, read_labels
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
 from data_prep.reading.poses import ORDERS, Poses, persons_first
-from data_prep.reading.splitting import PARTS, SPLIT, split_arguments, split_of, with_splits
+from data_prep.reading.splitting import PARTS, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -32,9 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--part", nargs="+", action="append", default=[], metavar="PART DATA LABELS", help=text)
     text = "of a clip's axes: m persons, t frames, j joints, c channels (by their lengths; ctjm is ST-GCN's)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @source("arrays", help="many clips in one .npy (N, C, T, V, M) with labels, or in one .csv", arguments=add_arguments)
@@ -51,10 +49,10 @@ def read(args: Namespace) -> Source:
         for part, data, labels in files
     }
     inputs = [path for _, data, labels in files for path in (data, labels) if path]
-    split = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
+    own = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
     clips = [clip for clips in parts.values() for clip in clips]
-    about = f"arrays {', '.join(path.name for path in inputs)}"
-    return with_splits(labelled_source(clips, args, about, inputs), args, {SPLIT: split} if len(parts) > 1 else {})
+    description = f"arrays {', '.join(path.name for path in inputs)}"
+    return with_splits(labelled_source(clips, args, description, inputs), args, own)
 
 
 def files_of(args: Namespace) -> list[tuple[str, Path, Path | None]]:

@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.reading.conventions import Convention
-from data_prep.reading.infer_convention import convention_arguments, infer_convention, sample_poses
-from data_prep.reading.labels import check_known, class_names, classes_argument
+from data_prep.reading.infer_convention import clip_arguments, infer_convention, sample_poses
+from data_prep.reading.labels import check_known, class_names
 from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
 from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses
 from data_prep.reading.poses import ORDERS
-from data_prep.reading.splitting import PART_NAMES, SPLIT, split_arguments, split_of, with_splits
+from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -34,9 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = "of an array's axes: m persons, t frames, j joints, c channels (by their lengths)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)
     parser.add_argument("--strict", action="store_true", help="write nothing if any clip cannot be used")
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,15 @@ def read(args: Namespace) -> Source:
     samples = sample_poses([partial(read_poses, file.path, args.order) for file in files])
     convention = infer_convention(samples, args, str(folder)) if samples else None
     skeleton = convention.skeleton if convention else SKELETONS["coco17"]
-    about, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
-    result = Source(skeleton, iter(()), len(files) + len(problems), about, args.terms, inputs, classes=classes)
-    result.notes += convention.notes() if convention else []
+    description, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
+    result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs=inputs)
+    result.notes, result.classes = convention.notes() if convention else [], classes
     clips = [UnreadClip(file.name, partial(read_clip, file, convention, args), str(file.path)) for file in files]
     result.recordings = usable([*problems, *clips], result, args.strict)
     if not classes:
         result.recordings = naming_classes(result.recordings, classes)
-    split = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
-    return with_splits(result, args, {SPLIT: split} if split else {})
+    own = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
+    return with_splits(result, args, own)
 
 
 def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadClip]]:

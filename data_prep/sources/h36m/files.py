@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import cdflib
 import h5py
 import numpy as np
-import scipy.io
 from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
@@ -102,8 +100,8 @@ class Poses:
 
 
 @dataclass
-class Found:
-    """What the given paths hold.
+class Archive:
+    """The Human3.6M files under some paths.
 
     Attributes:
         poses3d: layout ("D3_Positions_mono", "D3_Positions", "positions_3d") -> recording -> poses.
@@ -119,46 +117,48 @@ class Found:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     named: set[Path] = field(default_factory=set)
 
-    def refuse(self, path: Path, error: Unfit, reason: str) -> None:
+    def refuse(self, path: Path, error: Unfit) -> None:
         """Leave a file out that a folder happens to hold; raises the error where the file was named."""
         if path in self.named:
             raise error
-        self.left_out.append((path.name, reason))
+        self.left_out.append((path.name, str(error).removeprefix(f"{path}: ")))
 
     def add(self, table: dict[str, dict[Key, Poses]], layout: str, poses: Poses) -> None:
         """Enter poses. Raises InputError when the recording is there already."""
         other = table.setdefault(layout, {}).setdefault(poses.key, poses)
         if other is not poses:
-            raise InputError(f"{poses.where} and {other.where} hold the same {layout} recording; give one of them")
+            both = f"{poses.where} and {other.where}"
+            raise InputError(f"{both} hold the same {layout} recording", remedy="give one of them")
 
 
-def find(paths: Iterable[Path]) -> Found:
+def find(paths: Iterable[Path]) -> Archive:
     """Every Human3.6M file under the given files and folders.
 
     Raises:
         InputError: a path is missing, an .npz is damaged, two files hold one recording, or nothing was found; the
             message then says what the folders do hold.
     """
-    found, ignored = Found(named={path for path in paths if path.is_file()}), Counter()
+    archive, ignored = Archive(named={path for path in paths if path.is_file()}), Counter()
     for path in sorted_files(paths):
         folder = path.parent.name
         if path.suffix == ".npz":
             try:
-                add_npz(found, path)
+                add_npz(archive, path)
             except Unfit as error:
-                found.refuse(path, error, str(error).removeprefix(f"{path}, "))
+                archive.refuse(path, error)
         elif folder in OFFICIAL:
-            add_official(found, path)
+            add_official(archive, path)
         else:
             ignored[folder if path.suffix in (".cdf", ".mat") else path.suffix] += 1
     for folder, count in sorted(ignored.items()):
         if folder in NOT_POSITIONS:
-            found.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
+            archive.left_out.append((f"{count} files in {folder}", NOT_POSITIONS[folder]))
         elif folder == ".npy":
-            found.left_out.append((f"{count} .npy files", FRAMES_ALONE))
-    if not found.poses3d:
-        raise InputError(nothing_found(paths, found, ignored))
-    return found
+            archive.left_out.append((f"{count} .npy files", FRAMES_ALONE))
+    if not archive.poses3d:
+        problem = f"no 3D positions of Human3.6M; found {other_content(archive, ignored)}"
+        raise InputError(problem, where=", ".join(map(str, paths)), remedy=f"give {LAYOUTS}")
+    return archive
 
 
 def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
@@ -166,61 +166,57 @@ def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
 
     Each once, however often and by whatever path it is given; by the given one where it was named itself.
     """
-    ours = re.compile(
-        r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
-    )
+    names = r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
     files: dict[Path, Path] = {}
     for path in sorted(paths, key=Path.is_dir):
-        if path.is_file():
-            files.setdefault(path.resolve(), path)
-        elif path.is_dir():
-            for file in sorted(file for file in path.rglob("*.*") if ours.fullmatch(file.name) and file.is_file()):
-                files.setdefault(file.resolve(), file)
-        else:
-            raise InputError(f"{path}: no such file or folder; give {LAYOUTS}")
+        if not path.exists():
+            raise InputError("no such file or folder", where=path, remedy=f"give {LAYOUTS}")
+        inside = (file for file in path.rglob("*.*") if re.fullmatch(names, file.name) and file.is_file())
+        for file in sorted(inside) if path.is_dir() else [path]:
+            files.setdefault(file.resolve(), file)
     return files.values()
 
 
-def nothing_found(paths: Iterable[Path], found: Found, ignored: Counter) -> str:
-    """Why there are no 3D poses."""
-    given = ", ".join(map(str, paths))
-    reasons = [f"{what}: {why}" for what, why in found.left_out]
-    if found.poses2d:
-        reasons.append(f"2D poses alone ({', '.join(found.poses2d)}); 3D poses are needed too")
+def other_content(archive: Archive, ignored: Counter[str]) -> str:
+    """What there is in place of 3D poses."""
+    reasons = [f"{what}: {why}" for what, why in archive.left_out]
+    if archive.poses2d:
+        reasons.append(f"2D poses alone ({', '.join(archive.poses2d)}); 3D poses are needed too")
     if archives := sum(ignored[ending] for ending in ARCHIVES):
         reasons.append(f"{archives} archives; extract them first (tar -xf FILE)")
     if unplaced := sum(count for name, count in ignored.items() if name not in (*ARCHIVES, ".npy", *NOT_POSITIONS)):
-        reasons.append(
-            f"{unplaced} files outside the official folders ({', '.join(OFFICIAL)}); keep the folders' names"
-        )
-    return f"{given}: no 3D positions of Human3.6M; found {'; '.join(reasons) or 'nothing of it'}. Give {LAYOUTS}"
+        folders = ", ".join(OFFICIAL)
+        reasons.append(f"{unplaced} files outside the official folders ({folders}); keep the folders' names")
+    return "; ".join(reasons) or "nothing of it"
 
 
 # The official archives ------------------------------------------------------------------------------------------------
 
 
-def add_official(found: Found, path: Path) -> None:
+def add_official(archive: Archive, path: Path) -> None:
     """Enter an official file by its folders and name: `S9/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`."""
     layout = path.parent.name
     channels, of_camera = OFFICIAL[layout]
     match = re.fullmatch(r"(.+?)(?:\.(\d{8}))?(?:\.cdf)?(?:\.(?:cdf|mat))", path.name)
     subjects = [part for part in path.absolute().parent.parts if re.fullmatch(r"S\d+", part)]
     if not subjects:
-        raise InputError(f"{path}: no folder above it names the subject (S1, S5, ...); keep the archive's folders")
+        problem = "no folder above it names the subject (S1, S5, ...)"
+        raise InputError(problem, where=path, remedy="keep the archive's folders")
     if not match or bool(match[2]) != of_camera:
         expected = "Walking 1.54138969.cdf" if of_camera else "Walking 1.cdf"
-        raise InputError(f"{path}: a file of {layout} is named like {expected!r}; give it its official name back")
+        problem = f"a file of {layout} is named like {expected!r}"
+        raise InputError(problem, where=path, remedy="give it its official name back")
     key = Key(subjects[-1], renamed(match[1]), match[2] or "")
     unit = "mm" if channels == 3 else "pixels"
     poses = Poses(key, path, H36M32, unit, partial(read_official, path, channels))
-    table = found.poses3d if channels == 3 else found.poses2d
+    table = archive.poses3d if channels == 3 else archive.poses2d
     other = table.get(layout, {}).get(key)
     # Converted files usually lie beside those they were made from; the .cdf is sorted first.
     if other and other.path.parent == path.parent and other.path.suffix != path.suffix:
-        found.left_out.append((str(path), f"{other.path.name} holds the same"))
+        archive.left_out.append((str(path), f"{other.path.name} holds the same"))
         return
-    found.add(table, layout, poses)
-    found.inputs.append(path)
+    archive.add(table, layout, poses)
+    archive.inputs.append(path)
 
 
 def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
@@ -229,29 +225,43 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
     Raises InputError for a damaged file or another number of columns.
     """
     try:
-        values = read_mat(path) if path.suffix == ".mat" else cdflib.CDF(path).varget("Pose")
-    # Readers of damaged binary files fail in ways that nobody lists.
+        values = read_mat(path) if path.suffix == ".mat" else read_cdf(path)
+    # Readers of damaged binary files raise many types, which they do not document.
     except Exception as error:
         raise InputError(
-            f"{path}: cannot be read ({type(error).__name__}: {error}); expected a whole file with the variable "
-            f"{'data' if path.suffix == '.mat' else 'Pose'}, it may have been cut short, extract or convert it again"
+            f"cannot be read ({type(error).__name__}: {error})",
+            where=path,
+            expected=f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}",
+            remedy="it may have been cut short, extract or convert it again",
         ) from error
     columns, joints = np.shape(values)[-1] if np.ndim(values) else 0, len(H36M32)
     if columns != joints * channels or np.size(values) == 0:
         raise InputError(
-            f"{path}: Pose has shape {np.shape(values)}; expected {joints * channels} numbers a frame, "
-            f"{joints} joints x {channels}; is it in the folder it came in?"
+            f"Pose has shape {np.shape(values)}",
+            where=path,
+            expected=f"{joints * channels} numbers a frame, {joints} joints x {channels}",
+            remedy="is it in the folder it came in?",
         )
     return np.asarray(values, dtype=np.float64).reshape(-1, joints, channels)
 
 
+def read_cdf(path: Path) -> np.ndarray:
+    """`Pose` of an official file."""
+    import cdflib
+
+    return np.asarray(cdflib.CDF(path).varget("Pose"))
+
+
 def read_mat(path: Path) -> np.ndarray:
     """`data` of a converted file: MATLAB's cdfread gives a cell that holds the matrix. Version 7.3 files are HDF5."""
+    import scipy.io
+
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
-            data = file["data"]
+            data = cast(h5py.Dataset, file["data"])
             # Axes are stored in reverse, and a cell holds references.
-            return np.transpose(file[data[0, 0]] if data.dtype == h5py.ref_dtype else data)
+            matrix = cast(h5py.Dataset, file[data[0, 0]]) if data.dtype == h5py.ref_dtype else data
+            return np.transpose(matrix[()])
     data = scipy.io.loadmat(path)["data"]
     return data[0, 0] if data.dtype == object else data
 
@@ -259,7 +269,7 @@ def read_mat(path: Path) -> np.ndarray:
 # VideoPose3D ----------------------------------------------------------------------------------------------------------
 
 
-def add_npz(found: Found, path: Path) -> None:
+def add_npz(archive: Archive, path: Path) -> None:
     """Enter every recording of a VideoPose3D file."""
     content = load_npz(path)
     if "positions_3d" in content:
@@ -268,7 +278,7 @@ def add_npz(found: Found, path: Path) -> None:
             skeleton = H36M17 if shape(value)[1:2] == (len(H36M17),) else H36M32
             load = partial(checked, value, skeleton, (3,), f"{path}, {place}")
             poses = Poses(Key(subject, renamed(take)), path, skeleton, "m", load, place)
-            found.add(found.poses3d, "positions_3d", poses)
+            archive.add(archive.poses3d, "positions_3d", poses)
     elif "positions_2d" in content:
         detector = path.stem.removeprefix("data_2d_h36m_")
         skeleton = layout2d(content, path)
@@ -279,27 +289,25 @@ def add_npz(found: Found, path: Path) -> None:
             cameras = h36m_cameras(subject)
             if len(sequence(views)) != len(cameras):
                 raise InputError(
-                    f"{path}, {place}: {reprlib.repr(views)}; expected a list with one array for "
-                    f"each of the cameras {', '.join(camera.name for camera in cameras)}"
+                    where=f"{path}, {place}",
+                    found=reprlib.repr(views),
+                    expected=f"one array for each of the cameras {', '.join(camera.name for camera in cameras)}",
                 )
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
                 load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
                 key = Key(subject, renamed(take), camera.name)
-                found.add(found.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
+                archive.add(archive.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
     else:
-        raise InputError(
-            f"{path}: holds {', '.join(content) or 'nothing'}; expected positions_3d or positions_2d, "
-            "as VideoPose3D writes them"
-        )
-    found.inputs.append(path)
+        expected = "positions_3d or positions_2d, as VideoPose3D writes them"
+        raise InputError(where=path, found=", ".join(content) or "nothing", expected=expected)
+    archive.inputs.append(path)
 
 
 def takes(positions: Any, path: Path, name: str) -> Iterator[tuple[str, str, Any]]:
     """(subject, take, value) of `positions[subject][take]`."""
     if not isinstance(positions, dict) or not all(isinstance(takes, dict) for takes in positions.values()):
-        raise InputError(
-            f"{path}, {name}: {type(positions).__name__}; expected a dictionary subject -> action -> poses"
-        )
+        expected = "a dictionary subject -> action -> poses"
+        raise InputError(where=f"{path}, {name}", found=type(positions).__name__, expected=expected)
     for subject, by_take in positions.items():
         for take, value in by_take.items():
             yield str(subject), str(take), value
@@ -308,7 +316,7 @@ def takes(positions: Any, path: Path, name: str) -> Iterator[tuple[str, str, Any
 def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
     """The joint order of a file of detections: by its metadata, and where it has none by its number of joints.
 
-    16 joints come in two orders, told apart by the sides: Human3.6M's without Neck/Nose, and Stacked Hourglass' own.
+    16 joints come in two orders, which differ in the sides: Human3.6M's without Neck/Nose, and Stacked Hourglass' own.
     """
     metadata = content.get("metadata")
     if not isinstance(metadata, dict) or "keypoints_symmetry" not in metadata:
@@ -325,9 +333,11 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
             return skeleton
     count, sides = reprlib.repr(metadata.get("num_joints")), reprlib.repr(metadata["keypoints_symmetry"])
     raise Unfit(
-        f"{path}, metadata: {count} joints with left and right {sides}, which is no Human3.6M order; expected "
-        f"{len(H36M17)} joints with {[list(H36M17.left), list(H36M17.right)]}, or {len(H36M16)} without Neck/Nose; "
-        "map the detections to it first"
+        f"metadata: {count} joints with left and right {sides}, which is no Human3.6M order",
+        where=path,
+        expected=f"{len(H36M17)} joints with {[list(H36M17.left), list(H36M17.right)]}, or {len(H36M16)} without "
+        "Neck/Nose",
+        remedy="map the detections to it first",
     )
 
 
@@ -343,12 +353,11 @@ def sequence(value: Any) -> list:
 
 def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: str) -> Float[np.ndarray, "t j c"]:
     """An array of poses, or InputError for another shape or type."""
-    joints, found = len(skeleton), shape(value)
-    whole = len(found) == 3 and found[0] and found[1] == joints and found[2] in channels
-    if not whole or value.dtype.kind not in "iuf":
-        what = f"{value.dtype} of shape {found}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        raise InputError(
-            f"{where}: {what}; expected numbers (frames, {joints} joints of "
-            f"{skeleton.name}, {' or '.join(map(str, channels))})"
-        )
-    return value
+    size = shape(value)
+    if len(size) == 3 and size[0] and size[1] == len(skeleton) and size[2] in channels and value.dtype.kind in "iuf":
+        return value
+    raise InputError(
+        where=where,
+        found=f"{value.dtype} of shape {size}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}",
+        expected=f"numbers (frames, {len(skeleton)} joints of {skeleton.name}, {' or '.join(map(str, channels))})",
+    )

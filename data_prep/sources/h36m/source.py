@@ -17,11 +17,11 @@ from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.cameras.projection import check_in_front, image, to_camera
-from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person
+from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person, in_frames
 from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.reading.layouts import detections
 from data_prep.source import Source, source
-from data_prep.sources.h36m.files import LAYOUTS, Found, Key, Poses, Unfit, find
+from data_prep.sources.h36m.files import LAYOUTS, Archive, Key, Poses, Unfit, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -69,18 +69,16 @@ def read_h36m(paths: Iterable[Path]) -> Source:
         InputError: nothing usable was found, or a detector whose file was named lacks a recording; and, while
             recordings are read, for damaged files and for values that cannot be right.
     """
-    found = find(list(paths))
-    left_out, notes = found.left_out, []
-    keys = wanted(found, left_out)
-    drop_partial(found, keys)
-    plans = planned(found, keys)
+    archive = find(list(paths))
+    left_out, notes = archive.left_out, []
+    keys = wanted(archive, left_out)
+    drop_partial(archive, keys)
+    plans = planned(archive, keys)
     if not plans:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: every recording found was left out: "
-            + "; ".join(f"{what}: {why}" for what, why in left_out)
-        )
-    report_missing(found, keys, left_out)
-    report_origin(plans, found, notes)
+        reasons = "; ".join(f"{what}: {why}" for what, why in left_out)
+        raise InputError(f"every recording found was left out: {reasons}", where=", ".join(map(str, paths)))
+    report_missing(archive, keys, left_out)
+    report_origin(plans, archive, notes)
     recordings = iterate(plans, notes)
     return Source(
         skeleton=H36M17,
@@ -88,17 +86,17 @@ def read_h36m(paths: Iterable[Path]) -> Source:
         total=len(plans),
         source=SOURCE,
         terms=TERMS,
-        inputs=found.inputs,
+        inputs=archive.inputs,
         left_out=left_out,
         notes=notes,
         splits=SPLITS,
     )
 
 
-def wanted(found: Found, left_out: list[tuple[str, str]]) -> list[Key]:
+def wanted(archive: Archive, left_out: list[tuple[str, str]]) -> list[Key]:
     """The recordings, one per camera, that have 3D and are not to be left out; in the order of the files."""
     keys, dropped = {}, {}
-    for key in dict.fromkeys(key for table in found.poses3d.values() for key in table):
+    for key in dict.fromkeys(key for table in archive.poses3d.values() for key in table):
         take = f"{key.subject}/{key.take}"
         if key.subject not in h36m_subjects():
             dropped[key.subject] = f"no calibration; its poses were never published with {', '.join(h36m_subjects())}"
@@ -117,39 +115,35 @@ def wanted(found: Found, left_out: list[tuple[str, str]]) -> list[Key]:
     return sorted(keys, key=lambda key: (subjects[key.subject], key.take, key.camera))
 
 
-def drop_partial(found: Found, keys: list[Key]) -> None:
+def drop_partial(archive: Archive, keys: list[Key]) -> None:
     """Leave out detectors without every recording. Raises InputError for one whose file was named."""
-    for name in [name for name in found.poses2d if name not in EXACT]:
-        table = found.poses2d[name]
+    for name in [name for name in archive.poses2d if name not in EXACT]:
+        table = archive.poses2d[name]
         missing = next((key for key in keys if key not in table), None)
         if missing:
             path = next(iter(table.values())).path
-            reason = (
-                f"no detections of {missing.subject}/{missing.take}/{missing.camera}, whose 3D is given; "
-                "a detector must cover every recording, get the whole file or leave it out"
-            )
-            found.refuse(path, Unfit(f"{path}: {reason}"), reason)
-            del found.poses2d[name]
-            found.inputs.remove(path)
+            recording = "/".join((missing.subject, missing.take, missing.camera))
+            problem = f"no detections of {recording}, whose 3D is given; a detector must cover every recording"
+            archive.refuse(path, Unfit(problem, where=path, remedy="get the whole file or leave it out"))
+            del archive.poses2d[name]
+            archive.inputs.remove(path)
 
 
-def planned(found: Found, keys: list[Key]) -> list[Plan]:
+def planned(archive: Archive, keys: list[Key]) -> list[Plan]:
     """Where each recording comes from."""
-    plans = []
-    detectors = [name for name in found.poses2d if name not in EXACT]
+    plans, tables = [], archive.poses3d
+    detectors = [name for name in archive.poses2d if name not in EXACT]
     for key in keys:
         camera = next(camera for camera in h36m_cameras(key.subject) if camera.name == key.camera)
-        choices = [(layout, place) for layout in LAYOUTS_3D for place in (key, Key(key.subject, key.take))]
-        tables = found.poses3d
-        poses3d = next(tables[layout][place] for layout, place in choices if place in tables.get(layout, {}))
-        exact = [found.poses2d[name][key] for name in EXACT if key in found.poses2d.get(name, {})]
+        places = [(layout, place) for layout in LAYOUTS_3D for place in (key, Key(key.subject, key.take))]
+        poses3d = next(tables[layout][place] for layout, place in places if place in tables.get(layout, {}))
+        exact = [archive.poses2d[name][key] for name in EXACT if key in archive.poses2d.get(name, {})]
         poses2d = {"gt": exact[0]} if exact else {}
-        poses2d |= {name: found.poses2d[name][key] for name in detectors}
-        plans.append(Plan(key, camera, poses3d, poses2d))
+        plans.append(Plan(key, camera, poses3d, poses2d | {name: archive.poses2d[name][key] for name in detectors}))
     return plans
 
 
-def report_missing(found: Found, keys: list[Key], left_out: list[tuple[str, str]]) -> None:
+def report_missing(archive: Archive, keys: list[Key], left_out: list[tuple[str, str]]) -> None:
     """List what a whole archive has and these files lack: takes, cameras, and the 3D of 2D poses."""
     for subject in dict.fromkeys(key.subject for key in keys):
         takes = {key.take: key.action for key in keys if key.subject == subject}
@@ -164,27 +158,26 @@ def report_missing(found: Found, keys: list[Key], left_out: list[tuple[str, str]
             if present and lacking:
                 left_out.append((f"{subject}/{take}, cameras {', '.join(lacking)}", "no 3D poses"))
     known = set(keys)
-    for detector, table in found.poses2d.items():
+    for detector, table in archive.poses2d.items():
         alone = [key for key in table if key not in known and (key.subject, key.take) not in CORRUPT]
         if alone:
             first = f"{alone[0].subject}/{alone[0].take}/{alone[0].camera}"
             left_out.append((f"{detector}: {len(alone)} recordings, the first {first}", "2D without 3D"))
 
 
-def report_origin(plans: list[Plan], found: Found, notes: list[str]) -> None:
+def report_origin(plans: list[Plan], archive: Archive, notes: list[str]) -> None:
     """Say which layout the poses come from, and which were not needed."""
     for layout, count in Counter(name_3d(plan.poses3d) for plan in plans).items():
         notes.append(f"3D of {count} recordings from {layout}")
-    given = [origin(plan.poses2d["gt"]) for plan in plans if "gt" in plan.poses2d]
-    for layout, count in Counter(given).items():
-        notes.append(f"gt: exact 2D of {count} recordings from {layout}")
-    if len(given) < len(plans):
+    exact = Counter(origin(plan.poses2d["gt"]) for plan in plans if "gt" in plan.poses2d)
+    notes += [f"gt: exact 2D of {count} recordings from {layout}" for layout, count in exact.items()]
+    if projected := len(plans) - exact.total():
         notes.append(
-            f"gt: exact 2D of {len(plans) - len(given)} recordings is the projection of the 3D with the embedded "
+            f"gt: exact 2D of {projected} recordings is the projection of the 3D with the embedded "
             "calibration, lens distortion included"
         )
     used = {plan.poses3d for plan in plans}.union(*(plan.poses2d.values() for plan in plans))
-    for table in (*found.poses3d.values(), *found.poses2d.values()):
+    for table in (*archive.poses3d.values(), *archive.poses2d.values()):
         if used.isdisjoint(table.values()):
             notes.append(f"{origin(next(iter(table.values())))} was not needed: a better layout has its recordings")
     for detector, poses in plans[0].poses2d.items():
@@ -209,10 +202,10 @@ def name_3d(poses: Poses) -> str:
 
 def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
     """Read recording after recording; a world-space file is read once for its four cameras."""
-    stored, pose = None, None
+    stored, pose = plans[0].poses3d, np.empty(0)
     extra: dict[str, list[int]] = {}
-    for plan in plans:
-        if plan.poses3d is not stored:
+    for number, plan in enumerate(plans):
+        if number == 0 or plan.poses3d is not stored:
             stored = plan.poses3d
             pose = arranged(stored.read().astype(np.float64), stored.skeleton) * UNITS[stored.unit]
             check_person(pose, stored.where, stored.unit, order=stored.skeleton.names)
@@ -257,9 +250,11 @@ def with_confidence(poses: Poses) -> Float[np.ndarray, "t j 3"]:
     if wrong.any():
         t, j = np.argwhere(wrong)[0]
         raise InputError(
-            f"{poses.where}: confidence {values[t, j, 2]:g} at frame {t}, joint {poses.skeleton.names[j]} "
-            f"(outside 0 to 1 in {wrong.any(1).sum()} of {len(values)} frames); expected x, y and a confidence from 0 "
-            "(not seen) to 1; rescale the third channel or leave it out"
+            f"confidence {values[t, j, 2]:g} at frame {t}, joint {poses.skeleton.names[j]} "
+            f"(outside 0 to 1 in {in_frames(wrong)})",
+            where=poses.where,
+            expected="x, y and a confidence from 0 (not seen) to 1",
+            remedy="rescale the third channel or leave it out",
         )
     return arranged(values, poses.skeleton)
 
@@ -269,6 +264,8 @@ def check_length(frames2d: int, frames3d: int, where2d: str, where3d: str) -> No
     allowed = max(EXTRA_FRAMES, int(EXTRA_SHARE * frames3d))
     if not frames3d <= frames2d <= frames3d + allowed:
         raise InputError(
-            f"{where2d}: {frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}; expected as many, or up to "
-            f"{allowed} more at the end; check that both are of one take and at {FPS:g} frames a second"
+            f"{frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}",
+            where=where2d,
+            expected=f"as many, or up to {allowed} more at the end",
+            remedy=f"check that both are of one take and at {FPS:g} frames a second",
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+from pydantic import NonNegativeInt, RootModel
 
 from data_prep.reading import kinetics
 from data_prep.reading.files import listed
@@ -20,11 +20,11 @@ from data_prep.reading.kinetics import FPS, FRAMES, PERSONS, READ, SIZE
 from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
-from data_prep.reading.splitting import SPLIT, split_of
-from data_prep.reading.typed_json import read_typed
+from data_prep.reading.splitting import split_of
 from data_prep.source import Source, source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json, validated
 from stgraph.skeleton import OPENPOSE18
 
 SOURCE = "Kinetics-skeleton (Yan et al. 2018; videos: Kay et al. 2017, poses: OpenPose)"
@@ -32,7 +32,7 @@ TERMS = "UNKNOWN for the poses; the labels of Kinetics are CC BY 4.0, the videos
 LABELS = '{"CLIP": {"has_skeleton": true, "label": "abseiling", "label_index": 0}, ...}'
 
 
-class Label(BaseModel):
+class Label(kinetics.Strict):
     """The entry of a clip in a file of labels."""
 
     label: str
@@ -41,7 +41,7 @@ class Label(BaseModel):
 
 
 @dataclass(frozen=True)
-class LabelledClip:
+class KineticsClip:
     """A clip before it is read."""
 
     path: Path
@@ -91,7 +91,7 @@ def read_clips(
     labels *= len(folders) // len(labels)
     known = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
-    unique: dict[tuple[str, str], LabelledClip] = {}
+    unique: dict[tuple[str, str], KineticsClip] = {}
     for path, labelled in known.items():
         own = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
         for clip in labelled_clips(own, path, labelled, left_out):
@@ -108,8 +108,9 @@ def read_clips(
         "frames are numbered as in the files, which mostly begin with 1",
     ]
     inputs = [*known, *(clip.path for clip in clips)]
-    splits = {SPLIT: split_of((part, part) for part in {clip.part for clip in clips})}
-    result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs, left_out, notes, splits, names)
+    splits = split_of((part, part) for part in {clip.part for clip in clips})
+    result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs=inputs, classes=names)
+    result.left_out, result.notes, result.splits = left_out, notes, splits
     unread = (UnreadClip(clip.name, partial(read_clip, clip, frames), str(clip.path)) for clip in clips)
     result.recordings = usable(unread, result)
     return result
@@ -125,7 +126,7 @@ def clip_folders(folder: Path) -> list[Path]:
 
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by the clip's name. Raises InputError for another form."""
-    labels = read_typed(path, TypeAdapter(dict[str, Label]), f"{LABELS}, named by --labels")
+    labels = validated(RootModel[dict[str, Label]], read_json(path, f"{LABELS}, named by --labels"), path).root
     if not labels:
         raise InputError("no labels", where=path, expected=LABELS)
     return labels
@@ -133,7 +134,7 @@ def read_labels(path: Path) -> dict[str, Label]:
 
 def labelled_clips(
     folders: list[Path], path: Path, labels: dict[str, Label], left_out: list[tuple[str, str]]
-) -> Iterator[LabelledClip]:
+) -> Iterator[KineticsClip]:
     """Clips of some folders that have a label; the others, and labels without a clip, are left out."""
     clips: set[str] = set()
     for folder in folders:
@@ -148,7 +149,7 @@ def labelled_clips(
             elif not label.has_skeleton:
                 left_out.append((f"{folder.name}/{file.stem}", f"has no skeleton, says {path.name}"))
             else:
-                yield LabelledClip(file, part, label)
+                yield KineticsClip(file, part, label)
     left_out += [(name, f"in {path.name}, but there is no such clip") for name in labels if name not in clips]
 
 
@@ -158,24 +159,23 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     Raises:
         InputError: an index with two names or a name with two, or names other than those given.
     """
-    indices: dict[str, tuple[int, Path]] = {}
     names: dict[int, str] = {}
-    for path, labelled in labels.items():
-        for clip, label in labelled.items():
-            index, _ = indices.setdefault(label.label, (label.label_index, path))
-            name = names.setdefault(label.label_index, label.label)
-            if (index, name) != (label.label_index, label.label):
-                problem = f"elsewhere {name!r} is number {label.label_index} and {label.label!r} number {index}"
-                remedy = "give every class one number"
-            elif classes and (label.label_index >= len(classes) or classes[label.label_index] != label.label):
-                beyond = label.label_index >= len(classes)
-                other = f"beyond the {len(classes)} names" if beyond else repr(classes[label.label_index])
-                problem = f"it is {other} by --classes"
-                remedy = "give the names in the order of the numbers, from 0"
-            else:
-                continue
-            problem = f"label {label.label!r} is number {label.label_index}, but {problem}"
-            raise InputError(problem, where=f"{path}, {clip!r}", remedy=remedy)
+    indices: dict[str, int] = {}
+    pairs = {
+        (label.label, label.label_index): f"{path}, {clip!r}"
+        for path, labelled in labels.items()
+        for clip, label in labelled.items()
+    }
+    for (name, index), where in pairs.items():
+        if (names.setdefault(index, name), indices.setdefault(name, index)) != (name, index):
+            problem = f"elsewhere {names[index]!r} is number {index} and {name!r} number {indices[name]}"
+            remedy = "give every class one number"
+        elif classes and classes[index : index + 1] != [name]:
+            other = repr(classes[index]) if index < len(classes) else f"beyond the {len(classes)} names"
+            problem, remedy = f"it is {other} by --classes", "give the names in the order of the numbers, from 0"
+        else:
+            continue
+        raise InputError(f"label {name!r} is number {index}, but {problem}", where=where, remedy=remedy)
     occurring = [names[index] for index in sorted(names)]
     if classes or len(occurring) > max(names):
         return classes or occurring, []
@@ -183,12 +183,12 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     return occurring, [f"{note}, in that order; --classes keeps the numbers"]
 
 
-def read_clip(labelled: LabelledClip, frames: int) -> Recording:
+def read_clip(clip: KineticsClip, frames: int) -> Recording:
     """The recording of a clip. Raises InputError."""
-    path, index, content = labelled.path, labelled.label.label_index, kinetics.read_clip(labelled.path)
-    tracks = kinetics.tracks_of(content, str(path), frames)
+    content, index = kinetics.read_clip(clip.path), clip.label.label_index
+    tracks = kinetics.tracks_of(content, str(clip.path), frames)
     if content.label_index not in (None, index):
         problem = f"label_index {content.label_index}, but {index} in the file of labels"
-        raise InputError(problem, where=path, kind=Kind.LABEL)
+        raise InputError(problem, where=clip.path, kind=Kind.LABEL)
     camera = level_camera("unknown", *SIZE)
-    return Recording(labelled.part, labelled.label.label, path.stem, camera, FPS, tracks)
+    return Recording(clip.part, clip.label.label, clip.path.stem, camera, FPS, tracks=tracks)

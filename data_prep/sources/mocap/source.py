@@ -4,21 +4,23 @@ A take is mapped to the Human3.6M skeleton by joint names, cut where it jumps, r
 before the cameras and projected; `gt` holds the exact 2D joints, `sim` those of a simulated detector.
 """
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from data_prep.cameras.calibration import h36m_subjects
 from data_prep.cameras.studio import Studio, film
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import motion_arguments, subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
+from data_prep.reading.typed_json import read_typed
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 
+ACTIONS, EXAMPLE = TypeAdapter(dict[str, str]), '{"35_01": "walk"}'
 NUMBERS = ("views", "min_frames", "min_depth")  # above 0
 NUMBERS_FROM_0 = ("rate", "margin", "seed")
 
@@ -32,7 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     add("--views", type=int, default=Studio.random, help="random cameras a take (%(default)s)")
     add("--seed", type=int, default=Studio.seed, help="of random cameras and the simulated detector (%(default)s)")
     add("--fps", type=float, default=Studio.fps, help="frames per second of the dataset (%(default)g)")
-    add("--actions", type=Path, help='JSON: file name without ending -> action, {"35_01": "walk"}')
+    add("--actions", type=Path, help=f"JSON: file name without ending -> action, {EXAMPLE}")
     add("--validation", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
     add("--test", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
     text = "how far outside a joint may be, of the longer side (%(default)g)"
@@ -45,7 +47,7 @@ def arguments(parser: ArgumentParser) -> None:
 def read(args: Namespace) -> Source:
     """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
     _check_numbers(args)
-    actions = _actions(args.actions) if args.actions else {}
+    actions = read_typed(args.actions, ACTIONS, f"file names and actions, such as {EXAMPLE}") if args.actions else {}
     takes = find_takes(args.paths, args.names, args.rate, actions)
     notes = _unused_actions(args.actions, actions, takes) if args.actions else []
     studio = Studio(
@@ -73,18 +75,6 @@ def _check_numbers(args: Namespace) -> None:
     check_fps(args.fps)
     if args.rate > FASTEST:
         raise InputError(where=f"--rate {args.rate}", expected=f"up to {FASTEST:g} frames per second")
-
-
-def _actions(path: Path) -> dict[str, str]:
-    """Action by the stem of a file's name."""
-    expected = 'a JSON file of file names and actions, such as {"35_01": "walk"}'
-    try:
-        table = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(str(error), where=path, expected=expected) from error
-    if not isinstance(table, dict) or not all(isinstance(action, str) for action in table.values()):
-        raise InputError(where=path, expected=expected)
-    return table
 
 
 def _unused_actions(path: Path, actions: Mapping[str, str], takes: Sequence[Take]) -> list[str]:

@@ -40,4 +40,4 @@ def _calibrated(name: str, entry: dict[str, list[str]]) -> Camera:
     centre = -rotation @ place[:3, 3] / 1000
     quaternion = matrix_to_quaternion(torch.from_numpy(rotation)).numpy()
     intrinsics = np.array([lens[0, 0], lens[1, 1], lens[0, 2], lens[1, 2], *np.zeros(5)])
-    return Camera(name, width, height, intrinsics, quaternion, centre)
+    return Camera(name, width, height, intrinsics, rotation=quaternion, translation=centre)

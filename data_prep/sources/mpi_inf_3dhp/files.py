@@ -49,7 +49,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class Values:
-    """What a file says of one view, joints in its own order.
+    """The values of one view in a file, joints in its own order.
 
     Attributes:
         pose3d: (t w 3) millimetres, camera space.
@@ -72,6 +72,7 @@ class View:
 
     Attributes:
         name: "S1 Seq1" or "TS1".
+        where: file and place in it, for messages.
         joints: names of the joints in the file's order.
         fps: where the file says it.
         calibrated: the camera, where its calibration is given.
@@ -81,17 +82,12 @@ class View:
     name: str
     camera: str
     path: Path
-    place: str
+    where: str
     joints: tuple[str, ...]
     load: Callable[[], Values]
     fps: float | None = None
     calibrated: Camera | None = None
     annotation: str = ""
-
-    @property
-    def where(self) -> str:
-        """File and place in it, for messages."""
-        return f"{self.path}, {self.place}"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -123,7 +119,7 @@ def find(paths: Iterable[Path], annotation: str) -> tuple[list[View], list[Path]
 
 
 def in_order(key: tuple[str, str]) -> tuple:
-    """Training before test, numbers as numbers."""
+    """Sort key of (name, camera): training before test, numbers by value."""
     name, camera = key
     return (name.startswith("T"), [int(number) for number in re.findall(r"\d+", f"{name} {camera}")])
 
@@ -137,7 +133,7 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
     if path.name == "annot_data.mat" and folders[-1] in TEST:
         joints = tuple(layout("mpi-inf-3dhp").order[joint] for joint in RELEVANT)
         load = partial(test_values, path, annotation)
-        yield View(folders[-1], "0", path, annotation, joints, load, annotation=annotation)
+        yield View(folders[-1], "0", path, f"{path}, {annotation}", joints, load=load, annotation=annotation)
     elif path.name == "annot.mat" and (name := " ".join(folders[-2:])) in FRAMES:
         calibration = path.with_name("camera.calibration")
         cameras = read_calibration(calibration) if calibration.is_file() else {}
@@ -145,9 +141,9 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
             if cameras and str(camera) not in cameras:
                 raise InputError(f"no camera {camera}; it has {', '.join(cameras)}", where=calibration, remedy=AGAIN)
             load = partial(training_values, path, annotation, camera)
-            place, joints = f"{annotation}, camera {camera}", layout("mpi-inf-3dhp").order
-            calibrated = cameras.get(str(camera))
-            yield View(name, str(camera), path, place, joints, load, calibrated=calibrated, annotation=annotation)
+            where, joints = f"{path}, {annotation}, camera {camera}", layout("mpi-inf-3dhp").order
+            lens = cameras.get(str(camera))
+            yield View(name, str(camera), path, where, joints, load=load, calibrated=lens, annotation=annotation)
     else:
         problem = "neither its folders nor its name say which sequence it is"
         expected = "S1/Seq1/annot.mat or TS1/annot_data.mat"
@@ -155,7 +151,7 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
 
 
 def training_values(path: Path, annotation: str, camera: int) -> Values:
-    """What an annot.mat says of a camera."""
+    """The values of one camera in an annot.mat."""
     content = training_file(path, annotation)
     at = content["cameras"].index(camera) if camera in content["cameras"] else None
     if at is None:
@@ -189,7 +185,7 @@ def training_file(path: Path, annotation: str) -> dict[str, list]:
 
 
 def test_values(path: Path, annotation: str) -> Values:
-    """What an annot_data.mat says; MATLAB's axes are (channel, joint, 1, frame)."""
+    """The values in an annot_data.mat; MATLAB's axes are (channel, joint, 1, frame)."""
     content = read_matlab(path, {annotation, "annot2", "valid_frame"}, {"annot3"})
 
     def poses(name: str, channels: int) -> np.ndarray:
@@ -214,25 +210,25 @@ def of_npz(path: Path) -> Iterator[View]:
         raise InputError(where=f"{path}, data", found=type(data).__name__, expected=expected)
     joints = tuple(layout("mpi-inf-3dhp").order[joint] for joint in RELEVANT)
     for name, entry in data.items():
-        place = f"data[{name!r}]"
+        where = f"{path}, data[{name!r}]"
         if name in TEST:
-            yield View(name, "0", path, place, joints, partial(npz_values, entry, f"{path}, {place}", test=True))
+            yield View(name, "0", path, where, joints, load=partial(npz_values, entry, where, test=True))
             continue
         pair = isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[0], dict)
         if name not in FRAMES or not pair or not is_rate(entry[1]):
             raise InputError(
-                where=f"{path}, {place}",
+                where=where,
                 expected="a sequence 'S1 Seq1' ... 'S8 Seq2' as [{camera: poses}, frames a second] or 'TS1' ... 'TS6' "
                 "as its poses, as data_train_3dhp.npz and data_test_3dhp.npz have them",
             )
         for camera, poses in entry[0].items():
-            inner = f"{place}[0][{camera!r}]"
-            load = partial(npz_values, poses, f"{path}, {inner}")
-            yield View(name, str(camera), path, inner, joints, load, fps=float(entry[1]))
+            inner = f"{where}[0][{camera!r}]"
+            load = partial(npz_values, poses, inner)
+            yield View(name, str(camera), path, inner, joints, load=load, fps=float(entry[1]))
 
 
 def is_rate(fps: Any) -> bool:
-    """Whether this can be frames a second."""
+    """Whether this can be frames per second."""
     return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < float(fps) < math.inf
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, image
+from data_prep.cameras.projection import check_in_front, image
+from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, person_size
 from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, held, layout, level_camera
 from data_prep.reading.splitting import SPLIT
@@ -24,6 +25,8 @@ from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
 
+Pose = Float[np.ndarray, "t j 3"]
+
 SOURCE = "MPI-INF-3DHP (Mehta et al. 2017)"
 TERMS = "MPI-INF-3DHP: research purposes only, no commercial use; cite its paper; not to be passed on"
 SPLITS = {SPLIT: {"train": [f"S{number}" for number in range(1, 9)], "test": list(TEST)}}
@@ -31,7 +34,7 @@ FPS, FAST_FPS = 25.0, 50.0
 # Of a person's size in the image: the most that 2D may be off the projection of the 3D by estimated intrinsics, root
 # mean square. Lens distortion puts it off by less than 0.01, another order of joints by 0.2.
 MISFIT = 0.06
-# Of the person's own size: what universal skeletons may be of people from 1.3 to 2.2 m, and what is told from it.
+# Of the person's own size: the range of universal skeletons of people from 1.3 to 2.2 m, and the least that counts.
 SCALES, RESCALED = (0.75, 1.35), 0.003
 # Of the squared error that is left: undoing a rescaling lowers it to less, or there is none. Noise has any scale.
 EXPLAINED = 0.5
@@ -52,10 +55,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 @source("3dhp", help="MPI-INF-3DHP, official files or .npz made of them", arguments=add_arguments)
 def read(args: Namespace) -> Source:
-    return read_dhp(args.paths, args.annotation)
+    return read_mpi_inf_3dhp(args.paths, args.annotation)
 
 
-def read_dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
+def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
     """Every view of every sequence in the given files and folders.
 
     Raises:
@@ -67,7 +70,9 @@ def read_dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
     source = f"{SOURCE}; 3D: {', '.join(annotations)}"
     left_out, notes = missing(views), decided(views)
     recordings = iterate(views, notes, left_out)
-    return Source(H36M17, recordings, len(views), source, TERMS, inputs, left_out, notes, SPLITS)
+    return Source(
+        H36M17, recordings, len(views), source, TERMS, inputs=inputs, left_out=left_out, notes=notes, splits=SPLITS
+    )
 
 
 def missing(views: list[View]) -> list[tuple[str, str]]:
@@ -80,7 +85,7 @@ def missing(views: list[View]) -> list[tuple[str, str]]:
 
 
 def decided(views: list[View]) -> list[str]:
-    """What was decided by a rule."""
+    """Notes on what was decided by a rule."""
     notes = []
     if any(view.path.name == "annot.mat" for view in views):
         notes.append("annot.mat: 8 of the 14 cameras, as papers use them; the others were not read")
@@ -91,7 +96,7 @@ def decided(views: list[View]) -> list[str]:
 
 
 def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read view after view."""
+    """A recording of every view that has valid frames, read one after another."""
     off: dict[str, list[float]] = {"calibrated cameras": [], "cameras estimated from 2D and 3D": []}
     cut: dict[str, int] = {}
     scales: list[float] = []
@@ -100,7 +105,7 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         if not values.valid.any():
             left_out.append((view.name, "no frame is valid"))
             continue
-        valid, (pose3d, exact2d, shown) = values.valid, in_our_order(view, values)
+        valid, (pose3d, exact2d, shown) = values.valid, in_h36m_order(view, values)
         pixels = np.where(exact2d[..., 2:] > 0, exact2d[..., :2], np.nan)
         some = valid & (exact2d[..., 2] > 0).any(1)
         if not some.any():
@@ -118,12 +123,12 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         subject, _, sequence = view.name.partition(" ")
         sequence = sequence or subject
         fps = view.fps if view.fps is not None else FAST_FPS if view.name in FAST else FPS
-        yield Recording(subject, sequence, sequence, camera, fps, [track])
+        yield Recording(subject, sequence, sequence, camera, fps, tracks=[track])
     notes += conclusions(off, scales, cut)
 
 
 def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str, int]) -> list[str]:
-    """What turned out in reading: how well 2D and 3D agree by kind of camera, and what was cut off."""
+    """Notes on how well 2D and 3D agree by kind of camera, on rescaled 3D and on frames that were cut off."""
     notes = [
         f"gt: off the projection of the 3D by {np.mean(errors):.2f} pixels (root mean square) in {len(errors)} "
         f"recordings of {kind}, {max(errors):.2f} at most"
@@ -138,7 +143,7 @@ def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str,
     return notes + [f"{name}: {count} frames beyond the official {FRAMES[name]} cut off" for name, count in cut.items()]
 
 
-def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def in_h36m_order(view: View, values: Values) -> tuple[Pose, Pose, Pose]:
     """Poses (metres), pixels with confidence and the poses that a camera saw, checked, in Human3.6M's order.
 
     What is not finite in a frame that is not valid becomes zero.
@@ -147,28 +152,14 @@ def in_our_order(view: View, values: Values) -> tuple[np.ndarray, np.ndarray, np
     shown = values.pose3d if values.exact is None else values.exact
     for array in (values.pose3d, shown, values.pixels):
         check_finite(array[stand_in], view.joints, view.where)
-    flat = np.nan_to_num(np.concatenate([values.pixels, np.zeros_like(values.pixels[..., :1])], axis=-1))
-    poses = [table.apply(np.nan_to_num(array), view.joints, view.where) for array in (values.pose3d, shown, flat)]
+    points = np.nan_to_num(np.concatenate([values.pixels, np.zeros_like(values.pixels[..., :1])], axis=-1))
+    poses = [table.apply(np.nan_to_num(array), view.joints, view.where) for array in (values.pose3d, shown, points)]
     pose3d, exact, pixels = poses[0] * UNITS["mm"], poses[1] * UNITS["mm"], poses[2][..., :2]
     for pose in (pose3d, exact):
         check_person(pose[stand_in], view.where, "mm", order=view.joints)
         check_bones(pose[stand_in], view.where)
-        check_in_front(pose[stand_in], view.where)
+        check_in_front(pose[stand_in], H36M17.names, view.where, "make the file again without subtracting the pelvis")
     return pose3d, detections(pixels), exact
-
-
-def check_in_front(pose: Float[np.ndarray, "t j 3"], where: str) -> None:
-    """Raises InputError where a joint is beside or behind the camera."""
-    behind = pose[..., 2] <= 0
-    if behind.any():
-        t, j = np.argwhere(behind)[0]
-        raise InputError(
-            f"joint {H36M17.names[j]} is behind the camera at frame {t} (depth {pose[t, j, 2]:.2f} m, in "
-            f"{behind.any(1).sum()} of {len(pose)} frames)",
-            where=where,
-            expected="poses in camera space with the root not removed",
-            remedy="make the file again without subtracting the pelvis",
-        )
 
 
 def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"], view: View) -> Camera:
@@ -182,7 +173,7 @@ def estimated(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j
     intrinsics = fit_intrinsics(pose3d, pixels)
     camera = level_camera(view.camera, *view.size, intrinsics)
     error = rms(np.linalg.norm(image(pose3d, camera) - pixels, axis=-1))
-    size = float(np.median(np.linalg.norm(np.nanmax(pixels, axis=1) - np.nanmin(pixels, axis=1), axis=-1)))
+    size = person_size(pixels)
     focal = intrinsics[:2] / view.size[0]
     if error > MISFIT * size or (focal < FOCAL[0]).any() or (focal > FOCAL[1]).any():
         raise InputError(
@@ -218,7 +209,7 @@ def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray,
 
 
 def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> float:
-    """By how much poses were rescaled about their root: undone, a camera projects them nearest to the pixels.
+    """The factor by which poses were rescaled about their root: the one without which a camera fits the pixels best.
 
     1 unless that explains most of what is off otherwise.
     """

@@ -79,9 +79,10 @@ def read_clips(paths: Sequence[Path], leave_out: Path | None = None, classes: li
         notes.append(f"{leave_out.name} names {len(named)} clips, of which {count} are here and were not read")
     if len(names) > ACTIONS:
         notes.append(f"splits xsub and xview are of actions A001 to A{ACTIONS:03d}; the others are in no part of them")
-    about = SOURCE if len(names) <= ACTIONS else f"{SOURCE}, {SOURCE_120}"
+    description = SOURCE if len(names) <= ACTIONS else f"{SOURCE}, {SOURCE_120}"
     inputs = list(clips.values())
-    result = Source(NTU25, iter(()), len(clips), about, TERMS, inputs, left_out, notes, splits(clips), names)
+    result = Source(NTU25, iter(()), len(clips), description, TERMS, inputs=inputs, classes=names)
+    result.left_out, result.notes, result.splits = left_out, notes, splits(clips)
     unread = (UnreadClip(stem, partial(read_clip, path, names), str(path)) for stem, path in clips.items())
     result.recordings = usable(unread, result)
     return result
@@ -101,15 +102,13 @@ def names_in(path: Path) -> set[str]:
 def splits(clips: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     """The parts of the 60 actions' clips, by recording."""
     ids = [identity(name) for name in clips if action_of(name) <= ACTIONS]
-    trains = {"xsub": [id[0] in XSUB for id in ids], "xview": [id[2] in XVIEW for id in ids]}
-    parts = {
-        split: split_of(("train" if train else "test", "/".join(id)) for train, id in zip(flags, ids, strict=True))
-        for split, flags in trains.items()
-    }
-    return {split: of for split, of in parts.items() if of}
+    xsub = (("train" if id[0] in XSUB else "test", "/".join(id)) for id in ids)
+    xview = (("train" if id[2] in XVIEW else "test", "/".join(id)) for id in ids)
+    return split_of(xsub, "xsub") | split_of(xview, "xview")
 
 
 def read_clip(path: Path, actions: list[str]) -> Recording:
     """The clip of a file. Raises InputError."""
     subject, take, camera = identity(path.stem)
-    return Recording(subject, actions[action_of(take) - 1], take, level_camera(camera, *SIZE), FPS, read_ntu(path))
+    action = actions[action_of(take) - 1]
+    return Recording(subject, action, take, level_camera(camera, *SIZE), FPS, tracks=read_ntu(path))

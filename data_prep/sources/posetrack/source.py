@@ -14,7 +14,7 @@ from jaxtyping import Bool
 
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.infer_convention import TERMS
-from data_prep.reading.splitting import PART_NAMES, SPLIT, split_of
+from data_prep.reading.splitting import PART_NAMES, split_of
 from data_prep.source import Source, source
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Detections, Recording, Track
@@ -91,14 +91,13 @@ def one_skeleton(videos: Sequence[Video]) -> Skeleton:
 
 
 def splits(files: Mapping[str, Path]) -> dict[str, dict[str, list[str]]]:
-    """Videos by the folder of their file that is called train, val, validation or test, the innermost if several."""
+    """The split by the innermost of a file's folders that is called train, val, valid, validation or test."""
     folders = {name: [part for part in path.resolve().parts[:-1] if part in PART_NAMES] for name, path in files.items()}
-    split = split_of((PART_NAMES[named[-1]], name) for name, named in folders.items() if named)
-    return {SPLIT: split} if split else {}
+    return split_of((PART_NAMES[named[-1]], name) for name, named in folders.items() if named)
 
 
 def notes(videos: Sequence[Video], fps: float, size: tuple[int, int] | None) -> Iterator[str]:
-    """What was assumed of the videos."""
+    """Notes on what was assumed of the videos."""
     if count := sum(video.fps is None for video in videos):
         yield f"{count} videos say no frame rate: {fps:g} frames per second are assumed (--fps)"
     if count := sum(video.size is None for video in videos):
@@ -149,7 +148,8 @@ def recordings(
             kept = np.full(len(other.frame), video.name in detected)
             detections[args.detector] = without_identity(other, kept)
         camera = Camera("none", *(video.size or size or extent(video)), np.zeros(9), np.eye(4)[0], np.zeros(3))
-        yield Recording(video.name, "", video.name, camera, video.fps or args.fps, tracks, detections=detections)
+        fps = video.fps or args.fps
+        yield Recording(video.name, "", video.name, camera, fps, tracks=tracks, detections=detections)
 
 
 def people(video: Video) -> list[Track]:
@@ -185,6 +185,6 @@ def without_identity(video: Video, kept: Bool[np.ndarray, " n"]) -> Detections:
 
 def extent(video: Video) -> tuple[int, int]:
     """Width and height that hold all joints, one pixel at least."""
-    there = video.pose[video.pose[..., 2] > 0, :2]
-    width, height = np.ceil(np.concatenate([there, [[1, 1]]]).max(axis=0)).astype(int)
+    seen = video.pose[video.pose[..., 2] > 0, :2]
+    width, height = np.ceil(np.concatenate([seen, [[1, 1]]]).max(axis=0)).astype(int)
     return max(int(width), 1), max(int(height), 1)

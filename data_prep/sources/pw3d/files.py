@@ -65,7 +65,7 @@ class Sequence:
 
     @property
     def action(self) -> str:
-        """What is done: the name without place and number."""
+        """The action: the name without place and number."""
         return self.name.split("_")[1] if "_" in self.name else self.name
 
 
@@ -98,7 +98,7 @@ def find(paths: Collection[Path]) -> tuple[list[Sequence], list[Path], list[str]
 
 
 def layout_of(content: Any, path: Path) -> Callable[[Path, dict], tuple[list[Sequence], list[str]]]:
-    """What reads a file, by its keys. Raises InputError for those of neither layout."""
+    """The reader of a file, by its keys. Raises InputError for those of neither layout."""
     keys = content.keys() if isinstance(content, dict) else ()
     if any(name in keys for name in OFFICIAL):
         return official
@@ -187,7 +187,7 @@ def of_tgraphnet(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
         "the camera moves: poses are as it sees them, its place in the world is not kept",
         "images are 1920 x 1080, or upright, whichever fits the focal length of the lens",
     ]
-    sequences = [Sequence(name, "test", partial(read_videos, path, content, of)) for name, of in videos.items()]
+    sequences = [Sequence(name, "test", partial(read_videos, path, content, people)) for name, people in videos.items()]
     return sequences, notes
 
 
@@ -215,7 +215,7 @@ def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tup
 
 
 def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray, "t j 3"]:
-    """Metres, every joint in its place, of poses in metres or millimetres whose joints may be relative to the root.
+    """Poses in metres, root not removed, from poses in metres or millimetres whose joints may be relative to the root.
 
     Raises InputError where no reading gives bones of a person.
     """
@@ -234,7 +234,7 @@ def in_camera(pose: Float[np.ndarray, "t j 3"], where: str) -> Float[np.ndarray,
 
 
 def check_lens(intrinsics: Float[np.ndarray, "9"], where: str) -> None:
-    """Raises InputError for numbers that are no lens's."""
+    """Raises InputError for intrinsics that no lens has."""
     if not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
         problem = "focal lengths {:g}, {:g} and centre {:g}, {:g}".format(*intrinsics[:4])
         raise InputError(problem, where=where, expected="finite numbers, focal lengths above 0", remedy=AGAIN)

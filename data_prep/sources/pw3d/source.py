@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import check_bones, check_image, check_person, image
+from data_prep.cameras.projection import image
+from data_prep.checks.anatomy import check_bones, check_image, check_person
 from data_prep.reading.layouts import held
-from data_prep.reading.splitting import SPLIT, split_of
+from data_prep.reading.splitting import split_of
 from data_prep.source import Source, source
 from data_prep.sources.pw3d.files import LAYOUTS, Person, Sequence, find
 from stgraph.data.recording import Recording, Track
@@ -26,7 +27,7 @@ SOURCE = "3D Poses in the Wild (von Marcard et al. 2018)"
 TERMS = "3DPW licence: non-commercial scientific research only; neither the data nor this file may be passed on"
 FPS = 30.0
 NEAREST = 0.1  # metres: what is nearer to the image plane, or behind it, has no place in the image
-# Joints that detectors see themselves: those made of others by a rule cannot tell whether 2D and 3D belong together.
+# Joints that detectors see themselves: those made of others by a rule do not show whether 2D and 3D belong together.
 SEEN = [name for name in H36M17.names if name not in ("Hip", "Spine", "Thorax", "Neck/Nose", "Head")]
 
 
@@ -47,14 +48,16 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
             values that cannot be right.
     """
     sequences, inputs, notes = find(list(paths))
-    splits = {SPLIT: split_of((sequence.part, sequence.name) for sequence in sequences)}
+    splits = split_of((sequence.part, sequence.name) for sequence in sequences)
     left_out: list[tuple[str, str]] = []
     recordings = iterate(sequences, notes, left_out)
-    return Source(H36M17, recordings, len(sequences), SOURCE, TERMS, inputs, left_out, notes, splits)
+    return Source(
+        H36M17, recordings, len(sequences), SOURCE, TERMS, inputs=inputs, left_out=left_out, notes=notes, splits=splits
+    )
 
 
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
-    """Read sequence after sequence: one recording each, a track for each person.
+    """A recording of every sequence, read one after another, with a track for each person.
 
     2D that does not fit is another person's, and left out; where most do not fit, the files are wrong.
     """
@@ -80,7 +83,7 @@ def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[st
             pose2d = {name: pose.astype(np.float32) for name, pose in pose2d.items()}
             tracks.append(Track(pose2d, person.pose3d.astype(np.float32), person=person.number, valid=person.valid))
         if tracks:
-            yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks)
+            yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks=tracks)
     if 2 * len(misfits) > count:
         raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)")
     if unscored:

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.reading.files import listed
-from data_prep.reading.infer_convention import convention_arguments
+from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
-from data_prep.reading.labels import classes_argument
 from data_prep.reading.ntu import identity
 from data_prep.reading.pyskl import poses_of
-from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, split_arguments, with_splits
+from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, with_splits
 from data_prep.source import Source, source
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
@@ -34,9 +33,7 @@ PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNOREC
 def add_arguments(parser: ArgumentParser) -> None:
     text = "pickles of annotations; of several, each is a part of the split (..._train.pkl, ..._val.pkl)"
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=text)
-    classes_argument(parser)
-    convention_arguments(parser)
-    split_arguments(parser)
+    clip_arguments(parser)
 
 
 @source("pyskl", help="annotations as pyskl and MMAction2 pickle them", arguments=add_arguments)
@@ -59,8 +56,8 @@ def read(args: Namespace) -> Source:
             named.setdefault(name, []).extend(keys)
     ids = {clip.name: "/".join(identity(clip.name)) for clip in clips}
     own = {} if asked(args) else splits(named, ids, listed(args.paths))
-    about = f"{', '.join(path.name for path in args.paths)}, annotations in pyskl's form"
-    result = with_splits(labelled_source(clips, args, about, args.paths), args, own)
+    description = f"{', '.join(path.name for path in args.paths)}, annotations in pyskl's form"
+    result = with_splits(labelled_source(clips, args, description, args.paths), args, own)
     if result.splits and (missing := sum(key not in ids for keys in named.values() for key in keys)):
         result.notes.append(f"splits name {missing} clips that have no annotation")
     return result

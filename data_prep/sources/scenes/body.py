@@ -1,8 +1,11 @@
 """Bodies in a scene: PoseTrack's joints of captured motion, the room that limbs take up, and who hides whom."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Bool, Float
 
+from stgraph.formats.posetrack import HEAD_SIZE
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17, POSETRACK15
 
@@ -13,8 +16,6 @@ NOSE_UP, NOSE_FORWARD = 0.45, 0.10  # of the head's length above its base; metre
 RENAMED = {"HeadBottom": "Neck/Nose", "HeadTop": "Head", "Nose": "Neck/Nose", "LAnkle": "LFoot", "RAnkle": "RFoot"}
 FROM_H36M = np.array([H36M17.index(RENAMED.get(name, name)) for name in POSETRACK15.names])
 NOSE, BOTTOM, TOP = (POSETRACK15.index(name) for name in ("Nose", "HeadBottom", "HeadTop"))
-# PoseTrack's head size is 0.6 of the diagonal of a head box.
-HEAD_SIZE = 0.6
 
 Point = dict[str, float]
 SHOULDERS, HIPS = {"LShoulder": 0.5, "RShoulder": 0.5}, {"LHip": 0.5, "RHip": 0.5}
@@ -43,15 +44,13 @@ BEHIND_TORSO = np.array([name[1:] in ("Elbow", "Wrist") for name in POSETRACK15.
 OWN_TORSO = 0.12  # metres
 
 
-def _weights(end: int) -> Float[np.ndarray, "k j"]:
-    matrix = np.zeros((len(CAPSULES), len(POSETRACK15)))
-    for row, capsule in zip(matrix, CAPSULES, strict=True):
-        for name, weight in capsule[end].items():
-            row[POSETRACK15.index(name)] = weight
-    return matrix
+def _weights(points: Iterable[Point]) -> Float[np.ndarray, "k j"]:
+    """Of every joint, for each point."""
+    return np.array([[point.get(name, 0.0) for name in POSETRACK15.names] for point in points])
 
 
-ENDS = np.stack([_weights(0), _weights(1)])
+# Both ends of the capsules.
+ENDS = np.stack([_weights(first for first, _, _ in CAPSULES), _weights(second for _, second, _ in CAPSULES)])
 
 
 def posetrack_joints(pose: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t joint 3"]:
@@ -80,7 +79,7 @@ def unit(vector: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
 
 
 def surface_gap(a: Float[np.ndarray, "t j 3"], b: Float[np.ndarray, "t j 3"]) -> float:
-    """Metres between the bodies of two people where they come nearest, told by three points on every capsule's axis."""
+    """Metres between the bodies of two people where they come nearest, by three points on every capsule's axis."""
     shares = np.array([0.0, 0.5, 1.0])
     points = []
     for body in (a, b):
@@ -97,7 +96,7 @@ def hidden(bodies: Float[np.ndarray, "p t j 3"]) -> Bool[np.ndarray, "p t j"]:
     """Joints that a camera does not see: the line from it to the joint runs through another person's body.
 
     Elbows and wrists are hidden by the own torso too. Joints that are seen beside or in front of a body are not hidden
-    by it, since the line ends at the joint. Poses are in camera space, NaN where somebody is not there.
+    by it, since the line ends at the joint. Poses are in camera space, NaN where a person is not there.
 
     For each joint at distance S in direction d and each capsule from a to a + u, the points s d (0 <= s <= S) and
     a + k u (0 <= k <= 1) that are nearest to each other are found (Ericson, Real-Time Collision Detection, 5.1.9).
@@ -142,7 +141,7 @@ def body_boxes(body: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.nda
 def head_boxes(body: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t 4"]:
     """Squares around the heads' middles, of which 0.6 of the diagonal is the head's length at its depth, in pixels.
 
-    The length is not foreshortened: who looks down has as large a head as who looks ahead.
+    The length is not foreshortened: a head that looks down is as large as one that looks ahead.
     """
     middle = (body[:, BOTTOM] + body[:, TOP]) / 2
     scale = camera.intrinsics[:2].mean() / np.maximum(middle[:, 2:], 1e-3)

@@ -4,8 +4,6 @@ The numbers below are the default difficulty. They were set before any model was
 be changed once results were published: another difficulty is another detector, under another name.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,9 +11,10 @@ from jaxtyping import Bool, Float, Int
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.cameras.noise import simulate_detections
-from data_prep.cameras.viewpoints import common_look_at, runs
+from data_prep.cameras.viewpoints import common_look_at
 from data_prep.sources.scenes.body import RENAMED
-from stgraph.data.recording import Detections
+from data_prep.sources.scenes.view import View
+from stgraph.data.recording import Detections, runs
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17, POSETRACK15
 
@@ -35,7 +34,7 @@ MISSED_ELSEWHERE = 0.03
 PERSON_EVERY = 4.0  # seconds from the end of one gap to the next, on average
 PERSON_GAP = (1, 30)  # frames
 FEWEST = 5  # joints that make a detection
-# Detections of nobody, once in five frames: people in pictures, heaps of clothes, and second poses of somebody. They
+# False detections, once in five frames: people in pictures, heaps of clothes, and second poses of one person. They
 # come and go within three frames and their scores overlap those of people who are half hidden.
 FALSE_EACH_FRAME = 0.2
 FALSE_FRAMES = (1, 3)
@@ -60,23 +59,6 @@ DIFFICULTY = (
 )
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What a camera has of p people in t frames, before a detector.
-
-    Attributes:
-        pixels: (p t j 2).
-        scale: (p t) pixels to the metre at each person's depth; NaN where somebody is not in the room.
-        inside: (p t j) joints that are in the image.
-        hidden: (p t j) joints that a body covers.
-    """
-
-    pixels: Float[np.ndarray, "p t j 2"]
-    scale: Float[np.ndarray, "p t"]
-    inside: Bool[np.ndarray, "p t j"]
-    hidden: Bool[np.ndarray, "p t j"]
-
-
 @cache
 def h36m_width() -> float:
     """Metres across Human3.6M's images at its people's distance, over all cameras: what the noise's unit is half of."""
@@ -90,18 +72,18 @@ def h36m_width() -> float:
     return float(np.mean(widths))
 
 
-def detect(sight: Sight, fps: float, rng: np.random.Generator) -> Float[np.ndarray, "p t j 3"]:
+def detect(view: View, fps: float, rng: np.random.Generator) -> Float[np.ndarray, "p t j 3"]:
     """What the detector reports of every person: pixels x, y and confidence, zeros for what it misses.
 
     Errors and confidences are those of `simulate_detections` in an image in which the person is as large as people are
     in Human3.6M's, so that errors grow with people. The nose has the error of H36M17's Neck/Nose, the base of the head
     that of its Thorax.
     """
-    people, frames, joints, _ = sight.pixels.shape
-    reported = sight.inside & ~missed_joints(people, frames, rng)
+    people, frames, joints, _ = view.pixels.shape
+    reported = view.inside & ~missed_joints(people, frames, rng)
     guesses = rng.random((people, -(-frames // HIDDEN_DRAWN_EVERY), joints)) >= HIDDEN_MISSED
-    reported &= ~sight.hidden | np.repeat(guesses, HIDDEN_DRAWN_EVERY, axis=1)[:, :frames]
-    scale = sight.scale[..., None, None]
+    reported &= ~view.hidden | np.repeat(guesses, HIDDEN_DRAWN_EVERY, axis=1)[:, :frames]
+    scale = view.scale[..., None, None]
     error, confidence = np.empty((people, frames, joints, 2)), np.empty((people, frames, joints))
     for person in range(people):
         # In an image of 2 x 2 pixels a pixel is the unit of the noise; errors do not depend on where a joint is.
@@ -110,11 +92,11 @@ def detect(sight: Sight, fps: float, rng: np.random.Generator) -> Float[np.ndarr
     error *= h36m_width() / 2 * scale
     unsure = rng.uniform(*HIDDEN_CONFIDENCE, confidence.shape)
     guessed = rng.normal(0, HIDDEN_NOISE, error.shape) * scale
-    error += np.where(sight.hidden[..., None], guessed, 0)
-    confidence = np.maximum(confidence * np.where(sight.hidden, unsure, 1), LEAST)
+    error += np.where(view.hidden[..., None], guessed, 0)
+    confidence = np.maximum(confidence * np.where(view.hidden, unsure, 1), LEAST)
     reported &= ~missed_people(people, frames, fps, rng)[..., None]
     reported &= (reported.sum(axis=-1) >= FEWEST)[..., None]
-    pose = np.concatenate([sight.pixels + error, confidence[..., None]], axis=-1)
+    pose = np.concatenate([view.pixels + error, confidence[..., None]], axis=-1)
     return np.where(reported[..., None], pose, 0)
 
 
@@ -144,28 +126,31 @@ def missed_people(people: int, frames: int, fps: float, rng: np.random.Generator
 
 
 def false_detections(
-    found: Float[np.ndarray, "p t j 3"], others: Float[np.ndarray, "n j 2"], camera: Camera, rng: np.random.Generator
+    detected: Float[np.ndarray, "p t j 3"], shapes: Float[np.ndarray, "n j 2"], camera: Camera, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 3"]]:
-    """Detections of nobody: their frames and poses. They are doubles of detections in `found`, or one of `others`
-    (poses as high as one, about the origin) anywhere in the image.
+    """False detections: their frames and poses, doubles of true detections or random shapes anywhere in the image.
+
+    Args:
+        detected: true detections, zeros for missed joints.
+        shapes: poses as high as one, about the origin.
     """
-    frames = found.shape[1]
+    frames = detected.shape[1]
     low, high = FALSE_FRAMES
     begun = rng.poisson(FALSE_EACH_FRAME / ((low + high) / 2), frames)
     size = np.array([camera.width, camera.height])
     where, poses = [], []
     for start in np.repeat(np.arange(frames), begun):
         length = min(int(rng.integers(low, high + 1)), frames - start)
-        there = np.flatnonzero(found[:, start, :, 2].any(axis=-1))
+        there = np.flatnonzero(detected[:, start, :, 2].any(axis=-1))
         if rng.random() < FALSE_DOUBLES and len(there):
-            pose = found[rng.choice(there), start].copy()
+            pose = detected[rng.choice(there), start].copy()
             height = _extent(pose)
             angle = rng.uniform(0, 2 * np.pi)
             pose[:, :2] += rng.uniform(*DOUBLE_SHIFT) * height * np.array([np.cos(angle), np.sin(angle)])
             pose[:, 2] *= rng.uniform(*DOUBLE_CONFIDENCE)
         else:
             height = camera.height * np.exp(rng.uniform(*np.log(FALSE_SIZE)))
-            at = others[rng.integers(len(others))] * height + rng.random(2) * size
+            at = shapes[rng.integers(len(shapes))] * height + rng.random(2) * size
             confidence = rng.uniform(*FALSE_CONFIDENCE) * rng.uniform(0.7, 1.3, len(at))
             pose = np.column_stack([at, confidence * (rng.random(len(at)) >= FALSE_MISSED)])
         for frame in range(start, start + length):
@@ -175,7 +160,7 @@ def false_detections(
             if inside.sum() >= FEWEST:
                 where.append(frame)
                 poses.append(np.where(inside[:, None], noisy, 0))
-    return np.array(where, dtype=int), np.array(poses).reshape(-1, *found.shape[2:])
+    return np.array(where, dtype=int), np.array(poses).reshape(-1, *detected.shape[2:])
 
 
 def _extent(pose: Float[np.ndarray, "j 3"]) -> float:
@@ -184,12 +169,15 @@ def _extent(pose: Float[np.ndarray, "j 3"]) -> float:
 
 
 def detections(
-    found: Float[np.ndarray, "p t j 3"], false: Sequence[np.ndarray], camera: Camera, rng: np.random.Generator
+    detected: Float[np.ndarray, "p t j 3"],
+    false: tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 3"]],
+    camera: Camera,
+    rng: np.random.Generator,
 ) -> Detections:
     """All detections, true and false ones, of each frame in random order, with scores and boxes."""
-    person, at = np.nonzero(found[..., 2].any(axis=-1))
+    person, at = np.nonzero(detected[..., 2].any(axis=-1))
     frame = np.concatenate([at, false[0]])
-    pose = np.concatenate([found[person, at], false[1]])
+    pose = np.concatenate([detected[person, at], false[1]])
     order = np.lexsort([rng.random(len(frame)), frame])
     frame, pose = frame[order], pose[order]
     return Detections(
@@ -213,7 +201,7 @@ def boxes(pose: Float[np.ndarray, "n j 3"], camera: Camera) -> Float[np.ndarray,
 
 
 def gaps(detected: Bool[np.ndarray, " t"]) -> list[int]:
-    """Lengths of the stretches in which somebody who was detected is not, until the next detection.
+    """Lengths of the stretches between two detections of a person.
 
     >>> gaps(np.array([False, True, False, False, True, False]))
     [2]

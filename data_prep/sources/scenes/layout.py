@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from data_prep.cameras.viewpoints import AIM, DISTANCES, FOCAL, IMAGE_SIZES, ROLL, look_at, see
+from data_prep.cameras.viewpoints import AIM, DISTANCES, FOCAL, IMAGE_SIZES, ROLL, beside, look_at, pinhole
 from data_prep.reading.motion import floor_shift
-from data_prep.sources.scenes.body import hidden, surface_gap
+from data_prep.sources.scenes.body import surface_gap
+from data_prep.sources.scenes.view import in_image, view_of
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, matrix_to_quaternion
+from stgraph.geometry import Camera
 from stgraph.skeleton import POSETRACK15
 
 ROOM = 6.0  # metres: side of the square that paths lie in; a longer path lies across its middle
@@ -28,7 +28,7 @@ STEP_BACK = (1.0, 1.2)  # times that distance
 CAMERAS = 3  # of which the one is taken that sees people cross most: there trackers lose them
 NEAREST = 1.5  # metres from the camera to any joint
 LOOKED_AT = 100  # frames of each person that a camera is placed by
-STRANGERS = 16  # poses that false detections of a scene take
+SHAPES = 16  # poses that false detections of a scene take
 HIPS = [POSETRACK15.index(name) for name in ("LHip", "RHip")]
 
 
@@ -65,7 +65,7 @@ class Layout:
     refused: int
 
     def bodies(self) -> Float[np.ndarray, "p t j 3"]:
-        """Everybody in the room, metres; NaN where somebody is not there."""
+        """All people, metres, world; NaN where a person is not there."""
         bodies = np.full((len(self.stays), self.frames, *self.stays[0].body.shape[1:]), np.nan)
         for body, stay in zip(bodies, self.stays, strict=True):
             body[stay.start : stay.end] = stay.body
@@ -76,8 +76,8 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
     """Draw a scene of `people` (from, to) of different takes, and of different subjects as far as there are enough.
 
     Subjects and pieces that fill much of the scene are drawn rather than others. Each person is turned about the
-    vertical, put somewhere in the room and comes in some time, so that nobody walks through anybody; who finds no place
-    gives the turn to another. The scene ends with its last person, and two or more people are there most of the time.
+    vertical, put somewhere in the room and comes in some time, so that no bodies touch; a person without a place gives
+    the turn to another. The scene ends with its last person, and two or more people are there most of the time.
 
     Raises:
         InputError: no draw has room for that many.
@@ -100,8 +100,9 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
             if (presence(trimmed, length).sum(axis=0) >= 2).mean() >= TOGETHER:
                 return Layout(length, trimmed, refused)
     raise InputError(
-        f"--people {people[0]}x{people[1]}: a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in "
-        f"{LAYOUTS} draws, for {most} at most; give fewer"
+        f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most",
+        where=f"--people {people[0]}x{people[1]}",
+        remedy="give fewer",
     )
 
 
@@ -140,7 +141,7 @@ def _cropped(piece: Piece, frames: int, rng: np.random.Generator) -> Piece:
 
 
 def _placed(piece: Piece, frames: int, others: Sequence[Stay], any_time: bool, rng: np.random.Generator) -> Stay | None:
-    """The piece somewhere in the room where it touches nobody, or None."""
+    """The piece somewhere in the room where it touches no other person, or None."""
     body = piece.body + np.array([0, 0, floor_shift(piece.body)])
     for _ in range(PLACINGS):
         start = int(rng.integers(0, frames - len(body) + 1)) if any_time else 0
@@ -185,7 +186,7 @@ def scene_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.random
     """Of some cameras that are drawn the one to which people hide most of each other."""
     few = bodies[:, :: bodies.shape[1] // LOOKED_AT + 1]
     cameras = [_random_camera(few, name, rng) for _ in range(CAMERAS)]
-    return max(cameras, key=lambda camera: through(few, camera)[3].sum())
+    return max(cameras, key=lambda camera: view_of(few, camera).hidden.sum())
 
 
 def _random_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.random.Generator) -> Camera:
@@ -201,12 +202,10 @@ def _random_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.rand
     points = bodies[np.isfinite(bodies).all(axis=-1)]
     target = (points.min(axis=0) + points.max(axis=0)) / 2 + aim
     target[2] = points[:, 2].mean() + aim[2]
-    intrinsics = np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0])
 
     def placed(distance: float) -> Camera:
-        centre = np.array([*(target[:2] + distance * np.array([np.cos(direction), np.sin(direction)])), above])
-        rotation = matrix_to_quaternion(torch.from_numpy(look_at(centre, target, roll))).numpy()
-        return Camera(name, width, height, intrinsics, rotation, centre)
+        centre = beside(target, distance, direction, above)
+        return pinhole(name, (width, height), focal, look_at(centre, target, roll), centre)
 
     for distance in DISTANCES:
         camera = placed(distance)
@@ -217,31 +216,12 @@ def _random_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.rand
     return placed(back * distance)
 
 
-def in_image(
-    points: Float[np.ndarray, "*n 3"], camera: Camera
-) -> tuple[Float[np.ndarray, "*n 3"], Float[np.ndarray, "*n 2"], Bool[np.ndarray, "*n"]]:
-    """Points through a camera: in its space, in pixels, and whether they are in the image (NaN never are)."""
-    seen, pixels, _ = see(points.reshape(-1, 1, 3), camera, 0, 0)
-    seen, pixels = seen.reshape(points.shape), pixels.reshape(*points.shape[:-1], 2)
-    inside = (pixels >= 0) & (pixels < np.array([camera.width, camera.height]))
-    # Beyond a slope of 1 the projection is clamped.
-    return seen, pixels, inside.all(axis=-1) & (np.abs(seen[..., :2]).max(axis=-1) < seen[..., 2])
-
-
-def through(
-    bodies: Float[np.ndarray, "p t j 3"], camera: Camera
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Bodies through a camera: camera space, pixels, whether joints are in the image, and there covered by a body."""
-    seen, pixels, inside = in_image(bodies, camera)
-    return seen, pixels, inside, hidden(seen) & inside
-
-
-def strangers(pieces: Sequence[Piece], rng: np.random.Generator) -> Float[np.ndarray, "n j 2"]:
+def random_shapes(pieces: Sequence[Piece], rng: np.random.Generator) -> Float[np.ndarray, "n j 2"]:
     """Poses of random people from random sides, upright, y down, about the origin, as high as one."""
     poses = []
-    for number in rng.integers(len(pieces), size=STRANGERS):
+    for number in rng.integers(len(pieces), size=SHAPES):
         body = pieces[number].body[rng.integers(len(pieces[number].body))] @ turn(rng.uniform(0, 2 * np.pi)).T
-        flat = np.stack([body[:, 0], -body[:, 2]], axis=-1)
-        low, high = flat.min(axis=0), flat.max(axis=0)
-        poses.append((flat - (low + high) / 2) / (high - low).max())
+        pose = np.stack([body[:, 0], -body[:, 2]], axis=-1)
+        low, high = pose.min(axis=0), pose.max(axis=0)
+        poses.append((pose - (low + high) / 2) / (high - low).max())
     return np.stack(poses)

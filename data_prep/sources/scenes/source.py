@@ -1,7 +1,7 @@
 """Scenes of several people for pose trackers: motion-capture takes in one room, seen by one camera.
 
 Every person has true joints (`gt`) and those of a simulated detector (`sim`), and an identity; `detections/sim` holds
-what the detector found without identities, among it what is nobody.
+what the detector reports without identities, false detections among it.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from data_prep.cameras.noise import seeded
 from data_prep.reading.frame_rate import check_fps
@@ -27,25 +28,24 @@ from data_prep.reading.splitting import PARTS, SPLIT
 from data_prep.reading.takes import find_takes
 from data_prep.source import Source, source
 from data_prep.sources.scenes.body import body_boxes, head_boxes, posetrack_joints
-from data_prep.sources.scenes.detector import DIFFICULTY, Sight, detect, detections, false_detections, gaps
+from data_prep.sources.scenes.detector import DIFFICULTY, detect, detections, false_detections, gaps
 from data_prep.sources.scenes.layout import (
     BODIES_APART,
     HIPS_APART,
     Layout,
     Piece,
     lay_out,
+    random_shapes,
     scene_camera,
-    strangers,
-    through,
 )
+from data_prep.sources.scenes.posetrack_files import DETECTOR, write_json
+from data_prep.sources.scenes.view import View, view_of
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
-from stgraph.formats.posetrack import Video, write_video
 from stgraph.skeleton import POSETRACK15
 
 SHORTEST = 1.5  # seconds that a person is there at least, or as long as the scene
-DETECTOR = "sim"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 @dataclass
-class Tally:
+class Counts:
     """What was in the scenes, for the notes; lists hold a number for every scene, or gap."""
 
     people: list[int] = field(default_factory=list)
@@ -82,9 +82,27 @@ class Tally:
     false: int = 0
     gaps: list[int] = field(default_factory=list)
 
+    def add(self, layout: Layout, view: View, detected: Float[np.ndarray, "p t j 3"], false: int) -> None:
+        """Count a scene. Args: detected: true detections. false: how many false ones."""
+        reported = detected[..., 2] > 0
+        here, person_reported = np.any(view.inside, axis=-1), np.asarray(reported.any(axis=-1))
+        plain = view.inside & ~view.hidden & person_reported[..., None]
+        self.people.append(len(layout.stays))
+        self.frames.append(layout.frames)
+        self.refused += layout.refused
+        self.persons += int(here.sum())
+        self.unseen_persons += int((here & ~person_reported).sum())
+        self.joints += int(view.inside.sum())
+        self.hidden += int(view.hidden.sum())
+        self.hidden_missed += int((view.hidden & ~reported).sum())
+        self.plain += int(plain.sum())
+        self.missed += int((plain & ~reported).sum())
+        self.false += false
+        self.gaps += [length for person in person_reported for length in gaps(person)]
+
     def notes(self) -> list[str]:
         """Sentences on all scenes."""
-        frames, long = sum(self.frames), np.array(self.gaps or [0])
+        frames, lengths = sum(self.frames), np.array(self.gaps or [0])
         return [
             f"{len(self.frames)} scenes of {min(self.people)} to {max(self.people)} people and {min(self.frames)} to "
             f"{max(self.frames)} frames; {self.persons / frames:.2f} people in the image; {self.refused} people found "
@@ -93,15 +111,15 @@ class Tally:
             f"{self.hidden_missed / max(self.hidden, 1):.0%} are missed; of joints in plain view of detected people "
             f"{self.missed / max(self.plain, 1):.1%}",
             f"sim: people are missed in {self.unseen_persons / max(self.persons, 1):.1%} of the frames in which they "
-            f"are in the image; {len(self.gaps)} gaps between detections of {np.median(long):g} frames in the median "
-            f"and {long.max()} at most; {self.false / frames:.3f} false detections a frame",
+            f"are in the image; {len(self.gaps)} gaps between detections of {np.median(lengths):g} frames in the "
+            f"median and {lengths.max()} at most; {self.false / frames:.3f} false detections a frame",
         ]
 
 
 @source("scenes", help="scenes of several people from motion-capture files, for pose trackers", arguments=arguments)
 def read(args: Namespace) -> Source:
     """Scenes as recordings "SUBJECT+SUBJECT.../PART NUMBER/camera". Raises InputError for what cannot be used."""
-    people, counts = _numbers(args)
+    people, scenes = _numbers(args)
     takes = find_takes(args.paths, args.names, args.rate)
     part_of = {subject: part for part in PARTS[1:] for subject in getattr(args, part)}
     subject_splits({take.subject for take in takes}, args.validation, args.test)
@@ -109,7 +127,7 @@ def read(args: Namespace) -> Source:
     result = Source(
         skeleton=POSETRACK15,
         recordings=iter(()),
-        total=sum(counts.values()),
+        total=sum(scenes.values()),
         source=f"scenes of motion capture ({datasets_of(takes)}) before one camera; simulated detector, "
         f"seed {args.seed}",
         terms=terms,
@@ -117,7 +135,7 @@ def read(args: Namespace) -> Source:
         notes=notes,
     )
     reader, upright, shortest = take_reader(args), {}, min(SHORTEST, args.seconds)
-    pools: dict[str, list[Piece]] = {part: [] for part in counts}
+    pools: dict[str, list[Piece]] = {part: [] for part in scenes}
     for take in takes:
         part = part_of.get(take.subject, PARTS[0])
         if part not in pools:
@@ -144,7 +162,7 @@ def read(args: Namespace) -> Source:
                 expected=f"at least {people[1]}, one for each person",
                 remedy=f"give fewer people, more files or subjects, or {option} 0 scenes",
             )
-    result.recordings = _recordings(pools, counts, people, args, result)
+    result.recordings = _recordings(pools, scenes, people, args, result)
     return result
 
 
@@ -170,20 +188,20 @@ def _numbers(args: Namespace) -> tuple[tuple[int, int], dict[str, int]]:
 
 
 def _recordings(
-    pools: dict[str, list[Piece]], counts: dict[str, int], people: tuple[int, int], args: Namespace, result: Source
+    pools: dict[str, list[Piece]], scenes: dict[str, int], people: tuple[int, int], args: Namespace, result: Source
 ) -> Iterator[Recording]:
     """The scenes of all parts; split and notes are entered when all are made."""
-    tally, ids = Tally(), {part: [] for part in pools}
+    counts, ids = Counts(), {part: [] for part in pools}
     for part, pool in pools.items():
-        for number in range(counts[part]):
-            seed = args.seed + number
-            recording = make_scene(pool, people, args.seconds, args.fps, seed, part, f"{part} {number:04}", tally)
+        for number in range(scenes[part]):
+            make = Scene(pool, people, args.seconds, args.fps, part, number, args.seed + number)
+            recording = make.recording(counts)
             if args.json:
                 write_json(recording, args.json)
             ids[part].append(recording.id)
             yield recording
     result.splits[SPLIT] = ids
-    seeds = ", ".join(f"{part} {args.seed} to {args.seed + counts[part] - 1}" for part in pools)
+    seeds = ", ".join(f"{part} {args.seed} to {args.seed + scenes[part] - 1}" for part in pools)
     result.notes += [
         f"a scene depends on its seed, its part's name, the options and the part's takes: seeds {seeds}; "
         f"hips stay {HIPS_APART:g} m apart and bodies {BODIES_APART:g} m",
@@ -191,114 +209,66 @@ def _recordings(
         "the captured one, the top lies on the captured axis at the stature's length, the nose, which is not captured, "
         "at 0.45 of it and 0.10 m in front of it; a head box's size is the head's length at its depth",
         f"sim: {DIFFICULTY}",
-        *tally.notes(),
+        *counts.notes(),
     ]
 
 
-def make_scene(
-    pool: Sequence[Piece],
-    people: tuple[int, int],
-    seconds: float,
-    fps: float,
-    seed: int,
-    part: str,
-    name: str,
-    tally: Tally,
-) -> Recording:
-    """One scene, which depends on what it is given alone."""
-    rng = seeded(seed, f"{part}, layout")
-    layout = lay_out(pool, people, round(seconds * fps), rng)
-    bodies = layout.bodies()
-    camera = scene_camera(bodies, "camera", rng)
-    others = strangers(pool, rng)
-    # Of its own, so that the same people meet however the detector is.
-    rng = seeded(seed, f"{part}, detector")
-    bodies, pixels, inside, covered = through(bodies, camera)
-    scale = camera.intrinsics[0] / bodies[..., 2].mean(axis=-1)
-    sight = Sight(pixels, scale, inside, covered)
-    found = detect(sight, fps, rng)
-    false = false_detections(found, others, camera, rng)
-    exact = np.concatenate([sight.pixels, np.ones_like(sight.pixels[..., :1])], axis=-1)
-    exact = np.where(sight.inside[..., None], exact, 0)
-    tracks = []
-    for person, stay in enumerate(layout.stays):
-        rows = slice(stay.start, stay.end)
-        body = bodies[person, rows]
-        seen = sight.inside[person, rows].any(axis=-1, keepdims=True)
-        tracks.append(
-            Track(
-                {"gt": exact[person, rows].astype(np.float32), DETECTOR: found[person, rows].astype(np.float32)},
-                body.astype(np.float32),
-                frame=stay.start,
-                person=person,
-                box=np.where(seen, body_boxes(body, camera), 0).astype(np.float32),
-                head_box=np.where(seen, head_boxes(body, camera), 0).astype(np.float32),
+@dataclass(frozen=True)
+class Scene:
+    """What a scene depends on, and on nothing else.
+
+    Attributes:
+        pool: the part's takes.
+        people: fewest and most.
+        part: its name; number: of the scene in it.
+    """
+
+    pool: Sequence[Piece]
+    people: tuple[int, int]
+    seconds: float
+    fps: float
+    part: str
+    number: int
+    seed: int
+
+    def recording(self, counts: Counts) -> Recording:
+        """Make the scene, and count what is in it."""
+        rng = seeded(self.seed, f"{self.part}, layout")
+        layout = lay_out(self.pool, self.people, round(self.seconds * self.fps), rng)
+        bodies = layout.bodies()
+        camera = scene_camera(bodies, "camera", rng)
+        shapes = random_shapes(self.pool, rng)
+        view = view_of(bodies, camera)
+        # Of its own, so that the same people meet however the detector is.
+        rng = seeded(self.seed, f"{self.part}, detector")
+        detected = detect(view, self.fps, rng)
+        false = false_detections(detected, shapes, camera, rng)
+        exact = np.concatenate([view.pixels, np.ones_like(view.pixels[..., :1])], axis=-1)
+        exact = np.where(view.inside[..., None], exact, 0)
+        tracks = []
+        for person, stay in enumerate(layout.stays):
+            rows = slice(stay.start, stay.end)
+            body, seen = view.bodies[person, rows], view.inside[person, rows].any(axis=-1, keepdims=True)
+            pose2d = {"gt": exact[person, rows], DETECTOR: detected[person, rows]}
+            tracks.append(
+                Track(
+                    {name: pose.astype(np.float32) for name, pose in pose2d.items()},
+                    body.astype(np.float32),
+                    frame=stay.start,
+                    person=person,
+                    box=np.where(seen, body_boxes(body, camera), 0).astype(np.float32),
+                    head_box=np.where(seen, head_boxes(body, camera), 0).astype(np.float32),
+                )
             )
+        counts.add(layout, view, detected, len(false[0]))
+        subjects = [stay.subject for stay in layout.stays]
+        return Recording(
+            subject="+".join(sorted(subjects)),
+            action="scene",
+            take=f"{self.part} {self.number:04}",
+            camera=camera,
+            fps=self.fps,
+            tracks=tracks,
+            label=", ".join(subjects),
+            detections={DETECTOR: detections(detected, false, camera, rng)},
         )
-    _count(tally, layout, sight, found, len(false[0]))
-    subjects = [stay.subject for stay in layout.stays]
-    recording = Recording("+".join(sorted(subjects)), "scene", name, camera, fps, tracks, label=", ".join(subjects))
-    recording.detections = {DETECTOR: detections(found, false, camera, rng)}
-    return recording
-
-
-def _count(tally: Tally, layout: Layout, sight: Sight, found: np.ndarray, false: int) -> None:
-    reported = found[..., 2] > 0
-    here, detected = sight.inside.any(axis=-1), reported.any(axis=-1)
-    plain = sight.inside & ~sight.hidden & detected[..., None]
-    tally.people.append(len(layout.stays))
-    tally.frames.append(layout.frames)
-    tally.refused += layout.refused
-    tally.persons += int(here.sum())
-    tally.unseen_persons += int((here & ~detected).sum())
-    tally.joints += int(sight.inside.sum())
-    tally.hidden += int(sight.hidden.sum())
-    tally.hidden_missed += int((sight.hidden & ~reported).sum())
-    tally.plain += int(plain.sum())
-    tally.missed += int((plain & ~reported).sum())
-    tally.false += false
-    tally.gaps += [length for person in detected for length in gaps(person)]
-
-
-def write_json(recording: Recording, folder: Path) -> None:
-    """Write a scene as PoseTrack18's files: truth/NAME.json with identities, detections/NAME.json without."""
-    name = recording.take.replace(" ", "_")
-    frames = max(track.frame + len(track) for track in recording.tracks)
-    rows = [np.flatnonzero(track.pose2d["gt"][..., 2].any(axis=-1)) for track in recording.tracks]
-    joined = {
-        key: np.concatenate([values(track)[kept] for track, kept in zip(recording.tracks, rows, strict=True)])
-        for key, values in {
-            "frame": lambda track: track.frame + np.arange(len(track)),
-            "person": lambda track: np.full(len(track), track.person),
-            "pose": lambda track: track.pose2d["gt"],
-            "box": lambda track: track.box,
-            "head_box": lambda track: track.head_box,
-        }.items()
-    }
-    order = np.argsort(joined["frame"], kind="stable")
-    truth = {key: values[order] for key, values in joined.items()}
-    found = recording.detections[DETECTOR]
-    detected = {
-        "frame": found.frame,
-        "person": np.full(len(found), -1),
-        "pose": found.pose,
-        "box": found.box,
-        "head_box": np.zeros((len(found), 4), np.float32),
-    }
-    for kind, fields, score in (
-        ("truth", truth, np.ones(len(order), np.float32)),
-        ("detections", detected, found.score),
-    ):
-        video = Video(
-            name,
-            np.arange(frames),
-            **fields,
-            score=score,
-            labelled=np.ones(frames, bool),
-            ignore=[[] for _ in range(frames)],
-            file_names=[f"{name}/{frame:06}.jpg" for frame in range(frames)],
-            image_ids=list(range(frames)),
-            fps=recording.fps,
-            size=(recording.camera.width, recording.camera.height),
-        )
-        write_video(video, folder / kind / f"{name}.json")

@@ -1,22 +1,19 @@
 """Temporal convolutions at several scales side by side, and the blocks of the networks that use them."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from math import prod
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from pydantic import PositiveInt
+from torch import nn
 from torch.nn import functional as F
 
-from stgraph.models.layers.blocks import Motion, Shorter, conv_norm, dropout_add, relu_dropout
-from stgraph.models.layers.recogniser import ClipModel, stride_problems
+from stgraph.models.base import Dropout, Widths
+from stgraph.models.layers.convolution import ConvNorm
+from stgraph.models.layers.dropout import dropout_add, relu_dropout
+from stgraph.models.layers.recogniser import ClipModel
+from stgraph.models.layers.shapes import Motion, Result, Shorter
 from stgraph.skeleton import Skeleton, partitions
-
-Result = Float[Tensor, "b d s j"]  # in another width and at another length
 
 
 def branch_widths(channels: int, branches: int) -> list[int]:
@@ -66,34 +63,17 @@ class Branches(nn.Module):
 
     def forward(self, x: Motion) -> Shorter:
         """(b c t j) -> (b c s j), s = ceil(t / stride)."""
-        *lifted, pooled = relu_dropout(conv_norm(x, self.lift, self.lift_norm), 0.0).split(self.widths, dim=1)
+        *lifted, pooled = self.lift_norm(self.lift(x)).relu_().split(self.widths, dim=1)
         results = [conv(part) for conv, part in zip(self.convs, lifted, strict=True)]
         results += [F.max_pool2d(pooled, (3, 1), (self.stride, 1), (1, 0)), self.plain(x)]
         return self.norm(torch.cat(results, dim=1))
 
 
-class Match(nn.Module):
-    """norm(W x), a residual in another width or at another length.
-
-    Args:
-        in_channels, out_channels: widths before and after.
-        stride: every how many frames are kept.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1), bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
-
-    def forward(self, x: Motion) -> Result:
-        """(b c t j) -> (b d s j), s = ceil(t / stride)."""
-        return conv_norm(x, self.conv, self.norm)
-
-
 def residual(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
-    """What goes around layers: the input, or a map of it where width or length change."""
-    same = in_channels == out_channels and stride == 1
-    return nn.Identity() if same else Match(in_channels, out_channels, stride)
+    """What goes around layers: the input, or norm(W x) where width or length change."""
+    if in_channels == out_channels and stride == 1:
+        return nn.Identity()
+    return ConvNorm(nn.Conv2d(in_channels, out_channels, 1, (stride, 1), bias=False))
 
 
 class Block(nn.Module):
@@ -116,39 +96,17 @@ class Block(nn.Module):
         y, p = self.time(self.space(x)), self.dropout * self.training
         if self.residual is None:
             return relu_dropout(y, p)
-        return relu_dropout(dropout_add(y, self.residual(x), p), 0.0)
-
-
-def chain(
-    in_channels: int,
-    channels: Sequence[int],
-    strides: Sequence[int],
-    dropout: float,
-    space: Callable[[int, int], nn.Module],
-    time: Callable[[int, int], nn.Module],
-) -> list[Block]:
-    """Blocks of these widths and strides, the first without residual and dropout.
-
-    `space(before, after)` makes a graph convolution, `time(width, stride)` a temporal one.
-    """
-    before = [in_channels, *channels]
-    return [
-        Block(
-            space(narrow, width),
-            time(width, stride),
-            residual(narrow, width, stride) if index else None,
-            dropout if index else 0.0,
-        )
-        for index, (narrow, width, stride) in enumerate(zip(before, channels, strides, strict=False))
-    ]
+        return dropout_add(y, self.residual(x), p).relu_()
 
 
 class BranchedModel(ClipModel):
     """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
 
-    A subclass says which: `graph_conv`, `temporal_conv` and the number of its `branches`. Clips may have any number of
-    frames. The graphs start as ST-GCN's spatial partitions, normalised together; the published networks' start as self
-    links, links inwards and links outwards, each normalised by itself.
+    A subclass sets the class `graph_conv` (called with the widths before and after and the matrices where training
+    starts), and the `kernel` and the `dilations` of its branches. The first block has neither
+    residual nor dropout. Clips may have any number of frames. The graphs start as ST-GCN's spatial partitions,
+    normalised together; the published networks' start as self links, links inwards and links outwards, each normalised
+    by itself.
 
     Args:
         skeleton: gives the graph, with its centre.
@@ -159,7 +117,10 @@ class BranchedModel(ClipModel):
         dropout: share of activations that training sets to zero after each temporal convolution but the first.
     """
 
-    branches: ClassVar[int]
+    small, small_frames = {"channels": [8, 12], "strides": [1, 2]}, 9
+    graph_conv: ClassVar[type[nn.Module]]
+    kernel: ClassVar[int]
+    dilations: ClassVar[tuple[int, ...]]
 
     def __init__(
         self,
@@ -167,30 +128,35 @@ class BranchedModel(ClipModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: Annotated[list[PositiveInt], Field(min_length=1)],
+        channels: Widths,
         strides: list[PositiveInt],
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
-        space = partial(self.graph_conv, matrices=partitions(skeleton, "spatial"))
-        blocks = chain(in_channels, channels, strides, dropout, space, self.temporal_conv)
-        super().__init__(skeleton, in_channels, heads, blocks, channels[-1])
-        self.stride = prod(strides)
+        matrices = partitions(skeleton, "spatial")
+        blocks = [
+            Block(
+                self.graph_conv(before, width, matrices),
+                self.temporal_conv(width, stride),
+                residual(before, width, stride) if index else None,
+                dropout if index else 0.0,
+            )
+            for index, (before, width, stride) in enumerate(
+                zip([in_channels, *channels[:-1]], channels, strides, strict=True)
+            )
+        ]
+        super().__init__(skeleton, in_channels, heads, blocks=blocks, width=channels[-1], strides=strides)
 
-    @staticmethod
-    def graph_conv(before: int, after: int, matrices: Float[np.ndarray, "k v w"]) -> nn.Module:
-        """Of a block, from one width to another, with these matrices where training starts."""
-        raise NotImplementedError
-
-    @staticmethod
-    def temporal_conv(width: int, stride: int) -> nn.Module:
-        """Of a block."""
-        raise NotImplementedError
+    @classmethod
+    def temporal_conv(cls, width: int, stride: int) -> nn.Module:
+        """The temporal convolution of a block."""
+        return Branches(width, cls.kernel, cls.dilations, stride)
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section."""
-        problems, narrowest = stride_problems(settings), min(settings["channels"])
-        if narrowest < cls.branches:
-            text = f"{narrowest} are too few for {cls.branches} temporal branches; give each at least 1"
+        problems, narrowest = super().check(settings, frames), min(settings["channels"])
+        branches = len(cls.dilations) + 2
+        if narrowest < branches:
+            text = f"{narrowest} are too few for {branches} temporal branches; give each at least 1"
             problems.append(f"channels: {text}")
         return problems

@@ -1,12 +1,17 @@
-"""What models of single frames share: frames as a batch, and residual blocks over a flattened pose."""
+"""Models of single frames: frames as a batch, and residual blocks over the flattened joints of a frame."""
+
+from typing import ClassVar
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Model
-from stgraph.models.layers.blocks import Motion, conv_norm, relu_dropout
+from stgraph.models.base import Dropout, Model
+from stgraph.models.layers.convolution import ConvNormReLU
+from stgraph.models.layers.shapes import Motion
+from stgraph.skeleton import Skeleton
 
 
 class FrameModel(Model):
@@ -21,35 +26,20 @@ class FrameModel(Model):
 
 
 # The frames of a batch lie below one another in a single image, whose memory is rows of channels: a 1x1 convolution of
-# it is one matrix product, and norms, folding and dropout are those of the graph networks.
+# it is one matrix product, and norms and dropout are those of the graph networks.
 Rows = Float[Tensor, "1 c n 1"]
-ChangedRows = Float[Tensor, "1 d n 1"]
 
 
-def flat_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+def row_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     """An affine map of every row, with Kaiming's weights."""
     conv = nn.Conv2d(in_channels, out_channels, 1)
     nn.init.kaiming_normal_(conv.weight)
     return conv
 
 
-class Dense(nn.Module):
-    """dropout(ReLU(norm(W x + b))).
-
-    Args:
-        in_channels, out_channels: widths before and after.
-        dropout: share of activations that training sets to zero.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
-        super().__init__()
-        self.conv = flat_conv(in_channels, out_channels)
-        self.norm = nn.BatchNorm2d(out_channels)
-        self.dropout = dropout
-
-    def forward(self, rows: Rows) -> ChangedRows:
-        """Map every row."""
-        return relu_dropout(conv_norm(rows, self.conv, self.norm), self.dropout * self.training)
+def dense(in_channels: int, out_channels: int, dropout: float) -> ConvNormReLU:
+    """dropout(ReLU(norm(W x + b))) of every row."""
+    return ConvNormReLU(row_conv(in_channels, out_channels), dropout)
 
 
 class FlatHead(nn.Module):
@@ -65,7 +55,7 @@ class FlatHead(nn.Module):
     def __init__(self, channels: int, out_channels: int, nodes: int = 1, zero: int | None = None) -> None:
         super().__init__()
         self.zero, self.nodes = zero, nodes - (zero is not None)
-        self.conv = flat_conv(channels, out_channels * self.nodes)
+        self.conv = row_conv(channels, out_channels * self.nodes)
 
     def forward(self, features: Float[Tensor, "b c t 1"]) -> Float[Tensor, "b d t j"]:
         """(b channels t 1) -> (b out_channels t nodes)."""
@@ -76,28 +66,51 @@ class FlatHead(nn.Module):
         return torch.cat([y[..., : self.zero], torch.zeros_like(y[..., :1]), y[..., self.zero :]], dim=-1)
 
 
+def flat_heads(heads: dict[str, int], channels: int, joints: int, zero: int | None = None) -> nn.ModuleDict:
+    """A head for each output (name -> its channels): "pose" gives every joint, any other name one node."""
+    return nn.ModuleDict(
+        {
+            name: FlatHead(channels, outputs, joints, zero) if name == "pose" else FlatHead(channels, outputs)
+            for name, outputs in heads.items()
+        }
+    )
+
+
 class FlatModel(Model):
-    """Residual blocks of two dense layers, x + dense(dense(x)), over the flattened joints of each frame.
+    """Residual blocks x + dense(dense(x)) over the flattened joints of each frame, between a first layer and the heads.
 
     Args:
-        first: map of a frame's numbers, ordered (joint, channel), to the features.
-        heads: from features to outputs.
-        channels: width of the features.
+        skeleton: gives the joints and the root.
+        in_channels: of the input, 2 for x and y.
+        heads: name -> channels of every output. "pose" gives every joint (zero for a root that is not predicted); any
+            other name one node.
+        channels: width of the body.
         layers: residual blocks.
         dropout: share of activations that training sets to zero.
     """
 
+    small, small_frames = {"channels": 16, "layers": 1, "dropout": 0.0}, 2
     sliding = True
+    normed_input: ClassVar[bool]  # whether the first layer is a dense one, or an affine map alone
 
     def __init__(
-        self, first: nn.Module, heads: dict[str, FlatHead], channels: int, layers: int, dropout: float
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        channels: PositiveInt = 1024,
+        layers: PositiveInt = 2,
+        dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()
-        self.first = first
+        width = len(skeleton) * in_channels
+        self.first = dense(width, channels, dropout) if self.normed_input else row_conv(width, channels)
+        modules = flat_heads(heads, channels, len(skeleton), zero=None if self.predicts_root else skeleton.root)
         self.blocks = nn.ModuleList(
-            nn.Sequential(Dense(channels, channels, dropout), Dense(channels, channels, dropout)) for _ in range(layers)
+            nn.Sequential(dense(channels, channels, dropout), dense(channels, channels, dropout)) for _ in range(layers)
         )
-        self.heads = nn.ModuleDict(heads)
+        self.heads = modules
 
     def features(self, x: Motion) -> Float[Tensor, "b d t 1"]:
         """Body without heads: (b c t j) -> (b channels t 1)."""

@@ -1,17 +1,17 @@
-"""What recognisers of clips share: the norm of their input, a chain of blocks, a map of the features to classes.
+"""Recognisers of clips: the norm of their input, a chain of blocks, a map of the features to classes.
 
 A person of a clip is a sample: the task folds persons into the batch, and means over them afterwards.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import ClassVar
 
 from einops import rearrange
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from stgraph.models.base import Model
-from stgraph.models.layers.blocks import Motion
+from stgraph.models.base import Model, make_heads, one_each
+from stgraph.models.layers.shapes import Motion, Result
 from stgraph.skeleton import Skeleton
 
 
@@ -36,7 +36,8 @@ class DataNorm(nn.Module):
 class ClipModel(Model):
     """A recogniser of clips of any length: data norm, blocks one after the other, and for each head a map of each node.
 
-    A subclass makes the blocks, each from features (b c t j) to (b d s j) with s = t, or less where it strides.
+    A subclass makes the blocks, each from features (b c t j) to (b d s j) with s = t, or less where it strides. Its
+    settings have the width and the stride of each, `channels` and `strides`.
 
     Args:
         skeleton: gives the joints.
@@ -44,29 +45,35 @@ class ClipModel(Model):
         heads: name -> outputs, {"action": classes}.
         blocks: the body.
         width: channels of the last block.
+        strides: of the blocks.
     """
 
     serves: ClassVar[tuple[str, ...]] = ("clips",)
 
     def __init__(
-        self, skeleton: Skeleton, in_channels: int, heads: dict[str, int], blocks: Sequence[nn.Module], width: int
+        self,
+        skeleton: Skeleton,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        blocks: Sequence[nn.Module],
+        width: int,
+        strides: Sequence[int],
     ) -> None:
         super().__init__()
         self.data_norm = DataNorm(in_channels, len(skeleton))
         self.blocks = nn.ModuleList(blocks)
-        self.heads = nn.ModuleDict({name: nn.Conv2d(width, outputs, 1) for name, outputs in heads.items()})
+        self.heads = make_heads(heads, width)
+        self.stride = prod(strides)
 
-    def features(self, x: Motion) -> Float[Tensor, "b d s j"]:
+    @classmethod
+    def check(cls, settings: dict, frames: int) -> list[str]:
+        """What is impossible in the model's section: as many strides as widths are needed."""
+        return one_each(settings, "strides", "block")
+
+    def features(self, x: Motion) -> Result:
         """Body without heads: (b c t j) -> (b d s j), s frames left by the blocks' strides."""
         x = self.data_norm(x)
         for block in self.blocks:
             x = block(x)
         return x
-
-
-def stride_problems(settings: dict) -> list[str]:
-    """Whether the blocks have a width and a stride each."""
-    channels, strides = settings["channels"], settings["strides"]
-    if len(strides) == len(channels):
-        return []
-    return [f"strides: {len(strides)} of them for {len(channels)} channels; give one for each block"]

@@ -221,7 +221,7 @@ def identified(videos: Sequence[ScoredVideo]) -> bool:
     """
     unnamed, named = (
         [
-            f"frame {frame.number} of {video.name}"
+            f"{video.name}: frame {frame.number}"
             for video in videos
             for frame in video.frames
             if ((video.identities[frame.identity] < 0) == without).any()
@@ -229,8 +229,8 @@ def identified(videos: Sequence[ScoredVideo]) -> bool:
         for without in (True, False)
     )
     if named and unnamed:
-        problem = f"{unnamed[0]} has a pose without an identity, and {named[0]} some with one"
-        raise InputError(problem, remedy="give every pose of the result an identity, or none")
+        problem = f"has a pose without an identity, {named[0]} one with an identity"
+        raise InputError(problem, where=unnamed[0], remedy="give every pose of the result an identity, or none")
     return not unnamed
 
 

@@ -39,7 +39,8 @@ class ActionCommands(ActionRun):
         """Draw a clip; see `stgraph.tasks.action.rendering`."""
         from stgraph.tasks.action.rendering import draw_clip  # loads a plotting library
 
-        return draw_clip(self, dataset, id, out, drawing)
+        kept = np.arange(len(dataset)) == dataset.find(id)
+        return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
 
     def deployed(self, input: str | None) -> Deployed:
         """Whole clips as they were detected in; with "x" clips that are prepared."""

@@ -1,4 +1,4 @@
-"""What a recogniser gives to a comparison of several."""
+"""A recogniser's row in a comparison."""
 
 from collections.abc import Mapping
 

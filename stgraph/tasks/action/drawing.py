@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -21,6 +21,7 @@ from stgraph.figures.animation import (
     RIGHT,
     bone_colours,
     bounds,
+    depth_order,
     on_screen,
     segments,
     upright,
@@ -32,16 +33,16 @@ from stgraph.skeleton import Skeleton
 
 WIDTH, HEIGHT = 760, 400  # pixels, at which everything has its design size
 SHOWN = 5  # classes of the prediction
-# From little to much; told apart by the colour-blind, and few enough for a GIF.
+# From little to much; distinct for the colour-blind, and few enough for a GIF.
 LEVELS = tuple(to_hex(colour) for colour in colormaps["magma_r"](np.linspace(0.12, 0.9, 10)))
-RIGHTLY, WRONGLY, OTHER, EDGE = "#1b7f79", "#c26a00", "#a3abb3", "#222222"
+CORRECT, WRONG, OTHER, EDGE = "#1b7f79", "#c26a00", "#a3abb3", "#222222"
 SMALLEST, LARGEST = 4.0, 15.0  # points across a joint's disc
 PERSON = 200  # pixels of a person from end to end whose discs have these sizes
 
 
 @dataclass(frozen=True)
 class RecognisedClip:
-    """What a recogniser saw in a clip and thought of it.
+    """A clip with what each joint contributes, and the class probabilities as time goes on.
 
     Attributes:
         pose: of every person m. Pixels x and y, or metres in camera axes (x right, y down, z forward); a person is
@@ -51,7 +52,6 @@ class RecognisedClip:
         probabilities: of the classes as time goes on, 0..1, over the t frames or fewer steps r.
         classes: their names.
         label: number of the true class, where it is known.
-        seen: joints to draw; all that are finite where not given.
         image: width and height in pixels, drawn as a border around 2D poses.
         rotation: of the camera, quaternion w x y z, camera to world (z up), which tells where up is for 3D poses;
             without it, up is where the image's top is.
@@ -65,38 +65,41 @@ class RecognisedClip:
     probabilities: Float[np.ndarray, "r n"]
     classes: Sequence[str]
     label: int | None = None
-    seen: Bool[np.ndarray, "m t j"] | None = None
     image: tuple[int, int] | None = None
     rotation: Float[np.ndarray, "4"] | None = None
 
     def __post_init__(self) -> None:
         frames, dimensions = self.pose.shape[1], self.pose.shape[3]
         if not frames or dimensions not in (2, 3):
-            raise InputError(f"pose {self.pose.shape}: expected (person, frame, joint, 2 or 3) with a frame or more")
+            expected = "(person, frame, joint, 2 or 3) with a frame or more"
+            raise InputError(where="pose", found=str(self.pose.shape), expected=expected)
         if self.probabilities.shape[1] != len(self.classes) or not 0 <= (self.label or 0) < len(self.classes):
             raise InputError(
-                f"probabilities {self.probabilities.shape} and label {self.label}: expected a column for each of the "
-                f"{len(self.classes)} classes, and the number of one of them"
+                where="probabilities",
+                found=f"{self.probabilities.shape} and label {self.label}",
+                expected=f"a column for each of the {len(self.classes)} classes, and the number of one of them",
             )
-        for name, steps in (("contribution", self.contribution.shape[1]), ("probabilities", len(self.probabilities))):
-            values = getattr(self, name)
-            known = (values >= -1e-4) & (values <= 1 + 1e-4)
-            if name == "contribution":
-                known |= np.isnan(values)  # of who is absent
-            if not 0 < steps <= frames or not known.all():
-                raise InputError(f"{name} {getattr(self, name).shape}: expected 1 to {frames} steps of values in 0..1")
+        present = self.contribution[~np.isnan(self.contribution)]
+        for name, steps, shares in (
+            ("contribution", self.contribution.shape[1], present),
+            ("probabilities", len(self.probabilities), self.probabilities),
+        ):
+            if not 0 < steps <= frames or not ((shares >= -1e-4) & (shares <= 1 + 1e-4)).all():
+                expected = f"1 to {frames} steps of values in 0..1"
+                raise InputError(where=name, found=str(getattr(self, name).shape), expected=expected)
 
     def __len__(self) -> int:
         return self.pose.shape[1]
 
-    @property
-    def points(self) -> Float[np.ndarray, "m t j d"]:
-        """The pose, NaN where a joint is not seen."""
-        return self.pose if self.seen is None else np.where(self.seen[..., None], self.pose, np.nan)
-
     def steps(self, count: int) -> Int[np.ndarray, " t"]:
         """The step that each frame is in."""
         return np.arange(len(self)) * count // len(self)
+
+    def cut(self, first: int, end: int) -> "RecognisedClip":
+        """The frames from `first` to before `end`."""
+        contribution = self.contribution[:, self.steps(self.contribution.shape[1])][:, first:end]
+        probabilities = self.probabilities[self.steps(len(self.probabilities))][first:end]
+        return replace(self, pose=self.pose[:, first:end], contribution=contribution, probabilities=probabilities)
 
 
 class _People:
@@ -104,34 +107,33 @@ class _People:
 
     def __init__(self, axes: Axes, clip: RecognisedClip, skeleton: Skeleton, scale: float, view: View) -> None:
         self.skeleton, self.scale = skeleton, scale
-        contribution = np.nan_to_num(clip.contribution[:, clip.steps(clip.contribution.shape[1])])
-        self.level = contribution.clip(0, 1)
-        flat = clip.pose.shape[-1] == 2
-        points = clip.points if flat else upright(clip.points, clip.rotation)
-        low, high = bounds(points, "joints")
-        # x, y and the distance of every joint; what is above in the picture has the larger y.
-        if flat:
-            self.screen = np.concatenate([points * (1, -1), np.zeros_like(points[..., :1])], axis=-1)
+        self.level = np.nan_to_num(clip.contribution[:, clip.steps(clip.contribution.shape[1])]).clip(0, 1)
+        # On the screen: x, y (larger is higher in the picture) and the distance of every joint.
+        if clip.pose.shape[-1] == 2:
+            self.screen = np.concatenate([clip.pose * (1, -1), np.zeros_like(clip.pose[..., :1])], axis=-1)
+            if clip.image:
+                width, height = clip.image
+                axes.add_patch(Rectangle((0, -height), width, height, fill=False, edgecolor=GHOST, linewidth=scale))
         else:
-            self.screen = on_screen(points - (low + high) / 2, view)
-        if flat and clip.image:
-            width, height = clip.image
-            axes.add_patch(Rectangle((0, -height), width, height, fill=False, edgecolor=GHOST, linewidth=scale))
-        if not flat:
-            ground = on_screen(ground_lines(low - (low + high) / 2, high - (low + high) / 2), view)[..., :2]
+            points = upright(clip.pose, clip.rotation)
+            low, high = bounds(points, "joints")
+            middle = (low + high) / 2
+            self.screen = on_screen(points - middle, view)
+            ground = on_screen(ground_lines(low - middle, high - middle), view)[..., :2]
             axes.add_collection(LineCollection(list(ground), colors=FLOOR, linewidths=0.8 * scale), autolim=False)
+        self.visible = np.all(np.isfinite(self.screen), axis=-1)
         self._fit(axes)
-        tints = [tint(colour) for colour in bone_colours(skeleton)]
-        self.tints = np.array(tints * len(points))
+        persons = len(self.screen)
+        self.tints = [tint(colour) for colour in bone_colours(skeleton)] * persons
         self.bones = LineCollection([], linewidths=2.6 * self.zoom, capstyle="round")
         axes.add_collection(self.bones, autolim=False)
         self.discs = axes.scatter([], [], zorder=3, linewidths=0.8 * self.zoom, edgecolors="white", clip_on=False)
-        style = {"fontsize": 9 * scale, "ha": "center", "va": "bottom", "color": "0.3", "fontweight": "bold"}
-        self.tags = [axes.text(0, 0, str(person + 1), **style) for person in range(len(points)) if len(points) > 1]
+        style: dict = {"fontsize": 9 * scale, "ha": "center", "va": "bottom", "color": "0.3", "fontweight": "bold"}
+        self.tags = [axes.text(0, 0, str(person + 1), **style) for person in range(persons) if persons > 1]
         self.moving = [self.bones, self.discs, *self.tags]
 
     def _fit(self, axes: Axes) -> None:
-        """Show everybody all through the clip, with equal axes and room for the discs."""
+        """Show all persons all through the clip, with equal axes and room for the discs."""
         box = axes.get_window_extent()
         low, high = (bound[:2] for bound in bounds(self.screen, "joints"))
         # Pixels that the discs and the persons' numbers take at the edges.
@@ -139,30 +141,28 @@ class _People:
         self.unit = max(*((high - low) / room), 1e-9)  # of the pose in a pixel
         middle, half = (low + high) / 2, self.unit * np.array([box.width, box.height]) / 2
         axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] - half[1], middle[1] + half[1]))
-        people = self.screen[..., :2].reshape(-1, *self.screen.shape[2:3], 2)
-        known = np.isfinite(people).all(-1)
-        extents = [np.ptp(person[here], axis=0).max() for person, here in zip(people, known, strict=True) if here.any()]
-        # Small people have small discs, that they do not hide one another.
-        self.zoom = self.scale * float(np.clip(np.median(extents) / self.unit / self.scale / PERSON, 0.4, 1))
+        present = np.argwhere(self.visible.any(-1)).tolist()
+        bodies = [self.screen[person, frame, self.visible[person, frame], :2] for person, frame in present]
+        extent = np.median([np.ptp(body, axis=0).max() for body in bodies])
+        # Discs of small people are small, so that they do not hide one another.
+        self.zoom = self.scale * float(np.clip(extent / self.unit / self.scale / PERSON, 0.4, 1))
 
     def update(self, frame: int) -> None:
         """Set bones, discs and the persons' numbers to a frame."""
-        people, level = self.screen[:, frame], self.level[:, frame]
-        lines = np.concatenate([segments(person[:, :2], self.skeleton) for person in people])
-        joint, parent = np.array(self.skeleton.bones).T
-        order = np.argsort(-(people[:, joint, 2] + people[:, parent, 2]).ravel(), kind="stable")
-        self.bones.set_segments(lines[order])
-        self.bones.set_color(self.tints[order])
-        known = np.isfinite(people).all(-1)
-        points, level = people[known][:, :2], level[known]
+        people, visible = self.screen[:, frame], self.visible[:, frame]
+        order = depth_order(people, self.skeleton)
+        self.bones.set_segments(list(segments(people[..., :2], self.skeleton).reshape(-1, 2, 2)[order]))
+        self.bones.set_color([self.tints[number] for number in order])
+        points, level = people[visible][:, :2], self.level[:, frame][visible]
         order = np.argsort(level, kind="stable")  # what contributes most is on top
         self.discs.set_offsets(points[order])
         self.discs.set_sizes((disc(level[order]) * self.zoom) ** 2)
         self.discs.set_facecolor([LEVELS[number] for number in colour_number(level[order])])
-        for tag, person, here in zip(self.tags, people, known, strict=False):
-            tag.set_visible(bool(here.any()))
-            if here.any():
-                top = person[here][person[here][:, 1].argmax()]
+        for number, tag in enumerate(self.tags):
+            body = people[number][visible[number]]
+            tag.set_visible(len(body) > 0)
+            if len(body):
+                top = body[body[:, 1].argmax()]
                 tag.set_position((top[0], top[1] + 9 * self.scale * self.unit))
 
 
@@ -178,7 +178,8 @@ def colour_number(level: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 
 def tint(colour: str) -> str:
     """A light shade of a colour."""
-    return to_hex(0.4 * np.array(to_rgb(colour)) + 0.6)
+    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> Float[np.ndarray, "line end 3"]:
@@ -197,7 +198,7 @@ def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> F
 
 
 def shown_classes(clip: RecognisedClip) -> list[int]:
-    """The classes to show: those that lead the longest, then the likeliest, and whatever it is the true one."""
+    """The classes to show: those that lead the longest, then the likeliest, and always the true one."""
     leads = np.bincount(clip.probabilities.argmax(1), minlength=len(clip.classes))
     order = np.lexsort((-clip.probabilities.mean(0), -leads))[:SHOWN].tolist()
     if clip.label is not None and clip.label not in order:
@@ -206,7 +207,7 @@ def shown_classes(clip: RecognisedClip) -> list[int]:
 
 
 class _Prediction:
-    """The likeliest classes of the clip as bars, and the best one along time: rightly or wrongly named."""
+    """The likeliest classes of the clip as bars, and the best one along time: right or wrong."""
 
     def __init__(self, axes: Axes, strip: Axes, clip: RecognisedClip, scale: float) -> None:
         self.axes, self.clip = axes, clip
@@ -225,9 +226,9 @@ class _Prediction:
             shorten(text, room - (48 + 34 * true) * scale)
             if true:
                 end = axes.transData.inverted().transform(text.get_window_extent())[1, 0]
-                axes.text(end + 6 * scale / room, row - 0.07, "true", color=RIGHTLY, **style)
+                axes.text(end + 6 * scale / room, row - 0.07, "true", color=CORRECT, **style)
             axes.add_patch(Rectangle((0, row), 1, 0.42, facecolor="0.94"))
-            colour = RIGHTLY if true else "0.8" if number is None else OTHER
+            colour = CORRECT if true else "0.8" if number is None else OTHER
             self.bars.append(axes.add_patch(Rectangle((0, row), 0, 0.42, facecolor=colour, edgecolor=EDGE)))
             self.numbers.append(axes.text(1, row - 0.07, "", ha="right", **style))
         self.edge = 1.4 * scale
@@ -235,9 +236,10 @@ class _Prediction:
         self.room = room - 60 * scale
         named = clip.probabilities.argmax(1)[self.step]
         right = np.full(len(clip), 2) if clip.label is None else (named == clip.label).astype(int)
-        colours = ListedColormap([WRONGLY, RIGHTLY, OTHER])
+        colours = ListedColormap([WRONG, CORRECT, OTHER])
         strip.imshow(right[None], cmap=colours, vmin=0, vmax=2, aspect="auto", extent=(0, len(clip), 0, 1))
-        self.rest = strip.add_patch(Rectangle((0, 0), len(clip), 1, facecolor="white", alpha=0.7, linewidth=0))
+        self.rest = Rectangle((0, 0), len(clip), 1, facecolor="white", alpha=0.7, linewidth=0)
+        strip.add_patch(self.rest)
         self.now = strip.plot([0, 0], [-0.15, 1.15], color=EDGE, linewidth=1.5 * scale, clip_on=False)[0]
         self.moving = [*self.bars, *self.numbers, self.best, self.rest, self.now]
 
@@ -253,7 +255,7 @@ class _Prediction:
             bar.set(width=value, linewidth=self.edge if leads else 0)
             number.set(text=f"{100 * value:.0f} %", fontweight="bold" if leads else "normal")
         label = self.clip.label
-        colour = EDGE if label is None else RIGHTLY if best == label else WRONGLY
+        colour = EDGE if label is None else CORRECT if best == label else WRONG
         self.best.set(text=self.clip.classes[best], color=colour)
         shorten(self.best, self.room)
         self.best.set_text(f"{self.best.get_text()}  {100 * values[best]:.0f} %")
@@ -288,12 +290,13 @@ def clip_page(recognised: RecognisedClip, skeleton: Skeleton, clip: Clip) -> Pag
         InputError: another number of joints than the skeleton's, no joint to draw, or a picture too small to read.
     """
     if recognised.pose.shape[2] != len(skeleton):
-        raise InputError(f"pose {recognised.pose.shape}: expected the {len(skeleton)} joints of {skeleton.name}")
+        expected = f"the {len(skeleton)} joints of {skeleton.name}"
+        raise InputError(where="pose", found=str(recognised.pose.shape), expected=expected)
     size = width, height = clip.pixels((WIDTH, HEIGHT))
     scale = min(width / WIDTH, height / HEIGHT)
     if scale < 0.4 or max(size) > 8192:
-        least = f"{0.4 * WIDTH:.0f} x {0.4 * HEIGHT:.0f}"
-        raise InputError(f"size {width} x {height}: expected at least {least} pixels and at most 8192 a side")
+        expected = f"at least {0.4 * WIDTH:.0f} x {0.4 * HEIGHT:.0f} pixels and at most 8192 a side"
+        raise InputError(where=f"size {width} x {height}", expected=expected)
     if recognised.label is not None and recognised.classes[recognised.label] not in clip.title:
         clip = replace(clip, title=f"{clip.title}  ({recognised.classes[recognised.label]})")
     page = Page(clip, size, scale)
@@ -303,13 +306,14 @@ def clip_page(recognised: RecognisedClip, skeleton: Skeleton, clip: Clip) -> Pag
     _key(page.axes(8, 28, middle, 52), skeleton, scale)
     bars, strip, line = (page.axes(middle + 22, bottom, -14, top) for bottom, top in ((98, -38), (58, 72), (38, 90)))
     prediction = _Prediction(bars, strip, recognised, scale)
-    words = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3", "transform": line.transAxes}
-    line.text(0, 0.85, "likeliest class along time", **words)
+    style: dict = {"va": "center", "transform": line.transAxes}
+    line.text(0, 0.85, "likeliest class along time", fontsize=8.5 * scale, color="0.3", **style)
     if recognised.label is not None:
-        legend = line.text(1, 0.85, "■ wrong", ha="right", **words | {"color": WRONGLY})
+        style |= {"fontsize": 8.5 * scale, "ha": "right"}
+        legend = line.text(1, 0.85, "■ wrong", color=WRONG, **style)
         edge = 1 - (legend.get_window_extent().width + 6 * scale) / line.get_window_extent().width
-        line.text(edge, 0.85, "■ right", ha="right", **words | {"color": RIGHTLY})
-    clock = line.text(0, 0.12, "", **words | {"fontsize": 10 * scale})
+        line.text(edge, 0.85, "■ right", color=CORRECT, **style)
+    clock = line.text(0, 0.12, "", fontsize=10 * scale, color="0.3", va="center", transform=line.transAxes)
     page.stages += [people, prediction, Clock(clock, clip.fps, len(recognised))]
     return page
 
@@ -317,4 +321,4 @@ def clip_page(recognised: RecognisedClip, skeleton: Skeleton, clip: Clip) -> Pag
 def animate_clip(recognised: RecognisedClip, skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
     """Draw a recognised clip into a .gif or .mp4. Raises InputError as `clip_page` and `write_clip` do."""
     drawn = clip_page(recognised, skeleton, clip).play(clip.indices(len(recognised)))
-    return write_clip(drawn, path, clip, (*LEVELS, *map(tint, (LEFT, RIGHT, MIDDLE)), RIGHTLY, WRONGLY, OTHER, NOTE))
+    return write_clip(drawn, path, clip, (*LEVELS, *map(tint, (LEFT, RIGHT, MIDDLE)), CORRECT, WRONG, OTHER, NOTE))

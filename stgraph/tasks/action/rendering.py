@@ -1,51 +1,69 @@
-"""A recognised clip as an animation: what every joint contributes, and the prediction as it grows."""
+"""A recognised clip of a dataset as an animation: what every joint contributes, and the prediction as it grows."""
 
 from pathlib import Path
+from typing import cast
 
-import numpy as np
+import torch
 
-from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.tasks.action.contributions import head_input, joint_contributions
 from stgraph.tasks.action.drawing import RecognisedClip, animate_clip
-from stgraph.tasks.action.live import watch
-from stgraph.tasks.action.run import ActionRun
+from stgraph.tasks.action.live import Live
+from stgraph.tasks.action.samples import ClipBatch, Clips
+from stgraph.tasks.action.task import Action
 from stgraph.training.drawing import Drawing
+from stgraph.training.run import Run
 
 
-def draw_clip(run: ActionRun, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
-    """Draw a clip as a run recognises it; returns a line about it.
+def watch(run: Run[Action], clips: Clips) -> RecognisedClip:
+    """The first of some clips as a recogniser sees it, with the probabilities of the clip up to each frame.
+
+    Where the features before the head belong to no joint, all joints contribute 1.
+    """
+    with head_input(run.model) as features:
+        batch = cast(ClipBatch, run.outputs(clips, torch.tensor([0]), run.model.eval())[0])
+    uniform, frame = clips.settings.sampling == "uniform", batch["frame"][0]
+    # All frames where samples stand for all of them; else the model's input, which is consecutive.
+    times = torch.arange(int(clips.lengths[0]), device=frame.device) if uniform else frame[frame >= 0]
+    whole = clips.gather(torch.zeros_like(times[:1]), times[None])
+    pose, (width, height) = whole.pose.cpu(), map(int, whole.size[0])
+    live = Live(run, window=len(times), size=(width, height))
+    running = torch.stack([live.update(pose[:, place]) for place in range(len(times))])
+    present = joint_contributions(features[0], batch["clip"].cpu(), 1, len(run.skeleton))
+    contribution = torch.ones(len(pose), 1, len(run.skeleton))
+    if present is not None:
+        contribution = torch.zeros(len(pose), *present.shape[1:]).index_copy(0, batch["person"].cpu(), present)
+    share = 1.0 if uniform else len(times) / len(frame)
+    classes, label, in_2d = run.task.classes, int(clips.labels[0]), clips.settings.detector is not None
+    pose = torch.where(whole.seen.cpu()[..., None], pose, torch.nan).numpy()
+    return RecognisedClip(
+        pose=pose[..., :2] if in_2d else pose,
+        contribution=contribution[:, : max(1, round(contribution.shape[1] * share))].numpy(),
+        probabilities=running.numpy(),
+        classes=classes,
+        label=label if label >= 0 else None,
+        image=(width, height) if in_2d else None,
+        rotation=None if in_2d else clips.dataset.camera(int(clips.recording[0])).rotation,
+    )
+
+
+def draw_clip(run: Run[Action], clips: Clips, out: Path, drawing: Drawing) -> str:
+    """Draw the first of some clips, as GIF or MP4; returns a line about it.
 
     Raises:
-        InputError: a start behind the clip's end, or the mirrored input, which recognisers do not average with.
+        InputError: a start behind the clip's end, an option of lifters, or what `animate_clip` raises.
     """
     if drawing.flip:
         raise InputError("is for lifters", where="--flip", remedy="leave it out")
-    number = dataset.find(id)
-    camera, data = dataset.camera(number), run.data
-    watched, fps = watch(run, dataset, number, drawing.detector), float(dataset.recordings["fps"][number])
-    first, count = round(drawing.start * fps), max(1, round(drawing.seconds * fps))
-    length, action = len(watched["probabilities"]), str(dataset.recordings["action"][number])
-    if first >= length:
-        raise InputError(
-            f"{id} is {length / fps:.1f} s long", where=f"--start {drawing.start:g}", remedy="start earlier"
-        )
-    steps = watched["contribution"].shape[1]
-    shown = np.arange(first, min(first + count, length))
-    detector = drawing.detector or data.detector
-    pose, seen = watched["pose"][:, shown, :, : 2 if detector else 3], watched["seen"][:, shown]
-    clip = RecognisedClip(
-        np.where(seen[..., None], pose, np.nan),
-        watched["contribution"][:, shown * steps // length],
-        watched["probabilities"][shown],
-        run.task.classes,
-        label=run.task.classes.index(action) if action in run.task.classes else None,
-        seen=seen,
-        image=(camera.width, camera.height) if detector else None,
-        rotation=None if detector else camera.rotation,
-    )
-    last = watched["probabilities"][-1]
-    recognised = f"{run.task.classes[last.argmax()]} ({100 * last.max():.0f} %)"
-    caption = f"{run.name} from {detector or '3D poses'}: {recognised} in the end"
-    synthetic = dataset.synthetic or run.origin.synthetic
-    animate_clip(clip, run.skeleton, out, drawing.clip(fps, id, caption, synthetic))
-    return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {recognised}"
+    id, action, fps = (clips.dataset.recordings[name][clips.recording[0]] for name in ("id", "action", "fps"))
+    whole, fps, first = watch(run, clips), float(fps), round(drawing.start * fps)
+    if first >= len(whole):
+        where, remedy = f"--start {drawing.start:g}", "start earlier"
+        raise InputError(f"{id} is {len(whole) / fps:.1f} s long", where=where, remedy=remedy)
+    shown = whole.cut(first, first + max(1, round(drawing.seconds * fps)))
+    last = whole.probabilities[-1]
+    result = f"{whole.classes[last.argmax()]} ({100 * last.max():.0f} %)"
+    caption = f"{run.name} from {clips.settings.detector or '3D poses'}: {result} in the end"
+    synthetic = clips.dataset.synthetic or run.origin.synthetic
+    animate_clip(shown, run.skeleton, out, drawing.clip(fps, str(id), caption, synthetic))
+    return f"{out}: {id}, {len(shown) / fps:.1f} s, {action} recognised as {result}"

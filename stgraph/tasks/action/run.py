@@ -1,25 +1,24 @@
 """Runs of recognisers: clips in, the probability of every class out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
 from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
-from stgraph.models.base import Model
 from stgraph.scoring.classification import class_labels
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
 from stgraph.tasks.action.comparison import COLUMNS, compared
+from stgraph.tasks.action.contributions import head_input, joint_contributions
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.settings import ClipSettings
@@ -176,7 +175,9 @@ class ActionRun(TaskRun[Action]):
         clips = self.clips(dataset, kept, detector=detector, views=views)
         accumulator = ScoreAccumulator(clips, self.task.classes, self.model, per_frame=frames is not None)
         for batch, outputs in self.predictions(clips):
-            present = self.contributions_of(outputs["features"], batch["clip"].cpu(), len(batch["number"]))
+            present = joint_contributions(
+                outputs["features"], batch["clip"].cpu(), len(batch["number"]), len(self.skeleton)
+            )
             accumulator.add(batch, self.task.scores(batch, outputs), outputs["action"], present)
         if frames is not None:
             frames += accumulator.frame_rows
@@ -190,19 +191,6 @@ class ActionRun(TaskRun[Action]):
                 "persons": "absent ones as zeros" if self.task.padded else "those present",
             },
         )
-
-    def contributions_of(
-        self, features: Float[Tensor, "q d s v"], clip: Int[Tensor, " p"], clips: int
-    ) -> Float[Tensor, "p s v"] | None:
-        """What decided: the features' norm at every person, step and joint, over the largest of its clip.
-
-        None where the model's features belong to no joint.
-        """
-        if len(features) != len(clip) or features.shape[-1] != len(self.skeleton):
-            return None
-        norm = features.float().norm(dim=1).cpu()
-        largest = torch.zeros(clips).scatter_reduce(0, clip, norm.flatten(1).amax(1), "amax")
-        return norm / largest.clamp_min(1e-12)[clip, None, None]
 
     def evaluate(self, dataset: Dataset, **options: Unpack[Scored]) -> dict:
         """The report of what `recognise` gives."""
@@ -250,14 +238,3 @@ class ActionRun(TaskRun[Action]):
     def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
         """What any recogniser must beat on the clips of `scores`, those of the test part."""
         return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)
-
-
-@contextmanager
-def head_input(model: Model) -> Iterator[list[Tensor]]:
-    """Collects what the model's action head is given."""
-    given: list[Tensor] = []
-    handle = model.heads["action"].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
-    try:
-        yield given
-    finally:
-        handle.remove()

@@ -33,11 +33,9 @@ class Clips(Samples):
     is sampled evenly, and otherwise with the recording's frame 0, as published loaders count.
 
     Args:
-        dataset: an opened file.
+        dataset, labels, skeleton: see `Samples`.
         settings: what the input is, and how it is sampled and augmented.
         kept: which recordings.
-        labels: class of every recording of the dataset, -1 where it has none.
-        skeleton: joints to take from the file, found there by their names.
         training: draw frames and augmentations at random, `repeat` samples of every clip in an epoch.
         padded: absent persons are input as well, as zeros.
         views: samples of every clip, at as many places of its parts, when not training.
@@ -64,18 +62,12 @@ class Clips(Samples):
     ) -> None:
         name = "pose3d" if settings.detector is None else f"pose2d/{settings.detector}"
         if settings.detector is None and not dataset.has(name):
-            raise InputError(
-                "has no 3D poses, which data.detector null asks for",
-                where=dataset.path,
-                remedy=f"take its 2D with --set data.detector={dataset.detectors[0]} (there are "
-                f"{', '.join(dataset.detectors)})",
-            )
+            remedy = f"take its 2D with --set data.detector={dataset.detectors[0]} (of {', '.join(dataset.detectors)})"
+            problem = "has no 3D poses, which data.detector null asks for"
+            raise InputError(problem, where=dataset.path, remedy=remedy)
         if views > 1 and settings.sampling == "start":
-            raise InputError(
-                'with data.sampling "start" all are the same',
-                where=f"{views} views of a clip",
-                remedy="score one, or sample otherwise",
-            )
+            problem, remedy = 'with data.sampling "start" all are the same', "score one, or sample otherwise"
+            raise InputError(problem, where=f"{views} views of a clip", remedy=remedy)
         super().__init__(dataset, {"pose": name}, skeleton, labels)
         self.settings, self.training, self.padded, self.views = settings, training, padded, views
         self.frames = settings.frames if training else settings.test_frames or settings.frames
@@ -86,11 +78,8 @@ class Clips(Samples):
         self.size = torch.from_numpy(size).float()
         if settings.normalise in ("image", "screen") and (size <= 0).any():
             id = dataset.recordings["id"][self.recording[int((size <= 0).any(1).argmax())]]
-            raise InputError(
-                f"{id} has no image size, which data.normalise {settings.normalise!r} divides by",
-                where=dataset.path,
-                remedy='prepare it again with one, or use "body"',
-            )
+            problem = f"{id} has no image size, which data.normalise {settings.normalise!r} divides by"
+            raise InputError(problem, where=dataset.path, remedy='prepare it again with one, or use "body"')
 
     def _find_persons(self, recordings: Int[np.ndarray, " clip"]) -> None:
         """Tables of clips, of their persons, and of the row that shows a person in each frame of the clip."""

@@ -1,5 +1,7 @@
 """Which frames of a clip a recogniser sees. In whole numbers, so that an exported file chooses the same ones."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -26,6 +28,7 @@ def sample_frames(
     [3, 9, 15, 21, 27]
     """
     device = length.device if isinstance(length, Tensor) else None
+    length = cast(Tensor, length)  # numbers and symbols calculate alike
     step, place = torch.arange(frames, device=device), 2 * view + 1
     if sampling == "uniform":
         return (2 * views * step + place) * length // (2 * views * frames)
@@ -42,11 +45,10 @@ def draw_frames(
     "uniform": a random one of each of as many equal parts, of a random share of the clip that is at least `shortest`.
     "crop": consecutive ones from anywhere; a shorter clip lies anywhere among them. "start": the first ones.
     """
-    device, clips = length.device, len(length)
-    step = torch.arange(frames, device=device)
-    where = torch.rand(clips, frames, dtype=torch.float64).to(device)
-    share = 1 - (1 - shortest) * torch.rand(clips, 1, dtype=torch.float64).to(device)
-    begin = torch.rand(clips, 1, dtype=torch.float64).to(device)
+    step, clips = torch.arange(frames, device=length.device), len(length)
+    where = torch.rand(clips, frames, dtype=torch.float64).to(length.device)
+    share = 1 - (1 - shortest) * torch.rand(clips, 1, dtype=torch.float64).to(length.device)
+    begin = torch.rand(clips, 1, dtype=torch.float64).to(length.device)
     if sampling == "uniform":
         used = share * length
         return ((step + where) * used / frames + begin * (length - used)).long().minimum(length - 1)
@@ -58,4 +60,5 @@ def draw_frames(
 
 def with_next(frame: Frames, length: Length) -> Int[Tensor, "*n s"]:
     """Frames, and after them the one that follows each: the last one follows itself, and nothing follows -1."""
-    return torch.cat([frame, torch.where(frame < 0, -1, (frame + 1).clamp(max=length - 1))], dim=-1)
+    after = (frame + 1).clamp(max=cast(Tensor, length) - 1)
+    return torch.cat([frame, torch.where(frame < 0, -1, after)], dim=-1)

@@ -33,7 +33,6 @@ class ModelPredictor:
 
     @torch.inference_mode()
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Memory:
-        """See `Predictor`."""
         detected, certainty = self.tensors(pose, confidence)
         return self.model.start(detected, certainty, self.times(time, len(pose)))
 
@@ -48,13 +47,11 @@ class ModelPredictor:
 
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
-        """See `Predictor`."""
         predicted, spread = forecast.native
         detected, certainty = self.tensors(pose, confidence)
         return self.model.merge(state, predicted, spread, detected, certainty, self.times(time, len(pose)))
 
     def estimate(self, state: Memory) -> Estimate:
-        """See `Predictor`."""
         return Estimate(double(state.now_pose), double(state.now_spread), double(state.now_confidence))
 
 

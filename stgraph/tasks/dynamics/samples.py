@@ -1,4 +1,4 @@
-"""Sequences: stretches of single people's tracks, as a detector saw them, with what was true; a batch at a time."""
+"""Sequences: pieces of single people's tracks, detected and annotated, gathered a batch at a time."""
 
 import math
 from typing import NotRequired
@@ -13,6 +13,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.recording import members
 from stgraph.data.samples import Batch, TrackSamples
 from stgraph.errors import InputError
+from stgraph.geometry import body_scale
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.dynamics.settings import TrackSettings
 
@@ -21,7 +22,6 @@ MOVING, LOOKED_AT = 0.15, 4096  # body scales; sequences at once
 OUTLIER = 0.25  # body scales: a detected joint that is further from the truth is no candidate for its type
 BESIDE = 1.0  # body scales: standard deviation of where another person's candidate joints lie
 Poses = Float[Tensor, "b t j c"]
-Seen = Bool[Tensor, "b t j"]
 
 
 class SequenceBatch(Batch):
@@ -51,10 +51,9 @@ class Sequences(TrackSamples):
     Frames after the end of a track are empty.
 
     Args:
-        dataset: an opened file.
+        dataset, skeleton: see `Samples`.
         settings: what the input is, and how it is augmented.
         kept: which recordings.
-        skeleton: joints to take from the file, found there by their names.
         training: draw frame steps, augmentations and missed joints at random.
         candidates: make candidate joints of the current frame: those detected, and another person's.
 
@@ -79,7 +78,8 @@ class Sequences(TrackSamples):
         names = {"input": f"pose2d/{settings.detector}", "target": f"pose2d/{settings.truth}"}
         names = names if settings.detector else {"input": "pose3d", "target": "pose3d"}
         names |= {"features": f"features/{settings.features}"} if settings.features else {}
-        super().__init__(dataset, names | {"frame": "frame", "valid": "valid"}, tracks, skeleton=skeleton)
+        super().__init__(dataset, names | {"frame": "frame", "valid": "valid"}, skeleton)
+        self.keep_tracks(tracks)
         self.settings, self.training, self.candidates = settings, training, candidates
         self.frames, self.dimensions = settings.frames, settings.channels
         self.fps = torch.from_numpy(dataset.recordings["fps"])
@@ -90,7 +90,8 @@ class Sequences(TrackSamples):
         track, number = members(-(-last // stride) + 1)
         self.table = torch.from_numpy(np.stack([track, np.minimum(stride * number, last[track])], axis=1))
         if training and settings.still < 1:
-            moving = self.moving() | (torch.rand(len(self), generator=seeded()) < settings.still)
+            draws = torch.rand(len(self), generator=torch.Generator().manual_seed(0))  # the same in every run
+            moving = self.moving() | (draws < settings.still)
             self.table = self.table[moving] if moving.any() else self.table
 
     def moving(self) -> Bool[Tensor, " n"]:
@@ -102,7 +103,7 @@ class Sequences(TrackSamples):
             pose, confidence = self.poses("target", self.rows(track, frame))
             annotated = confidence > 0
             both = annotated[:, 1:] & annotated[:, :-1]
-            change = pose.diff(dim=1).norm(dim=-1) / body_scale(pose, annotated)[:, :1, None]
+            change = pose.diff(dim=1).norm(dim=-1) / sequence_scale(pose, annotated)[:, :1, None]
             moving.append(((change * both).sum(-1) / both.sum(-1).clamp_min(1)).amax(1) > MOVING)
         return torch.cat(moving)
 
@@ -148,7 +149,7 @@ class Sequences(TrackSamples):
             "ahead": ahead,
             "target": target,
             "annotated": annotated,
-            "scale": body_scale(target, annotated),
+            "scale": sequence_scale(target, annotated),
             "inside": before & annotated.any(-1),
             "recording": recording,
             "label": self.labels[recording],
@@ -211,8 +212,8 @@ class Sequences(TrackSamples):
         for values in (pose, target):
             values = values.gather(2, order[..., None].expand_as(values))
             x, y = side * (values[..., 0] - middle), values[..., 1]
-            flat = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-            moved.append(torch.cat([flat, values[..., 2:]], dim=-1))
+            turned = torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
+            moved.append(torch.cat([turned, values[..., 2:]], dim=-1))
         return *moved, order
 
     # Candidates -------------------------------------------------------------------------------------------------------
@@ -228,8 +229,8 @@ class Sequences(TrackSamples):
         other, other_seen = pose.roll(1, 0), seen.roll(1, 0)
         draws = torch.randn if self.training else torch.zeros
         beside = BESIDE * scale[..., None] * draws(len(pose), 1, 1, pose.shape[-1]).to(pose)
-        size = (scale / scale.roll(1, 0))[..., None]
-        other = (other - mean(other, other_seen)) * size + mean(pose, seen) + beside
+        centre, other_centre = (body_scale(*body)[0][:, :, None] for body in ((pose, seen), (other, other_seen)))
+        other = (other - other_centre) * (scale / scale.roll(1, 0))[..., None] + centre + beside
         near = (pose - target).norm(dim=-1) < OUTLIER * scale
         joints = pose.shape[2]
         kind = torch.where(near, torch.arange(joints, device=pose.device), joints)
@@ -246,23 +247,7 @@ class Sequences(TrackSamples):
             batch["candidate_features"] = torch.cat([features, features.roll(1, 0)], dim=3)
 
 
-def seeded() -> torch.Generator:
-    """For choices that are the same in every run of the same data."""
-    return torch.Generator().manual_seed(0)
-
-
-def mean(pose: Poses, seen: Seen) -> Float[Tensor, "b t 1 c"]:
-    """Of the joints that are seen, 0 where none is."""
-    weight = seen[..., None].to(pose)
-    return (pose * weight).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp_min(1)
-
-
-def body_scale(pose: Poses, annotated: Seen) -> Float[Tensor, "b t"]:
-    """Root mean square distance of a sequence's annotated joints from the middle of each frame; its largest over time.
-
-    The largest, since someone who is half outside the image, or turns, is as large as before.
-    """
-    weight = annotated[..., None].to(pose)
-    squares = ((pose - mean(pose, annotated)) * weight).square().sum((-1, -2)) / weight.sum((-1, -2)).clamp_min(1)
-    largest = squares.sqrt().amax(dim=1, keepdim=True)
+def sequence_scale(pose: Poses, annotated: Bool[Tensor, "b t j"]) -> Float[Tensor, "b t"]:
+    """The largest `body_scale` of a sequence: a person who turns, or is half outside the image, stays as large."""
+    largest = body_scale(pose, annotated)[1].amax(dim=1, keepdim=True)
     return torch.where(largest > 0, largest, 1).expand(-1, pose.shape[1])

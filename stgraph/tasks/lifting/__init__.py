@@ -3,25 +3,12 @@
 import argparse
 
 from stgraph.settings.registry import TASKS, TaskEntry
-
-# Of `stgraph.tasks.lifting.protocols`, which --help does not wait for.
-PROTOCOLS = (
-    "standard",
-    "videopose3d",
-    "tgraphnet",
-    "semgcn",
-    "mixste",
-    "motionbert",
-    "3dhp",
-    "3dhp14",
-    "3dpw",
-    "3dpw14",
-)
+from stgraph.tasks.lifting.protocols import PROTOCOLS
 
 
 def options(group: argparse._ArgumentGroup) -> None:
     """What `evaluate` can be asked for."""
-    group.add_argument("--protocol", help=f"{PROTOCOLS} (standard)")
+    group.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
     group.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,

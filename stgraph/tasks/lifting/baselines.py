@@ -1,4 +1,6 @@
-"""What any lifter must beat: the mean training pose, and a ridge regression of each frame by itself."""
+"""Baselines of lifting: the mean training pose, and a ridge regression of each frame by itself."""
+
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from stgraph.data.windows import Windows
 from stgraph.models.base import Model
 from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.task import Batch
 
 
 class FrameLinear(Model):
@@ -39,7 +42,7 @@ def fit_baselines(task: Lifting, windows: Windows, ridge: float) -> dict[str, Mo
     size = 1 + inputs + 3 * len(windows.skeleton)
     products, count = torch.zeros(size, size, dtype=torch.float64), 0
     for index in torch.arange(len(windows)).split(1024):
-        batch = windows.batch(index)
+        batch = cast(Batch, windows.batch(index))
         x = rearrange(batch["x"], "b c t j -> b t (j c)")[batch["inside"]].double()
         y = rearrange(task.target(batch), "b t j c -> b t (j c)")[batch["inside"]].double()
         both = torch.cat([torch.ones_like(x[:, :1]), x, y], dim=1)

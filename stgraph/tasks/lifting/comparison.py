@@ -1,4 +1,4 @@
-"""What a lifter gives to a comparison of several."""
+"""A lifter's row in a comparison."""
 
 from collections.abc import Mapping
 

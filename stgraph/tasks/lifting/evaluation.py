@@ -192,8 +192,7 @@ class Evaluator:
             problem = f"the model predicts values that are not finite in the window at frame {start}"
             id = self.tracks.recordings["id"][int(self.tracks.recording[track])]
             raise InputError(problem, where=id, remedy="its weights or its input are broken, train it again")
-        frame, scored = self.plan.predicted(index)
-        row = (self._row[index][:, None] + frame)[scored]
+        row, scored = self._rows(index)
         pred, target = pred[scored], target[scored]
         if self.output == "global":
             self._path[row, 0] = metrics.joint_error(pred[:, self.root], target[:, self.root])
@@ -207,16 +206,19 @@ class Evaluator:
 
     def counted(self, index: Int[Tensor, " b"]) -> Bool[Tensor, "b s"]:
         """Which frames that these windows predict are scored: those that the plan says and that are valid."""
+        rows, scored = self._rows(index)
+        return scored.masked_scatter(scored, torch.from_numpy(self._valid)[rows])
+
+    def _rows(self, index: Int[Tensor, " b"]) -> tuple[Int[Tensor, " row"], Bool[Tensor, "b s"]]:
+        """Rows of the frames that these windows score, and which of the predicted ones they are."""
         frame, scored = self.plan.predicted(index)
-        rows = (self._row[index][:, None] + frame)[scored]
-        scored[scored.clone()] = torch.from_numpy(self._valid)[rows]
-        return scored
+        return (self._row[index][:, None] + frame)[scored], scored
 
     def report(self, **about: object) -> dict:
         """All scores as a dictionary that JSON can hold; lengths in mm, shares in percent.
 
         Args:
-            about: what the reader should know of the run, printed as given: experiment, source, terms, synthetic,
+            about: facts of the run for the reader, printed as they are: experiment, source, terms, synthetic,
                 detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
 
         Keys: `about`, `protocol` (`text` holds for every model, `model` for this one), `scored`, `left_out`, `units`,
@@ -238,9 +240,9 @@ class Evaluator:
         by = {
             group: {label: means.scores(recordings) for label, recordings in members[group].items()} for group in GROUPS
         }
-        parts = list(members[over].values())
+        averaged = list(members[over].values())
         by["joint"] = {
-            name: mean_scores([means.scores(part, joint, len(self.names)) for part in parts])
+            name: mean_scores([means.scores(part, joint, len(self.names)) for part in averaged])
             for joint, name in enumerate(self.names)
         }
         frames = np.stack([self._track, self._frame])[:, self._valid]
@@ -266,20 +268,20 @@ class Evaluator:
             },
             "left_out": [list(entry) for entry in self.left_out],
             "units": {name: METRICS[name].unit for name in METRICS if name in means.sums},
-            "metrics": mean_scores([means.scores(part) for part in parts]),
+            "metrics": mean_scores([means.scores(part) for part in averaged]),
             "frame_mean": means.scores(present),
             "by": by,
             "worst": self._worst(by["recording"], members["recording"], error),
         }
 
     def _rules(self) -> str:
-        """What holds for every model in this evaluation, in words."""
+        """The rules that hold for every model in this evaluation."""
         flip = "Averaged" if self.flip else "Not averaged"
-        parts = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
-        parts.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
+        sentences = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
+        sentences.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
         if not self._valid.all():
-            parts.append("Frames that the file marks as not valid are seen by the model and not scored.")
-        return " ".join(parts)
+            sentences.append("Frames that the file marks as not valid are seen by the model and not scored.")
+        return " ".join(sentences)
 
     def _worst(
         self, scores: dict[str, Scores], members: dict[str, np.ndarray], error: Float[Tensor, " row"]

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from stgraph.data.dataset import window_table
 from stgraph.tasks.lifting.protocols import Protocol
+from stgraph.training.run import FRAMES_AT_ONCE
 
 # Frames that a sliding model predicts from one window: shorter tracks are padded, so they are no more.
 PIECE = 64
-FRAMES_AT_ONCE = 16384
 
 
 @dataclass(frozen=True)
 class ModelWindow:
-    """What a model sees and predicts at once.
+    """Lengths of a model's input and prediction.
 
     Attributes:
         frames: that it sees.
@@ -64,7 +64,7 @@ class Plan:
 
 
 def plan_windows(protocol: Protocol, lengths: Int[np.ndarray, " track"], model: ModelWindow) -> Plan:
-    """What a model predicts of tracks of these lengths, and what of it is scored.
+    """Windows for a model over tracks of these lengths, and the frames of each that are scored.
 
     A sliding model predicts from longer windows than it was trained on, unless the protocol scores by windows.
     """
@@ -99,7 +99,7 @@ def cut_windows(
 
 
 def describe_windows(protocol: Protocol, model: ModelWindow, whole: bool = False) -> str:
-    """A sentence: which windows are cut for a model, and what of each is scored."""
+    """A sentence about the windows that are cut for a model, and the frames of each that are scored."""
     scored = protocol.scored(model.outputs)
     if model.frames == 1 or (whole and not model.before + model.after):
         return "Each frame by itself."

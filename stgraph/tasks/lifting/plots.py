@@ -61,10 +61,11 @@ def plot_recognition(report: Mapping) -> "Figure | None":
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
     from stgraph.figures.confusion import plot_confusion
 
-    if "recognition" not in report:
+    scores = report.get("recognition", {})
+    counted = [name for name in ("frames", "recordings") if name in scores and scores[name]["count"]]
+    if not counted:
         return None
-    scores = report["recognition"]
-    matrices = {counted: np.array(scores[counted]["confusion"]) for counted in ("frames", "recordings")}
+    matrices = {name: np.array(scores[name]["confusion"]) for name in counted}
     return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
 
 
@@ -72,7 +73,7 @@ PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "r
 
 
 def _facts(report: Mapping) -> str:
-    """What was evaluated and how, and that it is synthetic where it is."""
+    """Experiment, detector, protocol, and whether the data are synthetic."""
     about = report["about"]
     facts = [about.get("experiment"), about.get("detector"), f"protocol {report['protocol']['name']}"]
     if about.get("synthetic"):

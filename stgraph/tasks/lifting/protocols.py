@@ -1,6 +1,6 @@
 """Evaluation protocols as data: which frames count, and how they are averaged.
 
-Published numbers differ by what they score as much as by what predicts. A protocol states all of it, and every report
+Published numbers differ by the protocol as much as by the model. A protocol states all of it, and every report
 carries its statement. Imports no numerical library, so that `--help` lists the protocols at once.
 """
 
@@ -63,15 +63,15 @@ class Protocol:
 
     @property
     def text(self) -> str:
-        """What holds for every model, in words."""
-        parts = [
+        """The rules that hold for every model, in sentences."""
+        sentences = [
             self.summary,
             "Each frame counts once." if self.once else "Overlapping and padded frames count too.",
             f"Differences in time are taken {'along tracks' if self.velocity == 'track' else 'inside windows'}.",
             *([f"Without {', '.join(self.without_joints)}."] if self.without_joints else []),
             MEANS[self.mean_over],
         ]
-        return " ".join(parts)
+        return " ".join(sentences)
 
 
 PROTOCOLS = {

@@ -112,7 +112,7 @@ class Lifting(Task):
         actions: Annotated[list[str], Field(min_length=2)] | None = None,
     ) -> None:
         self.root = skeleton.root
-        self.output = output
+        self.output: Literal["root_relative", "global"] = output
         self.root_is_zero = output == "root_relative" and root == "zero"
         self.classes = tuple(actions or ())
         self.losses = {name: weight for name, weight in losses.items()}

@@ -6,7 +6,8 @@ import torch
 
 from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import seeded
-from data_prep.cameras.viewpoints import CAMERA_HEIGHT, common_look_at, look_at, random_camera, runs, see
+from data_prep.cameras.viewpoints import CAMERA_HEIGHT, common_look_at, look_at, random_camera, see
+from stgraph.data.recording import runs
 from stgraph.geometry import Camera, matrix_to_quaternion, quaternion_to_matrix
 
 PINHOLE = np.array([1000, 1000, 500, 400, 0, 0, 0, 0, 0.0])

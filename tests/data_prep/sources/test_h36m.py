@@ -329,7 +329,7 @@ def one(tmp_path):
 
 def test_nothing_there(tmp_path):
     assert "no such file or folder" in refusal(tmp_path / "absent")
-    assert "found nothing of it. Give official archives" in refusal(tmp_path)
+    assert "found nothing of it; give official archives" in refusal(tmp_path)
     (tmp_path / "Poses_D3_Positions_S1.tgz").touch()
     assert "1 archives; extract them first" in refusal(tmp_path)
     write_cdf(tmp_path / "S1" / "MyPoseFeatures" / "D3_Angles" / "Walking.cdf", np.zeros((3, 78)))
@@ -344,7 +344,7 @@ def test_nothing_there(tmp_path):
     write_2d(tmp_path, "gt")
     assert "2D poses alone (gt)" in refusal(tmp_path)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))
-    assert "other.npz: holds poses; expected positions_3d or positions_2d" in refusal(tmp_path / "other.npz")
+    assert "other.npz: found poses; expected positions_3d or positions_2d" in refusal(tmp_path / "other.npz")
 
 
 def test_nothing_usable(tmp_path):
@@ -495,7 +495,7 @@ def test_sides_that_are_none_are_refused(tmp_path, symmetry):
 
 def test_shapes_that_numpy_cannot_make_are_refused(tmp_path):
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S1": {"Walking 1": [[1, 2], [3]]}})
-    assert "positions_3d['S1']['Walking 1']: a list; expected numbers" in refusal(tmp_path)
+    assert "positions_3d['S1']['Walking 1']: found a list; expected numbers" in refusal(tmp_path)
     write_3d(tmp_path)
     for views in ([], [[1], [2, 3]], np.array(3), {}, 5):
         np.savez(tmp_path / "data_2d_h36m_cpn.npz", positions_2d={"S1": {"Walking 1": views}})
@@ -560,4 +560,4 @@ def test_code_in_an_npz_is_not_run(tmp_path):
 
 def test_positions_that_are_no_dictionary(tmp_path):
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.zeros((3, 32, 3)))
-    assert "positions_3d: ndarray; expected a dictionary subject -> action -> poses" in refusal(tmp_path)
+    assert "positions_3d: found ndarray; expected a dictionary subject -> action -> poses" in refusal(tmp_path)

@@ -110,31 +110,28 @@ def fewer_joints(data):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "Invalid JSON: EOF.*expected {.data.: "),
-        ("{", "Invalid JSON"),
-        ("[" * 100_000, "Invalid JSON: recursion"),
-        ("[]", "an object.*expected {.data.: "),
-        ("{}", "data: Field required; expected {.data.: "),
-        ('{"data": [{"frame_index": 1}]}', "data, 0, skeleton: Field required"),
-        ('{"data": [{"skeleton": []}]}', "data, 0, frame_index: Field required"),
+        ("", "is empty; expected {.data.: "),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "expected an object"),
+        ("{}", "data: found nothing; .*add the key 'data'"),
+        ('{"data": [{"frame_index": 1}]}', r"data\[0\].skeleton: found nothing"),
+        ('{"data": [{"skeleton": []}]}', r"data\[0\].frame_index: found nothing"),
         ('{"data": []}', "no person in any frame"),
         (changed(lambda data: [entry.update(skeleton=[]) for entry in data]), "no person in any frame"),
-        (
-            changed(lambda data: data[0].update(frame_index=2)),
-            "frame_index 2; expected each number once",
-        ),
-        (
-            changed(lambda data: data[0].update(frame_index=-1)),
-            "frame_index: -1: .*greater than or equal to 0",
-        ),
-        (changed(lambda data: data[0].update(frame_index="1")), "data, 0, frame_index: '1': .*valid integer"),
+        (changed(lambda data: data[0].update(frame_index=2)), "frame_index 2; expected each number once"),
+        (changed(lambda data: data[0].update(frame_index=-1)), "frame_index: found -1; expected greater than or equal"),
+        (changed(lambda data: data[0].update(frame_index="1")), "frame_index: found '1'; expected a valid integer"),
         (changed(fewer_joints), "17 joints; expected the 18 of openpose18"),
         (changed(lambda data: data[0]["skeleton"][0]["pose"].pop()), "a pose of 35 numbers with 18 scores; expected"),
         (changed(lambda data: data[3]["skeleton"][1]["pose"].__setitem__(3, float("nan"))), "not finite in frame 4"),
-        (changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, None)), "score, 3: None: .*valid number"),
+        (
+            changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, None)),
+            "found None; expected a valid",
+        ),
         (
             changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, "sure")),
-            "3: .sure.: .*valid number",
+            "found 'sure'; expected a",
         ),
     ],
 )
@@ -215,7 +212,7 @@ def test_all_that_cannot_be_used_is_listed_at_once(tmp_path):
         "kinetics_train/stray": "no label in kinetics_train_label.json",
         "kinetics_train/other": "label: label_index 0, but 1 in the file of labels",
         "kinetics_train/none": "has no skeleton, says kinetics_train_label.json",
-        "kinetics_train/cut": "unreadable: Invalid JSON",
+        "kinetics_train/cut": "unreadable: not JSON",
         "gone": "in kinetics_train_label.json, but there is no such clip",
     }
     assert reasons.keys() == expected.keys()
@@ -245,10 +242,10 @@ def test_classes_have_the_order_of_their_numbers(tmp_path):
     ("given", "message"),
     [
         ({}, "no labels; expected {.CLIP.: "),
-        ([1], "an object.*; expected"),
-        ({"a": 3}, "a: 3: .*an object.*; expected {.CLIP.: "),
-        ({"a": {"label": "yoga"}}, "a, label_index: Field required; expected"),
-        ({"a": {"label": "yoga", "label_index": "1"}}, "valid integer; expected {.CLIP.: "),
+        ([1], "expected a valid dictionary"),
+        ({"a": 3}, "a: found 3; expected an object"),
+        ({"a": {"label": "yoga"}}, "a.label_index: found nothing"),
+        ({"a": {"label": "yoga", "label_index": "1"}}, "a.label_index: found '1'; expected a valid integer"),
         (
             labels(a=("yoga", 1, True), b=("yoga", 2, True)),
             "'yoga' is number 2, .* and 'yoga' number 1; give every class",
@@ -272,7 +269,7 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(InputError, match="(?s)no clip with a label; left out:.*b: no label in"):
         read_clips([raw / "kinetics_train"], [write(raw / "labels.json", labels(c=("yoga", 0, True)))])
     (raw / "kinetics_train_label.json").unlink()
-    with pytest.raises(InputError, match="kinetics_train_label.json: No such file.*named by --labels"):
+    with pytest.raises(InputError, match="kinetics_train_label.json: .*No such file.*named by --labels"):
         read_clips([raw])
     with pytest.raises(InputError, match="--frames 0: expected 1 or more"):
         convert(tmp_path, raw, "--frames", 0)

@@ -13,9 +13,9 @@ import torch
 from data_prep.__main__ import prepare
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import held, layout
-from data_prep.sources.mpi_inf_3dhp import files as dhp_files
+from data_prep.sources.mpi_inf_3dhp import files
 from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
-from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_dhp
+from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_mpi_inf_3dhp
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
@@ -246,7 +246,7 @@ def test_calibrated_cameras_have_their_place(tmp_path):
 
 def test_an_npz_does_not_say_which_annotation(tmp_path):
     write_npz(tmp_path)
-    assert "as in data_train_3dhp.npz, which does not say" in read_dhp([tmp_path]).source
+    assert "as in data_train_3dhp.npz, which does not say" in read_mpi_inf_3dhp([tmp_path]).source
 
 
 def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
@@ -314,12 +314,12 @@ def test_the_corner_is_no_position(tmp_path):
 
 def test_what_is_not_there_is_listed(tmp_path):
     write_official(tmp_path)
-    left_out = [what for what, _ in read_dhp([tmp_path]).left_out]
+    left_out = [what for what, _ in read_mpi_inf_3dhp([tmp_path]).left_out]
     assert left_out == ["S1 Seq2", "S5 Seq1", "TS2", "TS3", "TS4", "TS6"]
 
 
 def test_frames_beyond_the_official_ones_are_cut(tmp_path, monkeypatch):
-    monkeypatch.setitem(dhp_files.FRAMES, "S1 Seq1", 50)
+    monkeypatch.setitem(files.FRAMES, "S1 Seq1", 50)
     write_official(tmp_path / "in")
     data, source = prepared(tmp_path / "in", tmp_path / "out.h5")
     assert list(data.recordings["frames"][:9]) == [50] * 8 + [FRAMES]
@@ -343,7 +343,7 @@ def test_checks_look_at_the_last_valid_frame():
 
 def refusal(*paths):
     with pytest.raises(InputError) as error:
-        list(read_dhp([Path(path) for path in paths]).recordings)
+        list(read_mpi_inf_3dhp([Path(path) for path in paths]).recordings)
     return str(error.value)
 
 
@@ -361,7 +361,7 @@ def test_files_out_of_place_and_twice(tmp_path):
     assert "annot.mat: neither its folders nor its name say which" in refusal(tmp_path / "annot.mat")
     write_npz(tmp_path / "in")
     assert "both hold S1 Seq1; give one of them" in refusal(tmp_path / "in")
-    assert read_dhp([tmp_path / "in" / "S1", tmp_path / "in" / "S1" / "Seq1"]).total == 8
+    assert read_mpi_inf_3dhp([tmp_path / "in" / "S1", tmp_path / "in" / "S1" / "Seq1"]).total == 8
 
 
 @pytest.mark.parametrize("save", [save5, save73])

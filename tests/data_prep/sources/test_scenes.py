@@ -14,8 +14,9 @@ from data_prep.source import Source
 from data_prep.sources.scenes import detector as scene_detector
 from data_prep.sources.scenes import layout as scene_layout
 from data_prep.sources.scenes.body import CAPSULES, hidden, posetrack_joints
-from data_prep.sources.scenes.detector import Sight, detect, false_detections, h36m_width, missed_joints, missed_people
+from data_prep.sources.scenes.detector import detect, false_detections, h36m_width, missed_joints, missed_people
 from data_prep.sources.scenes.source import arguments, read
+from data_prep.sources.scenes.view import View
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -174,10 +175,10 @@ def test_shares_and_lengths_of_what_is_missed():
     assert (lengths <= 5).mean() == pytest.approx(np.log(6) / np.log(31), abs=0.03)
 
 
-def sight(people: int, frames: int, scale: float, covered: bool = False) -> Sight:
+def sight(people: int, frames: int, scale: float, covered: bool = False) -> View:
     shape = (people, frames, len(POSETRACK15))
     pixels = np.full((*shape, 2), 200.0)
-    return Sight(pixels, np.full(shape[:2], scale), np.ones(shape, bool), np.full(shape, covered))
+    return View(np.zeros((*shape, 3)), pixels, np.full(shape[:2], scale), np.ones(shape, bool), np.full(shape, covered))
 
 
 def test_hidden_joints_are_mostly_missed_and_noise_grows_with_people():
@@ -216,7 +217,7 @@ def test_nobody_is_detected_by_less_than_five_joints():
 
 def test_false_detections_come_a_fifth_of_a_time_per_frame_and_go():
     rng = np.random.default_rng(0)
-    others = scene_layout.strangers([scene_layout.Piece("S1", "1", posetrack_joints(squats()))], rng)
+    others = scene_layout.random_shapes([scene_layout.Piece("S1", "1", posetrack_joints(squats()))], rng)
     np.testing.assert_allclose(np.ptp(others, axis=1).max(axis=-1), 1)
     frame, pose = false_detections(np.zeros((1, 20_000, len(POSETRACK15), 3)), others, CAMERA, rng)
     assert len(frame) == len(pose) and 0.15 < len(frame) / 20_000 < 0.2
@@ -357,7 +358,7 @@ def test_takes_that_are_cut_at_jumps_are_told(tmp_path):
         (["--scenes", "-1"], "--scenes -1: expected"),
         (["--scenes", "0"], "--scenes 0: no scenes"),
         (["--seed", "-1"], "--seed -1: expected"),
-        (["--fps", "0"], "--fps 0.0: expected 1 to 1000"),
+        (["--fps", "0"], "--fps 0: expected 0.1 to 1000"),
         (["--seconds", "0"], "--seconds 0.0: expected 1 or more"),
     ],
 )

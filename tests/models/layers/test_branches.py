@@ -3,9 +3,14 @@
 import pytest
 import torch
 
-from stgraph.models.layers.branches import Block, Branches, Match, branch_widths, chain, residual
+from stgraph.models.layers.branches import Block, BranchedModel, Branches, branch_widths, residual
+from stgraph.models.layers.convolution import ConvNorm
+from stgraph.models.stgcnpp import STGCNpp
 from stgraph.settings.registry import MODELS
+from stgraph.skeleton import SKELETONS, Skeleton
 from tests.models.clip_oracles import literal_branches, normed, with_random_norms
+
+ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 
 
 def build(channels: int = 14, kernel: int = 3, dilations: tuple = (1, 2, 3, 4), stride: int = 1) -> Branches:
@@ -49,30 +54,17 @@ def test_joints_do_not_hear_of_one_another():
 def test_what_goes_around_is_the_input_where_nothing_changes():
     x = torch.randn(2, 6, 5, 3)
     assert residual(6, 6)(x) is x
-    assert isinstance(residual(6, 7), Match) and isinstance(residual(6, 6, 2), Match)
-    match = with_random_norms(Match(6, 7, 2)).eval()
+    assert isinstance(residual(6, 7), ConvNorm) and isinstance(residual(6, 6, 2), ConvNorm)
+    match = with_random_norms(residual(6, 7, 2)).eval()
     expected = normed(torch.einsum("dc,bctj->bdtj", match.conv.weight[..., 0, 0], x[:, :, ::2]), match.norm)
     torch.testing.assert_close(match(x), expected)
 
 
-def test_folded_norms_are_the_formula_of_training():
-    module, x = build(), torch.randn(8, 14, 6, 3, dtype=torch.float64)
-    for norm in (module.lift_norm, module.norm):
-        norm.momentum = 1.0
-    trained = module.train()(x)
-    for norm in (module.lift_norm, module.norm):  # a batch is normalised by its own variance, not the unbiased one
-        norm.running_var *= (8 * 6 * 3 - 1) / (8 * 6 * 3)
-    torch.testing.assert_close(module.eval()(x), trained)
-
-
-def test_only_what_comes_after_the_first_block_goes_around():
-    def identity(*_: int) -> torch.nn.Module:
-        return torch.nn.Identity()
-
-    first, second, third = chain(3, [6, 6, 8], [1, 1, 2], 0.3, identity, identity)
+def test_the_first_block_has_neither_residual_nor_dropout():
+    first, second, third = STGCNpp(ARM, 3, {"action": 2}, channels=[6, 6, 8], strides=[1, 1, 2], dropout=0.3).blocks
     assert first.residual is None and first.dropout == 0
     assert isinstance(second.residual, torch.nn.Identity) and second.dropout == 0.3
-    assert isinstance(third.residual, Match) and third.residual.conv.stride == (2, 1)
+    assert isinstance(third.residual, ConvNorm) and third.residual.conv.stride == (2, 1)
 
 
 def test_a_block_adds_what_goes_around_before_it_cuts_off():
@@ -86,7 +78,18 @@ def test_a_block_adds_what_goes_around_before_it_cuts_off():
     assert 0.8 < (dropped == x.abs()).float().mean() < 1
 
 
-def test_impossible_widths_and_strides_are_told():
+@pytest.mark.parametrize("frames", [1, 4, 5, 30])
+@pytest.mark.parametrize("layout", ["ntu25", "coco17", "hand21"])
+@pytest.mark.parametrize("name", [name for name in MODELS.names() if issubclass(MODELS.get(name), BranchedModel)])
+def test_any_skeleton_and_any_number_of_frames(name, layout, frames):
+    skeleton = SKELETONS[layout]
+    model = MODELS.get(name)(skeleton, 3, {"action": 4}, channels=[6, 8], strides=[1, 2])
+    x, half = torch.randn(2, 3, frames, len(skeleton)), -(-frames // 2)
+    assert model.eval().features(x).shape == (2, 8, half, len(skeleton))
+    assert model.train()(x)["action"].shape == (2, 4, half, len(skeleton))
+
+
+def test_impossible_widths_and_strides_are_listed():
     check = MODELS.get("stgcnpp").check  # of six branches
     assert check({"channels": [6, 12], "strides": [1, 2]}, 9) == []
     assert check({"channels": [5, 12], "strides": [1]}, 9) == [

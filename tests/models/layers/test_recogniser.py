@@ -29,8 +29,8 @@ def test_statistics_lie_joint_by_joint_as_in_published_weights():
 def test_blocks_follow_one_another_and_heads_map_every_node():
     torch.manual_seed(0)
     blocks = [nn.Conv2d(3, 4, 1), nn.Conv2d(4, 6, 1, stride=(2, 1))]
-    model = ClipModel(COCO17, 3, {"action": 5}, blocks, 6).eval()
-    assert model.tasks == ("action",)
+    model = ClipModel(COCO17, 3, {"action": 5}, blocks=blocks, width=6, strides=[1, 2]).eval()
+    assert model.serves == ("clips",) and model.stride == 2
     x = torch.randn(2, 3, 9, 17)
     features = model.features(x)
     torch.testing.assert_close(features, blocks[1](blocks[0](model.data_norm(x))))

@@ -12,10 +12,10 @@ from stgraph.figures.animation import LEFT, RIGHT
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import SKELETONS
 from stgraph.tasks.action.drawing import (
+    CORRECT,
     LEVELS,
-    RIGHTLY,
     SHOWN,
-    WRONGLY,
+    WRONG,
     RecognisedClip,
     animate_clip,
     clip_page,
@@ -124,7 +124,9 @@ def test_who_is_absent_is_not_drawn():
         assert len(people.discs.get_offsets()) == persons * len(H36M17)
         assert sum(len(bone) for bone in people.bones.get_segments()) == 2 * persons * len(H36M17.bones)
         assert [tag.get_visible() for tag in people.tags] == [True, persons == 2]
-    alone = recognised(front(), seen=np.arange(len(H36M17)) != np.zeros((1, 4, 1)) + H36M17.index("LWrist"))
+    handless = front()
+    handless[:, :, H36M17.index("LWrist")] = np.nan
+    alone = recognised(handless)
     people = stages(alone)[1][0]
     people.update(0)
     assert not people.tags and len(people.discs.get_offsets()) == len(H36M17) - 1
@@ -151,13 +153,13 @@ def test_bars_are_as_long_as_their_chances_and_the_true_class_is_marked():
     chances = np.array([[0.4, 0.2, 0.1, 0.1, 0.1, 0.06, 0.03, 0.01]])
     clip = recognised(front(), 0.5, chances, names, label=1)
     picture = first(clip)
-    bars, count = label(where(picture[:290, PANEL + 20 :], RIGHTLY))
+    bars, count = label(where(picture[:290, PANEL + 20 :], CORRECT))
     widths = [np.ptp(np.nonzero(bars == number)[1]) + 1 for number in range(1, count + 1)]
     assert max(widths) == pytest.approx(0.2 * 306, abs=2)
-    wrong = where(picture[290:, PANEL:], WRONGLY).sum()
-    assert wrong > 0 and where(picture[:60, PANEL:], WRONGLY).sum() > 20  # the best one is named, and it is wrong
+    wrong = where(picture[290:, PANEL:], WRONG).sum()
+    assert wrong > 0 and where(picture[:60, PANEL:], WRONG).sum() > 20  # the best one is named, and it is wrong
     right = first(recognised(front(), 0.5, chances, names, label=0))
-    assert not where(right[:60, PANEL:], WRONGLY).any() and where(right[:60, PANEL:], RIGHTLY).any()
+    assert not where(right[:60, PANEL:], WRONG).any() and where(right[:60, PANEL:], CORRECT).any()
 
 
 def test_shown_are_the_leaders_and_the_true_class():
@@ -210,7 +212,7 @@ def test_files(tmp_path):
         picture.seek(9)
         drawn = np.array(picture.convert("RGB"))
     assert (drawn[0, 600] == 255).all()  # white stays white
-    for colour in (LEVELS[-1], RIGHTLY, tint(LEFT), tint(RIGHT)):
+    for colour in (LEVELS[-1], CORRECT, tint(LEFT), tint(RIGHT)):
         assert where(drawn, colour, 0.05).sum() > 20
     assert animate_clip(clip, H36M17, tmp_path / "clip.mp4", Clip(fps=50, size=(761, 401))).stat().st_size > 1000
 

@@ -8,7 +8,8 @@ import torch
 
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
-from stgraph.tasks.action.live import Live, watch
+from stgraph.tasks.action.live import Live
+from stgraph.tasks.action.rendering import watch
 from tests.tasks.action.clip_people import CAMERA, acting, alive, new_run, track, write_clips
 
 SIZE = (CAMERA.width, CAMERA.height)
@@ -170,7 +171,7 @@ def test_what_it_cannot_work_with_is_refused(dataset, options, message):
 @pytest.mark.parametrize("shape", [(3, 17, 3), (1, 16, 3)])
 def test_poses_of_another_shape_are_refused(dataset, shape):
     live = Live(new_run(dataset))
-    message = r"frame 1: poses of shape \(.*; expected at most 2 persons, 17 joints of 'h36m17' and 3 numbers"
+    message = r"frame 1: found poses of shape \(.*; expected at most 2 persons, 17 joints of 'h36m17' and 3 numbers"
     live.update(np.ones((1, 17, 3), np.float32))
     with pytest.raises(InputError, match=message):
         live.update(np.ones(shape, np.float32))
@@ -184,15 +185,17 @@ def test_watching_a_clip_ends_with_what_is_recognised(dataset, sampling, detecto
     found = run.recognise(dataset, scored="train", detector=detector)
     for place in (0, 1):  # one person, and two
         number = dataset.find(found.id[place])
-        seen = watch(run, dataset, number, detector)
-        length = int(dataset.recordings["frames"][number]) if place == 0 else seen["pose"].shape[1]
-        fed = length if sampling == "uniform" else min(length, 12)
-        persons = place + 1
-        assert seen["pose"].shape == (persons, fed, 17, 3) and seen["seen"].shape == (persons, fed, 17)
-        assert seen["probabilities"].shape == (fed, 3)
-        np.testing.assert_allclose(seen["probabilities"][-1], found.probabilities[place], atol=2e-6)
-        assert seen["contribution"].shape == (persons, 6, 17) and seen["contribution"].max() == pytest.approx(1)
+        watched = watch(run, run.clips(dataset, np.arange(len(dataset)) == number, detector=detector))
+        length = int(dataset.recordings["frames"][number]) if place == 0 else len(watched)
+        steps = length if sampling == "uniform" else min(length, 12)
+        persons, dims = place + 1, 2 if detector else 3
+        assert watched.pose.shape == (persons, steps, 17, dims) and watched.probabilities.shape == (steps, 3)
+        np.testing.assert_allclose(watched.probabilities[-1], found.probabilities[place], atol=2e-6)
+        assert watched.contribution.shape == (persons, 6, 17) and watched.contribution.max() == pytest.approx(1)
+        assert watched.classes[watched.label] == found.action[place]
         rows = dataset.rows("pose2d/noisy" if detector else "pose3d")[dataset.tracks["first_row"]]
         if sampling != "crop":  # which begins in the middle
             first = rows[dataset.tracks["recording"] == number][0]
-            assert np.array_equal(first * seen["seen"][0, 0, :, None], seen["pose"][0, 0])
+            visible = np.isfinite(watched.pose[0, 0, :, 0])
+            assert np.array_equal(first[visible, :dims], watched.pose[0, 0, visible])
+            assert visible.tolist() == ((first[:, 2] > 0).tolist() if detector else [True] * 17)

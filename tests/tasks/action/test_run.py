@@ -95,7 +95,7 @@ def test_parts_subjects_and_detectors_to_score(dataset):
     assert set(exact.subject) == {"S2", "S4"} and np.abs(exact.probabilities - noisy.probabilities).max() > 1e-4
     assert noisy.about["input"].startswith("noisy") and noisy.about["scored"] == "subjects S2, S4"
     assert noisy.about["TRAINED ON THESE, TOO"] == "6 of the 12 clips"
-    with pytest.raises(InputError, match="its detectors are noisy, openpose, not 'cpn'"):
+    with pytest.raises(InputError, match="its detectors are noisy, openpose; choose one"):
         run.recognise(dataset, detector="cpn")
     with pytest.raises(InputError, match="--detector noisy: run is fed 3D poses; leave it out, or train with"):
         new_run(dataset).recognise(dataset, detector="noisy")

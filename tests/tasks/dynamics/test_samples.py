@@ -10,7 +10,7 @@ import torch
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M16, H36M17, SKELETONS
-from stgraph.tasks.dynamics.samples import MOVING, OUTLIER, RUN, Sequences, body_scale
+from stgraph.tasks.dynamics.samples import MOVING, OUTLIER, RUN, Sequences, sequence_scale
 from stgraph.tasks.dynamics.settings import TrackSettings
 from tests.tasks.dynamics.track_people import FPS, WIDTH, scene, write_scenes
 
@@ -125,7 +125,7 @@ def test_sequences_without_motion_are_thinned_out_in_training(tmp_path):
             place, shown = target["target"][0, [0, 1, 3, 5, 7]], target["annotated"][0, [0, 1, 3, 5, 7]]
             if not shown.all():
                 continue  # which frames are looked at is said by the mask, too
-            change = (place[1:] - place[:-1]).norm(dim=-1).mean(1) / body_scale(place[None], shown[None])[0, 0]
+            change = (place[1:] - place[:-1]).norm(dim=-1).mean(1) / sequence_scale(place[None], shown[None])[0, 0]
             assert moving[number] == bool((change > MOVING).any())
         assert moving[:50].any() and not moving[60:].any()
         some = sequences(data, True, stride=1, still=0.3, detector=detector)
@@ -317,7 +317,7 @@ def test_the_scale_is_the_largest_root_mean_square_distance(scenes):
                 sizes.append((some - some.mean(0)).square().sum(-1).mean().sqrt())
         torch.testing.assert_close(batch["scale"][number], max(sizes).expand(8))
     nobody = torch.zeros(1, 3, 4, dtype=torch.bool)
-    assert torch.equal(body_scale(torch.randn(1, 3, 4, 2), nobody), torch.ones(1, 3))
+    assert torch.equal(sequence_scale(torch.randn(1, 3, 4, 2), nobody), torch.ones(1, 3))
 
 
 def test_what_is_placed_elsewhere_is_the_same(scenes):
@@ -331,7 +331,7 @@ def test_what_is_placed_elsewhere_is_the_same(scenes):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"detector": "cpn"}, "has no pose2d/cpn.* its detectors are gt, sim, not 'cpn'"),
+        ({"detector": "cpn"}, "has no pose2d/cpn.* its detectors are gt, sim; choose one"),
         ({"truth": "true"}, "has no pose2d/true"),
         ({"features": "hrnet"}, "has no features/hrnet"),
     ],
