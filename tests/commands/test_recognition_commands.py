@@ -198,7 +198,7 @@ MISTAKES = [
     ),
     (evaluate, ["--exp", "small", "--views", "0"], ["--views: found 0; expected 1 to 100"]),
     (evaluate, ["--exp", "small", "--subjects", "S9"], ["clips.h5: has no subject S9", "S1, S2, S3, S4"]),
-    (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: small is fed 3D poses", "leave it out"]),
+    (evaluate, ["--exp", "small", "--detector", "noisy"], ["--detector noisy: the input of small is 3D poses", "leave it out"]),
     (evaluate, ["--exp", "small", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
     (fuse, ["small", "never"], ["reports/never/scores.npz", "python -m stgraph.evaluate --exp never"]),
     (fuse, ["small:two"], ["small:two: expected EXP or EXP:WEIGHT"]),
