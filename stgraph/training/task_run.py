@@ -43,9 +43,9 @@ class Speed:
 FEW = 5
 
 
-def few(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+def few(numbers: Int[np.ndarray, " n"]) -> list[int]:
     """At most five of these numbers, evenly chosen: enough to find a typical one among them."""
-    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(FEW, len(numbers))).round().astype(int))]
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(FEW, len(numbers))).round().astype(int))].tolist()
 
 
 class TaskRun(Run[TaskT]):

@@ -384,7 +384,7 @@ def test_an_experiment_with_another_model_gives_no_settings(published):
 
 def test_what_was_there_stays(published):
     path, _ = published
-    with pytest.raises(InputError, match="params/mine/params.json exists"):
+    with pytest.raises(InputError, match="params/mine/params.json: exists"):
         Path("params/mine").mkdir()
         Path("params/mine/params.json").write_text("{}")
         call("tgraphnet", path)

@@ -127,7 +127,7 @@ def test_missing_and_unknown_weights_are_listed(place, state):
 
 def test_what_cannot_be_given_back_is_refused(place):
     take()
-    with pytest.raises(InputError, match=r"published.pt exists"):
+    with pytest.raises(InputError, match=r"published.pt: exists"):
         call("published.pt", "--exp", "mine", "--to-published")
     with pytest.raises(InputError, match=r"--like: a published checkpoint holds weights alone"):
         call("back.pt", "--exp", "mine", "--to-published", "--like", "like")

@@ -87,7 +87,7 @@ def test_actions_that_training_did_not_have_are_left_out_in_plain_sight(trained,
 def test_actions_that_the_settings_name_wrongly_are_refused(dataset):
     wrong = settings(task=ACTION | {"actions": ["Sitting", "Dancing"]})
     with pytest.raises(
-        InputError, match=r"found Sitting, Dancing; the training recordings of .*small.h5 have Sitting, Walking"
+        InputError, match=r"found Sitting, Dancing; expected the actions of .*small.h5: Sitting, Walking"
     ):
         Run.create("run", wrong, dataset, Engine("cpu"))
 

@@ -27,7 +27,7 @@ class ActionCommands(ActionRun):
         chosen = []
         for label, name in enumerate(self.task.classes):
             numbers = few(np.flatnonzero(tested & (table["action"] == name)))
-            if not len(numbers):
+            if not numbers:
                 continue
             clips = self.clips(dataset, np.isin(np.arange(len(dataset)), numbers), detector=detector)
             scores = [self.task.scores(batch, outputs) for batch, outputs in self.predictions(clips)]

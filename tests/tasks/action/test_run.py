@@ -97,7 +97,7 @@ def test_parts_subjects_and_detectors_to_score(dataset):
     assert noisy.about["TRAINED ON THESE, TOO"] == "6 of the 12 clips"
     with pytest.raises(InputError, match="its detectors are noisy, openpose; choose one"):
         run.recognise(dataset, detector="cpn")
-    with pytest.raises(InputError, match="--detector noisy: run is fed 3D poses; leave it out, or train with"):
+    with pytest.raises(InputError, match="--detector noisy: the input of run is 3D poses; leave it out, or train with"):
         new_run(dataset).recognise(dataset, detector="noisy")
 
 
@@ -223,7 +223,7 @@ def test_the_same_classes_keep_the_head(dataset, place):
     first = fitted(dataset, "first")
     again = new_run(dataset, "again", data={"stream": "bone"})
     assert again.start_from("checkpoints/first/best.safetensors").endswith(
-        "the heads too; fed otherwise than then: stream 'joint' -> 'bone'"
+        "the heads too; other input than then: stream 'joint' -> 'bone'"
     )
     assert same(again, first)
     calmer = new_run(dataset, "calmer", model=MODEL | {"dropout": 0.5})
@@ -235,12 +235,12 @@ def test_another_body_is_refused(dataset, place):
     flat = {"detector": "openpose", "normalise": "image"}
     turned = {"names": list(H36M17.names[::-1]), "parents": [-1, *range(16)]}
     for sections, message in (
-        ({"data": {"skeleton": "h36m16"}}, r"weights do not fit, such as .*17 joints \(h36m17\).*here .*16 joints"),
-        ({"data": flat}, r"there .* 3 channels; here .* 2 channels; use the same model, skeleton and input"),
+        ({"data": {"skeleton": "h36m16"}}, r"weights do not fit, such as .*17 joints \(h36m17\).*expected .*16 joints"),
+        ({"data": flat}, r"found .* 3 channels; expected .* 2 channels; use the same model, skeleton and input"),
         ({"model": MODEL | {"channels": [4, 12]}}, r"\(\(24, .* there, \(36, .* here\)"),
         ({"model": {"name": "stgcnpp", "channels": [8, 8], "strides": [1, 2]}}, r"\(nothing there, "),
-        ({"data": {"skeleton": turned}}, "it differs in joints, parents; there"),
-        ({"model": MODEL | {"strides": [2, 1]}}, "it differs in model.strides; there"),
+        ({"data": {"skeleton": turned}}, "differs in joints, parents; found"),
+        ({"model": MODEL | {"strides": [2, 1]}}, "differs in model.strides; found"),
     ):
         with pytest.raises(InputError, match=r"best.safetensors: its body is another: .*" + message):
             new_run(dataset, "second", **sections).start_from("first")

@@ -162,7 +162,7 @@ def test_the_commands_train_and_evaluate(place, capsys, tmp_path):
     assert (place / "reports/typed/report.md").exists()
     for option, name in (("--flip", "flip"), ("--views", "views")):
         value = [] if option == "--flip" else ["2"]
-        with pytest.raises(InputError, match=f"--{name}: typed is an experiment of task 'dynamics'; leave it out"):
+        with pytest.raises(InputError, match=f"--{name}: found an experiment of task 'dynamics'; .*leave it out"):
             call(evaluate, "--exp", "typed", *words, option, *value)
 
 
