@@ -41,7 +41,7 @@ def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
     return run, Dataset(args.data or data_file(run.data.dataset))
 
 
-def positive(option: str, value: float | None) -> None:
+def positive(option: str, value: float | int | None) -> None:
     """Raises InputError where an option has a value that is not above 0 and finite."""
     if value is not None and not 0 < value < float("inf"):
         raise InputError(where=f"--{option}", found=f"{value:g}", expected="a finite number above 0")

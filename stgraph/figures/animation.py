@@ -244,10 +244,10 @@ class _PoseStage(_Stage):
             self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
 
 
-def show_box(axes: Axes, low: np.ndarray, high: np.ndarray, room: float | int = 0) -> float:
+def show_box(axes: Axes, low: np.ndarray, high: np.ndarray, room: np.ndarray | float | int = 0) -> float:
     """Show a box in the middle of equal axes, `room` pixels left free; returns units of the box in a pixel."""
     pixels = np.array([axes.get_window_extent().width, axes.get_window_extent().height])
-    unit, middle = ((high - low) / (pixels - room)).max(), (low + high) / 2
+    unit, middle = max(*((high - low) / (pixels - room)), 1e-9), (low + high) / 2
     (left, bottom), (right, top) = middle - unit * pixels / 2, middle + unit * pixels / 2
     axes.set(xlim=(left, right), ylim=(bottom, top))
     return float(unit)

@@ -24,6 +24,7 @@ from stgraph.figures.animation import (
     depth_order,
     on_screen,
     segments,
+    show_box,
     upright,
 )
 from stgraph.figures.clip import Clip, View
@@ -134,13 +135,9 @@ class _People:
 
     def _fit(self, axes: Axes) -> None:
         """Show all persons all through the clip, with equal axes and room for the discs."""
-        box = axes.get_window_extent()
         low, high = (bound[:2] for bound in bounds(self.screen, "joints"))
         # Pixels that the discs and the persons' numbers take at the edges.
-        room = np.array([box.width, box.height]) - (24 * self.scale, 44 * self.scale)
-        self.unit = max(*((high - low) / room), 1e-9)  # of the pose in a pixel
-        middle, half = (low + high) / 2, self.unit * np.array([box.width, box.height]) / 2
-        axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] - half[1], middle[1] + half[1]))
+        self.unit = show_box(axes, low, high, room=self.scale * np.array([24, 44]))
         present = np.argwhere(self.visible.any(-1)).tolist()
         bodies = [self.screen[person, frame, self.visible[person, frame], :2] for person, frame in present]
         extent = np.median([np.ptp(body, axis=0).max() for body in bodies])
