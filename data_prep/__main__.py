@@ -3,18 +3,15 @@
 `python -m data_prep summary data/NAME.h5` shows what is in one.
 """
 
+import importlib
+import pkgutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.source import Command, Converter, converters, other_commands
-from data_prep.writing import command_line, prepare
+from data_prep.command import Command
 from stgraph.cli.command import debug_option, run_command
-from stgraph.cli.numbers import two_numbers
-from stgraph.errors import InputError
-
-ENDINGS = (".h5", ".hdf5")
 
 
 class Parser(ArgumentParser):
@@ -26,49 +23,36 @@ class Parser(ArgumentParser):
         return parsed
 
 
+class CommandParser(ArgumentParser):
+    """Parses a command's words; its options are added then, since importing a source takes seconds."""
+
+    command: Command | None = None
+
+    def parse_known_args(self, args=None, namespace=None):  # as in argparse
+        if self.command:
+            self.command.add_arguments(debug_option(self))
+            self.command = None
+        return super().parse_known_args(args, namespace)
+
+
 def parser() -> Parser:
     """One sub-command per source, and the other commands."""
     main = Parser("data_prep", description=__doc__)
-    named = main.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=ArgumentParser)
+    named = main.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
     for name, command in sorted(commands().items()):
-        sub = named.add_parser(name, help=command.help, description=command.help)
-        command.add_arguments(sub)
-        debug_option(sub)
+        named.add_parser(name, help=command.help, description=command.help).command = command
     return main
 
 
 def commands() -> dict[str, Command]:
-    """Everything that can be called, by its name."""
-    return {name: conversion(name, converter) for name, converter in converters().items()} | other_commands()
-
-
-def conversion(name: str, converter: Converter) -> Command:
-    """The command that writes what a converter reads."""
-
-    def add_arguments(parser: ArgumentParser) -> None:
-        converter.add_arguments(parser)
-        parser.add_argument("--out", type=Path, default=Path(f"data/{name}.h5"), help="file to write (%(default)s)")
-        text = "length and stride of the window table in the file (%(default)s)"
-        parser.add_argument("--windows", default="81x5", help=text)
-
-    def run(args: Namespace) -> str:
-        windows = window_size(args.windows)
-        if args.out.suffix.lower() not in ENDINGS:
-            found, expected = f"the ending {args.out.suffix!r}", " or ".join(ENDINGS)
-            remedy = f"give --out such as {args.out.with_suffix(ENDINGS[0])}"
-            raise InputError(where=f"--out {args.out}", found=found, expected=expected, remedy=remedy)
-        return prepare(converter.read(args), args.out, command_line(args.words), windows)
-
-    return Command(converter.help, add_arguments, run)
-
-
-def window_size(text: str) -> tuple[int, int]:
-    """ "81x5" -> (81, 5)."""
-    frames, stride = two_numbers("--windows", text, "FRAMESxSTRIDE, two positive numbers such as 81x5")
-    if stride > frames:
-        where, expected = f"--windows {text}", "FRAMESxSTRIDE, as 81x5"
-        raise InputError("a stride above the length skips frames", where=where, expected=expected)
-    return frames, stride
+    """Everything that can be called, by its name: every folder of data_prep/sources, and the summary."""
+    found = {"summary": Command("What is in a dataset, and what in it is implausible", "data_prep.checks.summary")}
+    folder = str(Path(__file__).with_name("sources"))
+    for package in (f"data_prep.sources.{module.name}" for module in pkgutil.iter_modules([folder])):
+        source = importlib.import_module(package)
+        name = getattr(source, "NAME", package.rpartition(".")[2])
+        found[name] = Command((source.__doc__ or name).rstrip("."), f"{package}.source", f"data/{name}.h5")
+    return found
 
 
 def main(args: Namespace) -> None:

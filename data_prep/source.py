@@ -1,10 +1,7 @@
-"""What every converter is: a named source of recordings. Adding a source means adding one folder."""
+"""What every source hands to the writer."""
 
-import importlib
-import pkgutil
 import re
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,65 +39,6 @@ class Source:
     splits: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     synthetic: bool = False
-
-
-@dataclass(frozen=True)
-class Converter:
-    """A source's command-line arguments and its reader."""
-
-    help: str
-    add_arguments: Callable[[ArgumentParser], None]
-    read: Callable[[Namespace], Source]
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command's arguments, and what it does with them: `run(args)` returns the text to print."""
-
-    help: str
-    add_arguments: Callable[[ArgumentParser], None]
-    run: Callable[[Namespace], str]
-
-
-CONVERTERS: dict[str, Converter] = {}
-COMMANDS: dict[str, Command] = {}
-
-
-def source(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]) -> Callable:
-    """Register `read(args) -> Source` as `python -m data_prep NAME`; `arguments(parser)` adds its options.
-
-    @source("mine", help="my files", arguments=lambda parser: parser.add_argument("paths", nargs="+"))
-    def read(args: Namespace) -> Source: ...
-    """
-
-    def register(read: Callable[[Namespace], Source]) -> Callable[[Namespace], Source]:
-        CONVERTERS[name] = Converter(help, arguments, read)
-        return read
-
-    return register
-
-
-def command(name: str, *, help: str, arguments: Callable[[ArgumentParser], None]) -> Callable:
-    """Register `run(args) -> str` as `python -m data_prep NAME`: for what makes no dataset."""
-
-    def register(run: Callable[[Namespace], str]) -> Callable[[Namespace], str]:
-        COMMANDS[name] = Command(help, arguments, run)
-        return run
-
-    return register
-
-
-def converters() -> dict[str, Converter]:
-    """Every converter of the package: importing a source's folder registers it."""
-    for folder in pkgutil.iter_modules(importlib.import_module("data_prep.sources").__path__):
-        importlib.import_module(f"data_prep.sources.{folder.name}.source")
-    return CONVERTERS
-
-
-def other_commands() -> dict[str, Command]:
-    """Every command of the package that makes no dataset."""
-    importlib.import_module("data_prep.checks.summary")
-    return COMMANDS
 
 
 def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:

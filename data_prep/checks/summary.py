@@ -14,7 +14,6 @@ import numpy as np
 
 from data_prep.checks.measures import Detections, People, Table, measure_detections, measure_people
 from data_prep.checks.plausibility import problems
-from data_prep.source import command
 from stgraph.data.dataset import Dataset
 from stgraph.formats.files import replaced
 from stgraph.formats.markdown import markdown_table
@@ -23,12 +22,11 @@ from stgraph.formats.markdown import markdown_table
 SHOWN = 20
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="FILE", help="a dataset, data/NAME.h5")
     parser.add_argument("--out", type=Path, help="folder for summary.md, summary.json and figures (reports/data/NAME)")
 
 
-@command("summary", help="what is in a dataset, and what in it is implausible", arguments=add_arguments)
 def run(args: Namespace) -> str:
     table = Table(Dataset(args.data))
     people = measure_people(table) if table.dataset.has("pose3d") else None

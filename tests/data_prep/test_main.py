@@ -3,15 +3,17 @@
 import os
 import resource
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
 from data_prep import __main__ as command
-from data_prep.__main__ import window_size
-from data_prep.source import REASONS, Converter, Source, grouped
+from data_prep.command import Command, window_size
+from data_prep.source import REASONS, Source, grouped
 from data_prep.writing import command_line, prepare
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording, Track
@@ -36,6 +38,12 @@ def recordings(count: int, error: BaseException | None = None) -> Iterator[Recor
 
 def made(count: int = 3, error: BaseException | None = None) -> Source:
     return Source(H36M17, recordings(count, error), count, "test", "free", [])
+
+
+def register(monkeypatch: pytest.MonkeyPatch, read: Callable) -> None:
+    """Make `python -m data_prep mine` read with a function."""
+    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(arguments=lambda parser: None, read=read))
+    monkeypatch.setattr(command, "commands", lambda: {"mine": Command("my files", "mine", "data/mine.h5")})
 
 
 @pytest.fixture
@@ -83,7 +91,7 @@ def test_a_name_that_training_would_not_find_is_refused_before_anything_is_read(
     def unread(args):
         raise AssertionError("was read")
 
-    monkeypatch.setattr(command, "converters", lambda: {"mine": Converter("", lambda parser: None, unread)})
+    register(monkeypatch, unread)
     args = command.parser().parse_args(["mine", "--out", str(tmp_path / "new" / name)])
     with pytest.raises(InputError, match=rf"--out .*{name}: found the ending .*; expected \.h5 or \.hdf5"):
         command.main(args)
@@ -136,9 +144,7 @@ def test_the_command_is_recorded_whole_and_without_folders(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert command_line(["mine", "in/walks", "in/absent", "/"]) == "python -m data_prep mine in/walks in/absent ''"
     # And the command itself records it.
-    monkeypatch.setattr(
-        command, "converters", lambda: {"mine": Converter("", lambda parser: None, lambda args: made())}
-    )
+    register(monkeypatch, lambda args: made())
     words = ["mine", f"--out={tmp_path / 'new' / 'a.h5'}", "--windows", "27x9"]
     if called:
         args = command.parser().parse_args(words)

@@ -19,12 +19,12 @@ from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
 from data_prep.reading.poses import ORDERS, Poses, persons_first
 from data_prep.reading.splitting import PARTS, split_of, with_splits
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     text = f".npy (N, C, T, V, M) or as --order says, or .csv: {CSV_FORM}"
     parser.add_argument("data", nargs="?", type=Path, metavar="DATA", help=text)
     parser.add_argument("--labels", type=Path, help=f"of DATA: {FORMS}")
@@ -35,7 +35,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     clip_arguments(parser)
 
 
-@source("arrays", help="many clips in one .npy (N, C, T, V, M) with labels, or in one .csv", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     """A recording for every clip of the files that the options name.
 

@@ -1,0 +1,1 @@
+"""CMU motion that comes with the package, seen through cameras."""

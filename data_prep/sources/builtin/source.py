@@ -10,7 +10,7 @@ from pathlib import Path
 from data_prep.cameras.studio import Studio, film
 from data_prep.reading.motion import subject_splits
 from data_prep.reading.takes import find_takes, read_take
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.errors import InputError
 
 MOTION = Path(__file__).parents[2] / "builtin" / "cmu.npz"
@@ -24,7 +24,6 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=Studio.seed, help="of the simulated detector (%(default)s)")
 
 
-@source("builtin", help="CMU motion that comes with the package, seen through cameras", arguments=arguments)
 def read(args: Namespace) -> Source:
     """The built-in takes, before Human3.6M's cameras. Raises InputError for an unknown subject or a negative seed."""
     if args.seed < 0:

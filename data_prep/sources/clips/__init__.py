@@ -1,0 +1,1 @@
+"""One's own clips, in folders named by their class."""

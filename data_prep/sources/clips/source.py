@@ -21,13 +21,13 @@ from data_prep.reading.ntu import NAME, identity
 from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses
 from data_prep.reading.poses import ORDERS
 from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.skeleton import SKELETONS
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with a folder for each class; clips: {FORMS}")
     text = "regular expression for the files' paths below FOLDER; its first group, or all that it matches, is who moves"
     parser.add_argument("--subject", default="", metavar="REGEX", help=text)
@@ -48,7 +48,6 @@ class ClipFile:
     identity: tuple[str, str, str]
 
 
-@source("clips", help="one's own clips, in folders named by their class", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     """Every clip of a folder, a recording each.
 

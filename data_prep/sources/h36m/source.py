@@ -20,7 +20,7 @@ from data_prep.cameras.projection import check_in_front, image, to_camera
 from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person, in_frames
 from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.reading.layouts import detections
-from data_prep.source import Source, source
+from data_prep.source import Source
 from data_prep.sources.h36m.files import LAYOUTS, Archive, Key, Poses, Unfit, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
@@ -53,11 +53,10 @@ class Plan:
     poses2d: dict[str, Poses]
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
 
 
-@source("h36m", help="Human3.6M in any layout, official or VideoPose3D", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     return read_h36m(args.paths)
 

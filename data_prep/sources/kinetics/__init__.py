@@ -1,0 +1,1 @@
+"""Kinetics-skeleton, JSON files and their labels."""

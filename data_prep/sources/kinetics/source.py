@@ -21,7 +21,7 @@ from data_prep.reading.labels import class_names, classes_argument
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
 from data_prep.reading.splitting import split_of
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json, validated
@@ -54,7 +54,7 @@ class KineticsClip:
         return f"{self.path.parent.name}/{self.path.stem}"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of clips, or of such folders")
     text = "their labels: a file for every folder of clips in turn, or one for all (FOLDER_label.json)"
     parser.add_argument("--labels", nargs="+", type=Path, default=[], metavar="FILE", help=text)
@@ -63,7 +63,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     classes_argument(parser)
 
 
-@source("kinetics", help="Kinetics-skeleton, JSON files and their labels", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     if args.frames < 1:
         raise InputError(where=f"--frames {args.frames}", expected="1 or more")

@@ -1,0 +1,1 @@
+"""Motion-capture files (ASF/AMC, BVH, .npz) seen through cameras."""

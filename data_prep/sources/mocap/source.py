@@ -17,7 +17,7 @@ from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import motion_arguments, subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
 from data_prep.reading.typed_json import read_typed
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.errors import InputError
 
 ACTIONS, EXAMPLE = TypeAdapter(dict[str, str]), '{"35_01": "walk"}'
@@ -43,7 +43,6 @@ def arguments(parser: ArgumentParser) -> None:
     add("--min-frames", type=int, default=Studio.shortest, help="shortest run of frames that is kept (%(default)s)")
 
 
-@source("mocap", help="motion-capture files (ASF/AMC, BVH, .npz) seen through cameras", arguments=arguments)
 def read(args: Namespace) -> Source:
     """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
     _check_numbers(args)

@@ -18,7 +18,7 @@ from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite,
 from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, held, layout, level_camera
 from data_prep.reading.splitting import SPLIT
-from data_prep.source import Source, source
+from data_prep.source import Source
 from data_prep.sources.mpi_inf_3dhp.files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
@@ -42,7 +42,7 @@ FOCAL = (0.3, 10)  # of the image's width: focal lengths that lenses have
 CENTRE = 0.15  # of the image's width: how far from its middle a lens is centred at most
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
     parser.add_argument(
         "--annotation",
@@ -53,7 +53,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-@source("3dhp", help="MPI-INF-3DHP, official files or .npz made of them", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     return read_mpi_inf_3dhp(args.paths, args.annotation)
 

@@ -16,7 +16,7 @@ from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import UnreadClip, none_left, usable
 from data_prep.reading.ntu import ACTIONS, FPS, NAME, SIZE, action_names, action_of, identity, read_ntu
 from data_prep.reading.splitting import split_of
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.skeleton import NTU25
@@ -35,14 +35,13 @@ NOTES = (
 )
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".skeleton files, or folders with them")
     text = "text with names of clips not to read, such as the official list of those with missing skeletons"
     parser.add_argument("--leave-out", type=Path, metavar="FILE", help=text)
     classes_argument(parser)
 
 
-@source("ntu", help="NTU RGB+D and NTU RGB+D 120, .skeleton files", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     return read_clips(args.paths, args.leave_out, class_names(args.classes))
 

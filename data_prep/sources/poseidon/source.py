@@ -20,7 +20,7 @@ from data_prep.cameras.projection import check_in_front
 from data_prep.checks.anatomy import UNITS, Shown, check_bones, check_finite, check_person, person_size
 from data_prep.reading.h36m import FPS, SOURCE, TERMS, action_of, renamed
 from data_prep.reading.layouts import detections, level_camera
-from data_prep.source import Source, source
+from data_prep.source import Source
 from data_prep.sources.poseidon.conventions import (
     CONVENTIONS,
     check_upright,
@@ -46,7 +46,7 @@ DISTANCE = 5.0
 SHAPE = 0.08
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with {FILES}")
     for name, choices in CONVENTIONS.items():
         text = f"{'; '.join(f'{choice}: {what}' for choice, what in choices.items())} (inferred from the numbers)"
@@ -55,9 +55,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--detector", default="2d_poses", help="what the 2D is called in the file (%(default)s)")
 
 
-@source(
-    "poseidon", help="frames with actions, as POSEIDON takes them (train_2d_poses.npy, ...)", arguments=add_arguments
-)
 def read(args: Namespace) -> Source:
     stated = {name: getattr(args, name) for name in CONVENTIONS if getattr(args, name)}
     image = two_numbers("--image", args.image, "WIDTHxHEIGHT in pixels, such as 1000x1002")

@@ -1,0 +1,1 @@
+"""Several people in videos, annotated as PoseTrack17 or PoseTrack18."""

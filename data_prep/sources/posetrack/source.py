@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.infer_convention import TERMS
 from data_prep.reading.splitting import PART_NAMES, split_of
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Detections, Recording, Track
 from stgraph.errors import InputError
@@ -39,7 +39,6 @@ def arguments(parser: ArgumentParser) -> None:
     add("--terms", default=TERMS, help="what may be done with the annotations")
 
 
-@source("posetrack", help="several people in videos, annotated as PoseTrack17 or PoseTrack18", arguments=arguments)
 def read(args: Namespace) -> Source:
     """A recording of each video.
 

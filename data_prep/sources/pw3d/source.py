@@ -16,7 +16,7 @@ from data_prep.cameras.projection import image
 from data_prep.checks.anatomy import check_bones, check_image, check_person
 from data_prep.reading.layouts import held
 from data_prep.reading.splitting import split_of
-from data_prep.source import Source, source
+from data_prep.source import Source
 from data_prep.sources.pw3d.files import LAYOUTS, Person, Sequence, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
@@ -31,11 +31,10 @@ NEAREST = 0.1  # metres: what is nearer to the image plane, or behind it, has no
 SEEN = [name for name in H36M17.names if name not in ("Hip", "Spine", "Thorax", "Neck/Nose", "Head")]
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
 
 
-@source("3dpw", help="3D Poses in the Wild, official files or TGraphNet's", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     return read_pw3d(args.paths)
 

@@ -1,0 +1,1 @@
+"""Annotations as pyskl and MMAction2 pickle them."""

@@ -22,7 +22,7 @@ from data_prep.reading.labelled_clips import LabelledClip, labelled_source
 from data_prep.reading.ntu import identity
 from data_prep.reading.pyskl import poses_of
 from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, with_splits
-from data_prep.source import Source, source
+from data_prep.source import Source
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 
@@ -30,13 +30,12 @@ from stgraph.formats.safe_pickle import load_pickle
 PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNORECASE)
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser) -> None:
     text = "pickles of annotations; of several, each is a part of the split (..._train.pkl, ..._val.pkl)"
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=text)
     clip_arguments(parser)
 
 
-@source("pyskl", help="annotations as pyskl and MMAction2 pickle them", arguments=add_arguments)
 def read(args: Namespace) -> Source:
     """Every annotation of some files, a recording each.
 

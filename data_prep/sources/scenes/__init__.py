@@ -1,0 +1,1 @@
+"""Scenes of several people from motion-capture files, for pose trackers."""

@@ -26,7 +26,7 @@ from data_prep.reading.motion import (
 )
 from data_prep.reading.splitting import PARTS, SPLIT
 from data_prep.reading.takes import find_takes
-from data_prep.source import Source, source
+from data_prep.source import Source
 from data_prep.sources.scenes.body import body_boxes, head_boxes, posetrack_joints
 from data_prep.sources.scenes.detector import DIFFICULTY, detect, detections, false_detections, gaps
 from data_prep.sources.scenes.layout import (
@@ -116,7 +116,6 @@ class Counts:
         ]
 
 
-@source("scenes", help="scenes of several people from motion-capture files, for pose trackers", arguments=arguments)
 def read(args: Namespace) -> Source:
     """Scenes as recordings "SUBJECT+SUBJECT.../PART NUMBER/camera". Raises InputError for what cannot be used."""
     people, scenes = _numbers(args)

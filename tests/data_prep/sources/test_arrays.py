@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.__main__ import commands, parser
-from data_prep.source import converters
+from data_prep.sources.arrays.source import read
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.skeleton import NTU25, OPENPOSE18
@@ -236,7 +236,7 @@ def test_large_arrays_are_never_read_whole(tmp_path):
     del array
     np.save(tmp_path / "label.npy", np.zeros(count, np.int8))
     words = ["arrays", str(tmp_path / "data.npy"), "--labels", str(tmp_path / "label.npy")]
-    source = converters()["arrays"].read(parser().parse_args(words))
+    source = read(parser().parse_args(words))
     assert source.total == count and (tmp_path / "data.npy").stat().st_size > 39e9
     first = next(source.recordings)
     np.testing.assert_allclose(first.tracks[0].pose3d[5], kinect(0, frames=2000)[0, 5] * [-1, -1, 1], atol=1e-5)

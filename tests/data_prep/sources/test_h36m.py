@@ -12,11 +12,11 @@ import torch
 from cdflib.cdfwrite import CDF
 from scipy.spatial.transform import Rotation
 
-from data_prep.__main__ import prepare
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.checks.anatomy import ADULT_BONES, knee_flexion
 from data_prep.sources.h36m.files import MPII16
 from data_prep.sources.h36m.source import check_length, read, read_h36m
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.__main__ import prepare
 from data_prep.checks.anatomy import knee_flexion
 from data_prep.reading.motion import pieces
 from data_prep.reading.takes import find_takes, read_take
 from data_prep.source import Source
 from data_prep.sources.mocap.source import arguments, read
+from data_prep.writing import prepare
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project

@@ -10,12 +10,12 @@ import pytest
 import scipy.io
 import torch
 
-from data_prep.__main__ import prepare
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import held, layout
 from data_prep.sources.mpi_inf_3dhp import files
 from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
 from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_mpi_inf_3dhp
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera

@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from data_prep.__main__ import commands, parser, prepare
+from data_prep.__main__ import commands, parser
 from data_prep.reading.ntu import parse, read_ntu
 from data_prep.sources.ntu.source import XSUB, read_clips
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.skeleton import NTU25

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.__main__ import commands, parser, prepare
+from data_prep.__main__ import commands, parser
 from data_prep.sources.poseidon.source import read_poseidon
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, project, screen_normalise

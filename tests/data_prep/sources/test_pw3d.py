@@ -9,11 +9,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from data_prep.__main__ import prepare
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import layout
 from data_prep.sources.pw3d.files import find
 from data_prep.sources.pw3d.source import read, read_pw3d
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import normalise_intrinsics, project, screen_normalise

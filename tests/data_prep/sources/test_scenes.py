@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.__main__ import prepare
 from data_prep.source import Source
 from data_prep.sources.scenes import detector as scene_detector
 from data_prep.sources.scenes import layout as scene_layout
@@ -17,6 +16,7 @@ from data_prep.sources.scenes.body import CAPSULES, hidden, posetrack_joints
 from data_prep.sources.scenes.detector import detect, false_detections, h36m_width, missed_joints, missed_people
 from data_prep.sources.scenes.source import arguments, read
 from data_prep.sources.scenes.view import View
+from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError

@@ -1,0 +1,61 @@
+"""What `python -m data_prep NAME` does, without importing it before it is asked for."""
+
+import importlib
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from stgraph.cli.numbers import two_numbers
+from stgraph.errors import InputError
+
+ENDINGS = (".h5", ".hdf5")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A source, or what makes no dataset.
+
+    Attributes:
+        module: has `arguments(parser)`, which adds options, and `read(args) -> Source`; or else `run(args) -> str`,
+            the text to print.
+        out: the dataset that a source makes by default; empty for what makes none.
+    """
+
+    help: str
+    module: str
+    out: str = ""
+
+    def load(self) -> ModuleType:
+        """Import the module."""
+        return importlib.import_module(self.module)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the module's options, and those of every source."""
+        self.load().arguments(parser)
+        if self.out:
+            parser.add_argument("--out", type=Path, default=Path(self.out), help="file to write (%(default)s)")
+            text = "length and stride of the window table in the file (%(default)s)"
+            parser.add_argument("--windows", default="81x5", help=text)
+
+    def run(self, args: Namespace) -> str:
+        """Make the dataset, or do what else it does. Returns the text to print."""
+        if not self.out:
+            return self.load().run(args)
+        windows = window_size(args.windows)
+        if args.out.suffix.lower() not in ENDINGS:
+            found, expected = f"the ending {args.out.suffix!r}", " or ".join(ENDINGS)
+            remedy = f"give --out such as {args.out.with_suffix(ENDINGS[0])}"
+            raise InputError(where=f"--out {args.out}", found=found, expected=expected, remedy=remedy)
+        from data_prep.writing import command_line, prepare
+
+        return prepare(self.load().read(args), args.out, command_line(args.words), windows)
+
+
+def window_size(text: str) -> tuple[int, int]:
+    """Length and stride of "81x5", (81, 5)."""
+    frames, stride = two_numbers("--windows", text, "FRAMESxSTRIDE, two positive numbers such as 81x5")
+    if stride > frames:
+        where, expected = f"--windows {text}", "FRAMESxSTRIDE, as 81x5"
+        raise InputError("a stride above the length skips frames", where=where, expected=expected)
+    return frames, stride
