@@ -13,27 +13,32 @@ if TYPE_CHECKING:
     from stgraph.errors import InputError
     from stgraph.skeleton import Skeleton
     from stgraph.tasks.action.live import Live
+    from stgraph.tasks.action.recognise import recognise
+    from stgraph.tasks.lifting.lift import lift
     from stgraph.tracking.tracker import Tracker
     from stgraph.training.engine import Engine
-    from stgraph.training.run import Run
+    from stgraph.training.task_run import TaskRun as Run
 
-__all__ = ["Dataset", "Engine", "InputError", "Live", "Run", "Skeleton", "Tracker", "__version__"]
+__all__ = ["Dataset", "Engine", "InputError", "Live", "Run", "Skeleton", "Tracker", "__version__", "lift", "recognise"]
 
 _PLACES = {
     "Dataset": "stgraph.data.dataset",
     "Engine": "stgraph.training.engine",
     "InputError": "stgraph.errors",
     "Live": "stgraph.tasks.action.live",
-    "Run": "stgraph.training.run",
+    "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",
     "Tracker": "stgraph.tracking.tracker",
+    "lift": "stgraph.tasks.lifting.lift",
+    "recognise": "stgraph.tasks.action.recognise",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    module, _, attribute = _PLACES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -11,10 +11,15 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json
 from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry
 from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
 FOLDER = Path("params")
+# Beside the package in a checkout, inside it where it is installed.
+PACKAGED = next(
+    folder for folder in (Path(__file__).parents[1] / "params", Path(__file__).parents[2] / "params") if folder.is_dir()
+)
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -34,8 +39,13 @@ class Settings(Section):
 
 
 def experiments() -> list[str]:
-    """Names of the experiment folders."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/params.json"))
+    """Names of the experiments: those of the working folder's params/, and the packaged ones."""
+    return sorted({path.parent.name for folder in (FOLDER, PACKAGED) for path in folder.glob("*/params.json")})
+
+
+def find(exp: str) -> Path | None:
+    """The file of an experiment: the working folder's, or else the packaged one."""
+    return next((path for folder in (FOLDER, PACKAGED) if (path := folder / exp / "params.json").exists()), None)
 
 
 def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
@@ -44,16 +54,13 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         InputError: unknown experiment, or everything that is wrong with the settings at once.
     """
-    path = FOLDER / exp / "params.json"
-    if not path.exists():
+    path = find(exp)
+    if path is None:
         close = difflib.get_close_matches(exp, experiments(), n=1)
         problem = f"no such experiment{f' (did you mean {close[0]}?)' if close else ''}"
-        listed = ", ".join(experiments()) or f"none, since there is no folder {FOLDER.resolve()}"
-        raise InputError(problem, where=path, remedy=f"there are {listed}")
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}", where=path, remedy="mend the file at that place") from error
+        where, remedy = FOLDER / exp / "params.json", f"make it, or take one of {', '.join(experiments())}"
+        raise InputError(problem, where=where, remedy=remedy)
+    values = read_json(path, "an object of sections task, data, model")
     return validate(apply_overrides(values, overrides) if isinstance(values, dict) else values, str(path))
 
 

@@ -67,10 +67,10 @@ def entries(
     for asked in exps:
         exp, _, own = asked.partition(":")
         changes = [*common, *(re.split(r",(?=\w+\.)", own) if own else [])]
-        experiment = params.FOLDER / exp / "params.json"
-        trained, known = (FOLDER / exp / "best.safetensors").exists(), experiment.exists()
+        trained, known = (FOLDER / exp / "best.safetensors").exists(), params.find(exp) is not None
         if trained and own and not known:
-            problem = f"{FOLDER / exp} is a trained run without {experiment}, so other settings cannot be trained"
+            place = params.FOLDER / exp / "params.json"
+            problem = f"{FOLDER / exp} is a trained run without {place}, so other settings cannot be trained"
             raise InputError(problem, where=asked, remedy="leave them out, or name the experiment it was made from")
         if trained and not (known and (changes or seeds)):
             result.append(Entry(asked, exp, None))

@@ -118,7 +118,7 @@ def test_broken_files_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(params, "FOLDER", tmp_path)
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "params.json").write_text('{"task": ')
-    with pytest.raises(InputError, match=r"x/params.json: not JSON.*line 1"):
+    with pytest.raises(InputError, match=r"x/params.json: not JSON .*line 1"):
         load("x")
     (tmp_path / "x" / "params.json").write_text("[1]")
     with pytest.raises(InputError, match="expected an object of sections"):

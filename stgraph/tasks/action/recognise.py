@@ -1,0 +1,38 @@
+"""recognise: people's poses over time become the probability of every class, without a dataset file."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.tasks.action.run import ActionRun
+
+
+@torch.no_grad()
+def recognise(
+    run: ActionRun, poses: Float[np.ndarray, "m t j 3"], *, size: tuple[int, int] | None = None
+) -> dict[str, float]:
+    """Recognise a whole clip, sampled and prepared as in an evaluation.
+
+    Args:
+        run: a trained recogniser.
+        poses: pixels x, y and confidence, or metres x, y, z in camera space, as it was trained; joints in the order of
+            `run.skeleton`. Unseen joints and absent persons are zeros.
+        size: width and height of the image, pixels; for 2D.
+
+    Returns:
+        Class -> probability, the likeliest first.
+
+    Raises:
+        InputError: another number of joints or values, or 2D without the image's size.
+    """
+    poses = np.asarray(poses, dtype=np.float32)
+    if poses.ndim != 4 or poses.shape[2:] != (len(run.skeleton), 3) or not poses.size:
+        expected = f"(persons, frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 3)"
+        raise InputError(where="poses", found=f"shape {poses.shape}", expected=expected)
+    if run.settings.data.detector and size is None:
+        raise InputError("2D poses are normalised by the image", where="size", remedy="give its width and height")
+    inputs = [torch.from_numpy(poses)[None], *([torch.tensor([size], dtype=torch.float32)] if size else [])]
+    (probabilities,) = run.deployed(None)(*inputs)["probability"].tolist()
+    named = zip(run.task.classes, probabilities, strict=True)
+    return dict(sorted(named, key=lambda pair: -pair[1]))

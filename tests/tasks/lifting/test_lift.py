@@ -1,0 +1,47 @@
+"""Keypoints in, 3D motion out, as an evaluation predicts it."""
+
+import numpy as np
+import pytest
+
+import stgraph
+from stgraph.data.dataset import Dataset
+from stgraph.errors import InputError
+from stgraph.settings.params import validate
+from stgraph.training.engine import Engine
+from stgraph.training.task_run import TaskRun
+from tests.conftest import write
+from tests.training.test_loop import SETTINGS, settings
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return Dataset(write(tmp_path_factory.mktemp("lift") / "small.h5"))
+
+
+SLIDING = {"name": "tcn", "channels": 8, "filter_widths": [3, 3], "dropout": 0.0}
+
+
+@pytest.mark.parametrize("model", [SETTINGS["model"], SLIDING], ids=["windows", "sliding"])
+def test_lifting_keypoints_is_what_an_evaluation_predicts(dataset, model):
+    values = SETTINGS | {"model": model, "task": {"name": "lifting", "losses": {"position": 1.0}}}
+    run = TaskRun.create("lift", validate(values, "test"), dataset, Engine("cpu"))
+    run.model.eval()
+    number = int(np.flatnonzero(dataset.recordings["subject"] == "S9")[0])
+    (track,) = run.follow(dataset, number)
+    camera = dataset.camera(number)
+    lifted = stgraph.lift(run, track["pose2d"], size=(camera.width, camera.height))
+    np.testing.assert_allclose(lifted, track["prediction"], atol=1e-5)
+
+
+def test_an_unseen_joint_may_be_anything(dataset):
+    run = TaskRun.create("lift", settings(), dataset, Engine("cpu"))
+    keypoints = np.random.default_rng(0).uniform(0, 900, (30, len(run.skeleton), 3)).astype(np.float32)
+    keypoints[3, 2] = [5, 5, 0]
+    lifted = stgraph.lift(run, keypoints, size=(1000, 1000))
+    keypoints[3, 2] = [np.nan, 7000, 0.5]
+    np.testing.assert_array_equal(stgraph.lift(run, keypoints, size=(1000, 1000)), lifted)
+    assert np.isfinite(lifted).all() and lifted.shape == (30, len(run.skeleton), 3)
+    with pytest.raises(InputError, match="keypoints: found shape .* expected .*joints of .*order the joints as"):
+        stgraph.lift(run, keypoints[:, :5], size=(1000, 1000))
+    with pytest.raises(InputError, match="there is no frame"):
+        stgraph.lift(run, keypoints[:0], size=(1000, 1000))
