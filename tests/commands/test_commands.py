@@ -153,21 +153,22 @@ def test_baselines(trained, monkeypatch, capsys):
     assert 0 < ridge < mean
 
 
-def test_without_human36m_the_built_in_set_is_used_in_plain_sight(place, capsys):
+def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
     (place / "data").mkdir()
-    call(data_prep.__main__, "synthetic", "--seconds", "2", "--out", "data/synthetic.h5")
+    call(data_prep.__main__, "builtin", "--subjects", "S32", "S35", "--out", "data/builtin.h5")
     capsys.readouterr()
-    options = ["--set", 'data.actions=["Walking"]', "--device", "cpu"]
+    options = ["--set", 'data.actions=["run", "walk"]', "--device", "cpu"]
     call(train, "--exp", "root_rel", *SMALL, *options)
     first, *_ = capsys.readouterr().out.splitlines()
-    for part in ("data/h36m.h5 does not exist", "root_rel-synthetic", "SYNTHETIC", "python -m data_prep h36m"):
+    for part in ("data/h36m.h5 does not exist", "root_rel-builtin", "CMU motion", "python -m data_prep h36m"):
         assert part in first
-    weights = load_weights(Path("checkpoints/root_rel-synthetic/best.safetensors"))
-    assert weights.settings.data.detector == "sim" and weights.origin.synthetic
-    call(evaluate, "--exp", "root_rel-synthetic")
-    text = Path("reports/root_rel-synthetic/report.md").read_text()
-    assert "Synthetic data" in text
-    with pytest.raises(InputError, match="root_rel-synthetic"):
+    weights = load_weights(Path("checkpoints/root_rel-builtin/best.safetensors"))
+    assert weights.settings.data.detector == "sim" and not weights.origin.synthetic
+    assert weights.settings.data.train == ["S32"] and weights.settings.data.test == ["S35"]
+    call(evaluate, "--exp", "root_rel-builtin")
+    text = Path("reports/root_rel-builtin/report.md").read_text()
+    assert "Synthetic data" not in text and "CMU" in text
+    with pytest.raises(InputError, match="root_rel-builtin"):
         call(evaluate, "--exp", "root_rel")
 
 
