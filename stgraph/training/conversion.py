@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced, sha256
+from stgraph.formats.json_files import read_json
 from stgraph.models.base import Model
 from stgraph.models.published import find_model, load_published, to_published
 from stgraph.settings import params
@@ -90,16 +91,13 @@ def write_published(family: str, exp: str, path: Path) -> str:
 
 def flat_overrides(path: Path) -> list[str]:
     """What a published settings file sets, as overrides of ours. Raises InputError if it is not such a file."""
-    try:
-        flat = json.loads(path.read_text())
-        if not isinstance(flat, dict):
-            raise TypeError(f"it holds a {type(flat).__name__}")
-        pairs = [(ours, flat[key]) for key, ours in FLAT_KEYS.items() if key in flat]
-        if "ds_category" in flat:
-            pairs.append(("data.detector", DETECTORS.get(flat["ds_category"], flat["ds_category"])))
-    except (OSError, ValueError, TypeError) as error:
-        expected = "the flat JSON settings of a published checkpoint"
-        raise InputError(str(error), where=path, expected=expected) from error
+    expected = "the flat JSON settings of a published checkpoint"
+    flat = read_json(path, expected)
+    if not isinstance(flat, dict):
+        raise InputError(where=path, found=type(flat).__name__, expected=expected)
+    pairs = [(ours, flat[key]) for key, ours in FLAT_KEYS.items() if key in flat]
+    if "ds_category" in flat:
+        pairs.append(("data.detector", DETECTORS.get(flat["ds_category"], flat["ds_category"])))
     return [f"{key}={json.dumps(value)}" for key, value in pairs]
 
 

@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import RootModel
 
 from data_prep.cameras.calibration import h36m_subjects
 from data_prep.cameras.studio import Studio, film
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import motion_arguments, subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
-from data_prep.reading.typed_json import read_typed
 from data_prep.source import Source
 from stgraph.errors import InputError
+from stgraph.formats.json_files import read_json, validated
 
-ACTIONS, EXAMPLE = TypeAdapter(dict[str, str]), '{"35_01": "walk"}'
+EXAMPLE = '{"35_01": "walk"}'
 NUMBERS = ("views", "min_frames", "min_depth")  # above 0
 NUMBERS_FROM_0 = ("rate", "margin", "seed")
 
@@ -46,7 +46,10 @@ def arguments(parser: ArgumentParser) -> None:
 def read(args: Namespace) -> Source:
     """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
     _check_numbers(args)
-    actions = read_typed(args.actions, ACTIONS, f"file names and actions, such as {EXAMPLE}") if args.actions else {}
+    actions: dict[str, str] = {}
+    if args.actions:
+        tree = read_json(args.actions, f"file names and actions, such as {EXAMPLE}")
+        actions = validated(RootModel[dict[str, str]], tree, args.actions).root
     takes = find_takes(args.paths, args.names, args.rate, actions)
     notes = _unused_actions(args.actions, actions, takes) if args.actions else []
     studio = Studio(
