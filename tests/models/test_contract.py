@@ -5,15 +5,19 @@ from itertools import cycle, product
 import pytest
 import torch
 from einops import rearrange
-from stgraph.deployment.forms import FORMS, takes_any_length
 
 from stgraph.deployment.onnx_file import write
 from stgraph.models.base import Model
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import SKELETONS, Skeleton
+from stgraph.tasks.action.export import Recogniser
+from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.dynamics.task import Dynamics
+from stgraph.tasks.lifting.export import Lifter
+from stgraph.tasks.lifting.settings import WindowSettings
 from stgraph.tasks.lifting.task import Lifting
+from stgraph.training.deployed import takes_any_length
 
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 LAYOUTS = SKELETONS | {"arm": ARM}
@@ -211,10 +215,12 @@ def test_every_model_is_the_same_in_onnxruntime(name, layout, tmp_path):
     model = small(name, skeleton)
     with torch.no_grad():
         model.train()(random_input(model, skeleton, 8))  # statistics that no norm starts with
-    kind = FORMS["lifting" if "pose" in model.task.heads else "action"]
     any_length = takes_any_length(settings_of(name), model.frames)
-    sizes = {"joints": len(skeleton), "channels": channels_of(type(model)), "frames": model.frames}
-    form = kind(model, model.task, any_length=any_length, **sizes)
+    sizes = {"joints": len(skeleton), "frames": model.frames, "any_length": any_length}
+    if "pose" in model.task.heads:
+        form = Lifter(model, model.task, WindowSettings(dataset="x", detector="gt"), **sizes)
+    else:
+        form = Recogniser(model, model.task, ClipSettings(dataset="x", detector=None), **sizes)
     found = write(form, tmp_path / "model.onnx", {})
     assert any_length >= model.sliding and len({difference.shape[-2] for difference in found}) == 1 + 2 * any_length
     assert {difference.output for difference in found} >= model.task.heads.keys()

@@ -181,7 +181,7 @@ def test_the_commands_train_and_evaluate(place, capsys, tmp_path):
 )
 def test_commands_for_other_tasks_say_what_serves(place, command, words):
     pytest.importorskip("onnx") if command is export else None
-    with pytest.raises(InputError, match="flat: .*task 'dynamics'.*`python -m stgraph.track`"):
+    with pytest.raises(InputError, match="flat.*task 'dynamics'.*`python -m stgraph.track`"):
         call(command, *words)
     assert not (place / "model.onnx").exists()
 
