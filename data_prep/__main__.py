@@ -59,5 +59,10 @@ def main(args: Namespace) -> None:
     print(commands()[args.command].run(args))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The installed command `data_prep`."""
     run_command(parser(), main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,7 +1,9 @@
 """What `pip install` of the repository brings, and what starting it loads."""
 
+import importlib
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -58,3 +60,11 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
         wanted = {str(path.relative_to(ROOT)) for path in (ROOT / "data_prep").glob(pattern) if path.is_file()}
         assert wanted and wanted <= names
     assert {"stgraph/py.typed", "data_prep/py.typed"} <= names
+
+
+def test_the_installed_commands_exist() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert scripts.keys() == {"stgraph", "data_prep"}
+    for place in scripts.values():
+        module, _, name = place.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
