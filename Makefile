@@ -7,7 +7,7 @@ ifeq ($(shell grep -c -m1 avx512f /proc/cpuinfo 2>/dev/null),0)
 export ONEDNN_MAX_CPU_ISA ?= SSE41
 endif
 
-.PHONY: setup demo test check lint types
+.PHONY: setup demo test check fast lint types
 
 setup: .venv/installed
 
@@ -32,9 +32,12 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
-# Before a commit: everything that takes seconds.
-check: lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not slow"
+# Before a commit: all that takes seconds, the type checker beside the tests.
+check: lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types fast
+
+fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .

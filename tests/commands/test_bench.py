@@ -13,6 +13,8 @@ from stgraph.training.checkpoint import Origin
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = {"name": "tgraphnet", "channels": [128, 128, 256, 256], "stages": [1, 2, 2, 2]}
 SETTINGS = {
     "task": {"name": "lifting", "losses": {"position": 1.0, "motion": 1.0}},

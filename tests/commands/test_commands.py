@@ -22,6 +22,8 @@ from stgraph.skeleton import H36M16, H36M17
 from stgraph.training.checkpoint import load_weights, save_weights
 from tests.conftest import CAMERAS, recording, write
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMALL = [
     *("--set", "data.frames=9", "--set", "model.channels=[8,8]", "--set", "model.stages=[1,1]"),

@@ -27,6 +27,8 @@ from stgraph.training.conversion import convert as translated
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 FLAT = {

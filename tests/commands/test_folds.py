@@ -18,6 +18,8 @@ from stgraph.training.loop import Fit, Listener
 from stgraph.training.run import Run
 from tests.tasks.action.clip_people import ACTIONS, MODEL, SUBJECTS, clip, new_run, settings, write_clips
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = {"optim": {"epochs": 2, "batch_size": 8, "lr": 0.03}, "data": {"frames": 8, "normalise": "body"}}
 
 

@@ -20,6 +20,8 @@ from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 from tests.tasks.action.clip_people import ACTIONS, clip, settings, write_clips
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = {
     "data": {"train": None, "validation": None, "test": None, "normalise": "body"},
     "optim": {"epochs": 6, "batch_size": 8, "lr": 0.03},

@@ -14,6 +14,8 @@ from stgraph.tracking.videos import with_joints_of
 from tests.scoring import tracking_people
 from tests.tracking.walkers import person, video
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     main(parser().parse_args([*map(str, arguments)]))

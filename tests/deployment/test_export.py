@@ -29,6 +29,8 @@ from stgraph.training.engine import Engine
 from stgraph.training.task_run import TaskRun
 from tests.tasks.action.clip_people import CAMERA, SUBJECTS, alive, clip, new_run, write_clips
 
+pytestmark = pytest.mark.slow
+
 # Its centre is not its root, so that its graph is not the tree's alone.
 STICK = Skeleton("stick", ("Hip", "Chest", "Head", "Hand"), (-1, 0, 1, 1), centre=2)
 CLASSES = ["hop", "sit", "wave"]

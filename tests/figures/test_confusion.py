@@ -10,6 +10,8 @@ from matplotlib.text import Text
 from stgraph.figures.confusion import MOST_NAMES, confused_pairs, plot_confusion, plot_contributions
 from stgraph.skeleton import SKELETONS
 
+pytestmark = pytest.mark.slow
+
 
 def confusion(count, seed=0):
     """Counts with a strong diagonal and some confusions in every row."""

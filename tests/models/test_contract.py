@@ -19,6 +19,8 @@ from stgraph.tasks.lifting.settings import WindowSettings
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.deployed import takes_any_length
 
+pytestmark = pytest.mark.slow
+
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 LAYOUTS = SKELETONS | {"arm": ARM}
 ACTIONS = ["Sitting", "Walking", "Waiting"]

@@ -10,6 +10,8 @@ from torch import nn
 from stgraph.models.pose_dynamics import Memory, PoseDynamics
 from stgraph.skeleton import H36M17, POSETRACK15, Skeleton
 
+pytestmark = pytest.mark.slow
+
 ARM = Skeleton("arm", ("Shoulder", "Neck", "Elbow", "Wrist", "Head"), (1, -1, 0, 2, 1))
 LAYOUTS = {"posetrack": POSETRACK15, "h36m": H36M17, "arm": ARM}
 EXACT = {"rtol": 0, "atol": 0}

@@ -17,6 +17,8 @@ from stgraph.skeleton import H36M17, NTU25, OPENPOSE18, partitions
 from stgraph.tasks.action.task import clip_scores
 from tests.recipe import recipe_state
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 STRIDES = [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
 FULL = {"ntu60": (NTU25, 60), "kinetics": (OPENPOSE18, 400)}

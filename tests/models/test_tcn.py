@@ -14,6 +14,8 @@ from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, H36M17, Skeleton
 from tests.recipe import recipe_state
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 LEG = Skeleton("leg", ("Knee", "Hip", "Foot"), (1, -1, 0))
 

@@ -14,6 +14,8 @@ from stgraph.settings.registry import TASKS
 from stgraph.skeleton import H36M17
 from tests.conftest import write
 
+pytestmark = pytest.mark.slow
+
 ENTRY = '''
 """Centroid: from 2D joints to the mean of the 3D joints."""
 

@@ -11,6 +11,8 @@ from stgraph.tracking.tracker import MOST, State, Tracks
 from stgraph.tracking.videos import box_of, follow
 from tests.tracking.walkers import FPS, SHAPE, person, run, same, scored, tracker, video, walk
 
+pytestmark = pytest.mark.slow
+
 # Identities -----------------------------------------------------------------------------------------------------------
 
 

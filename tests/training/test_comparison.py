@@ -18,6 +18,8 @@ from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 from tests.training.test_loop import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 FLAT = {"name": "linear", "channels": 16, "layers": 1, "dropout": 0.0}
 DATA = SETTINGS["data"] | {"train": ["S1"], "validation": [], "test": ["S5"]}
 EXPERIMENTS = {

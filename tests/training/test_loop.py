@@ -26,6 +26,8 @@ from stgraph.training.loop import Listener
 from stgraph.training.run import Run
 from tests.conftest import write
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "task": {"name": "lifting", "losses": {"position": 1.0, "motion": 1.0}},
     "data": {

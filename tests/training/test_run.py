@@ -17,6 +17,8 @@ from stgraph.training.run import Run
 from tests.conftest import CAMERAS, recording
 from tests.training.test_loop import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 ACTION = {"name": "lifting", "losses": {"position": 1.0, "action": 1.0}}
 FLAT = {"name": "linear", "channels": 32, "layers": 1, "dropout": 0.0}
 

@@ -20,6 +20,8 @@ from stgraph.geometry import normalise_intrinsics, project, screen_normalise
 from stgraph.skeleton import H36M17
 from tests.data_prep.people import squats
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 60
 SIZE = {"landscape": (1920, 1080), "portrait": (1080, 1920)}
 LENS = {

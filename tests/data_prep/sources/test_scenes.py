@@ -25,6 +25,8 @@ from stgraph.geometry import Camera, project
 from stgraph.skeleton import H36M17, POSETRACK15
 from tests.data_prep.people import squats
 
+pytestmark = pytest.mark.slow
+
 CAMERA = Camera("c", 640, 480, np.array([600, 600, 320, 240, 0, 0, 0, 0, 0]), np.array([1.0, 0, 0, 0]), np.zeros(3))
 HIPS = [POSETRACK15.index(name) for name in ("LHip", "RHip")]
 

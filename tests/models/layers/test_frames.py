@@ -8,6 +8,8 @@ from stgraph.models.layers.frames import FlatHead
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import H36M16, Skeleton
 
+pytestmark = pytest.mark.slow
+
 LEG = Skeleton("leg", ("Knee", "Hip", "Foot", "Toe"), (1, -1, 0, 2))
 SETTINGS = {
     "linear": ("linear", {"channels": 12}),

@@ -25,6 +25,8 @@ from stgraph.tasks.action.drawing import (
 )
 from tests.figures.test_animation import FRONT, LEVEL, TILT, image_of, product, rotated
 
+pytestmark = pytest.mark.slow
+
 H36M17 = SKELETONS["h36m17"]
 PANEL = 420  # columns of the picture that show the skeletons
 

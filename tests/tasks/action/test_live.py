@@ -11,6 +11,8 @@ from stgraph.errors import InputError
 from stgraph.tasks.action.live import Live
 from tests.tasks.action.clip_people import CAMERA, acting, alive, new_run, track, write_clips
 
+pytestmark = pytest.mark.slow
+
 SIZE = (CAMERA.width, CAMERA.height)
 LENGTH, COMES, AWAY, BACK = 26, 9, 14, 17  # frames of the first person; when the second one comes, goes, is back
 

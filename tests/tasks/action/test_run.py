@@ -19,6 +19,8 @@ from stgraph.training.run import Run
 from tests.tasks.action.clip_people import ACTIONS, MODEL, alive, clip, fitted, new_run, settings, write_clips
 from tests.training.test_loop import StopAt, same_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):

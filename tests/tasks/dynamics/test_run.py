@@ -19,6 +19,8 @@ from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 from tests.tasks.dynamics.track_people import CAMERA, FPS, fitted, new_run, scene, settings, track, write_scenes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

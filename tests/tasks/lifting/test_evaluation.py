@@ -16,6 +16,8 @@ from stgraph.tasks.lifting.plan import ModelWindow
 from stgraph.tasks.lifting.plots import plot_worst
 from stgraph.tasks.lifting.protocols import PROTOCOLS, find_protocol
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[2] / "golden"
 LENGTHS = np.array([90, 7, 163, 40, 81, 30])
 RECORDINGS = {
