@@ -124,7 +124,7 @@ def nms(
     threshold: float,
     sigmas: Float[np.ndarray, " j"],
 ) -> Int[np.ndarray, " m"]:
-    """Indices of the poses that are kept, best score first; poses with an OKS above the threshold to a better one are not.
+    """Indices of the poses that are kept, best first: those without an OKS above the threshold to a better one.
 
     Poses of equal score keep their order.
 

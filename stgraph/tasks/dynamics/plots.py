@@ -1,4 +1,4 @@
-"""Plots of a tracker's report: errors of predictions by how far they look ahead, and what was recovered in gaps."""
+"""Plots of a tracker's report: errors of predictions by horizon, and recovered joints by length of the gap."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -19,7 +19,7 @@ PLOTTED = {"action": "actions", "joint": "joints"}  # group -> the plot of it
 
 
 def poses_markdown(report: Mapping) -> str:
-    """What was scored and how, the scores, tables by group, and the plots."""
+    """Protocol, scores, tables by group, and plots."""
     scored, protocol = report["scored"], report["protocol"]
     repeats = f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""
     metrics = [
@@ -39,7 +39,7 @@ def poses_markdown(report: Mapping) -> str:
     ]
     if "recognition" in report:
         lines += ["", "## Recognised actions", "", *recognition_markdown(report["recognition"])]
-    # Of recordings, there may be thousands.
+    # Not by recording in general: there may be thousands.
     groups = ["recording"] * (protocol["mean_over"] == "recording") + ["action", "subject", "camera", "joint"]
     for group in groups:
         lines += ["", *group_markdown(report, group)]
