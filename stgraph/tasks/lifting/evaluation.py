@@ -279,7 +279,7 @@ class Evaluator:
         sentences = [self.protocol.text, f"{flip} with the un-mirrored prediction of the mirrored input."]
         sentences.append(f"{metrics.CORRECTNESS[self.protocol.correct].text}.")
         if not self._valid.all():
-            sentences.append("Frames that the file marks as not valid are input and not scored.")
+            sentences.append("Frames that the file marks as not valid are seen by the model and not scored.")
         return " ".join(sentences)
 
     def _worst(
