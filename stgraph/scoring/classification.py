@@ -1,4 +1,4 @@
-"""Recognised actions against true ones: exact counts over frames and over recordings."""
+"""Recognised against true classes: confusion matrices and accuracies over frames and recordings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def class_labels(names: Iterable[str], classes: Sequence[str]) -> Int[np.ndarray, " recording"]:
-    """The number of each name's class, -1 for a name that is none.
+    """The number of each name's class, -1 for a name that is not a class.
 
     >>> class_labels(["Sitting", "Dancing"], ["Walking", "Sitting"])
     array([ 1, -1])
@@ -20,7 +20,7 @@ def class_labels(names: Iterable[str], classes: Sequence[str]) -> Int[np.ndarray
 
 
 class ActionScores:
-    """Collects the scores of every frame that counts. A recording's class has the largest mean over its frames.
+    """Collects the scores of all scored frames. A recording's class has the largest mean over its frames.
 
     Args:
         classes: names, in the order of the scores.
@@ -35,7 +35,7 @@ class ActionScores:
         self.frames = torch.zeros(shape, dtype=torch.int64)  # recognised as each class
 
     def add(self, recording: Int[Tensor, " b"], scores: Float[Tensor, "b n s _"], counted: Bool[Tensor, "b s"]) -> None:
-        """Add windows of some recordings; frames that are not counted do not matter."""
+        """Add windows of some recordings; only frames that are `counted` are used."""
         recording, scores, counted = recording.cpu(), scores.detach().cpu().double().mean(-1), counted.cpu()
         self.sums.index_add_(0, recording, (scores * counted[:, None]).sum(-1))
         window, _ = counted.nonzero(as_tuple=True)
@@ -43,19 +43,19 @@ class ActionScores:
         self.frames.index_put_((recording[window], recognised), torch.ones_like(recognised), accumulate=True)
 
     def report(self) -> dict:
-        """All scores as a dictionary that JSON can hold.
+        """All scores as a dictionary for JSON.
 
-        Keys: `classes`; `frames` and `recordings`, each as `shares` gives; `unknown` (action -> recordings that are
-        none of the classes and are left out of all of this).
+        Keys: `classes`; `frames` and `recordings`, each of `shares`; `unknown` (action -> number of recordings; actions
+        that are not classes and are not scored).
         """
-        seen = (self.frames.sum(1) > 0).numpy()
-        known = seen & (self.labels >= 0)
-        labels, recognised = self.labels[known], self.sums.argmax(1).numpy()[known]
+        scored = (self.frames.sum(1) > 0).numpy()
+        labelled = scored & (self.labels >= 0)
+        labels, recognised = self.labels[labelled], self.sums.argmax(1).numpy()[labelled]
         return {
             "classes": self.classes,
-            "frames": shares(summed_by_class(labels, self.frames.numpy()[known])),
+            "frames": shares(summed_by_class(labels, self.frames.numpy()[labelled])),
             "recordings": shares(confusion_matrix(labels, recognised, len(self.classes))),
-            "unknown": counts_by_name(np.array(self.actions)[seen & (self.labels < 0)]),
+            "unknown": counts_by_name(np.array(self.actions)[scored & (self.labels < 0)]),
         }
 
 
@@ -72,7 +72,7 @@ def confusion_matrix(
 
 
 def summed_by_class(labels: Int[np.ndarray, " clip"], counts: Int[np.ndarray, "clip n"]) -> Int[np.ndarray, "n n"]:
-    """The confusion matrix of counts (clip, recognised class): their sum over the clips of each true class."""
+    """The confusion matrix of counts (clip, recognised class): sums over the clips of each true class."""
     total = np.zeros((counts.shape[1], counts.shape[1]), np.int64)
     np.add.at(total, labels, counts)
     return total
@@ -84,10 +84,10 @@ def counts_by_name(names: Iterable[object]) -> dict[str, int]:
 
 
 def shares(confusion: Int[np.ndarray, "n n"]) -> dict:
-    """Counts, and shares in percent, of a confusion matrix (true class, recognised class).
+    """Count and accuracies in percent of a confusion matrix (true class, recognised class).
 
     Keys: `count`, `accuracy`, `class_accuracy` (the mean of the recalls), `largest_class` (the accuracy of always
-    predicting the most frequent class) and `confusion`. Shares of nothing are None.
+    predicting the most frequent class) and `confusion`. Accuracies of an empty matrix are None.
     """
     total, of_class = int(confusion.sum()), confusion.sum(1)
     recall = 100 * confusion.diagonal()[of_class > 0] / of_class[of_class > 0]

@@ -13,7 +13,7 @@ COLUMNS = {
 
 def recognition_markdown(scores: Mapping) -> list[str]:
     """Accuracy over clips, frames ..., and the recall of every class with its counts."""
-    parts = {name: part for name, part in scores.items() if isinstance(part, Mapping) and part.get("count")}
+    scored = {unit: each for unit, each in scores.items() if isinstance(each, Mapping) and each.get("count")}
     classes, lines = scores["classes"], []
     if unknown := scores["unknown"]:
         left_out = ", ".join(f"{action} ({count})" for action, count in unknown.items())
@@ -22,13 +22,13 @@ def recognition_markdown(scores: Mapping) -> list[str]:
             f"and are left out of this part: {left_out}.",
             "",
         ]
-    if not parts:
+    if not scored:
         return [*lines, f"Nothing is left to score; the classes are {', '.join(classes)}."]
-    rows = [(name, *(number_text(part[key]) for key in COLUMNS), f"{part['count']:,}") for name, part in parts.items()]
+    rows = [(unit, *(number_text(each[key]) for key in COLUMNS), f"{each['count']:,}") for unit, each in scored.items()]
     lines += [*markdown_table(("over", *COLUMNS.values(), "count"), rows), ""]
     rows = []
     for number, name in enumerate(classes):
-        counts = [(part["confusion"][number][number], sum(part["confusion"][number])) for part in parts.values()]
+        counts = [(each["confusion"][number][number], sum(each["confusion"][number])) for each in scored.values()]
         if any(count for _, count in counts):
             row = [name]
             for right, count in counts:
@@ -36,5 +36,5 @@ def recognition_markdown(scores: Mapping) -> list[str]:
             rows.append(row)
     if absent := len(classes) - len(rows):
         lines += [f"{absent} of {len(classes)} classes do not occur and are left out.", ""]
-    head = ("action", *(f"{part}{column}" for part in parts for column in (" recognised", "", ", recall %")))
+    head = ("action", *(f"{unit}{column}" for unit in scored for column in (" recognised", "", ", recall %")))
     return [*lines, *markdown_table(head, rows), "", "![Recognised against true actions](recognition.png)"]

@@ -46,7 +46,7 @@ def plot_clips(report: Mapping) -> "Figure | None":
 
 
 def plot_clip_contributions(report: Mapping) -> "Figure | None":
-    """What every joint contributes to every class; None where the features belong to no joint."""
+    """Contribution of every joint to every class; None where the features have no joints."""
     from stgraph.figures.confusion import plot_contributions
 
     if not (contributions := report.get("contributions")):
@@ -57,7 +57,6 @@ def plot_clip_contributions(report: Mapping) -> "Figure | None":
 
 
 def _facts(report: Mapping) -> str:
-    """What was evaluated."""
     about = report["about"]
     facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
     return ", ".join(filter(None, facts))

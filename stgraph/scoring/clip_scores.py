@@ -1,4 +1,4 @@
-"""Scores of clips as an evaluation leaves them: read, written, and summed up in a report."""
+"""Scores of the clips of an evaluation: read, written, and reported."""
 
 import csv
 import json
@@ -22,17 +22,17 @@ MOST_CONFUSED = 20  # pairs of classes in a report
 
 @dataclass(frozen=True, kw_only=True)
 class ClipScores:
-    """Probabilities of the classes for every clip and every person in it, and what its frames were recognised as.
+    """Class probabilities of every clip and every person in it, and the recognised classes of its frames.
 
     Attributes:
         classes: names, in the order of the probabilities.
-        id, action, subject, camera: of every clip. label: (clip) its class, -1 where it is none of them.
+        id, action, subject, camera: of every clip. label: (clip) its class, -1 for an action that is not a class.
         probabilities: (clip, class), the mean over the clip's views.
         person_clip, person, person_probabilities: the clip, the number within it and the probabilities of every person.
         frames: (clip, class) frames recognised as each class.
         joints: names. contributions: (clip, joint) of the features before the head, 0 to 1, mean over frames and
-            persons; no joint where they belong to none.
-        about: what the reader should know of the run: experiment, data, source, ...
+            persons; (clip, 0) where the features have no joints.
+        about: facts of the run: experiment, data, source, ...
     """
 
     classes: list[str]
@@ -56,47 +56,47 @@ class ClipScores:
         return self.probabilities.argmax(1) == self.label
 
     def report(self) -> dict:
-        """All results as a dictionary that JSON can hold; shares in percent.
+        """All results as a dictionary for JSON; shares in percent.
 
         Keys: `kind` ("clips"), `about`, `scored` (clips, persons, frames), `metrics` (top1, top5, class_accuracy,
-        largest_class, chance), `recognition` (as `ActionScores.report`: of clips, frames, and of
-        persons where there are several), `by` (subject, camera -> name -> clips, right, top1), `contributions`
+        largest_class, chance), `recognition` (as `ActionScores.report`: of clips, frames, and
+        persons if a clip has several), `by` (subject, camera -> name -> clips, right, top1), `contributions`
         (joints; class -> mean of each joint; or None) and `confused` (true class, recognised class, clips; the most
         frequent first).
 
         Raises:
             InputError: no clip's action is one of the classes.
         """
-        known = self.label >= 0
-        if not known.any():
+        labelled = self.label >= 0
+        if not labelled.any():
             raise InputError(
-                f"none of the {len(known)} clips has one of the classes {', '.join(self.classes)}; their actions are "
-                f"{', '.join(sorted(set(self.action)))}",
+                f"none of the {len(labelled)} clips has one of the classes {', '.join(self.classes)}; "
+                f"their actions are {', '.join(sorted(set(self.action)))}",
                 remedy="score other data",
             )
-        label, recognised, n = self.label[known], self.probabilities.argmax(1), len(self.classes)
+        label, recognised, n = self.label[labelled], self.probabilities.argmax(1), len(self.classes)
         owner = self.label[self.person_clip]
         persons = self.person_probabilities.argmax(1)[owner >= 0]
-        by_frames = summed_by_class(label, self.frames[known])
-        parts = {"clips": shares(confusion_matrix(label, recognised[known], n)), "frames": shares(by_frames)}
-        if len(self.person) > len(self.id):  # otherwise the clips say it
-            parts["persons"] = shares(confusion_matrix(owner[owner >= 0], persons, n))
+        by_frames = summed_by_class(label, self.frames[labelled])
+        accuracy = {"clips": shares(confusion_matrix(label, recognised[labelled], n)), "frames": shares(by_frames)}
+        if len(self.person) > len(self.id):  # otherwise as clips
+            accuracy["persons"] = shares(confusion_matrix(owner[owner >= 0], persons, n))
         wrong = Counter((int(a), int(b)) for a, b in zip(self.label, recognised, strict=True) if 0 <= a != b)
         return {
             "kind": "clips",
             "about": self.about,
             "scored": {"clips": len(label), "persons": len(persons), "frames": int(by_frames.sum())},
             "metrics": {
-                "top1": parts["clips"]["accuracy"],
-                "top5": 100 * float(top(self.probabilities[known], label, 5).mean()) if n > 5 else None,
-                "class_accuracy": parts["clips"]["class_accuracy"],
-                "largest_class": parts["clips"]["largest_class"],
+                "top1": accuracy["clips"]["accuracy"],
+                "top5": 100 * float(top(self.probabilities[labelled], label, 5).mean()) if n > 5 else None,
+                "class_accuracy": accuracy["clips"]["class_accuracy"],
+                "largest_class": accuracy["clips"]["largest_class"],
                 "chance": 100 / n,
             },
-            "recognition": {"classes": self.classes, **parts, "unknown": counts_by_name(self.action[~known])},
+            "recognition": {"classes": self.classes, **accuracy, "unknown": counts_by_name(self.action[~labelled])},
             "by": {
-                "subject": self._by_name(self.subject[known], self.correct[known]),
-                "camera": self._by_name(self.camera[known], self.correct[known]),
+                group: _by_name(getattr(self, group)[labelled], self.correct[labelled])
+                for group in ("subject", "camera")
             },
             "contributions": self._contributions_by_class(),
             "confused": [
@@ -104,17 +104,8 @@ class ClipScores:
             ],
         }
 
-    @staticmethod
-    def _by_name(names: np.ndarray, correct: Bool[np.ndarray, " clip"]) -> dict[str, dict]:
-        """Counts and top-1 of the clips of each name, in the order in which the names occur."""
-        each = {str(name): correct[names == name] for name in dict.fromkeys(names)}
-        return {
-            name: {"clips": len(mine), "right": int(mine.sum()), "top1": 100 * float(mine.mean())}
-            for name, mine in each.items()
-        }
-
     def _contributions_by_class(self) -> dict | None:
-        """Names of joints, and what each contributes to the clips of every class; None where features have none."""
+        """Names of joints, and their mean contributions to the clips of every class; None where features have none."""
         if not self.contributions.size:
             return None
         means = {
@@ -125,7 +116,7 @@ class ClipScores:
         return {"joints": list(map(str, self.joints)), "classes": means}
 
     def save(self, path: Path) -> Path:
-        """Write what `load` reads."""
+        """Write the scores as an .npz file."""
         columns = vars(self) | {"classes": np.array(self.classes), "about": np.array(json.dumps(self.about))}
         columns = {name: values.astype(str) if values.dtype == object else values for name, values in columns.items()}
         with replaced(path) as temporary, temporary.open("wb") as file:
@@ -133,7 +124,7 @@ class ClipScores:
         return path
 
     def write_csv(self, path: Path) -> Path:
-        """A line for every clip, and for each of its persons where there are several, a spreadsheet's way."""
+        """Write a CSV row for every clip, and for each person of a clip of several."""
         several = np.bincount(self.person_clip, minlength=len(self.id)) > 1
         lines = [(clip, "all", self.probabilities[clip]) for clip in range(len(self.id))]
         persons = zip(self.person_clip, self.person, self.person_probabilities, strict=True)
@@ -149,7 +140,7 @@ class ClipScores:
 
     @classmethod
     def load(cls, path: Path, remedy: str) -> "ClipScores":
-        """Read what `save` wrote. Raises InputError with the remedy where there is none."""
+        """Read the file of `save`. Raises InputError with the remedy if it cannot be read."""
         try:
             with np.load(path) as file:
                 values = {name: file[name] for name in file.files}
@@ -161,8 +152,17 @@ class ClipScores:
             raise InputError(problem, where=path, remedy=remedy) from error
 
 
+def _by_name(names: np.ndarray, correct: Bool[np.ndarray, " clip"]) -> dict[str, dict]:
+    """Counts and top-1 of the clips of each name, in the order in which the names occur."""
+    by_name = {str(name): correct[names == name] for name in dict.fromkeys(names)}
+    return {
+        name: {"clips": len(right), "right": int(right.sum()), "top1": 100 * float(right.mean())}
+        for name, right in by_name.items()
+    }
+
+
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write a table, beside its place and renamed."""
+    """Write a table, atomically."""
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([head, *rows])
     return path

@@ -1,4 +1,4 @@
-"""Several runs' scores of the same clips as one: the weighted mean of their probabilities."""
+"""Late fusion: the weighted mean of several runs' probabilities of the same clips."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from stgraph.errors import InputError
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.places import evaluation_folder
 
-CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights that are tried on the validation clips
+CHOICES = (0.0, 1.0, 2.0, 3.0)  # weights tried on the validation clips
 
 
-def run_weights(runs: Sequence[str]) -> dict[str, float]:
-    """Weights by run: ["a:2", "b"] -> {"a": 2, "b": 1}. Raises InputError for what is no weight, or a run twice."""
+def run_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Weights by run: ["a:2", "b"] -> {"a": 2, "b": 1}. Raises InputError for a wrong weight or a repeated run."""
     weights = {}
-    for text in runs:
+    for text in texts:
         name, colon, weight = text.rpartition(":")
         name, weight = (name, weight) if colon else (weight, "1")
         try:
@@ -36,7 +36,7 @@ def run_weights(runs: Sequence[str]) -> dict[str, float]:
 
 
 def read_scores(names: Iterable[str], part: str) -> dict[str, ClipScores]:
-    """The scores that evaluations left. Raises InputError where there are none, or those of other clips."""
+    """The scores of the runs' evaluations. Raises InputError where they are missing or of other clips."""
     scores = {}
     for name in names:
         option = "" if part == "test" else f" --scored {part}"
@@ -48,15 +48,15 @@ def read_scores(names: Iterable[str], part: str) -> dict[str, ClipScores]:
     return scores
 
 
-def aligned(parts: Mapping[str, ClipScores]) -> Float[np.ndarray, "run clip n"]:
+def aligned(runs: Mapping[str, ClipScores]) -> Float[np.ndarray, "run clip n"]:
     """Several runs' probabilities of the same clips, matched by the ids and classes of the first.
 
     Raises:
         InputError: other classes, or clips that one of them lacks.
     """
-    (first_name, first), *_ = parts.items()
+    (first_name, first), *_ = runs.items()
     together = []
-    for name, scores in parts.items():
+    for name, scores in runs.items():
         if differing := sorted(set(scores.classes) ^ set(first.classes)):
             raise InputError(
                 f"{name} and {first_name} have other classes ({', '.join(differing[:8])})",
@@ -74,16 +74,16 @@ def aligned(parts: Mapping[str, ClipScores]) -> Float[np.ndarray, "run clip n"]:
     return np.stack(together)
 
 
-def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScores:
+def fuse(runs: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScores:
     """Weighted mean of several runs' probabilities of the same clips, without persons, frames and contributions.
 
     Raises:
         InputError: as `aligned`.
     """
-    first, empty = next(iter(parts.values())), np.zeros(0, np.int64)
+    first, empty = next(iter(runs.values())), np.zeros(0, np.int64)
     return replace(
         first,
-        probabilities=np.average(aligned(parts), axis=0, weights=weights).astype(np.float32),
+        probabilities=np.average(aligned(runs), axis=0, weights=weights).astype(np.float32),
         person_clip=empty,
         person=empty,
         person_probabilities=np.zeros((0, len(first.classes)), np.float32),
@@ -94,16 +94,16 @@ def fuse(parts: Mapping[str, ClipScores], weights: Sequence[float]) -> ClipScore
     )
 
 
-def best_weights(parts: Mapping[str, ClipScores]) -> list[float]:
+def best_weights(runs: Mapping[str, ClipScores]) -> list[float]:
     """The weights of 0 to 3 with the most clips right; of equals the most even ones, then the larger first.
 
     Raises:
         InputError: as `aligned`.
     """
-    probabilities, label = aligned(parts), next(iter(parts.values())).label
+    probabilities, label = aligned(runs), next(iter(runs.values())).label
 
     def rank(weights: tuple[float, ...]) -> tuple:
         correct = (np.tensordot(weights, probabilities, 1).argmax(1) == label).sum()
         return -correct, max(weights) - min(weights), sum(weights), [-weight for weight in weights]
 
-    return list(min(filter(any, itertools.product(CHOICES, repeat=len(parts))), key=rank))
+    return list(min(filter(any, itertools.product(CHOICES, repeat=len(runs))), key=rank))

@@ -1,7 +1,7 @@
-"""Errors of predicted poses, one number per joint and frame, and exact means of them.
+"""Errors of predicted poses per joint and frame, and exact means of them.
 
-Functions take (..., t, j, 3) and work in the unit they are given; thresholds are metres. Nothing is averaged here but
-by `grouped_sum`: a mean over any group of frames is a sum over a count, never a mean of means of unlike size.
+Functions take (..., t, j, 3) in any unit of length; thresholds are in metres. Only `grouped_sum` reduces: a mean over a
+group of frames is a sum over a count, never a mean of means of different sizes.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from stgraph.geometry import procrustes
 
-# Ending of a measure's name -> the unit it is in.
-UNITS = {"_mm": "mm", "_percent": "%"}
+UNITS = {"_mm": "mm", "_percent": "%"}  # ending of a measure's name -> its unit
 
 
 def named_unit(name: str) -> tuple[str, str] | None:
@@ -79,7 +78,7 @@ class Correctness:
 
     @cached_property
     def _area(self) -> tuple[float, ...]:
-        """Area left once the first i thresholds are missed: the AUC of an error between thresholds i - 1 and i."""
+        """AUC of an error between thresholds i - 1 and i, for every i."""
         weights = torch.ones(len(self.thresholds), dtype=torch.float64)
         if self.trapezoid:
             weights[0] = weights[-1] = 0.5
@@ -92,7 +91,7 @@ class Correctness:
     def auc(self, error: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Area under the PCK curve of each joint alone, in [0, 1]; its mean is the AUC.
 
-        The area is linear in the joints, so it can be taken joint by joint, and averaged over any group.
+        The area is linear in the joints, so it can be computed per joint and averaged over any group.
         """
         thresholds = torch.tensor(self.thresholds, dtype=error.dtype, device=error.device)
         area = torch.tensor(self._area, dtype=error.dtype, device=error.device)
@@ -116,6 +115,6 @@ CORRECTNESS = {
 
 
 def grouped_sum(values: Float[Tensor, "n j"], group: Int[Tensor, " n"], groups: int) -> Float[Tensor, "groups j"]:
-    """Sum of the rows of each group, in float64. A group of none gives zeros."""
+    """Sum of the rows of each group, in float64; zeros for an empty group."""
     total = torch.zeros(groups, values.shape[1], dtype=torch.float64, device=values.device)
     return total.index_add_(0, group, values.double())

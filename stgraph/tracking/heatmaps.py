@@ -24,8 +24,8 @@ from stgraph.errors import InputError
 
 CROP_SIZE = (384, 288)
 MARGIN = 1.25  # HRNet's
-# Below this share of a map's maximum, logarithms are cut off, as DARK cuts them.
-FAINTEST = 1e-10
+# Share of a map's maximum below which logarithms are clipped, as in DARK.
+LEAST_SHARE = 1e-10
 
 
 def encode(
@@ -53,15 +53,15 @@ def encode(
 def heatmap_loss(
     pred: Float[Tensor, "... j h w"], target: Float[Tensor, "... j h w"], seen: Bool[Tensor, "... j"]
 ) -> Float[Tensor, ""]:
-    """Mean squared error over all pixels of all maps; those of unseen joints count as without error.
+    """Mean squared error over all pixels of all maps; the error of unseen joints is 0.
 
-    As published, where they get the weight 0 but stay in the count (HRNet's code also halves it).
+    As published: unseen joints have weight 0 and stay in the count (HRNet's code also halves it).
     """
     return torch.where(seen[..., None, None], pred - target, 0).square().mean()
 
 
 def smooth(heatmaps: Float[Tensor, "... j h w"], sigma: float) -> Float[Tensor, "... j h w"]:
-    """Convolved with a Gaussian exp(-d^2 / (2 sigma^2)), sigma in pixels; outside a map there is nothing."""
+    """Convolved with a Gaussian exp(-d^2 / (2 sigma^2)), sigma in pixels; maps are zero outside."""
     radius = int(3 * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1, dtype=heatmaps.dtype, device=heatmaps.device)
     kernel = torch.softmax(-0.5 * (offsets / sigma) ** 2, 0)
@@ -71,18 +71,18 @@ def smooth(heatmaps: Float[Tensor, "... j h w"], sigma: float) -> Float[Tensor, 
 
 
 def _quarter(around: Float[Tensor, "... 3 3"], centre: Float[Tensor, "... 2"], peak: Float[Tensor, "... 2"]) -> Tensor:
-    """The peak moved by a quarter of a pixel towards its higher neighbour, along each axis; not on a map's edge."""
+    """The peak moved by a quarter of a pixel towards its higher neighbour along each axis; unchanged at the edge."""
     slope = torch.stack([around[..., 1, 2] - around[..., 1, 0], around[..., 2, 1] - around[..., 0, 1]], -1)
     return peak + torch.where((centre == peak).all(-1, keepdim=True), slope.sign() / 4, 0)
 
 
 def _taylor(around: Float[Tensor, "... 3 3"], centre: Float[Tensor, "... 2"], peak: Float[Tensor, "... 2"]) -> Tensor:
-    """Where the parabola through the logarithms around `centre` is highest, within a pixel of the peak; else the peak.
+    """Maximum of the parabola through the logarithms around `centre`, within a pixel of the peak; else the peak.
 
-    The parabola of a Gaussian is the same around any pixel: where the peak is on a map's edge and has no neighbours
-    around it, those around the next pixel inwards are as good.
+    The logarithm of a Gaussian is the same parabola around any pixel, so a peak on a map's edge uses the neighbours of
+    the next pixel inwards.
     """
-    log = around.clamp(min=FAINTEST).log()
+    log = around.clamp(min=LEAST_SHARE).log()
     x = (log[..., 1, 2] - log[..., 1, 0]) / 2
     y = (log[..., 2, 1] - log[..., 0, 1]) / 2
     xx = log[..., 1, 2] - 2 * log[..., 1, 1] + log[..., 1, 0]
@@ -100,31 +100,29 @@ REFINEMENTS: dict[str, Callable | None] = {"none": None, "quarter": _quarter, "t
 def decode(
     heatmaps: Float[Tensor, "... j h w"], subpixel: str = "taylor", blur: float = 0.0
 ) -> Float[Tensor, "... j 3"]:
-    """Each map's highest place, x and y in pixels of the map, and its confidence: the maximum.
+    """Position of each map's maximum, x and y in pixels of the map, and its confidence: the maximum.
 
-    A map without any positive value gives zeros. Half precision comes back as float32, for want of digits.
+    A map without a positive value gives zeros. Half-precision maps give float32.
 
     Args:
-        heatmaps: no probabilities are needed, only a hill above zero around the joint.
-        subpixel: "taylor", the second-order step on the logarithm (DARK, Zhang et al. 2020), for all maps that look
-            like Gaussians, as those of networks trained on `encode` do: exact for a Gaussian, also at the map's edge.
-            "quarter", a quarter of a pixel towards the higher neighbour, to repeat HRNet's published numbers. "none",
-            the pixel itself, to repeat Yang et al. (2021): off by up to half a pixel along each axis, two pixels of
-            the crop at stride 4.
-        blur: sigma in pixels of a Gaussian that the maps are smoothed with to find the place (the confidence stays
-            that of the map as it is); 0 = not at all. Give DARK's 2 for a network's maps: the step follows every
-            unevenness around the peak, and a lone speck may be the highest. It draws joints near a map's edge inwards,
-            and takes ten times as long.
+        heatmaps: positive around the joint; need not be probabilities.
+        subpixel: "taylor": second-order step on the logarithm (DARK, Zhang et al. 2020), for maps that look like
+            Gaussians, as of networks trained on `encode`; exact for a Gaussian, also at the map's edge. "quarter": a
+            quarter of a pixel towards the higher neighbour, as in HRNet's published numbers. "none": the pixel itself,
+            as in Yang et al. (2021); off by up to half a pixel along each axis, two pixels of the crop at stride 4.
+        blur: sigma in pixels of a Gaussian that smooths the maps before the maximum is searched (the confidence is
+            that of the unsmoothed map); 0: none. Use DARK's 2 for a network's maps, whose noise moves the maximum. It
+            moves joints near a map's edge inwards and takes ten times as long.
 
     Raises:
-        InputError: unknown refinement, or maps of less than 3 x 3 to refine in.
+        InputError: unknown refinement, or maps smaller than 3 x 3 to refine.
     """
     if subpixel not in REFINEMENTS:
         raise InputError(where="subpixel", found=repr(subpixel), expected=f"one of {', '.join(REFINEMENTS)}")
     height, width = heatmaps.shape[-2:]
     refine = REFINEMENTS[subpixel]
     if refine and min(height, width) < 3:
-        expected = f"3 x 3 or more for subpixel {subpixel!r}, which needs the pixels around the highest"
+        expected = f"3 x 3 or more for subpixel {subpixel!r}, which uses the neighbours of the maximum"
         remedy = 'give subpixel "none" or larger maps'
         raise InputError(where="heatmaps", found=f"{height} x {width}", expected=expected, remedy=remedy)
     maps = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32))
@@ -152,17 +150,17 @@ def crop_transform(
 ) -> Float[Tensor, "... 2 3"]:
     """The map from pixels of the image to those of a person's crop: crop = matrix @ (x, y, 1).
 
-    The box is extended about its centre to the crop's aspect ratio, then by the margin, so that nothing is distorted.
-    Float64, whatever the box: moved by thousands of pixels, float32 has no digits left for parts of one.
+    The box is extended about its centre to the crop's aspect ratio, then by the margin, which distorts nothing.
+    Always float64: at thousands of pixels, float32 does not resolve fractions of one.
 
     Args:
         box: left, top, right, bottom in pixels of the image. One of its sides may be 0.
         crop_size: height and width.
-        margin: what the extended box's sides are multiplied by.
-        rotation: degrees by which the crop's content is turned clockwise about the box's centre.
+        margin: factor of the extended box's sides.
+        rotation: of the crop's content about the box's centre, degrees clockwise.
 
     Raises:
-        InputError: a box that is empty, turned inside out or not finite.
+        InputError: a box that is empty, reversed or not finite.
     """
     corners = box.double()
     sides = corners[..., 2:] - corners[..., :2]
@@ -173,7 +171,7 @@ def crop_transform(
             where=f"box{f' {place}' if place else ''}",
             found=f"{corners[tuple(place)].tolist()}",
             expected="left <= right and top <= bottom in pixels, and not both equal",
-            remedy="leave out people whose box is not known, or take one around their joints",
+            remedy="leave out people without a box, or use a box around their joints",
         )
     height, width = crop_size
     extended = torch.maximum(sides[..., 0], sides[..., 1] * (width / height)) * margin
@@ -188,25 +186,25 @@ def crop_transform(
 def heatmap_transform(
     matrix: Float[Tensor, "... 2 3"], stride: float = 4.0, first: float | None = None
 ) -> Float[Tensor, "... 2 3"]:
-    """The map from pixels of the image to those of a heatmap, from that to the pixels of the crop.
+    """The map from pixels of the image to those of a heatmap, from the map to pixels of the crop.
 
     Args:
         matrix: of `crop_transform`.
         stride: pixels of the crop to one of the heatmap.
-        first: the crop's pixel, in x as in y, that the heatmap's first one is at; None = (stride - 1) / 2.
+        first: crop pixel, in x and y, of the heatmap's pixel 0; None: (stride - 1) / 2.
     """
     first = (stride - 1) / 2 if first is None else first
     return (matrix - first * matrix.new_tensor([0.0, 0.0, 1.0])) / stride
 
 
 def invert(matrix: Float[Tensor, "... 2 3"]) -> Float[Tensor, "... 2 3"]:
-    """The affine map back."""
+    """The inverse affine map."""
     back = torch.linalg.inv(matrix[..., :2])
     return torch.cat([back, -back @ matrix[..., 2:]], -1)
 
 
 def apply(matrix: Float[Tensor, "... 2 3"], points: Float[Tensor, "... j 2"]) -> Float[Tensor, "... j 2"]:
-    """Points mapped by one matrix per set of them, in the matrix's precision, and returned in the points' own."""
+    """Points mapped by one matrix per set, in the matrix's precision, and returned in the points' precision."""
     mapped = points.to(matrix.dtype) @ matrix[..., :2].mT + matrix[..., None, :, 2]
     return mapped.to(points.dtype)
 
@@ -214,12 +212,12 @@ def apply(matrix: Float[Tensor, "... 2 3"], points: Float[Tensor, "... j 2"]) ->
 def crop(
     image: Shaped[Tensor, "c h w"], matrix: Float[Tensor, "... 2 3"], crop_size: tuple[int, int] = CROP_SIZE
 ) -> Float[Tensor, "... c height width"]:
-    """The crops of an image, sampled bilinearly; outside the image there are zeros.
+    """The crops of an image, sampled bilinearly; zero outside the image.
 
-    Nothing is averaged where a crop has fewer pixels than the box: as in HRNet, what is finer than its pixels aliases.
+    A crop with fewer pixels than its box is not averaged and may alias, as in HRNet.
 
     Args:
-        image: of any type; the crops have its values, as float32 unless it is float64.
+        image: of any type; the crops are float32, or float64 for a float64 image.
         matrix: image to crop, one per crop (`crop_transform`).
         crop_size: height and width.
     """
@@ -243,13 +241,13 @@ def poses(
     blur: float = 0.0,
     first: float | None = None,
 ) -> Float[Tensor, "n j 3"]:
-    """Poses in pixels of the image, x, y and confidence, from the maps of people's crops and the boxes these are of.
+    """Poses in pixels of the image, x, y and confidence, from the maps of people's crops and the crops' boxes.
 
     Args as in `crop_transform`, which made the crops, `decode` and `heatmap_transform`. A joint of confidence 0 is at
     (0, 0).
 
     Raises:
-        InputError: as there, or maps that have not the crop's shape.
+        InputError: as those functions, or maps whose shape is not the crop's.
     """
     height, width = heatmaps.shape[-2:]
     if crop_size[0] * width != crop_size[1] * height:

@@ -13,7 +13,7 @@ class TrackerOptions:
     """How a tracker matches detections, and when it reports and drops a track.
 
     Raises:
-        InputError: a value that is impossible.
+        InputError: an impossible value.
     """
 
     gate: Annotated[float, "least OKS of a match"] = 0.2

@@ -1,7 +1,7 @@
-"""Predictors of where people's joints are next, without a model: the baseline for learned ones.
+"""Predictors of people's next joints without a model: the baselines of learned ones.
 
-A predictor keeps the state of p people, whose arrays all begin with the person's axis. It predicts all of them at a
-time, and merges what was then detected into the state. `Predictor` is the interface that a tracker uses.
+A predictor keeps the state of p people, whose arrays all begin with the person's axis. It predicts all of them at
+once, and merges the frame's detections into the state. `Predictor` is the interface that a tracker uses.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ Joints = Float[np.ndarray, "p j d"]
 Numbers = Float[np.ndarray, "p j"]
 State = TypeVar("State", bound=tuple)
 HALF_LIFE = 0.5  # seconds in which the confidence of a joint that is not detected halves
-# Standard deviations in body scales, tuned once on validation scenes of `data_prep scenes` for the least error five
-# frames ahead (Kalman) and for spreads that are as large as the errors are (all).
+# Standard deviations in body scales, tuned on validation scenes of `data_prep scenes` for the least error five frames
+# ahead (Kalman) and for spreads as large as the errors (all).
 DETECTION = 0.07  # of a detected joint
 HOLD = 0.18  # of a held joint after a second; it grows with the root of the time
 TURN = 0.9  # of a joint of constant velocity after a second; it grows with the time
 ACCELERATION = 1.2  # of the white acceleration of the Kalman filter, per second^1.5
-FILTERED = 0.45  # of the filter's standard deviation: what its errors are, which are not normally distributed
+FILTERED = 0.45  # ratio of the errors to the filter's standard deviation; they are not normally distributed
 NOISE = 0.15  # of a detected joint in the Kalman filter
 
 
 class Forecast(NamedTuple):
-    """Predicted joints, their standard deviation along an axis in the same unit, and which joints are known at all.
+    """Predicted joints, their standard deviation along an axis in the same unit, and which joints are known.
 
-    `native` is the prediction in the predictor's own form, for its `merge`.
+    `native` is the prediction in the form that the predictor's `merge` uses.
     """
 
     pose: Joints
@@ -41,7 +41,7 @@ class Forecast(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """The latest frame of a state: poses, spread and confidence (0 = nothing is known of the joint)."""
+    """The latest frame of a state: poses, spread and confidence (0 = the joint is unknown)."""
 
     pose: Joints
     spread: Numbers
@@ -70,12 +70,12 @@ class Predictor(Protocol[State]):
 
 
 def select(state: State, people: np.ndarray) -> State:
-    """The state of some people alone, by index or mask."""
+    """The state of some people, by index or mask."""
     return type(state)(*(values[people] for values in state))
 
 
 def concatenate(states: Sequence[State]) -> State:
-    """One state of all people of several."""
+    """Several states as one."""
     if isinstance(states[0][0], np.ndarray):
         return type(states[0])(*map(np.concatenate, zip(*states, strict=True)))
     import torch
@@ -84,18 +84,18 @@ def concatenate(states: Sequence[State]) -> State:
 
 
 def positive_scale(pose: Joints, seen: Bool[np.ndarray, "p j"]) -> Float[np.ndarray, "p 1"]:
-    """`body_scale`; where all joints coincide, that of the last digits of the coordinates."""
+    """`body_scale`, at least a thousandth of the coordinates, so that it is positive where all joints coincide."""
     centre, scale = body_scale(pose, seen)
     return np.maximum(scale, 1e-3 * (1 + np.abs(centre).max(axis=1, initial=0)))[:, None]
 
 
 def faded(confidence: Numbers, seconds: Float[np.ndarray, "p 1"]) -> Numbers:
-    """The confidence of joints that have not been detected for some seconds."""
+    """The confidence of joints some seconds after their last detection."""
     return confidence * np.exp2(-seconds / HALF_LIFE)
 
 
 class Held(NamedTuple):
-    """Each joint's last n detections (n = 1 or 2), and when they were."""
+    """Each joint's last n detections (n = 1 or 2) and their times."""
 
     pose: Float[np.ndarray, "p n j d"]
     seen: Float[np.ndarray, "p n j"]
@@ -104,7 +104,7 @@ class Held(NamedTuple):
 
 
 class Hold:
-    """A joint stays where it was detected last."""
+    """A joint stays at its last detection."""
 
     memory = 1
 
@@ -118,12 +118,12 @@ class Hold:
         return self.forecast(state, state.pose[:, -1], HOLD * np.sqrt(np.where(np.isfinite(elapsed), elapsed, 0)))
 
     def forecast(self, state: Held, pose: Joints, growth: Numbers) -> Forecast:
-        """The forecast with a spread of a detection's and, in body scales, what it has grown by since."""
+        """The forecast; its spread is that of a detection and, in body scales, the growth since."""
         known = state.confidence > 0
         return Forecast(pose, positive_scale(state.pose[:, -1], known) * np.hypot(DETECTION, growth), known)
 
     def merge(self, state: Held, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Held:
-        """See `Predictor`; detections are taken as they are."""
+        """See `Predictor`; detections replace predictions."""
         seen = confidence > 0
         poses, times = state.pose.copy(), state.seen.copy()
         if self.memory > 1:
@@ -166,8 +166,8 @@ class Filtered(NamedTuple):
 class Kalman:
     """A Kalman filter of constant velocity for every joint, driven by white acceleration.
 
-    The noise of a detected joint is `NOISE` / confidence. A joint starts where it is first detected, with the mean
-    velocity of the others.
+    The noise of a detected joint is `NOISE` / confidence. A joint starts at its first detection with the mean velocity
+    of the others.
     """
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Filtered:
@@ -201,7 +201,7 @@ class Kalman:
         velocity = state.velocity + gain[..., 1:] * error
         mean = mean + gain[..., :1] * error
         covariance = covariance - gain[..., :, None] * covariance[..., :1, :]
-        # A new joint: where it is detected, with the mean velocity of the others and a wide variance of it.
+        # A new joint has the detected position, the mean velocity of the others and a wide variance of the velocity.
         count = known.sum(axis=1)[:, None, None].clip(1)
         others = (velocity * known[..., None]).sum(axis=1, keepdims=True) / count
         new = seen & ~known
@@ -224,7 +224,7 @@ PREDICTORS: dict[str, type[Predictor]] = dict(zip(UNTRAINED, (Hold, Velocity, Ka
 
 
 def find_predictor(name: str) -> Predictor:
-    """A predictor without a model, by its name. Raises InputError with the names there are."""
+    """A predictor without a model, by name. Raises InputError, which lists the names."""
     if name not in PREDICTORS:
         expected = f"one of {', '.join(PREDICTORS)}, or the name of a trained model"
         raise InputError(where="predictor", found=repr(name), expected=expected)

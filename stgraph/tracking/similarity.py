@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float, Int
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 
-# Spread of annotators' clicks over the square root of a person's area, by joint without its side and in letters alone:
-# COCO's, PoseTrack's for the head, and the most alike of them for joints that neither has.
+# Spread of annotators' clicks over the square root of a person's area, by the joint's letters without its side: COCO's,
+# PoseTrack's for the head, and that of the most similar joint for the others.
 SIGMAS = {
     **{"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062},
     **{"hip": 0.107, "knee": 0.087, "ankle": 0.089, "headbottom": 0.08, "headtop": 0.06},
-    # The head as a whole, and where the neck bears it; Human3.6M's Neck/Nose lies within the head and not at its front.
+    # The whole head and its base; Human3.6M's Neck/Nose lies within the head and not at its front.
     **{"head": 0.06, "neck": 0.08, "necknose": 0.08},
     # The trunk, at the height of the shoulders and below.
     **dict.fromkeys(("thorax", "spineshoulder", "shoulderbase"), 0.079),
@@ -26,23 +26,20 @@ SIGMAS = {
     # Human3.6M's foot is the ankle, and Kinect's is near; so is its hand to the wrist.
     **{"foot": 0.089, "hand": 0.062},
 }
-# Of any other joint: the mean of COCO's.
-OTHER_SIGMA = 0.067
+OTHER_SIGMA = 0.067  # of any other joint: the mean of COCO's
 
-# Side of the smallest person by whose size poses are compared: pixels in 2D, metres in 3D.
-SMALLEST = {2: 16.0, 3: 0.1}
-# Share of the squared diagonal that a person's area is at least in 2D (a box 8 times as long as wide), and is in 3D (in
-# 2D that would be a box 4 times as long as wide: a standing person).
-THINNEST = 1 / 8
-STANDING = 1 / 4
+SMALLEST = {2: 16.0, 3: 0.1}  # dimensions -> side of the smallest area: pixels in 2D, metres in 3D
+# A person's area over the squared diagonal of the box.
+THINNEST = 1 / 8  # the least in 2D: a box 8 times as long as wide
+STANDING = 1 / 4  # in 3D; in 2D a box 4 times as long as wide, a standing person
 BLOCK = 64  # poses that are compared with all others in one call
 
 
 def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
     """Each joint's sigma of OKS, inferred from its name without the side ("LKnee", "left_knee", "Knee Right").
 
-    COCO's and PoseTrack's joints have the published ones, other joints of the body those most like them (`SIGMAS`), and
-    joints of which nothing is known `OTHER_SIGMA`.
+    COCO's and PoseTrack's joints have the published sigmas, other joints of the body those of the most similar joint
+    (`SIGMAS`), and unknown joints `OTHER_SIGMA`.
 
     >>> from stgraph.skeleton import POSETRACK15
     >>> sigmas(POSETRACK15)[:5]
@@ -57,18 +54,17 @@ def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
 
 
 def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> Float[np.ndarray, "..."]:
-    """A person's area by which OKS measures distances, pixels^2 in 2D and metres^2 in 3D.
+    """A person's area, the scale of distances in OKS: pixels^2 in 2D, metres^2 in 3D.
 
     2D: width x height of the box around the seen joints, at least an eighth of its squared diagonal and (16 pixels)^2.
-    Without the first bound the area of a person who turns sideways, or of whom only a limb is seen, falls to nothing,
-    and with it any OKS, though the person is as large as before; a box as slim as that is about what COCO takes, the
-    area of the silhouette. The second bound stands in where a joint or two say nothing of the size.
+    The first bound keeps the area, and OKS with it, from vanishing where a person turns sideways or only a limb is
+    seen; it is about COCO's area, that of the silhouette. The second holds where one or two joints do not give a size.
 
-    3D: a quarter of the squared diagonal of the box, at least (0.1 m)^2. Width x height would depend on how the axes
-    lie; the diagonal hardly does, and a quarter of its square is width x height of a standing person.
+    3D: a quarter of the squared diagonal of the box, at least (0.1 m)^2. Unlike width x height, the diagonal hardly
+    depends on the axes; a quarter of its square is width x height of a standing person.
 
-    Of a person cut off by the image or half hidden only the seen part counts. OKS takes the mean of two areas, so it is
-    enough that one of the two poses is whole.
+    Only the seen joints of a truncated or occluded person count. OKS uses the mean of two areas, so one complete pose
+    of the two is enough.
     """
     known = seen[..., None]
     lowest = np.where(known, pose, np.inf).min(-2, initial=np.inf)
@@ -93,21 +89,21 @@ def oks(
     """Object keypoint similarity of every pair of poses, in [0, 1].
 
     Mean of exp(-d^2 / (2 (s^2 (2 sigma)^2 + spread^2))) over the joints seen in both, at distance d; s^2 is the mean of
-    the two areas. 0 where there is no such joint. Without a spread it is COCO's, with both areas instead of the true
-    pose's alone, so that neither comes first.
+    the two areas. 0 where no joint is seen in both. Without a spread this is COCO's OKS, with the areas of both poses
+    instead of the true pose alone, which makes it symmetric.
 
     Args:
         one, other: coordinates, 2D or 3D.
         one_seen, other_seen: which joints count.
         sigmas: of `sigmas`.
-        one_area, other_area: above 0, as `area` gives them.
-        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit: the
-            uncertainty of a prediction adds to that of annotators, so that it is matched further away.
+        one_area, other_area: of `area`, above 0.
+        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit; the
+            uncertainty of a prediction adds to that of annotators, so uncertain predictions match further away.
     """
-    # An unseen joint is infinitely far from any, which makes it as good as absent from the sum.
+    # An unseen joint is infinitely far from any other, so that it adds nothing to the sum.
     one = np.where(one_seen[..., None], one.astype(np.float64), np.inf)
     other = np.where(other_seen[..., None], other.astype(np.float64), -np.inf)
-    # Axis by axis: pairs by joints is the one large array there is, and axes are two or three.
+    # Axis by axis, so that the only large array is of pairs by joints.
     squared = np.square(one[:, None, :, 0] - other[:, :, 0])
     for axis in range(1, one.shape[-1]):
         step = one[:, None, :, axis] - other[:, :, axis]
@@ -128,9 +124,9 @@ def nms(
     threshold: float,
     sigmas: Float[np.ndarray, " j"],
 ) -> Int[np.ndarray, " m"]:
-    """Indices of the poses that stay, best score first: the best stays, those with an OKS above the threshold to it go.
+    """Indices of the poses that are kept, best first: those without an OKS above the threshold to a better one.
 
-    Poses of equal score come in their own order.
+    Poses of equal score keep their order.
 
     Raises:
         InputError: a score that is negative or no number.
@@ -138,7 +134,7 @@ def nms(
     similarity = _pairwise(poses, seen, score, sigmas)
     waiting, kept = np.argsort(-score, kind="stable"), []
     while len(waiting):
-        # The next best ones are compared with all that wait in one call, which takes most of the time.
+        # The next best ones are compared with all that wait in one call: comparisons take most of the time.
         block = waiting[:BLOCK]
         similar = similarity(block, waiting) > threshold
         staying = np.ones(len(waiting), bool)
@@ -157,13 +153,13 @@ def soft_nms(
     sigmas: Float[np.ndarray, " j"],
     decay: float = 0.5,
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """All poses, best first, and their scores once better poses have lowered them (Bodla et al. 2017, Gaussian).
+    """All poses, best first, and their scores as lowered by better poses (Soft-NMS, Bodla et al. 2017, Gaussian).
 
-    The best of the poses that are left is taken, and the scores of the others are multiplied by exp(-OKS^2 / decay),
-    until none is left. The caller drops poses whose scores are too low.
+    Repeatedly takes the best remaining pose and multiplies the scores of the others by exp(-OKS^2 / decay). The caller
+    drops poses whose scores are too low.
 
     Returns:
-        Indices in descending order of the lowered scores, and these, in that order.
+        Indices in descending order of the lowered scores, and these scores in that order.
 
     Raises:
         InputError: a score that is negative or no number.
@@ -181,7 +177,7 @@ def soft_nms(
 
 
 def _pairwise(poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np.ndarray) -> Callable[..., np.ndarray]:
-    """OKS of some poses to others, both by index: a thousand pairwise at once would take hundreds of megabytes."""
+    """OKS of some poses to others, both by index; all pairs at once would take hundreds of megabytes."""
     wrong = np.flatnonzero(~(score >= 0))
     if len(wrong):
         raise InputError(
@@ -193,6 +189,7 @@ def _pairwise(poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np
     areas = area(poses, seen)
 
     def similarity(some: Int[np.ndarray, " p"], rest: Int[np.ndarray, " m"]) -> Float[np.ndarray, "p m"]:
-        return oks(poses[some], poses[rest], seen[some], seen[rest], sigmas, areas[some], areas[rest])
+        pair = poses[some], poses[rest], seen[some], seen[rest]
+        return oks(*pair, sigmas=sigmas, one_area=areas[some], other_area=areas[rest])
 
     return similarity

@@ -1,4 +1,4 @@
-"""The online tracker: detections without identity in, frame by frame; people with identities and their joints out."""
+"""The online tracker: from detections without identity, frame by frame, to people with identities and joints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import Forecast, Predictor, concatenate, positive_scale, select
 from stgraph.tracking.similarity import area, nms, oks, sigmas
 
-HALF_HEAD = 0.2  # half a head size in body scales: a prediction that is further off is wrong
+HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
 MOST = 128  # detections of a frame that are used, the best ones; tracks that are kept
-CONFIRMED_FIRST = 0.02  # OKS that a track loses in the assignment if it was not matched in the frame before
+CONFIRMED_FIRST = 0.02  # reduction of a track's OKS in the assignment if it was not matched in the frame before
 
 
 class State(IntEnum):
-    """Of a track: not confirmed yet and not reported; matched; or confirmed and not matched."""
+    """Of a track. Tentative: not confirmed, not reported. Confirmed: matched. Lost: confirmed before, not matched."""
 
     TENTATIVE = 0
     CONFIRMED = 1
@@ -58,7 +58,7 @@ class People:
 
 @dataclass
 class Tracks:
-    """The tracks that are kept, beside the predictor's state. `seen`: time of the last detection, seconds."""
+    """The tracks, beside the predictor's state. `seen`: time of the last detection, seconds."""
 
     id: Int[np.ndarray, " p"]
     state: Int[np.ndarray, " p"]
@@ -103,8 +103,7 @@ class Tracker:
 
     In each frame the tracks are predicted; predictions and detections are matched one to one by OKS, whose variances
     include the uncertainty of each prediction; pairs below the gate are not matched. Matched joints are merged, missed
-    ones are as predicted. A track that is not matched goes on by predictions, each made from those before, until
-    `max_age`.
+    joints are predicted. An unmatched track continues by predictions, each made from those before, until `max_age`.
 
         tracker = Tracker(run.predictor(), run.skeleton)
         for poses, scores, time in frames:                # (m j d); (m j) or (m); seconds
@@ -113,7 +112,7 @@ class Tracker:
     Args:
         predictor: of a trained run (`run.predictor()`), or one of `stgraph.tracking.predictors.PREDICTORS`.
         skeleton: of the poses.
-        size: width and height of the image in pixels, outside which no predicted joint is reported; None: everywhere.
+        size: width and height of the image in pixels; predicted joints outside it are not reported. None: unlimited.
         options: see `TrackerOptions`.
     """
 
@@ -138,17 +137,17 @@ class Tracker:
         scores: Float[np.ndarray, "m j"] | Float[np.ndarray, " m"] | Sequence,
         time: float,
     ) -> People:
-        """Add a frame; returns the people in it: those detected, and those predicted to be there.
+        """Add a frame; returns the detected and the predicted people in it.
 
         Args:
             poses: (m j 2) pixels or (m j 3) metres; coordinates of a joint that was not detected are ignored.
-            scores: (m j) confidence of each joint, 0 = not detected; or (m) one for all joints of a pose. A pose
-                without any detected joint is ignored.
+            scores: (m j) confidence of each joint, 0 = not detected; or (m) of each pose. A pose without a detected
+                joint is ignored.
             time: seconds; later than that of the frame before.
 
         Raises:
-            InputError: a time that is not later, another number of joints or coordinates, or numbers that are not
-                finite. The tracker is then as it was.
+            InputError: a time that is not later, a wrong number of joints or coordinates, or numbers that are not
+                finite. The tracker is then unchanged.
         """
         detections = self.suppressed(self.checked(poses, scores, time))
         self.frames, self.time = self.frames + 1, float(time)
@@ -168,7 +167,7 @@ class Tracker:
     # Input ------------------------------------------------------------------------------------------------------------
 
     def checked(self, poses: object, scores: object, time: float) -> Detections:
-        """The frame's detections, with zeros at the joints that were not detected. Raises InputError, see `update`."""
+        """The frame's detections, zero at undetected joints. Raises InputError, see `update`."""
         where = f"frame {self.frames}"
         if not np.isfinite(time) or time <= self.time:
             problem = f"its time is {time:g} s, that of the frame before {self.time:g} s"
@@ -179,7 +178,7 @@ class Tracker:
             remedy = "give every pose as many joints, all of them numbers"
             raise InputError(str(error), where=where, remedy=remedy) from error
         if not len(pose):
-            pose, confidence = self.nothing()
+            pose, confidence = self.empty()
             return Detections(pose, confidence, np.zeros(0, int))
         dimensions = (self.dimensions,) if self.dimensions else (2, 3)
         if pose.ndim != 3 or pose.shape[1] != len(self.skeleton) or pose.shape[2] not in dimensions:
@@ -203,13 +202,13 @@ class Tracker:
         self.dimensions = pose.shape[2]
         return Detections(np.where(confidence[..., None] > 0, pose, 0), confidence, np.arange(len(pose)))
 
-    def nothing(self) -> tuple[Float[np.ndarray, "0 j d"], Float[np.ndarray, "0 j"]]:
-        """No poses, and their confidences."""
+    def empty(self) -> tuple[Float[np.ndarray, "0 j d"], Float[np.ndarray, "0 j"]]:
+        """Poses of no people, and their confidences."""
         shape = (0, len(self.skeleton), self.dimensions or 2)
         return np.zeros(shape), np.zeros(shape[:2])
 
     def suppressed(self, detections: Detections) -> Detections:
-        """The best detections, best first, without those that have no joint or are too similar to a better one."""
+        """The best detections, best first; those without a joint or too similar to a better one are dropped."""
         order = np.flatnonzero((detections.confidence > 0).any(axis=1))
         order = order[np.argsort(-detections.score[order], kind="stable")[: 2 * MOST]]
         best = detections.select(order)
@@ -224,8 +223,16 @@ class Tracker:
         if not len(detections):
             return match
         known, seen = forecast.known, detections.confidence > 0
-        areas = area(forecast.pose, known), area(detections.pose, seen)
-        similarity = oks(forecast.pose, detections.pose, known, seen, self.sigmas, *areas, spread=forecast.spread)
+        similarity = oks(
+            forecast.pose,
+            detections.pose,
+            known,
+            seen,
+            sigmas=self.sigmas,
+            one_area=area(forecast.pose, known),
+            other_area=area(detections.pose, seen),
+            spread=forecast.spread,
+        )
         similarity = similarity - CONFIRMED_FIRST * (self.tracks.state != State.CONFIRMED)[:, None]
         unmatched = np.full((len(known), len(known)), 1 - self.options.gate)
         track, detection = linear_sum_assignment(np.concatenate([1 - similarity, unmatched], axis=1))
@@ -276,12 +283,12 @@ class Tracker:
         self.tracks, self.next_id = self.tracks.add(tracks), self.next_id + count
 
     def report(self, match: Int[np.ndarray, " p"], detections: Detections) -> People:
-        """The people that are reported, with the joints that are likely right."""
+        """The people that are reported, with the joints that are probably right."""
         tracks = self.tracks
         if not len(tracks):
-            none = np.zeros(0, int)
-            pose, confidence = self.nothing()
-            return People(none, none, none, pose, confidence, confidence.astype(np.uint8))
+            (pose, confidence), none = self.empty(), np.zeros(0, int)
+            mark = confidence.astype(np.uint8)
+            return People(id=none, state=none, detection=none, pose=pose, confidence=confidence, mark=mark)
         pose, spread, certainty = self.predictor.estimate(self.memory)
         hit = match >= 0
         matched, detected = detections.select(match[hit]), np.zeros(certainty.shape)
@@ -293,12 +300,12 @@ class Tracker:
         )
         # Probability of an error below half a head size, where its density falls as exp(-error / s) in d dimensions.
         dimensions, scale = pose.shape[2], positive_scale(pose, certainty > 0)
-        right = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
-        shown = right >= self.options.min_probability
+        probability = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
+        shown = probability >= self.options.min_probability
         if self.size is not None:
             shown &= ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
         mark = np.where((mark == Mark.PREDICTED) & ~shown, Mark.ABSENT, mark)
-        confidence = np.where(mark == Mark.ABSENT, 0, np.where(seen, detected, certainty.clip(0.05) * right))
+        confidence = np.where(mark == Mark.ABSENT, 0, np.where(seen, detected, certainty.clip(0.05) * probability))
         # A track with few hits is reported only while it is detected, others for a short time after.
         coasting = (tracks.hits >= self.options.coast_hits) & (self.time - tracks.seen <= self.options.coast_seconds)
         reported = (tracks.state == State.CONFIRMED) | (tracks.state == State.LOST) & coasting

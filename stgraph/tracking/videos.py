@@ -15,7 +15,7 @@ from stgraph.tracking.tracker import Tracker
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
-    """Raises InputError where an output would be the input, or has a wrong ending and is no folder of several."""
+    """Raises InputError where an output is the input, or, for a single video, has a wrong ending."""
     for option, path, endings in (("--out", out, (".json",)), ("--gif", drawing, (".gif", ".mp4"))):
         if path and not several and path.suffix.lower() not in endings:
             raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
@@ -29,10 +29,10 @@ def follow(tracker: Tracker, video: Video, fps: float) -> Video:
     Args:
         tracker: a new one.
         video: of a detector; identities in it are ignored.
-        fps: frames per second, by which the numbers of frames become times.
+        fps: frames per second, which turn frame numbers into times.
 
     Returns:
-        the same frames with people who carry identities, and the `Mark` of each joint.
+        the same frames with people's identities and the `Mark` of each joint.
     """
     bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
     frames = [
@@ -60,15 +60,15 @@ def follow(tracker: Tracker, video: Video, fps: float) -> Video:
 
 
 def box_of(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n 4"]:
-    """Left, top, right, bottom of the joints of confidence above 0, pixels; zeros where there is none."""
-    there = pose[..., 2:] > 0
-    low = np.where(there, pose[..., :2], np.inf).min(axis=1, initial=np.inf)
-    high = np.where(there, pose[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    """Left, top, right, bottom of the joints with a confidence above 0, pixels; zeros for a pose without any."""
+    present = pose[..., 2:] > 0
+    low = np.where(present, pose[..., :2], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(present, pose[..., :2], -np.inf).max(axis=1, initial=-np.inf)
     return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0)
 
 
 def with_joints_of(video: Video, skeleton: Skeleton) -> Video:
-    """The video with the joints of a skeleton, found by their names. Raises InputError where one is missing."""
+    """The video with the joints of a skeleton, selected by name. Raises InputError where one is missing."""
     if skeleton.names == video.skeleton.names:
         return video
     if missing := [name for name in skeleton.names if name not in video.skeleton.names]:
@@ -82,16 +82,16 @@ def with_joints_of(video: Video, skeleton: Skeleton) -> Video:
 
 
 def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> Path:
-    """Draw the tracked people of a part of a video, in a colour each.
+    """Draw the tracked people of a section of a video, each in a colour.
 
     Args:
         video: with marks.
         path: of the .gif or .mp4.
         clip: how it is drawn, with the video's frame rate; a line about the people is added to its caption.
-        start, seconds: beginning and length of the part.
+        start, seconds: beginning and length of the section.
 
     Raises:
-        InputError: the part begins after the video's end, or what `animate_people` refuses.
+        InputError: the section begins after the video's end, or as `animate_people`.
     """
     from stgraph.figures.people import TrackedPeople, animate_people
 
@@ -116,7 +116,7 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
 
 
 def summary(tracked: Video, detections: int) -> str:
-    """A line about a tracked video and the number of detections that it was made from."""
+    """A line about a tracked video and the number of its detections."""
     counts = np.bincount(np.asarray(tracked.mark).ravel(), minlength=len(Mark))
     marks = ", ".join(f"{counts[mark]:,} {mark.name.lower()}" for mark in Mark if mark != Mark.ABSENT)
     return (

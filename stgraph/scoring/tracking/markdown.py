@@ -18,7 +18,7 @@ ADDED = ("added", "recovering", "right", "false", "not_judged", "precision", "fa
 
 
 def tracking_markdown(report: Mapping) -> str:
-    """The report of `score` as Markdown: what was scored and how, scores by joint and video, and recovered joints."""
+    """The report of `score` as Markdown: facts, scores by joint and video, and recovered joints."""
     scored, overall = report["scored"], report["overall"]
     shares = [name for name in MEANINGS if name in overall]
     counted = [name for name in COUNTED if name in overall]
@@ -48,12 +48,12 @@ def tracking_markdown(report: Mapping) -> str:
 
 
 def recovery_markdown(recovery: Mapping) -> list[str]:
-    """What was recovered in gaps, added, and kept, as the lines of a report."""
+    """Recovered joints, added joints and kept identities by length of the gap, as lines of a report."""
     overall = recovery["overall"]
     gaps = {**recovery["gap"], "**all**": overall}
     lines = [
         "",
-        "## Recovered where the detector had missed",
+        "## Recovered joints that the detector missed",
         "",
         "A missed joint is recovered if the result has it within half a head size, with the identity that the person "
         "had before the gap (placed: with any identity). "
@@ -88,5 +88,5 @@ def recovery_markdown(recovery: Mapping) -> list[str]:
 
 
 def cells(row: Mapping, names: Sequence[str]) -> list[str]:
-    """Values of a row: counts as they are, shares in % with two decimals, "-" where there is none."""
+    """Values of a row: counts, shares in % with two decimals, "-" for None."""
     return [f"{row[name]:,}" if isinstance(row[name], int) else number_text(row[name]) for name in names]

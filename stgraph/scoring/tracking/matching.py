@@ -1,7 +1,7 @@
-"""Pairs of resulting and annotated joints by PoseTrack's rules: head sizes, ignore regions, PCKh.
+"""Matching of resulting and annotated joints by PoseTrack's rules: head sizes, ignore regions, PCKh.
 
-A joint is right within half a head size of an annotated one of its type; the head size is 0.6 times the diagonal of the
-annotated head box. Points in ignore regions are left out on both sides, and so are frames without labels.
+A joint is correct within half a head size of an annotated one of its type; the head size is 0.6 times the diagonal of
+the annotated head box. Points in ignore regions are left out on both sides, and so are frames without labels.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import HEAD_SIZE, Video
 
-NEAR = 0.5  # head sizes within which a joint is right, this included
+NEAR = 0.5  # head sizes: largest error of a correct joint
 
 
 @dataclass
@@ -24,13 +24,13 @@ class LabelledFrame:
 
     Attributes:
         number: of the frame within the video.
-        annotated_people: annotated poses, with those in ignore regions.
+        annotated_people: number of annotated poses, including those in ignore regions.
         person: (p) index of the annotated person into `ScoredVideo.persons`.
         identity: (q) index of the result's identity into `ScoredVideo.identities`.
-        truth, result: (p j 3), (q j 3) pixels and confidence; 0 = not there.
+        truth, result: (p j 3), (q j 3) pixels and confidence; confidence 0 = missing.
         head: (p) head sizes in pixels.
         rows: (q) index of each resulting pose in its video.
-        distance: (p q j) between joints of one type in head sizes; infinite where one of them is not there.
+        distance: (p q j) between joints of one type in head sizes; infinite where one is missing.
     """
 
     number: int
@@ -52,9 +52,9 @@ class LabelledFrame:
 
     @cached_property
     def distance(self) -> Float[np.ndarray, "p q j"]:
-        apart = np.linalg.norm(self.truth[:, None, :, :2] - self.result[None, :, :, :2], axis=-1)
-        there = self.annotated[:, None] & self.present[None]
-        return np.where(there, apart / self.head[:, None, None], np.inf)
+        pixels = np.linalg.norm(self.truth[:, None, :, :2] - self.result[None, :, :, :2], axis=-1)
+        both = self.annotated[:, None] & self.present[None]
+        return np.where(both, pixels / self.head[:, None, None], np.inf)
 
     @cached_property
     def near(self) -> Bool[np.ndarray, "p q j"]:
@@ -63,11 +63,11 @@ class LabelledFrame:
 
 @dataclass
 class ScoredVideo:
-    """A truth and a result frame by frame.
+    """Truth and result of a video, frame by frame.
 
     Attributes:
         persons, identities: the persons of the annotation and the identities of the result, in ascending order.
-        result: the video that the result's poses are of.
+        result: the video of the resulting poses.
     """
 
     name: str
@@ -78,11 +78,11 @@ class ScoredVideo:
 
 
 def paired_video(truth: Video, result: Video, role: str = "result") -> ScoredVideo:
-    """The labelled frames of a truth with a result's poses in them, found by the frames' numbers.
+    """The labelled frames of a truth with the result's poses of the same frame numbers.
 
     Raises:
-        InputError: the skeletons differ, the result lacks a labelled frame, a person that is to be scored has no head
-            box, or two poses of one frame have the same identity.
+        InputError: the skeletons differ, the result lacks a labelled frame, a scored person has no head box, or two
+            poses of a frame have the same identity.
     """
     if truth.skeleton.names != result.skeleton.names:
         raise InputError(
@@ -97,8 +97,8 @@ def paired_video(truth: Video, result: Video, role: str = "result") -> ScoredVid
             where=truth.name,
             remedy="list every labelled frame in it, also those without a pose",
         )
-    persons, person = _numbered(truth.person)
-    identities, identity = _numbered(result.person)
+    persons, person = np.unique(truth.person, return_inverse=True)
+    identities, identity = np.unique(result.person, return_inverse=True)
     frames = []
     for index in np.flatnonzero(truth.labelled).tolist():
         number = int(truth.frame_ids[index])
@@ -124,35 +124,35 @@ def paired_video(truth: Video, result: Video, role: str = "result") -> ScoredVid
 
 
 def pose_pairs(frame: LabelledFrame, first: bool = False) -> Int[np.ndarray, " q"]:
-    """The annotated pose that each resulting pose stands for, -1 for a pose that stands for none.
+    """The annotated pose that each resulting pose is matched with, -1 for none.
 
-    The PCKh of a pair is the share of the annotated joints that are right. Each result keeps the annotation with which
-    it is greatest, each annotation the best result of those that kept it; the others are false, also where they would
-    fit another annotation. Of equal PCKh the one whose right joints are nearest is taken, or the `first` of the file.
+    The PCKh of a pair is the share of the annotated joints that are correct. Each result chooses the annotation of the
+    largest PCKh, each annotation the best of the results that chose it; the others are false positives, even where
+    they fit another annotation. Ties go to the pair whose correct joints are nearest, or to the `first` of the file.
     """
     pairs = np.full(len(frame.result), -1)
     if frame.distance.size:
         annotated = frame.annotated.sum(-1)[:, None]
         pckh = frame.near.sum(-1) / annotated
         if not first:
-            # In [0, 1], and weighed with less than shares of so many joints can differ by.
+            # In [0, 1], weighted with less than the smallest difference of two shares.
             nearness = np.where(frame.near, 1 - frame.distance / NEAR, 0).sum(-1) / annotated
             pckh += nearness / (2 * annotated.max() ** 2)
         pckh *= np.arange(len(pckh))[:, None] == pckh.argmax(0)
-        of = np.flatnonzero(pckh.max(1) > 0)
-        pairs[pckh.argmax(1)[of]] = of
+        matched = np.flatnonzero(pckh.max(1) > 0)
+        pairs[pckh.argmax(1)[matched]] = matched
     return pairs
 
 
 def joint_pairs(
     distance: Float[np.ndarray, "p q j"], kept: Int[np.ndarray, "p j"] | None = None
 ) -> Int[np.ndarray, "p j"]:
-    """For each joint of p the one of q that it is paired with, -1 for none: one to one within `NEAR`.
+    """The q that each joint of p is paired with, -1 for none: one to one within `NEAR`.
 
-    As in CLEAR MOT (Bernardin and Stiefelhagen 2008): pairs of `kept`, the q that p is to keep if that is near (-1 for
-    none), come first, in the order of p. Of the rest as many are paired as can be, with the least sum of distances.
+    As in CLEAR MOT (Bernardin and Stiefelhagen 2008): pairs of `kept`, the q that p keeps if it is near (-1 for none),
+    come first, in the order of p. The rest is an assignment of most pairs and least sum of distances.
     """
-    # One pair more is worth more than any distances.
+    # An additional pair outweighs any distances.
     weight = np.where(distance <= NEAR, 1 + min(distance.shape[:2]) - distance, 0.0)
     pairs = np.full((distance.shape[0], distance.shape[2]), -1)
     if kept is None:
@@ -166,7 +166,7 @@ def joint_pairs(
 
 
 def identity_columns(wanted: Int[np.ndarray, "p j"], identity: Int[np.ndarray, " q"]) -> Int[np.ndarray, "p j"]:
-    """Which of a frame's resulting poses bears each wanted identity, -1 for none."""
+    """The resulting pose of a frame with each wanted identity, -1 for none."""
     if not len(identity):
         return np.full(wanted.shape, -1)
     order = np.argsort(identity)
@@ -175,16 +175,14 @@ def identity_columns(wanted: Int[np.ndarray, "p j"], identity: Int[np.ndarray, "
 
 
 def best_pairs(weight: Float[np.ndarray, "p q j"]) -> Int[np.ndarray, "p j"]:
-    """For each joint of p the one of q, one to one, that makes the greatest sum of weights; -1 for none.
+    """The one-to-one assignment of q to p with the largest sum of weights, for each joint; -1 for none.
 
-    Weights are positive, and 0 where there is no pair.
+    Weights are positive, 0 for impossible pairs.
     """
     pairs = np.full((weight.shape[0], weight.shape[2]), -1)
     if weight.size:
-        best = weight.argmax(1)
-        alone = weight.max(1) > 0
         joints = contested(weight)
-        pairs[:, ~joints] = np.where(alone, best, -1)[:, ~joints]
+        pairs[:, ~joints] = np.where(weight.max(1) > 0, weight.argmax(1), -1)[:, ~joints]
         for joint in np.flatnonzero(joints):
             p, q = linear_sum_assignment(weight[..., joint], maximize=True)
             pairs[p, joint] = np.where(weight[p, q, joint] > 0, q, -1)
@@ -192,7 +190,7 @@ def best_pairs(weight: Float[np.ndarray, "p q j"]) -> Int[np.ndarray, "p j"]:
 
 
 def contested(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
-    """The joints of which one of p or q has two possible pairs, so that they need an assignment."""
+    """The joints in which a p or q has two possible pairs, so that an assignment is needed."""
     pairs = weight > 0
     return (pairs.sum(0) > 1).any(0) | (pairs.sum(1) > 1).any(0)
 
@@ -200,7 +198,7 @@ def contested(weight: Float[np.ndarray, "p q j"]) -> Bool[np.ndarray, " j"]:
 def inside(points: Float[np.ndarray, "... 2"], polygon: Float[np.ndarray, "v 2"]) -> Bool[np.ndarray, "..."]:
     """Whether points lie in a polygon: a ray to the right crosses its edges an odd number of times.
 
-    Points exactly on the edge may be either.
+    Undefined for points exactly on an edge.
 
     >>> inside(np.array([[1.0, 1.0], [3.0, 1.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]))
     array([ True, False])
@@ -208,7 +206,7 @@ def inside(points: Float[np.ndarray, "... 2"], polygon: Float[np.ndarray, "v 2"]
     x, y = points[..., None, 0], points[..., None, 1]
     (ax, ay), (bx, by) = polygon.T, np.roll(polygon, -1, axis=0).T
     spans = (ay > y) != (by > y)
-    # No ray crosses a level edge, so that its slope does not matter.
+    # No ray crosses a horizontal edge, so its slope is arbitrary.
     crossing = ax + (y - ay) * (bx - ax) / np.where(ay == by, 1.0, by - ay)
     return (spans & (x < crossing)).sum(-1) % 2 == 1
 
@@ -217,7 +215,7 @@ def identified(videos: Sequence[ScoredVideo]) -> bool:
     """Whether the results have identities.
 
     Raises:
-        InputError: some poses have an identity and some have none.
+        InputError: only some poses have an identity.
     """
     unnamed, named = (
         [
@@ -234,11 +232,6 @@ def identified(videos: Sequence[ScoredVideo]) -> bool:
     return not unnamed
 
 
-def _numbered(person: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
-    values, index = np.unique(person, return_inverse=True)
-    return values, index.reshape(-1)
-
-
 def _rows(video: Video, index: int) -> Int[np.ndarray, " n"]:
     """The poses of a frame."""
     return np.arange(*np.searchsorted(video.frame, [index, index + 1]))
@@ -247,12 +240,12 @@ def _rows(video: Video, index: int) -> Int[np.ndarray, " n"]:
 def _outside(
     video: Video, rows: Int[np.ndarray, " n"], ignore: Sequence[Float[np.ndarray, "v 2"]]
 ) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, "p j 3"]]:
-    """Poses without the joints in ignore regions, and without the poses that have none left."""
+    """Poses without the joints in ignore regions; poses without a remaining joint are dropped."""
     poses = np.array(video.pose[rows], dtype=np.float64)
     for polygon in ignore:
         poses[inside(poses[..., :2], np.asarray(polygon, dtype=np.float64)), 2] = 0
-    left = (poses[..., 2] > 0).any(-1)
-    return rows[left], poses[left]
+    kept = (poses[..., 2] > 0).any(-1)
+    return rows[kept], poses[kept]
 
 
 def _head_sizes(truth: Video, rows: Int[np.ndarray, " p"], number: int) -> Float[np.ndarray, " p"]:
@@ -261,7 +254,7 @@ def _head_sizes(truth: Video, rows: Int[np.ndarray, " p"], number: int) -> Float
     for row, size in zip(rows, sizes, strict=True):
         if not 0 < size < np.inf:
             raise InputError(
-                f"the head box {truth.head_box[row].tolist()} has no size, and distances are in head sizes",
+                f"the head box {truth.head_box[row].tolist()} has no size, which is the unit of distances",
                 where=f"{truth.name}: frame {number}, person {truth.person[row]}",
                 remedy="annotate it, or leave the person's joints out",
             )

@@ -1,6 +1,6 @@
 """The components of tracking scores by joint: AP's ranking, CLEAR MOT's events, IDF1's and HOTA's pairs.
 
-Everything but AP adds up over videos.
+All but AP's add up over videos.
 """
 
 import numpy as np
@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from stgraph.scoring.tracking.matching import NEAR, ScoredVideo, best_pairs, identity_columns, joint_pairs, pose_pairs
 
-# HOTA's thresholds of similarity.
-ALPHAS = np.arange(1, 20) / 20
+ALPHAS = np.arange(1, 20) / 20  # HOTA's thresholds of similarity
 COUNTED = ("objects", "misses", "switches", "false_positives")
 
 Counts = dict[str, Shaped[np.ndarray, "..."]]
@@ -38,9 +37,9 @@ def ranked_joints(video: ScoredVideo, mode: str) -> Counts:
 def average_precision(
     confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], objects: float | np.number
 ) -> float:
-    """Area under the precision over recall, with at every recall the greatest precision at it or beyond.
+    """Area under the precision-recall curve; precision is the maximum at that or a larger recall.
 
-    Results of the same confidence enter together, so that their order does not matter.
+    Results of the same confidence form one point of the curve, so that their order does not matter.
 
     >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 2.0)
     0.8333333333333333
@@ -60,7 +59,7 @@ def track_counts(video: ScoredVideo, mode: str) -> Counts:
 def clear_counts(video: ScoredVideo, mode: str) -> Counts:
     """CLEAR MOT by joint (j): objects, misses, switches, false positives, and the matches with their distances.
 
-    A person keeps the identity of its last match as long as that is near, see `joint_pairs`; a match with another one
+    A person keeps the identity of its last match while that is near, see `joint_pairs`; a match with another identity
     is a switch, however long ago the last match was.
     """
     joints = len(video.result.skeleton)
@@ -89,9 +88,9 @@ def clear_counts(video: ScoredVideo, mode: str) -> Counts:
 
 
 def identity_counts(video: ScoredVideo) -> Counts:
-    """IDF1 by joint (j): annotated and resulting joints, and how many agree in the best pairing of whole identities.
+    """IDF1 by joint (j): annotated and resulting joints, and the matches under the best pairing of identities.
 
-    One person is given one identity for the whole video (Ristani et al. 2016).
+    Each person is paired with one identity for the whole video (Ristani et al. 2016).
     """
     truth, result = _appearances(video)
     together = np.zeros((len(video.persons), len(video.identities), truth.shape[1]))
@@ -104,10 +103,10 @@ def identity_counts(video: ScoredVideo) -> Counts:
 
 
 def hota_counts(video: ScoredVideo) -> Counts:
-    """HOTA by threshold and joint (a j): matches, and the sum over them of the share of their tracks that agrees.
+    """HOTA by threshold and joint (a j): matches, and the sum over them of the Jaccard index of their tracks.
 
-    Luiten et al. 2021, with similarity 1 - distance / 0.5 head sizes. Pairs of a frame are those of the greatest sum of
-    similarity x alignment, the alignment being how much of the two whole tracks is alike.
+    Luiten et al. 2021, with similarity 1 - distance / 0.5 head sizes. A frame's pairs have the largest sum of
+    similarity x alignment, the soft Jaccard index of the two whole tracks.
     """
     truth, result = _appearances(video)
     joints = truth.shape[1]
@@ -127,12 +126,12 @@ def hota_counts(video: ScoredVideo) -> Counts:
         values.append(similarity[p, q, joint])
     if not tracks:
         return {"hota_matches": np.zeros((len(ALPHAS), joints)), "association": np.zeros((len(ALPHAS), joints))}
-    track, of = np.unique(np.concatenate(tracks), return_inverse=True)
+    track, index = np.unique(np.concatenate(tracks), return_inverse=True)
     value = np.concatenate(values)
     person, identity, joint = np.unravel_index(track, alike.shape)
-    # Like HOTA's authors: a similarity that misses the threshold by rounding alone reaches it.
+    # As HOTA's authors: a similarity below the threshold by rounding only reaches it.
     reached = [value >= alpha - np.finfo(float).eps for alpha in ALPHAS]
-    matches = np.stack([np.bincount(of[now], minlength=len(track)) for now in reached])
+    matches = np.stack([np.bincount(index[row], minlength=len(track)) for row in reached])
     agreement = matches / (truth[person, joint] + result[identity, joint] - matches)
     return {
         "hota_matches": np.stack([np.bincount(joint, row, joints) for row in matches]),
@@ -141,7 +140,7 @@ def hota_counts(video: ScoredVideo) -> Counts:
 
 
 def _appearances(video: ScoredVideo) -> tuple[Int[np.ndarray, "persons j"], Int[np.ndarray, "identities j"]]:
-    """In how many frames each person and each identity has each joint."""
+    """Number of frames in which each person and each identity has each joint."""
     joints = len(video.result.skeleton)
     truth = np.zeros((len(video.persons), joints), dtype=np.int64)
     result = np.zeros((len(video.identities), joints), dtype=np.int64)

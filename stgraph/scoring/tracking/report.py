@@ -1,7 +1,7 @@
 """Scores of pose tracking as PoseTrack defines them: AP, MOTA, MOTP, IDF1 and HOTA of every joint, and their means.
 
-`strict` counts by the definitions; `official` repeats where the public evaluator of PoseTrack differs (see `MODES`), to
-compare with published numbers. Shares are percentages; None where there is nothing to divide by.
+`strict` counts by the definitions; `official` as the public evaluator of PoseTrack where that differs (see `MODES`), to
+compare with published numbers. Shares are percentages; None where the denominator is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,21 +32,21 @@ def paired(truths: Sequence[Video], videos: Sequence[Video], path: Path) -> list
 def score(
     pairs: Sequence[tuple[Video, Video]], mode: str = "strict", detections: Sequence[Video] | None = None
 ) -> dict:
-    """The scores of results against truths, as numbers that JSON can hold.
+    """The scores of results against truths, as numbers for JSON.
 
     Args:
-        pairs: (truth, result) of each video. The truth needs a head box of every person that has joints.
+        pairs: (truth, result) of each video. Every person with joints in the truth needs a head box.
         mode: one of `MODES`.
-        detections: of each pair the detections that were tracked (identities are ignored); with them the report has
-            how many joints the tracker recovered that the detector had missed, see `stgraph.scoring.tracking.recovery`.
+        detections: the tracked detections of each pair (identities are ignored), to report which missed joints the
+            tracker recovered, see `stgraph.scoring.tracking.recovery`.
 
     Returns:
-        mode, a description of it, the joints that are scored, those that are never annotated and left out, counts, and
-        the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Where the result has no
-        identities, AP is the only score.
+        mode, its description, the scored joints, those that are never annotated and left out, counts, and the scores
+        "overall" (the mean over joints; counts are sums), by "joint" and by "video". Without identities in the result,
+        AP is the only score.
 
     Raises:
-        InputError: nothing to score, an unknown mode, or videos that cannot be scored (see `paired_video`).
+        InputError: nothing to score, an unknown mode, or as `paired_video`.
     """
     if mode not in MODES:
         raise InputError(where="mode", found=repr(mode), expected=f"one of {', '.join(MODES)}")
@@ -103,7 +103,7 @@ def score(
 def _scores(
     ranked: Sequence[Counts], counts: Sequence[Counts], mode: str, scored: Int[np.ndarray, " k"]
 ) -> dict[str, Shaped[np.ndarray, " k"]]:
-    """Scores by joint of some videos together; NaN where there is nothing to divide by."""
+    """Scores by joint of some videos together; NaN where the denominator is 0."""
     joint, confidence, right = (
         np.concatenate([ranks[key] for ranks in ranked]) for key in ("joint", "confidence", "right")
     )
@@ -121,14 +121,14 @@ def _scores(
     both = total["truth_joints"] + total["result_joints"]
     detection = _ratio(total["hota_matches"], both - total["hota_matches"])
     association = total["association"] / np.maximum(1, total["hota_matches"])
-    there = np.where(total["truth_joints"] > 0, 100.0, np.nan)
+    share = np.where(total["truth_joints"] > 0, 100.0, np.nan)
     scores |= {
         "MOTA": 100 * (1 - _ratio(errors, total["objects"])),
-        "MOTP": np.where(np.isnan(motp) & (mode == "official"), 0 * there, motp),
-        "IDF1": there * _ratio(2 * total["identity_matches"], both),
-        "HOTA": there * np.sqrt(detection * association).mean(0),
-        "DetA": there * detection.mean(0),
-        "AssA": there * association.mean(0),
+        "MOTP": np.where(np.isnan(motp) & (mode == "official"), 0 * share, motp),
+        "IDF1": share * _ratio(2 * total["identity_matches"], both),
+        "HOTA": share * np.sqrt(detection * association).mean(0),
+        "DetA": share * detection.mean(0),
+        "AssA": share * association.mean(0),
     }
     return scores | {name: total[name].astype(np.int64) for name in COUNTED}
 
@@ -138,7 +138,7 @@ def _ratio(above: Shaped[np.ndarray, "... k"], below: Shaped[np.ndarray, "... k"
 
 
 def _mean(scores: Mapping[str, Shaped[np.ndarray, " k"]]) -> dict:
-    """Shares' means over the joints that have one, and sums of counts."""
+    """Means of shares over the joints that are not NaN, and sums of counts."""
     means = {}
     for name, values in scores.items():
         known = values[~np.isnan(values)]
@@ -147,5 +147,5 @@ def _mean(scores: Mapping[str, Shaped[np.ndarray, " k"]]) -> dict:
 
 
 def _plain(scores: Mapping[str, float | np.number]) -> dict:
-    """Numbers of Python, None for NaN."""
+    """Python numbers, None for NaN."""
     return {name: None if np.isnan(value) else np.asarray(value).item() for name, value in scores.items()}

@@ -6,7 +6,7 @@ from stgraph.settings.registry import TASKS, TaskEntry
 
 
 def options(group: argparse._ArgumentGroup) -> None:
-    """What `evaluate` can be asked for."""
+    """Add the options of `evaluate` for this task."""
     group.add_argument("--views", type=int, help="samples of each clip, whose probabilities are averaged (1)")
     group.add_argument(
         "--per-frame",

@@ -1,4 +1,4 @@
-"""From a recogniser's outputs for samples of clips to the scores of the clips, their persons and their frames."""
+"""From a recogniser's outputs of samples to the scores of clips, their persons and their frames."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from stgraph.tasks.action.samples import Clips
 
 
 class FrameRows(NamedTuple):
-    """What the frames of a clip are recognised as.
+    """The recognised classes of a clip's frames.
 
     Attributes:
         clip: its number. frame: numbers within its recording.
@@ -56,7 +56,7 @@ class ScoreAccumulator:
         dense: Float[Tensor, "p n s j"],
         contributions: Float[Tensor, "p s v"] | None,
     ) -> None:
-        """Add a batch of the clips: their scores, the dense ones and what the joints contribute."""
+        """Add a batch of clips: their scores, the dense scores and the contributions of the joints."""
         number, view, clip, person = (batch[name].cpu() for name in ("number", "view", "clip", "person"))
         dense, frames, views = dense.float().cpu(), batch["frame"].cpu().numpy(), self.clips.views
         count = torch.bincount(clip, minlength=len(number)).clamp_min(1)
@@ -128,7 +128,7 @@ class ScoreAccumulator:
 
 
 def write_frames(frame_rows: list[FrameRows], scores: ClipScores, path: Path) -> Path:
-    """A line for every frame that a step of the model stands for, in order."""
+    """Write a CSV row for every frame that a step of the model covers, in order."""
     rows = [
         (scores.id[rows.clip], frame, scores.action[rows.clip], scores.classes[number], f"{probability:.4f}")
         for rows in sorted(frame_rows, key=lambda rows: rows.clip)

@@ -20,7 +20,7 @@ MOVE_SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)
 
 
 class Augmentation:
-    """Changes every clip by draws of its own from torch's generator.
+    """Random changes of every clip, drawn from torch's generator.
 
     Raises:
         InputError: flipping needs left and right joints, which the skeleton lacks.

@@ -1,4 +1,4 @@
-"""What any recogniser must beat on the clips that it is scored on."""
+"""Baselines of recognisers: the nearest training clip, and the largest class."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What commands do with a recogniser."""
+"""A run of a recogniser as commands use it."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ class ActionCommands(ActionRun):
     """A recogniser as commands use it."""
 
     def typical(self, dataset: Dataset, detector: str | None) -> list[str]:
-        """Of every class, the test clip whose probability of its own class is the median of a few."""
+        """For every class, the test clip with the median probability of the true class among a few."""
         table, tested = dataset.recordings, part(self.settings, dataset, "test")
         chosen = []
         for label, name in enumerate(self.task.classes):
@@ -43,7 +43,7 @@ class ActionCommands(ActionRun):
         return draw_clip(self, self.clips(dataset, kept, detector=drawing.detector), out, drawing)
 
     def deployed(self, input: str | None) -> Deployed:
-        """Whole clips as they were detected in; with "x" clips that are prepared."""
+        """For whole detected clips, or with "x" for prepared clips."""
         data, model = self.data, self.model
         if input != "x":
             return PoseRecogniser(model, self.task, self.skeleton, data)

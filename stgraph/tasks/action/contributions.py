@@ -1,4 +1,4 @@
-"""What the joints contribute to a recogniser's decision: the norm of the features that its head is given."""
+"""Contribution of the joints to a recogniser's decision: the norm of the input features of its head."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def joint_contributions(
 ) -> Float[Tensor, "p s v"] | None:
     """The features' norm at every person, step and joint, over the largest of its clip: 0 to 1.
 
-    None where the model's features belong to no joint.
+    None where the model's features have no joints.
 
     Args:
         features: input of the action head.

@@ -43,7 +43,7 @@ PERSON = 200  # pixels of a person from end to end whose discs have these sizes
 
 @dataclass(frozen=True)
 class RecognisedClip:
-    """A clip with what each joint contributes, and the class probabilities as time goes on.
+    """A clip with the contributions of the joints and the class probabilities along time.
 
     Attributes:
         pose: of every person m. Pixels x and y, or metres in camera axes (x right, y down, z forward); a person is
@@ -52,10 +52,10 @@ class RecognisedClip:
             NaN counts as nothing.
         probabilities: of the classes as time goes on, 0..1, over the t frames or fewer steps r.
         classes: their names.
-        label: number of the true class, where it is known.
+        label: number of the true class; None: unknown.
         image: width and height in pixels, drawn as a border around 2D poses.
-        rotation: of the camera, quaternion w x y z, camera to world (z up), which tells where up is for 3D poses;
-            without it, up is where the image's top is.
+        rotation: of the camera, quaternion w x y z, camera to world (z up), for the vertical of 3D poses; None: the
+            image's vertical.
 
     Raises:
         InputError: shapes that do not go together, or values outside of 0..1.
@@ -261,7 +261,7 @@ class _Prediction:
 
 
 def _key(axes: Axes, skeleton: Skeleton, scale: float) -> None:
-    """What the discs' sizes and colours and the bones' colours mean, in pixels of the design."""
+    """The legend of the discs' sizes and colours and the bones' colours, in pixels of the design."""
     box = axes.get_window_extent()
     axes.set(xlim=(0, box.width / scale), ylim=(0, box.height / scale))
     style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}

@@ -1,4 +1,4 @@
-"""What the exported file of a recogniser computes, and how its metadata describe the input."""
+"""The computation of a recogniser's exported file, and the metadata of its input."""
 
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ SAMPLINGS = {
 
 
 class Recogniser(Deployed):
-    """Prepared clips of persons in, scores of the classes out. A person whose input is all zeros is absent."""
+    """From prepared clips of persons to scores of the classes. A person whose input is all zeros is absent."""
 
     task: Action
     data: ClipSettings
@@ -61,7 +61,7 @@ class Recogniser(Deployed):
     }
 
     def input_text(self, fps: float | None) -> dict[str, object]:
-        """As every model's, and what becomes of persons."""
+        """As of every model, with the handling of persons."""
         absent = "count in the mean" if self.task.padded else "are left out"
         persons = f"trained with up to {self.data.max_persons}; absent ones are all zeros and {absent}"
         return super().input_text(fps) | {"persons": persons}
@@ -95,14 +95,14 @@ class Recogniser(Deployed):
 
 
 class PoseRecogniser(Recogniser):
-    """Whole clips as they were detected in, scores of the classes out: sampled and prepared as when they are evaluated.
+    """From whole detected clips to scores of the classes: sampled and prepared as in an evaluation.
 
-    Whatever the model is made for, clips may have any number of frames.
+    Clips may have any number of frames, whatever the model's length.
 
     Args:
         model, task: as above.
         skeleton: of the poses.
-        data: how they are sampled and prepared.
+        data: sampling and preparation.
     """
 
     IMAGE = (640.0, 480.0)  # of examples: width and height, pixels
@@ -124,19 +124,19 @@ class PoseRecogniser(Recogniser):
         return f"all of a clip, of which the file itself takes {self.frames}"
 
     def input_text(self, fps: float | None) -> dict[str, object]:
-        """Poses as they were detected, and what the file does with them."""
-        flat, given = bool(self.data.detector), super().input_text(fps)
+        """Detected poses, and the preparation within the file."""
+        in_2d, inherited = bool(self.data.detector), super().input_text(fps)
         about = {
             "axes": self.axes,
             "dynamic": self.dynamic,
-            "values": ["x", "y", "confidence" if flat else "z"],
-            "unit": "pixels; a joint is seen where its confidence is above 0" if flat else CAMERA_SPACE,
+            "values": ["x", "y", "confidence" if in_2d else "z"],
+            "unit": "pixels; a joint is seen where its confidence is above 0" if in_2d else CAMERA_SPACE,
             "unseen": "joints that are not seen, and persons in frames where they are not, are zero",
             "frames": {"which": "all of a clip, in order", "any": True, "least": self.least, "taken": self.frames},
             "done by the file": self.preparation(),
         }
-        about |= {"size": "(batch, 2): width and height of the image, pixels"} if flat else {}
-        return about | {name: given[name] for name in ("persons", "frames per second")}
+        about |= {"size": "(batch, 2): width and height of the image, pixels"} if in_2d else {}
+        return about | {name: inherited[name] for name in ("persons", "frames per second")}
 
     def example(self, batch: int, persons: int, frames: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Random poses; in 2D a quarter of all joints is not seen, and in the last clip the root never."""
@@ -161,6 +161,6 @@ class PoseRecogniser(Recogniser):
         pose = rearrange(pose, "b m t j c -> (b m) t j c")
         seen = seen_joints(pose, self.data)
         clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
-        # What is not seen may be anything, but takes no part in sums.
+        # Unseen joints may have any value, so they are set to zero.
         sample = Sample(torch.where(seen[..., None], pose, 0), seen, clip, torch.zeros_like(clip), size)
         return super().forward(rearrange(self.prepare(sample), "(b m) c t j -> b m c t j", b=clips))

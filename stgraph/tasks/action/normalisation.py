@@ -1,4 +1,4 @@
-"""Where and how large the people of a clip are in the model's input: the setting `normalise`."""
+"""Position and scale of a clip's people in the model's input: the setting `normalise`."""
 
 import torch
 from einops import einsum
@@ -46,8 +46,8 @@ class Normalisation:
     def centred(self, place: Poses, sample: Sample) -> Poses:
         """The clip's first visible person, when first seen, at the origin; then turned, or divided by a size.
 
-        The origin is the root; where that is never seen, the mean of the joints that are. In 2D the size is the
-        spread of that person's joints, or the image's, where there is none.
+        The origin is the root, or the mean of the seen joints where it is never seen. In 2D the size is the spread of
+        that person's joints, or the image's size where the spread is 0.
         """
         clips, seen, root = sample.size.shape[0], sample.seen, self.skeleton.root
         lead = first_of(sample.clip, seen.flatten(1).any(1), clips)
@@ -82,7 +82,7 @@ class Normalisation:
 
 
 def paired(skeleton: Skeleton, part: str) -> tuple[list[int], list[int]]:
-    """Left and right joints whose names contain a part's. Raises InputError where there is none."""
+    """Left and right joints whose names contain a body part. Raises InputError without any."""
     pairs = [(a, b) for a, b in zip(skeleton.left, skeleton.right, strict=True) if part in skeleton.names[a].lower()]
     if not pairs:
         raise InputError(

@@ -1,4 +1,4 @@
-"""From poses as they lie in a file to the model's input: normalised, augmented, as joints, bones or motion."""
+"""From the poses of a file to the model's input: normalised, augmented, as joints, bones or motion."""
 
 import torch
 from einops import rearrange

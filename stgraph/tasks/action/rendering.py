@@ -1,4 +1,4 @@
-"""A recognised clip of a dataset as an animation: what every joint contributes, and the prediction as it grows."""
+"""A recognised clip of a dataset as an animation: contributions of the joints, and the prediction along time."""
 
 from pathlib import Path
 from typing import cast
@@ -51,7 +51,7 @@ def draw_clip(run: Run[Action], clips: Clips, out: Path, drawing: Drawing) -> st
     """Draw the first of some clips, as GIF or MP4; returns a line about it.
 
     Raises:
-        InputError: a start behind the clip's end, an option of lifters, or what `animate_clip` raises.
+        InputError: a start after the clip's end, an option of lifters, or as `animate_clip`.
     """
     if drawing.flip:
         raise InputError("is for lifters", where="--flip", remedy="leave it out")

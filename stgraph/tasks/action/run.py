@@ -17,9 +17,8 @@ from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
 from stgraph.tasks.action.baselines import baselines
-from stgraph.tasks.action.comparison import COLUMNS, compared
 from stgraph.tasks.action.contributions import head_input, joint_contributions
-from stgraph.tasks.action.report import CLIPS
+from stgraph.tasks.action.report import CLIPS, COLUMNS, comparison_row
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
@@ -28,7 +27,7 @@ from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
 MOST_VIEWS = 100
-MOST_FRAMES = 1000  # of a sample, unless there are clips to fill more
+MOST_FRAMES = 1000  # of a sample, unless clips are long enough to fill more
 
 
 class Scored(TypedDict, total=False):
@@ -60,7 +59,7 @@ class ActionRun(TaskRun[Action]):
         return with_task(settings, section)
 
     def trained_on(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"]) -> str:
-        """How many of these clips the run was trained on, in words; empty where it is none, or unknown."""
+        """How many of these clips the run was trained on, in words; empty for none, or where it is unknown."""
         if dataset.hash != self.origin.data_hash:
             shared = set(dataset.recordings["subject"][kept]) & set(self.settings.data.train or ())
             return f"subjects {', '.join(sorted(shared))}" if shared else ""
@@ -137,12 +136,12 @@ class ActionRun(TaskRun[Action]):
     # Recognition -----------------------------------------------------------------------------------------------------
 
     def predictions(self, clips: Clips) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        """Batches and outputs until all samples are predicted; "features" among these is what the head is given."""
+        """Batches and outputs until all samples are predicted; "features" in the outputs is the input of the head."""
         model = self.model.eval()
         for index in torch.arange(len(clips)).split(CLIPS_AT_ONCE):
-            with head_input(model) as given:
+            with head_input(model) as features:
                 batch, outputs = self.outputs(clips, index, model)
-            yield batch, outputs | {"features": given[0]}
+            yield batch, outputs | {"features": features[0]}
 
     def recognise(
         self,
@@ -161,7 +160,7 @@ class ActionRun(TaskRun[Action]):
             detector: 2D detections to use in place of those that were trained on.
             scored: the part.
             views: samples of each clip, whose probabilities are averaged.
-            frames: where given, the result of every frame is added to it.
+            frames: a list to which the result of every frame is added.
 
         Raises:
             InputError: the part is empty.
@@ -193,7 +192,7 @@ class ActionRun(TaskRun[Action]):
         )
 
     def evaluate(self, dataset: Dataset, **options: Unpack[Scored]) -> dict:
-        """The report of what `recognise` gives."""
+        """The report of the scores of `recognise`."""
         return self.recognise(dataset, **options).report()
 
     def write_evaluation(
@@ -219,7 +218,7 @@ class ActionRun(TaskRun[Action]):
     # Comparison ------------------------------------------------------------------------------------------------------
 
     def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
-        """The classes. Raises InputError where the data cannot serve the run, or a protocol is asked for."""
+        """The classes. Raises InputError where the data do not fit the run, or for a protocol."""
         if protocol:
             raise InputError(where=f"--protocol {protocol}", found="a recogniser", remedy="leave it out")
         self.part_clips(dataset, "test")
@@ -227,7 +226,7 @@ class ActionRun(TaskRun[Action]):
 
     def comparison(self, report: dict) -> Compared:
         """The run's row, from its report."""
-        return compared(report)
+        return comparison_row(report)
 
     # Cross-validation ------------------------------------------------------------------------------------------------
 
@@ -236,5 +235,5 @@ class ActionRun(TaskRun[Action]):
         return self.recognise(dataset, views=views)
 
     def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
-        """What any recogniser must beat on the clips of `scores`, those of the test part."""
+        """Baselines on the clips of `scores`, those of the test part."""
         return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)

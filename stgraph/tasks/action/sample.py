@@ -1,4 +1,4 @@
-"""A batch of clips as it lies in the file."""
+"""A batch of clips before preparation."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sample:
-    """One batch as it lies in the file, before it is prepared.
+    """One batch as stored in the file.
 
     Attributes:
         pose: (p t j 3) of every person of every clip, as in the file; zero in frames without the person.
-        seen: (p t j) whether the joint is there.
+        seen: (p t j) whether the joint is seen.
         clip: (p) the clip of the batch that a person belongs to. person: (p) number within it.
         size: (b 2) width and height of the image, pixels.
     """

@@ -17,7 +17,7 @@ from stgraph.tasks.action.settings import ClipSettings
 
 
 class ClipBatch(Batch):
-    """A batch of clips of t frames: `x` is of all their persons who are seen at all, unless absent ones are padded."""
+    """A batch of clips of t frames: `x` has all persons who are seen in the clip, and with padding absent ones."""
 
     clip: Int[Tensor, " n"]  # clip of the batch that a person belongs to
     person: Int[Tensor, " n"]  # number within the clip
@@ -34,7 +34,7 @@ class Clips(Samples):
 
     Args:
         dataset, labels, skeleton: see `Samples`.
-        settings: what the input is, and how it is sampled and augmented.
+        settings: input, sampling and augmentation.
         kept: which recordings.
         training: draw frames and augmentations at random, `repeat` samples of every clip in an epoch.
         padded: absent persons are input as well, as zeros.
@@ -82,7 +82,7 @@ class Clips(Samples):
             raise InputError(problem, where=dataset.path, remedy='prepare it again with one, or use "body"')
 
     def _find_persons(self, recordings: Int[np.ndarray, " clip"]) -> None:
-        """Tables of clips, of their persons, and of the row that shows a person in each frame of the clip."""
+        """Tables of clips, of their persons, and of the dataset's row of a person in each frame of the clip."""
         dataset, most = self.dataset, self.settings.max_persons
         tracks = {name: values.astype(np.int64) for name, values in dataset.tracks.items()}
         tracks = {name: values[np.isin(tracks["recording"], recordings)] for name, values in tracks.items()}
@@ -142,30 +142,30 @@ class Clips(Samples):
         return sample_frames(length, self.frames, settings.sampling, view=view[:, None], views=self.views)
 
     def gather(self, clip: Int[Tensor, " b"], frame: Int[Tensor, "b t"]) -> Sample:
-        """The persons of some clips at some of their frames."""
+        """The persons of some clips in some frames."""
         persons = self.persons[clip]
         if self.padded:
             persons = torch.full_like(persons, self.settings.max_persons)
         owner = torch.repeat_interleave(torch.arange(len(clip), device=clip.device), persons)
         person = torch.arange(len(owner), device=clip.device) - (persons.cumsum(0) - persons)[owner]
-        there = person < self.persons[clip][owner]
-        pair = torch.where(there, self.first_pair[clip][owner] + person, 0)
-        there = there[:, None] & (frame[owner] >= 0)
-        row = torch.where(there, self.row[self.offset[pair][:, None] + torch.where(there, frame[owner], 0)], -1)
+        present = person < self.persons[clip][owner]
+        pair = torch.where(present, self.first_pair[clip][owner] + person, 0)
+        present = present[:, None] & (frame[owner] >= 0)
+        row = torch.where(present, self.row[self.offset[pair][:, None] + torch.where(present, frame[owner], 0)], -1)
         pose = self.take("pose", row.clamp_min(0))
         seen = seen_joints(pose, self.settings) & (row >= 0)[..., None]
         return Sample(pose * seen[..., None], seen, owner, person, self.size[clip])
 
 
 def seen_joints(pose: Float[Tensor, "p t j 3"], settings: ClipSettings) -> Bool[Tensor, "p t j"]:
-    """Which joints are there: in 2D those with a confidence, in 3D all of a person who is not all zeros."""
+    """Which joints are seen: in 2D those with a confidence, in 3D all of a person who is not all zeros."""
     return pose[..., 2] > 0 if settings.detector else (pose != 0).flatten(2).any(2, keepdim=True).expand(pose.shape[:3])
 
 
 def present_persons(x: Float[Tensor, "p c t j"], padded: bool) -> tuple[Float[Tensor, "q c t j"], Int[Tensor, " q"]]:
     """The persons that the model sees, and their numbers: those whose input is not all zeros, or with `padded` all.
 
-    There is always one, so that the model has an input.
+    At least one person is kept, so that the model has an input.
     """
     kept = x.flatten(1).any(1) | padded
     kept[0] |= not kept.any()

@@ -1,4 +1,4 @@
-"""Which clips recognisers are trained on, and how they are sampled and augmented."""
+"""The data section of recognisers: clips, sampling and augmentation."""
 
 from typing import Annotated, Literal
 
@@ -47,7 +47,7 @@ class ClipSettings(SplitSettings):
         return self.stream.endswith("motion")
 
     def problems(self) -> list[str]:
-        """What does not go together."""
+        """Conflicts between settings."""
         problems = super().problems()
         kind = "2D" if self.detector else "3D"
         if self.normalise not in NORMALISATIONS[kind]:

@@ -1,4 +1,4 @@
-"""Dynamics: from a person's joints in the frames before to those of the current frame."""
+"""Dynamics: from a person's joints in past frames to those of the current frame."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from stgraph.settings.registry import TASKS, TaskEntry
 
 
 def options(group: argparse._ArgumentGroup) -> None:
-    """What `evaluate` can be asked for."""
+    """Add the options of `evaluate` for this task."""
     group.add_argument("--mode", choices=("strict", "official"), help="how tracking is scored (strict)")
 
 

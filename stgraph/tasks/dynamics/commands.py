@@ -1,4 +1,4 @@
-"""What commands do with a run of pose dynamics."""
+"""A run of pose dynamics as commands use it."""
 
 import time
 

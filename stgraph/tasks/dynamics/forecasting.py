@@ -1,4 +1,4 @@
-"""Errors of predictions some frames ahead, of tracks whose identity is known, so that they contain no wrong matches."""
+"""Errors of predictions some frames ahead, of tracks of known identity, so that no wrong matches are included."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,13 +19,13 @@ def forecast_errors(
     """Errors of predictions some frames ahead, without detections in between.
 
     The predictor follows each track from its first detected frame. At every `every`-th frame in which the person was
-    detected, and in two or more before, it goes on without detections; joints count that are annotated then and were
-    detected once by now. The same joints count for every predictor.
+    detected, after two or more others, it continues without detections. Joints count that are annotated at the horizon
+    and were detected before; they are the same for every predictor.
 
     Returns:
         horizon -> (n j) errors in the trajectories' units, NaN where a joint does not count.
     """
-    # Tracks go side by side, the k-th frame from each one's first detected frame on.
+    # Tracks are aligned at their first detected frames and run as a batch.
     people = [person.trimmed() for person in people if (person.confidence > 0).any()]
     people = sorted((person for person in people if len(person) > 3), key=len, reverse=True)
     errors: dict[int, list[np.ndarray]] = {horizon: [] for horizon in horizons}
@@ -70,11 +70,11 @@ def _ahead(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(horizon, errors) of people who are not detected after the state's frame; `horizons` by their frames."""
     for frame in range(1 + min(horizons) - min(horizons.values()), max(horizons) + 1):
-        there = np.array([len(person) > frame for person in people])
-        if not there.any():
+        going = np.array([len(person) > frame for person in people])
+        if not going.any():
             return
-        people = [person for person, kept in zip(people, there, strict=True) if kept]
-        state, ever = select(state, np.flatnonzero(there)), ever[there]
+        people = [person for person, kept in zip(people, going, strict=True) if kept]
+        state, ever = select(state, np.flatnonzero(going)), ever[going]
         time = people[0].time[frame] - people[0].time[0]
         forecast = predictor.predict(state, time)
         nothing = np.zeros(forecast.pose.shape), np.zeros(forecast.spread.shape)

@@ -1,31 +1,32 @@
-"""Plots of a tracker's report: errors of predictions by how far they look ahead, and what was recovered in gaps."""
+"""Plots of a tracker's report: errors of predictions by horizon, and recovered joints by length of the gap."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#1f6fb4", "#8a8a8a", "#e08a00", "#2f9e44", "#8e44ad", "#12a5a5")
 
 
-def plot_forecasts(report: Mapping) -> Figure:
+def plot_forecasts(report: Mapping) -> "Figure":
     """Mean error of every predictor's predictions, some frames ahead."""
-    figure, axes = _page("Error of predictions", report)
+    figure, axes = _axes("Error of predictions", report)
     for (name, errors), colour in zip(report["forecast"]["error"].items(), COLOURS, strict=False):
         horizons = [int(horizon) for horizon in errors]
         axes.plot(horizons, list(errors.values()), "o-", color=colour, label=name, linewidth=2, markersize=4)
     axes.set(xlabel="frames ahead", ylabel=f"mean error, {report['forecast']['unit']}", xticks=horizons)
     axes.set_ylim(bottom=0)
-    axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False)
     return figure
 
 
-def plot_recovered(report: Mapping) -> Figure | None:
+def plot_recovered(report: Mapping) -> "Figure | None":
     """Share of the missed joints that are recovered, by the length of the gap, for every predictor."""
     if "tracking" not in report:
         return None
-    figure, axes = _page("Missed joints that are recovered", report)
+    figure, axes = _axes("Missed joints that are recovered", report)
     gaps = next(iter(report["tracking"].values()))["recovery"]["gap"]
     width = 0.8 / len(report["tracking"])
     for number, (name, scores) in enumerate(report["tracking"].items()):
@@ -34,19 +35,16 @@ def plot_recovered(report: Mapping) -> Figure | None:
         axes.bar(places, recall, width, color=COLOURS[number % len(COLOURS)], label=name)
     axes.set(xlabel="frames of the gap", ylabel="recovered, %", xticks=range(len(gaps)), ylim=(0, 100))
     axes.set_xticklabels([f"{gap}\n({row['missed']:,} joints)" for gap, row in gaps.items()], fontsize=8)
-    axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False)
     return figure
 
 
-def _page(title: str, report: Mapping) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.5, 4.0), layout="constrained")
-    note = "  (SYNTHETIC data)" if report["about"].get("synthetic") else ""
-    axes = figure.add_subplot()
-    axes.set_title(f"{title}{note}", fontsize=11)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
+def _axes(title: str, report: Mapping) -> "tuple[Figure, Axes]":
+    from stgraph.figures.axes import titled_axes
+
+    about = report["about"]
+    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    return titled_axes((7.5, 4.0), title, ", ".join(filter(None, facts)), "y")
 
 
 TRACK_PLOTS = {"forecast": plot_forecasts, "recovered": plot_recovered}

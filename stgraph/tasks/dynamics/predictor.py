@@ -23,7 +23,7 @@ class ModelPredictor:
         self.traced: Callable[..., tuple[Tensor, Tensor]] | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
-        """Arrays on the model's device, of its type."""
+        """Arrays as tensors of the model's device and type."""
         kind = next(self.model.parameters()).dtype
         return [self.engine.to_device(torch.from_numpy(np.asarray(values)).to(kind)) for values in arrays]
 
@@ -74,9 +74,9 @@ class Prediction(nn.Module):
 
 
 def traced(model: PoseDynamics, time: Tensor, state: Memory) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`Prediction` without Python between its operations, for any number of people: half of the time for a few people.
+    """`Prediction` traced, for any number of people; takes half of the time for a few people.
 
-    torch calls tracing deprecated in favour of compilers, for which a tracker's users would need a toolchain.
+    torch deprecates tracing in favour of compilers, which need a toolchain on the user's machine.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""A report of predicted joints and tracks in words."""
+"""A report of predicted joints and tracks as Markdown."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from stgraph.training.report import ReportKind, opening
 
 
 def tracks_markdown(report: Mapping) -> str:
-    """Of people who were followed: errors of predictions, and scores of tracking, for every predictor."""
+    """Errors of predictions and scores of tracking, for every predictor."""
     forecast = report["forecast"]
     horizons = list(next(iter(forecast["error"].values())))
     lines = [*opening(report["about"]), "", "## Predictions", "", forecast["text"], ""]

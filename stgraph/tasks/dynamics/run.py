@@ -8,12 +8,14 @@ from jaxtyping import Bool
 from stgraph.data.dataset import Dataset
 from stgraph.data.splits import of_subjects, part
 from stgraph.models.pose_dynamics import PoseDynamics
-from stgraph.tasks.dynamics.evaluation import Evaluation
+from stgraph.tasks.dynamics.evaluation import forecast_report, tracking_scores
 from stgraph.tasks.dynamics.predictor import ModelPredictor
 from stgraph.tasks.dynamics.report import TRACKS
 from stgraph.tasks.dynamics.samples import Sequences
 from stgraph.tasks.dynamics.settings import TrackSettings
 from stgraph.tasks.dynamics.task import Dynamics
+from stgraph.tasks.dynamics.videos import detected_video, trajectories, true_video
+from stgraph.tracking.predictors import PREDICTORS, find_predictor
 from stgraph.training.task_run import TaskRun
 
 
@@ -45,11 +47,11 @@ class DynamicsRun(TaskRun[Dynamics]):
         return self.engine.place(sequences)
 
     def training_samples(self, dataset: Dataset) -> Sequences:
-        """Sequences of the training part, with what is missed drawn at random."""
+        """Sequences of the training part, with missed joints drawn at random."""
         return self.sequences(dataset, part(self.settings, dataset, "train"), training=True)
 
     def validation_samples(self, dataset: Dataset) -> Sequences | None:
-        """Sequences of the validation part, as they are."""
+        """Sequences of the validation part, without augmentation."""
         kept = self.validation_part(dataset)
         return None if kept is None else self.sequences(dataset, kept)
 
@@ -82,10 +84,19 @@ class DynamicsRun(TaskRun[Dynamics]):
         data, scored = self.data, scored or "test"
         kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
         detector = detector or data.detector
-        about = {
-            **self.about(dataset),
+        tracks = trajectories(dataset, kept, self.skeleton, detector=detector, truth=data.truth, noise=data.noise)
+        predictors = {self.name: self.predictor()} | {name: find_predictor(name) for name in PREDICTORS}
+        about = self.about(dataset) | {
             "input": detector or "3D poses",
             "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored}",
+            "recordings": f"{kept.sum():,}, with {len(tracks):,} tracks of single people",
         }
-        evaluation = Evaluation(dataset, kept, self.skeleton, data, detector, mode)
-        return evaluation.report(about, self.name, self.predictor())
+        forecast = forecast_report(predictors, tracks, "head sizes" if detector else "mm")
+        report = {"kind": "tracks", "about": about, "forecast": forecast}
+        if not detector or detector not in dataset.detected:
+            lacking = f"{dataset.path} has no detections {detector!r}" if detector else "it takes 2D detections"
+            return report | {"not_tracked": f"{lacking} without identity"}
+        recordings = np.flatnonzero(kept)
+        truths = [true_video(dataset, number, self.skeleton, data.truth) for number in recordings]
+        detections = [detected_video(dataset, number, self.skeleton, detector) for number in recordings]
+        return report | {"tracking": tracking_scores(predictors, truths, detections, mode)}

@@ -27,15 +27,15 @@ Poses = Float[Tensor, "b t j c"]
 class SequenceBatch(Batch):
     """A batch of sequences of t frames.
 
-    `x` is in pixels or metres. `inside` tells whether a frame is predicted this time, has an annotated joint, and the
-    person was detected in a frame of the sequence that its prediction knows.
+    `x` is in pixels or metres. `inside`: the frame is predicted, has an annotated joint, and the person was detected
+    in a frame of the sequence that is input of its prediction.
     """
 
     confidence: Float[Tensor, "b t j"]  # 0 = not detected
     time: Float[Tensor, "b t"]  # seconds
-    ahead: Int[Tensor, "b t"]  # frames from the last one that a frame's prediction knows; 0 = it is not predicted
+    ahead: Int[Tensor, "b t"]  # frames since the last input frame of a frame's prediction; 0 = not predicted
     target: Float[Tensor, "b t j c"]
-    annotated: Bool[Tensor, "b t j"]  # whether the joint is to be scored
+    annotated: Bool[Tensor, "b t j"]  # whether the joint is scored
     scale: Float[Tensor, "b t"]  # of the annotated joints
     features: NotRequired[Float[Tensor, "b w t j"]]  # visual features
     # Candidate joints of the last frame. A label is the joint, their number for none, or -1 without a candidate.
@@ -46,16 +46,16 @@ class SequenceBatch(Batch):
 
 
 class Sequences(TrackSamples):
-    """Sequences of some recordings' tracks; none crosses from one track into another.
+    """Sequences of some recordings' tracks, each within one track.
 
     Frames after the end of a track are empty.
 
     Args:
         dataset, skeleton: see `Samples`.
-        settings: what the input is, and how it is augmented.
+        settings: of input and augmentation.
         kept: which recordings.
         training: draw frame steps, augmentations and missed joints at random.
-        candidates: make candidate joints of the current frame: those detected, and another person's.
+        candidates: add candidate joints of the current frame: the detected ones and another person's.
 
     Raises:
         InputError: no 3D poses, unknown detector or features, a joint that the file lacks, or no track of two frames.
@@ -84,7 +84,7 @@ class Sequences(TrackSamples):
         self.frames, self.dimensions = settings.frames, settings.channels
         self.fps = torch.from_numpy(dataset.recordings["fps"])
         self.width = torch.from_numpy(dataset.recordings["width"])
-        # The last sequence of a track ends with it; of a shorter track there is one.
+        # The last sequence of a track ends with the track; a shorter track has one sequence.
         last = np.maximum(self.lengths - settings.frames, 0)
         stride = settings.stride if training else settings.frames - 1  # the first frame of a sequence is not predicted
         track, number = members(-(-last // stride) + 1)
@@ -95,7 +95,7 @@ class Sequences(TrackSamples):
             self.table = self.table[moving] if moving.any() else self.table
 
     def moving(self) -> Bool[Tensor, " n"]:
-        """In which sequences the person moves: joints by `MOVING` body scales in a quarter of the time, on average."""
+        """The sequences with motion: joints move by `MOVING` body scales in a quarter of the time, on average."""
         moving = []
         for table in self.table.split(LOOKED_AT):
             track, start = table.unbind(1)
@@ -136,7 +136,7 @@ class Sequences(TrackSamples):
             pose = pose + self.settings.noise * self.normal(rows, pose)
         seen = confidence > 0
         pose = torch.where(seen[..., None], pose, 0)
-        # After the track's end time goes on.
+        # Time continues after the track's end.
         numbers = self.take("frame", rows) + (frame - frame[:, :1].minimum(last) - (rows - rows[:, :1]))
         time = (numbers - numbers[:, :1]) / self.fps[recording, None]
         ahead = self.ahead(time) if self.training else torch.ones_like(rows)
@@ -161,7 +161,7 @@ class Sequences(TrackSamples):
         return batch
 
     def normal(self, rows: Int[Tensor, "b t"], like: Poses) -> Poses:
-        """Normal noise; outside training always the same for the same rows."""
+        """Normal noise; outside training a function of the rows."""
         if self.training:
             return torch.randn(like.shape).to(like)
         draws = [np.random.default_rng([1, int(row)]).normal(size=like.shape[2:]) for row in rows.flatten()]
@@ -170,7 +170,7 @@ class Sequences(TrackSamples):
     # Augmentation -----------------------------------------------------------------------------------------------------
 
     def missed(self, confidence: Float[Tensor, "b t j"]) -> Float[Tensor, "b t j"]:
-        """The confidences with runs of joints at 0, drawn anew for every sequence."""
+        """The confidences with random runs of joints at 0."""
         batch, frames, joints = confidence.shape
         if share := self.settings.missed_joints:
             # A chain of two states: a run ends with probability 1 / RUN, and as many begin as give the share.
@@ -184,23 +184,22 @@ class Sequences(TrackSamples):
         return confidence
 
     def ahead(self, like: Float[Tensor, "b t"]) -> Int[Tensor, "b t"]:
-        """Frames to each frame from the last one that its prediction knows, drawn anew: 1, or more to go on alone.
+        """Random frames between each frame and the last input frame of its prediction: 1, or more without detections.
 
-        As many short stretches as long ones, on a logarithmic scale. 0 for frames that are not predicted this time; the
-        last one always is.
+        Uniform on a logarithmic scale. 0 for frames that are not predicted; the last frame always is.
         """
         batch, frames = like.shape
         length = torch.exp(torch.rand(batch, frames) * math.log(frames)).long()
         length = torch.where(torch.rand(batch, frames) < self.settings.missed_people, length, 1)
         length = length.minimum(torch.arange(frames)).clamp_min(1)
-        asked = torch.rand(batch, frames) < self.settings.predicted
-        asked[:, -1] = True
-        return (length * asked).to(like.device)
+        predicted = torch.rand(batch, frames) < self.settings.predicted
+        predicted[:, -1] = True
+        return (length * predicted).to(like.device)
 
     def turned(
         self, pose: Poses, target: Poses, middle: Float[Tensor, "b 1 1"]
     ) -> tuple[Poses, Poses, Int[Tensor, "b t j"]]:
-        """Input and target mirrored and turned alike; also which joint each one was."""
+        """Input and target mirrored and rotated alike, and the original index of each joint."""
         batch, frames, joints, _ = pose.shape
         twin = (torch.rand(batch) < 0.5 * self.settings.flip).to(pose.device)
         order = torch.where(twin[:, None], self.mirror_order, torch.arange(joints, device=pose.device))
@@ -219,9 +218,9 @@ class Sequences(TrackSamples):
     # Candidates -------------------------------------------------------------------------------------------------------
 
     def add_candidates(self, batch: SequenceBatch) -> None:
-        """Add the joints that were detected in the last frame, and those of the batch's next person, put beside them.
+        """Add the detected joints of the last frame, and those of the batch's next person, moved beside them.
 
-        A joint that is detected where none is annotated may be right: it is no candidate to learn from.
+        A detected joint without an annotation may be correct, so it is not used as a candidate.
         """
         target, annotated, scale = (values[:, -1:] for values in (batch["target"], batch["annotated"], batch["scale"]))
         confidence, scale = batch["confidence"][:, -1:], scale[..., None]
@@ -236,7 +235,7 @@ class Sequences(TrackSamples):
         kind = torch.where(near, torch.arange(joints, device=pose.device), joints)
         kind = torch.where(annotated, kind, -1)
         label = torch.cat([kind, torch.full_like(kind, joints)], dim=2)
-        # Where a person is missed altogether, no place beside them is known.
+        # A person without detections has no place beside them.
         other_confidence = confidence.roll(1, 0) * seen.any(2, keepdim=True) * (len(pose) > 1)
         confidence = torch.cat([confidence, other_confidence], dim=2)
         batch["candidates"] = rearrange(torch.cat([pose, other], dim=2), "b t q c -> b c t q")
@@ -248,6 +247,6 @@ class Sequences(TrackSamples):
 
 
 def sequence_scale(pose: Poses, annotated: Bool[Tensor, "b t j"]) -> Float[Tensor, "b t"]:
-    """The largest `body_scale` of a sequence: a person who turns, or is half outside the image, stays as large."""
+    """The largest `body_scale` of a sequence, which does not shrink when a person turns or leaves the image."""
     largest = body_scale(pose, annotated)[1].amax(dim=1, keepdim=True)
     return torch.where(largest > 0, largest, 1).expand(-1, pose.shape[1])

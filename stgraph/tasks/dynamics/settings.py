@@ -1,4 +1,4 @@
-"""Which sequences pose dynamics is trained on."""
+"""The data section of pose dynamics."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from stgraph.settings.sections import Share, SplitSettings
 
 
 class TrackSettings(SplitSettings):
-    """Sequences of single people, with what a detector missed of them."""
+    """Sequences of single people, with detections missing."""
 
-    truth: str = Field("gt", description="2D poses that are to be predicted; in 3D the input's own poses are")
-    features: str | None = Field(None, description="visual features of the joints in the file that are input as well")
+    truth: str = Field("gt", description="2D poses that are predicted; in 3D the input's poses are")
+    features: str | None = Field(None, description="visual features of the joints in the file, as additional input")
     frames: Annotated[int, Field(ge=2)] = Field(24, description="length of a sequence")
     stride: PositiveInt = Field(8, description="frames between training sequences of a track")
     frame_steps: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
@@ -24,7 +24,7 @@ class TrackSettings(SplitSettings):
         0, description="share of the detected joints that are taken away as well, in runs of a few frames"
     )
     missed_people: Annotated[float, Field(ge=0, le=1)] = Field(
-        0, description="share of the predictions that go on alone from a frame further back"
+        0, description="share of the predictions that start from an earlier frame, without detections"
     )
     predicted: Annotated[float, Field(gt=0, le=1)] = Field(
         1, description="share of a training sequence's frames that are predicted; the others are remembered alone"

@@ -1,4 +1,4 @@
-"""Dynamics: from a person's joints in the frames before to those of the current frame, with how sure that is."""
+"""Dynamics: from a person's joints in past frames to those of the current frame, with their uncertainty."""
 
 from typing import Annotated, Literal
 
@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from stgraph.skeleton import Skeleton
 from stgraph.training.task import Batch, Outputs, Scalar, Task
 
-STEP = 0.04  # seconds: the time after which errors are as they are, and those after longer ones weighed down
+STEP = 0.04  # seconds up to which errors have weight 1; it falls with the root of longer times
 LossName = Literal["position", "likelihood", "merged", "candidate"]
-LEARNED = {"position": "to predict", "likelihood": "how sure a prediction is, by which it is merged"}
+LEARNED = {"position": "to predict", "likelihood": "the uncertainty by which a prediction is merged"}
 INPUTS = ("x", "confidence", "time", "ahead", "features", "candidates", "candidate_confidence", "candidate_features")
 
 
@@ -28,23 +28,23 @@ def negative_log_likelihood(
 ) -> Float[Tensor, "b t j"]:
     """d log(s) + |e| / s: of the density that falls as exp(-|e| / s) in d dimensions, less a constant.
 
-    Its standard deviation along an axis, which `spread` is, is s sqrt(d + 1). Tails heavier than a normal
-    distribution's leave the few detections that are far off their share.
+    `spread` is its standard deviation along an axis, s sqrt(d + 1). Its tails are heavier than a normal
+    distribution's, which suits outliers among the detections.
     """
     s = spread / (dimensions + 1) ** 0.5
     return dimensions * s.log() + error / s
 
 
 class Dynamics(Task):
-    """Loss and errors of a model that predicts each frame from those before.
+    """Loss and errors of a model that predicts each frame from past frames.
 
     Lengths are over the body's scale: the root mean square distance of its annotated joints from their mean, a third of
     an upright person's height.
 
     Args:
         skeleton: of the input.
-        losses: weight of each term; see `terms`. With "candidate" the model gets a second head, which classifies each
-            candidate joint of the current frame is.
+        losses: weight of each term; see `terms`. With "candidate" the model has a second head, which classifies each
+            candidate joint of the current frame.
     """
 
     name = "dynamics"
@@ -62,30 +62,30 @@ class Dynamics(Task):
 
     @staticmethod
     def inputs(batch: Batch) -> dict[str, Tensor]:
-        """What the model's `forward` takes of a batch."""
+        """The entries of a batch that are the model's input."""
         return {name: batch[name] for name in INPUTS if name in batch}
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
-        """What is impossible in the task's section for sequences of this length."""
+        """Problems of the task's section for sequences of this length."""
         losses = settings["losses"]
         return [
-            f"losses: {name} has no weight, and nothing else learns {what}"
-            for name, what in LEARNED.items()
+            f"losses: {name} has no weight, and nothing else learns {effect}"
+            for name, effect in LEARNED.items()
             if not losses.get(name)
         ]
 
     @staticmethod
     def counted(batch: Batch) -> Bool[Tensor, "b t j"]:
-        """Joints that can be scored: annotated, of someone who was detected in a frame before."""
+        """Joints that can be scored: annotated, of a person who was detected before."""
         return batch["annotated"] & batch["inside"][..., None]
 
     def terms(self, batch: Batch, outputs: Outputs) -> dict[str, Scalar]:
         """The unweighted terms named in `losses`, each a mean over the joints that can be scored.
 
-        position: length of the prediction's error. likelihood: `negative_log_likelihood` of the error as it is, from
-        which the spread alone learns; where it is small, it would else make a few joints outweigh all others. merged:
-        length of the error once the frame's detections are merged. candidate: cross-entropy.
+        position: length of the prediction's error. likelihood: `negative_log_likelihood` of the detached error, so
+        that only the spread learns from it; otherwise joints of small spread would dominate. merged: length of the
+        error after the frame's detections are merged. candidate: cross-entropy.
         """
         counted, target, scale = self.counted(batch), batch["target"], batch["scale"][..., None]
         error = distance(outputs["pose"], target) / scale
@@ -96,7 +96,7 @@ class Dynamics(Task):
             "merged": lambda: distance(outputs["merged"], target) / scale,
         }
         count = counted.sum().clamp_min(1)
-        # Errors grow with about the root of the time; with these weights long times count no more than short ones.
+        # Errors grow with about the root of the time; the weights make long times count as much as short ones.
         known = torch.arange(error.shape[1], device=error.device) - batch["ahead"]
         elapsed = batch["time"] - batch["time"].gather(1, known.clamp_min(0))
         growth = (elapsed / STEP).clamp_min(1).sqrt()[..., None]
@@ -109,7 +109,7 @@ class Dynamics(Task):
 
     @staticmethod
     def labels(batch: Batch) -> Int[Tensor, "b 1 q"]:
-        """The class of each candidate, -1 where there is none or the person is not known yet."""
+        """The class of each candidate, -1 without a candidate or before the person's first detection."""
         return torch.where(batch["inside"][:, -1:, None], batch["candidate_label"], -1)
 
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t 1"]]:
@@ -128,7 +128,7 @@ class Dynamics(Task):
 
 
 def mean_where(values: Float[Tensor, "b t n"], counted: Bool[Tensor, "b t n"]) -> Float[Tensor, "b t 1"]:
-    """Means over what counts; where nothing does, what the others say, so that it does not change their mean."""
+    """Means over the counted values of each frame; frames without any get the mean of the other frames."""
     weight = counted.to(values)
     count = weight.sum(-1, keepdim=True)
     mean = (values * weight).sum(-1, keepdim=True) / count.clamp_min(1)

@@ -1,4 +1,4 @@
-"""Recordings of several people: their true and detected trajectories, and as videos for a tracker and its scores."""
+"""Recordings of several people as true and detected trajectories, and as videos for a tracker and its scores."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Trajectory:
     Attributes:
         pose: (t j d). confidence: (t j), 0 = not detected. time: (t) seconds.
         truth: (t j d). annotated: (t j) whether the joint is scored.
-        unit: (t) by which errors are divided: head sizes in pixels, or a millimetre in metres.
+        unit: (t) of errors: head size in pixels, or a millimetre in metres.
     """
 
     pose: Float[np.ndarray, "t j d"]
@@ -39,7 +39,7 @@ class Trajectory:
 
 
 def head_size(box: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    """Head sizes of head boxes as PoseTrack defines them, pixels; NaN where there is no box."""
+    """PoseTrack's head sizes of head boxes, pixels; NaN without a box."""
     size = HEAD_SIZE * np.linalg.norm(box[:, 2:] - box[:, :2], axis=1)
     return np.where(size > 0, size, np.nan)
 
@@ -53,10 +53,10 @@ def trajectories(
     truth: str,
     noise: float = 0.0,
 ) -> list[Trajectory]:
-    """The tracks of some recordings, in 2D with errors in head sizes, or without a detector in 3D, in millimetres.
+    """The tracks of some recordings: in 2D with errors in head sizes, without a detector in 3D, in millimetres.
 
     Args:
-        noise: standard deviation of the noise that is added to 3D input, metres.
+        noise: standard deviation of noise added to 3D input, metres.
 
     Raises:
         InputError: 2D without head boxes, or recordings of different frame rates.
@@ -85,7 +85,9 @@ def trajectories(
             pose = true + np.random.default_rng([1, int(track)]).normal(0, 1, true.shape) * noise
             confidence, unit = np.ones(true.shape[:2]), np.full(len(true), 1e-3)
             annotated = np.broadcast_to(valid, true.shape[:2])
-        people.append(Trajectory(pose, confidence, time, true, annotated, unit))
+        people.append(
+            Trajectory(pose=pose, confidence=confidence, time=time, truth=true, annotated=annotated, unit=unit)
+        )
     return people
 
 
@@ -119,15 +121,15 @@ def _video(
     """Poses in any order as a video of all frames of the recording; poses without a joint are left out.
 
     Args:
-        columns: frame and pose, and as far as they are known person, box, head_box and score.
+        columns: frame and pose, and optionally person, box, head_box and score.
         unlabelled: frames without labels.
     """
     table, tracks, frame = dataset.recordings, dataset.tracks["recording"] == recording, columns["frame"]
     pose = columns["pose"][:, skeleton.select_from(dataset.skeleton)]
-    there = (pose[..., 2] > 0).any(axis=1)
+    present = (pose[..., 2] > 0).any(axis=1)
     person = columns.get("person", np.full(len(frame), -1))
-    order = np.flatnonzero(there)[np.lexsort((person[there], frame[there]))]
-    # The frames of a recording are those that have rows; further detections add frames behind them.
+    order = np.flatnonzero(present)[np.lexsort((person[present], frame[present]))]
+    # A recording ends with its last row, or a later detection.
     last = dataset.rows("frame")[dataset.tracks["first_row"][tracks] + dataset.tracks["rows"][tracks] - 1]
     count = 1 + int(max([*last, *frame], default=-1))
     box, head_box = (columns.get(name, np.zeros((len(frame), 4)))[order].astype(float) for name in ("box", "head_box"))

@@ -7,7 +7,7 @@ from stgraph.tasks.lifting.protocols import PROTOCOLS
 
 
 def options(group: argparse._ArgumentGroup) -> None:
-    """What `evaluate` can be asked for."""
+    """Add the options of `evaluate` for this task."""
     group.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (standard)")
     group.add_argument(
         "--flip",

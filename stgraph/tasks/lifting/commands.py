@@ -1,4 +1,4 @@
-"""What commands do with a lifter."""
+"""A run of a lifter as commands use it."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ class LiftingCommands(LiftingRun):
     def deployed(self, input: str | None) -> Deployed:
         """Windows of 2D poses in, 3D poses out."""
         if input == "pose":
-            where, found = "--input pose", f"{self.name} is a lifter, whose file takes x alone"
-            raise InputError(found, where=where, remedy="leave --input out")
+            problem = f"{self.name} is a lifter, whose file takes x alone"
+            raise InputError(problem, where="--input pose", remedy="leave --input out")
         data = self.data
         any_length = takes_any_length(self.settings.model, data.frames)
         joints = len(self.skeleton)

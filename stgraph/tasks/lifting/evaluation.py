@@ -26,7 +26,7 @@ from stgraph.tasks.lifting.protocols import ROOTS, Protocol
 
 
 class Metric(NamedTuple):
-    """A score of the report: its unit, the factor from metres or shares to it, and what it is."""
+    """A score of the report: its unit, the factor from metres or shares to the unit, and a description."""
 
     unit: str
     factor: int
@@ -50,8 +50,7 @@ METRICS = {
 DIFFERENCES = ((1, "MPJVE", metrics.velocity_error), (2, "acceleration", metrics.acceleration_error))
 # group of the report -> column of the recordings
 GROUPS = {"action": "action", "subject": "subject", "camera": "camera", "recording": "id"}
-# Rows scored at a time: bounds memory, and few enough not to leave the cache far behind.
-ROWS = 16384
+ROWS = 16384  # scored at a time, which bounds memory and fits the cache
 Scores = dict[str, float | None]
 
 
@@ -63,9 +62,9 @@ class Tracks:
         recordings: columns id, subject, action, take, camera and fps, an entry per recording (as a Dataset has them).
         recording: the recording of each track.
         lengths: frames of each track.
-        first_frames: number of each track's first frame within its recording; 0 where not given.
+        first_frames: number of each track's first frame within its recording; None: 0.
         frame_step: frames of the recording between two of a track.
-        valid: whether each frame is to be scored, the frames of all tracks in a row; all are where not given.
+        valid: whether each frame is scored, the frames of all tracks in a row; None: all.
     """
 
     recordings: Mapping[str, Sequence | np.ndarray]
@@ -77,7 +76,7 @@ class Tracks:
 
 
 class RecordingMeans:
-    """Sums of every metric by recording and joint in float64, and the number of frames that they are taken over."""
+    """Sums of every metric by recording and joint in float64, and their numbers of frames."""
 
     def __init__(self, recordings: int) -> None:
         self.recordings = recordings
@@ -92,7 +91,7 @@ class RecordingMeans:
     def scores(self, recordings: Int[np.ndarray, " n"], joint: int | None = None, joints: int = 0) -> Scores:
         """Every metric's mean over all frames of some recordings, in its unit; None for a mean of nothing.
 
-        With `joint`, that of one joint alone, for the metrics that each of `joints` joints has.
+        With `joint`, the mean of that joint, for the metrics that have values of all `joints` joints.
         """
         result: Scores = {}
         for name, metric in METRICS.items():
@@ -115,18 +114,18 @@ class Evaluator:
     """Collects the scored frames of every window, then measures them all.
 
     Args:
-        protocol: what is scored, and how.
+        protocol: rules of scoring.
         skeleton: of the predictions.
         tracks: to score.
-        model: what the model sees and predicts at once.
+        model: lengths of the model's input and prediction.
         output: "global": joint 0 of prediction and target is the root's path in camera space; it is scored by itself
             and the pose with a root of zero. "root_relative": the target's root is zero, the prediction's is treated
             as the protocol says.
         flip: whether the caller averages with the mirrored input's prediction; None leaves it to the protocol.
 
     Attributes:
-        plan: what to predict and which of it is scored. Tracks are those given, less left-out takes.
-        left_out: (recording id, why) of what the protocol leaves out.
+        plan: windows to predict and frames to score, without left-out takes.
+        left_out: (recording id, reason) of the recordings that the protocol leaves out.
         flip: whether to average with the un-mirrored prediction of the mirrored input.
 
     Raises:
@@ -160,7 +159,7 @@ class Evaluator:
         self.joints = torch.tensor(joints)
         self.names = [skeleton.names[j] for j in joints]
 
-        # Every window owns a run of rows, and tracks are in order: for `once`, a track's rows are its frames in time.
+        # Every window has a run of rows, and tracks are in order: for `once`, a track's rows are its frames in time.
         track, _, first, last = self.plan.table.T
         end = np.cumsum(last - first)
         self._row = torch.from_numpy(end - last)  # the row of frame 0, had the window scored it
@@ -180,7 +179,7 @@ class Evaluator:
         self._filled = torch.zeros(len(track), dtype=torch.bool)
 
     def add(self, index: Int[Tensor, " b"], pred: Float[Tensor, "b s j 3"], target: Float[Tensor, "b s j 3"]) -> None:
-        """Take windows by their numbers in `plan`: all frames that the model predicts, metres, any device.
+        """Add windows by their numbers in `plan`: all predicted frames, metres, any device.
 
         Raises:
             InputError: a prediction that is not finite.
@@ -205,32 +204,32 @@ class Evaluator:
         self._filled[index] = True
 
     def counted(self, index: Int[Tensor, " b"]) -> Bool[Tensor, "b s"]:
-        """Which frames that these windows predict are scored: those that the plan says and that are valid."""
+        """The predicted frames of these windows that are scored: those of the plan that are valid."""
         rows, scored = self._rows(index)
         return scored.masked_scatter(scored, torch.from_numpy(self._valid)[rows])
 
     def _rows(self, index: Int[Tensor, " b"]) -> tuple[Int[Tensor, " row"], Bool[Tensor, "b s"]]:
-        """Rows of the frames that these windows score, and which of the predicted ones they are."""
+        """Rows of the scored frames of these windows, and their mask among the predicted frames."""
         frame, scored = self.plan.predicted(index)
         return (self._row[index][:, None] + frame)[scored], scored
 
     def report(self, **about: object) -> dict:
-        """All scores as a dictionary that JSON can hold; lengths in mm, shares in percent.
+        """All scores as a dictionary for JSON; lengths in mm, shares in percent.
 
         Args:
-            about: facts of the run for the reader, printed as they are: experiment, source, terms, synthetic,
-                detector, checkpoint ... `synthetic=True` puts a warning on top of everything.
+            about: facts of the run, printed unchanged: experiment, source, terms, synthetic, detector, checkpoint ...
+                `synthetic=True` adds a warning at the top.
 
         Keys: `about`, `protocol` (`text` holds for every model, `model` for this one), `scored`, `left_out`, `units`,
         `metrics` (averaged as the protocol says), `frame_mean` (over frames), `by` (action, subject, camera, recording
         -> name -> metric; joint -> metric, averaged as `metrics` are) and `worst` (the recording of the largest P1 and
-        its error along time). A mean of nothing, such as the velocity of single frames, is None.
+        its error along time). A mean over no values, such as the velocity of single frames, is None.
 
         Raises:
             ValueError: some windows were never added.
         """
         if not self._filled.all():
-            raise ValueError(f"{int((~self._filled).sum())} of {len(self._filled)} windows were not given to `add`")
+            raise ValueError(f"{int((~self._filled).sum())} of {len(self._filled)} windows were never passed to `add`")
         means, error = self._measure()
         present, over = np.unique(self._recording[self._valid]), self.protocol.mean_over
         members: dict[str, dict[str, np.ndarray]] = {"frame": {"all": present}}
@@ -288,7 +287,7 @@ class Evaluator:
     ) -> dict[str, object]:
         """The recording with the largest P1: of its tracks' scored frames, the numbers within it, and P1 in mm.
 
-        Where a frame counts twice, its P1 is the mean.
+        The P1 of a frame that counts twice is the mean.
         """
         id = max(scores, key=lambda id: scores[id]["P1"] or 0)
         number, tracks = int(members[id][0]), []
@@ -327,7 +326,7 @@ class Evaluator:
         return means, error
 
     def _frame_scores(self, rows: slice) -> dict[str, Float[Tensor, "row _"]]:
-        """The scores that a frame has by itself."""
+        """The scores of single frames."""
         pred, target, correct = self._pred[rows], self._target[rows], metrics.CORRECTNESS[self.protocol.correct]
         joint = metrics.joint_error(pred, target)
         scores = {

@@ -1,4 +1,4 @@
-"""What the exported file of a lifter computes, and how its metadata describe the input."""
+"""The computation of a lifter's exported file, and the metadata of its input."""
 
 from typing import ClassVar
 

@@ -11,8 +11,7 @@ from stgraph.data.dataset import window_table
 from stgraph.tasks.lifting.protocols import Protocol
 from stgraph.training.run import FRAMES_AT_ONCE
 
-# Frames that a sliding model predicts from one window: shorter tracks are padded, so they are no more.
-PIECE = 64
+PIECE = 64  # frames that a sliding model predicts from one window; small, as shorter tracks are padded to it
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,8 @@ class ModelWindow:
     """Lengths of a model's input and prediction.
 
     Attributes:
-        frames: that it sees.
-        before, after: frames of those at either end that it does not predict.
+        frames: of the input.
+        before, after: input frames at either end that are not predicted.
         sliding: whether it predicts a frame the same wherever in a longer window it lies (see `stgraph.models.Model`).
     """
 
@@ -32,7 +31,7 @@ class ModelWindow:
 
     @property
     def outputs(self) -> int:
-        """Frames that it predicts."""
+        """Number of predicted frames."""
         return self.frames - self.before - self.after
 
 
@@ -53,13 +52,13 @@ class Plan:
     text: str
 
     def predicted(self, index: Int[Tensor, " b"]) -> tuple[Int[Tensor, "b s"], Bool[Tensor, "b s"]]:
-        """Frames of their tracks that these windows predict, and which of them are scored."""
+        """Predicted frames of these windows, as frames of their tracks, and which of them are scored."""
         _, start, first, last = torch.from_numpy(self.table)[index].T
         frame = (start + self.before)[:, None] + torch.arange(self.outputs)
         return frame, (frame >= first[:, None]) & (frame < last[:, None])
 
     def batches(self) -> tuple[Int[Tensor, " b"], ...]:
-        """Numbers of all windows, as many at a time as fill a machine and not its memory."""
+        """Numbers of all windows in batches of about `FRAMES_AT_ONCE` frames."""
         return torch.arange(len(self.table)).split(max(1, FRAMES_AT_ONCE // self.frames))
 
 

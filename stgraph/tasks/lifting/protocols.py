@@ -1,7 +1,7 @@
 """Evaluation protocols as data: which frames count, and how they are averaged.
 
-Published numbers differ by the protocol as much as by the model. A protocol states all of it, and every report
-carries its statement. Imports no numerical library, so that `--help` lists the protocols at once.
+Published numbers differ by the protocol as much as by the model, so every report states its protocol. Imports no
+numerical library, so that `--help` lists the protocols at once.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Protocol:
     """A way to evaluate, named.
 
     Attributes:
-        name, summary: what reports print.
+        name, summary: printed in reports.
         share: of a window's frames, how many are scored: its centre `max(1, floor(share x frames))`, windows cut so
             that these centres tile the track. None: the whole window, side by side, the last one moved back to end
             with the track (padded behind where the track is shorter than a window).
@@ -37,7 +37,7 @@ class Protocol:
             more than once, "track" means its windows joined end to end.
         root: the root of a root-relative prediction is set to "zero", is "subtracted" from all joints, or is scored
             "as predicted", against a target of zero.
-        correct: what PCK and AUC mean, a key of `stgraph.scoring.metrics.CORRECTNESS`.
+        correct: definition of PCK and AUC, a key of `stgraph.scoring.metrics.CORRECTNESS`.
         flip: whether the prediction is averaged with that of the mirrored input unless the caller says otherwise.
         without_joints: names of joints that are not scored. Those that a skeleton does not have are ignored.
         without_takes: (subject, take) that are not scored.
@@ -149,7 +149,7 @@ PROTOCOLS = {
 
 
 def find_protocol(name: str) -> Protocol:
-    """A preset by name. Raises InputError with the names there are."""
+    """A preset by name. Raises InputError, which lists the names."""
     if name not in PROTOCOLS:
         raise InputError(f"protocol {name!r} is not known", remedy=f"choose one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

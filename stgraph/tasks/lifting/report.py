@@ -1,4 +1,4 @@
-"""A report of lifted poses as Markdown."""
+"""A lifter's evaluation as a report, and as a row of a comparison."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,20 @@ from stgraph.formats.markdown import markdown_table, number_text
 from stgraph.scoring.classification_markdown import recognition_markdown
 from stgraph.tasks.lifting.evaluation import METRICS
 from stgraph.tasks.lifting.plots import PLOTS
+from stgraph.training.compared import Column, Compared
 from stgraph.training.report import ReportKind, opening
 
+COLUMNS = {
+    "P1": Column("P1, mm"),
+    "P2": Column("P2, mm"),
+    "MPJVE": Column("MPJVE, mm/frame", 2),
+    "action": Column("action, %"),
+}
 PLOTTED = {"action": "actions", "joint": "joints"}  # group -> the plot of it
 
 
 def poses_markdown(report: Mapping) -> str:
-    """What was scored and how, the scores, tables by group, and the plots."""
+    """Protocol, scores, tables by group, and plots."""
     scored, protocol = report["scored"], report["protocol"]
     repeats = f"; with repeats {scored['counted']:,} frames" if scored["counted"] != scored["frames"] else ""
     metrics = [
@@ -32,7 +39,7 @@ def poses_markdown(report: Mapping) -> str:
     ]
     if "recognition" in report:
         lines += ["", "## Recognised actions", "", *recognition_markdown(report["recognition"])]
-    # Of recordings, there may be thousands.
+    # Not by recording in general: there may be thousands.
     groups = ["recording"] * (protocol["mean_over"] == "recording") + ["action", "subject", "camera", "joint"]
     for group in groups:
         lines += ["", *group_markdown(report, group)]
@@ -54,3 +61,15 @@ def group_markdown(report: Mapping, group: str) -> list[str]:
 
 
 POSES = ReportKind(poses_markdown, PLOTS)
+
+
+def comparison_row(report: Mapping) -> Compared:
+    """The report as a row of a comparison."""
+    scores = {name: report["metrics"].get(name) for name in COLUMNS}
+    if "recognition" in report:
+        scores["action"] = report["recognition"]["frames"]["accuracy"]
+    about, protocol = report["about"], report["protocol"]
+    facts = {name: about[name] for name in ("data", "detector", "subjects")}
+    facts["scored"] = f"{report['scored']['frames']:,} frames of {len(report['scored']['joints'])} joints"
+    facts["protocol"] = protocol["text"]
+    return Compared(scores, facts, about["synthetic"], about["trained_on_them_too"], protocol["model"])

@@ -18,11 +18,10 @@ from stgraph.scoring.classification import ActionScores, class_labels
 from stgraph.settings.params import Settings, with_task
 from stgraph.settings.places import REPORTS
 from stgraph.tasks.lifting.baselines import fit_baselines
-from stgraph.tasks.lifting.comparison import COLUMNS, compared
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
-from stgraph.tasks.lifting.report import POSES
+from stgraph.tasks.lifting.report import COLUMNS, POSES, comparison_row
 from stgraph.tasks.lifting.settings import WindowSettings
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.compared import Compared
@@ -58,7 +57,7 @@ class LiftingRun(TaskRun[Lifting]):
         margin: tuple[int, int] | None = None,
         any_action: bool = False,
     ) -> Windows:
-        """Windows of some subjects, with the run's settings unless another value is given.
+        """Windows of some subjects; settings of the run hold where no value overrides them.
 
         Raises:
             InputError: the dataset lacks a joint of the run's skeleton, or the root's path that the task needs.
@@ -126,12 +125,12 @@ class LiftingRun(TaskRun[Lifting]):
             yield index, *self.outputs(windows, index, self.model, flip)
 
     def plan(self, protocol: Protocol, windows: Windows) -> Plan:
-        """What the model is to predict of the windows' tracks."""
+        """The windows to predict from, and the frames that are scored."""
         return plan_windows(protocol, windows.lengths, self.model_window)
 
     @property
     def model_window(self) -> ModelWindow:
-        """What the model sees and predicts at once."""
+        """Lengths of the model's input and prediction."""
         return ModelWindow(self.settings.data.frames, self.model.before, self.model.after, self.model.sliding)
 
     def evaluate(
@@ -161,9 +160,13 @@ class LiftingRun(TaskRun[Lifting]):
                 f"{', '.join(sorted(set(dataset.recordings['subject'])))})",
             )
         windows = self.windows(dataset, subjects, detector=detector)
-        recording = windows.recording.cpu().numpy()
         tracks = Tracks(
-            dataset.recordings, recording, windows.lengths, windows.first_frames, data.frame_step, windows.valid()
+            dataset.recordings,
+            recording=windows.recording.cpu().numpy(),
+            lengths=windows.lengths,
+            first_frames=windows.first_frames,
+            frame_step=data.frame_step,
+            valid=windows.valid(),
         )
         evaluator = Evaluator(protocol, self.skeleton, tracks, self.model_window, output=self.task.output, flip=flip)
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
@@ -181,7 +184,7 @@ class LiftingRun(TaskRun[Lifting]):
         return report | ({"recognition": actions.report()} if "action" in outputs else {})
 
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
-        """The run's own, whichever subjects are scored."""
+        """The run's folder, whichever subjects are scored."""
         return REPORTS / self.name
 
     def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
@@ -192,7 +195,7 @@ class LiftingRun(TaskRun[Lifting]):
 
     def comparison(self, report: dict) -> Compared:
         """The run's row, from its report."""
-        return compared(report)
+        return comparison_row(report)
 
     def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
         """Mean pose and ridge regression."""
@@ -210,27 +213,25 @@ class LiftingRun(TaskRun[Lifting]):
             `prediction` and `target` (t j 3) as the task defines them, `error` (t j) and the root's true `path` (t 3),
             all in metres.
         """
-        data = self.data
-        subject = dataset.recordings["subject"][recording]
+        data, subject = self.data, dataset.recordings["subject"][recording]
         windows = self.windows(dataset, [subject], any_action=True, detector=detector)
         plan = self.plan(find_protocol("standard"), windows)
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
-        plan = replace(plan, table=table)
-        parts = []
+        plan, batches = replace(plan, table=table), []
         for index, batch, outputs in self.predictions(windows, plan, flip):
             path = batch["pose3d"][:, :, self.skeleton.root]
-            found = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
-            _, kept = plan.predicted(index)
-            parts.append({name: values.float().cpu()[kept].numpy() for name, values in found.items()})
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            poses = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
+            _, scored = plan.predicted(index)
+            batches.append({name: values.float().cpu()[scored].numpy() for name, values in poses.items()})
+        joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
         joined["error"] = np.linalg.norm(joined["prediction"] - joined["target"], axis=-1)
-        tracks = []
+        tracks, begin, fields = [], 0, {"frame": "frame", "pose2d": f"pose2d/{windows.detector}"}
         for track in np.unique(table[:, 0]):
-            first, done = int(windows.first_rows[track]), sum(len(found["frame"]) for found in tracks)
-            rows = slice(first, first + data.frame_step * int(windows.lengths[track]), data.frame_step)
-            values = {name: values[done : done + int(windows.lengths[track])] for name, values in joined.items()}
-            places = {"frame": "frame", "pose2d": f"pose2d/{windows.detector}"}
-            tracks.append(values | {name: np.array(dataset.rows(place)[rows]) for name, place in places.items()})
+            first, length = int(windows.first_rows[track]), int(windows.lengths[track])
+            rows = slice(first, first + data.frame_step * length, data.frame_step)
+            values = {name: values[begin : begin + length] for name, values in joined.items()}
+            tracks.append(values | {name: np.array(dataset.rows(field)[rows]) for name, field in fields.items()})
+            begin += length
         return tracks
 
 

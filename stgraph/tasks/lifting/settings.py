@@ -1,4 +1,4 @@
-"""Which windows of which recordings lifters are trained on."""
+"""The data section of lifters."""
 
 from pydantic import Field, PositiveInt
 
@@ -6,7 +6,7 @@ from stgraph.settings.sections import DataSettings
 
 
 class WindowSettings(DataSettings):
-    """Which windows of which recordings."""
+    """Windows of recordings."""
 
     detector: str = Field(description="2D detections that are the input; 'gt' is the exact projection")
     frames: PositiveInt = Field(81, description="length of a window")

@@ -86,8 +86,8 @@ class Lifting(Task):
     Args:
         skeleton: of input and output.
         output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
-        root: of a root-relative prediction: "zero", or "learned": the model predicts it, trained towards zero, and the
-            evaluation's protocol says what becomes of it.
+        root: of a root-relative prediction: "zero", or "learned": predicted by the model, trained towards zero, and
+            treated by the evaluation's protocol.
         losses: weight of each term; see `terms`. With "action" the model gets a second head, the action's.
         actions: the classes of that head; null: the actions of the training recordings.
         joint_weights: joint name -> weight in the position loss; 1 where not named.
@@ -124,7 +124,7 @@ class Lifting(Task):
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
-        """What is impossible in the task's section for windows of this length."""
+        """Problems of the task's section for windows of this length."""
         problems = []
         losses = settings["losses"]
         of_path = [name for name in ("trajectory", "reprojection", "root_motion") if losses.get(name)]
@@ -151,7 +151,7 @@ class Lifting(Task):
         """The task's section, once the actions of the training recordings are known.
 
         Raises:
-            InputError: the section names other actions, or there is but one.
+            InputError: the section names other actions, or there is only one.
         """
         if not settings["losses"].get("action"):
             return settings
