@@ -137,12 +137,10 @@ class Convention:
                 raise InputError(problem, expected=f"the joints of {self.skeleton.name}", kind=Kind.JOINTS)
             return values[:, :, [places[spelling(name)] for name in names]]
         if values.shape[2] != len(names):
-            raise InputError(
-                f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})",
-                expected=f"{len(names)}, {self.skeleton.name}",
-                remedy="name another layout by --skeleton, or leave the clip out",
-                kind=Kind.JOINT_COUNT,
-            )
+            problem = f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})"
+            expected = f"{len(names)}, {self.skeleton.name}"
+            remedy = "name another layout by --skeleton, or leave the clip out"
+            raise InputError(problem, expected=expected, remedy=remedy, kind=Kind.JOINT_COUNT)
         return values
 
     def detections(

@@ -101,11 +101,8 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
         scale = args.scale or infer_scale(samples, channels, where)
         if scale == "pixels" and size is None:
             right, bottom = np.concatenate([seen(poses, channels) for poses in samples]).max(0)
-            raise InputError(
-                f"joints reach to {right:.0f}, {bottom:.0f} pixels",
-                where=where,
-                remedy="say how large the images are by --size WIDTHxHEIGHT, or what else x and y are by --scale",
-            )
+            remedy = "say how large the images are by --size WIDTHxHEIGHT, or what else x and y are by --scale"
+            raise InputError(f"joints reach to {right:.0f}, {bottom:.0f} pixels", where=where, remedy=remedy)
         convention = replace(convention, scale=scale, size=size or NOMINAL)
     return convention
 
@@ -151,11 +148,8 @@ def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
             return scale
     scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
     no_confidence = "; or --third z, if the third channel is no confidence" if channels == "xyc" else ""
-    raise InputError(
-        f"x and y are {low:.3g} to {high:.3g}, which can be several things",
-        where=where,
-        remedy=f"say which by --scale: {scales}{no_confidence}",
-    )
+    problem = f"x and y are {low:.3g} to {high:.3g}, which can be several things"
+    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{no_confidence}")
 
 
 def named_skeleton(name: str) -> Skeleton:
@@ -292,12 +286,8 @@ def check_axes(
     if stated:
         return (f"axes {axes}: as --axes states, though {along}",)
     other = f"--axes {upright[0]} ({AXES[upright[0]][0]})" if upright else f"clips in one of the axes {', '.join(AXES)}"
-    raise InputError(
-        along,
-        where=where,
-        expected=f"them upright in axes {axes} ({AXES[axes][0]})",
-        remedy=f"give {other}, or --axes {axes} if they all lie",
-    )
+    expected = f"them upright in axes {axes} ({AXES[axes][0]})"
+    raise InputError(along, where=where, expected=expected, remedy=f"give {other}, or --axes {axes} if they all lie")
 
 
 def upward(bodies: Sequence[Float[np.ndarray, "_ j 3"]], skeleton: Skeleton) -> Float[np.ndarray, "3"] | None:

@@ -82,12 +82,9 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
         last = max(numbers, default=0)
         classes = classes or [str(number) for number in range(last + 1)]
         if min(numbers, default=0) < 0 or last >= len(classes):
-            raise InputError(
-                f"labels {min(numbers)} to {last}, and {len(classes)} classes",
-                where=where,
-                expected=f"0 to {len(classes) - 1}",
-                remedy="labels count from 0, give a name for each by --classes",
-            )
+            problem = f"labels {min(numbers)} to {last}, and {len(classes)} classes"
+            remedy = "labels count from 0, give a name for each by --classes"
+            raise InputError(problem, where=where, expected=f"0 to {len(classes) - 1}", remedy=remedy)
     return [classes[label] if isinstance(label, int) else label for label in labels], classes
 
 

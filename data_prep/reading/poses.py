@@ -97,11 +97,8 @@ def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c
     if len(fitting) > 1:
         fitting = [axes for axes in fitting if (lengths[axes]["c"], lengths[axes].get("m")) == (3, 2)] or fitting
     if len(fitting) != 1:
-        raise InputError(
-            f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}",
-            expected=f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)",
-            remedy="choose one by --order" if fitting else "",
-            kind=Kind.SHAPE,
-        )
+        problem = f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}"
+        expected = f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)"
+        raise InputError(problem, expected=expected, remedy="choose one by --order" if fitting else "", kind=Kind.SHAPE)
     axes = fitting[0] if "m" in fitting[0] else "m" + fitting[0]
     return (values if "m" in fitting[0] else values[None]).transpose([axes.index(axis) for axis in "mtjc"])

@@ -165,11 +165,9 @@ def find_mapping(names: Sequence[str], where: str) -> RigMapping:
         if table.fits(names):
             return table
     rigs, several = ", ".join(table.name for table in tables), "one of them, several (their mean) or weights"
-    raise InputError(
-        f"no known rig ({rigs}) has these {len(names)} joints: {', '.join(names)}",
-        where=where,
-        remedy=f"give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, {several}, {EXAMPLE}",
-    )
+    problem = f"no known rig ({rigs}) has these {len(names)} joints: {', '.join(names)}"
+    remedy = f"give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, {several}, {EXAMPLE}"
+    raise InputError(problem, where=where, remedy=remedy)
 
 
 def array_mapping(joints: int, where: str) -> RigMapping:

@@ -228,20 +228,15 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
         values = read_mat(path) if path.suffix == ".mat" else read_cdf(path)
     # Readers of damaged binary files raise many types, which they do not document.
     except Exception as error:
-        raise InputError(
-            f"cannot be read ({type(error).__name__}: {error})",
-            where=path,
-            expected=f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}",
-            remedy="it may have been cut short, extract or convert it again",
-        ) from error
+        problem = f"cannot be read ({type(error).__name__}: {error})"
+        expected = f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}"
+        remedy = "it may have been cut short, extract or convert it again"
+        raise InputError(problem, where=path, expected=expected, remedy=remedy) from error
     columns, joints = np.shape(values)[-1] if np.ndim(values) else 0, len(H36M32)
     if columns != joints * channels or np.size(values) == 0:
-        raise InputError(
-            f"Pose has shape {np.shape(values)}",
-            where=path,
-            expected=f"{joints * channels} numbers a frame, {joints} joints x {channels}",
-            remedy="is it in the folder it came in?",
-        )
+        problem = f"Pose has shape {np.shape(values)}"
+        expected = f"{joints * channels} numbers a frame, {joints} joints x {channels}"
+        raise InputError(problem, where=path, expected=expected, remedy="is it in the folder it came in?")
     return np.asarray(values, dtype=np.float64).reshape(-1, joints, channels)
 
 
@@ -288,11 +283,8 @@ def add_npz(archive: Archive, path: Path) -> None:
                 continue
             cameras = h36m_cameras(subject)
             if len(sequence(views)) != len(cameras):
-                raise InputError(
-                    where=f"{path}, {place}",
-                    found=reprlib.repr(views),
-                    expected=f"one array for each of the cameras {', '.join(camera.name for camera in cameras)}",
-                )
+                expected = f"one array for each of the cameras {', '.join(camera.name for camera in cameras)}"
+                raise InputError(where=f"{path}, {place}", found=reprlib.repr(views), expected=expected)
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
                 load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
                 key = Key(subject, renamed(take), camera.name)
@@ -356,8 +348,6 @@ def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: st
     size = shape(value)
     if len(size) == 3 and size[0] and size[1] == len(skeleton) and size[2] in channels and value.dtype.kind in "iuf":
         return value
-    raise InputError(
-        where=where,
-        found=f"{value.dtype} of shape {size}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}",
-        expected=f"numbers (frames, {len(skeleton)} joints of {skeleton.name}, {' or '.join(map(str, channels))})",
-    )
+    actual = f"{value.dtype} of shape {size}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    expected = f"numbers (frames, {len(skeleton)} joints of {skeleton.name}, {' or '.join(map(str, channels))})"
+    raise InputError(where=where, found=actual, expected=expected)

@@ -262,9 +262,6 @@ def check_length(frames2d: int, frames3d: int, where2d: str, where3d: str) -> No
     """Raises InputError where 2D is shorter than 3D, or longer by more than a video runs on."""
     allowed = max(EXTRA_FRAMES, int(EXTRA_SHARE * frames3d))
     if not frames3d <= frames2d <= frames3d + allowed:
-        raise InputError(
-            f"{frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}",
-            where=where2d,
-            expected=f"as many, or up to {allowed} more at the end",
-            remedy=f"check that both are of one take and at {FPS:g} frames a second",
-        )
+        problem = f"{frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}"
+        remedy = f"check that both are of one take and at {FPS:g} frames a second"
+        raise InputError(problem, where=where2d, expected=f"as many, or up to {allowed} more at the end", remedy=remedy)

@@ -16,10 +16,7 @@ from stgraph.errors import InputError
 from stgraph.skeleton import H36M16
 
 CONVENTIONS = {
-    "pose2d": {
-        "pixels": "pixels",
-        "screen": "normalised by the image's width, x / w * 2 - (1, h / w)",
-    },
+    "pose2d": {"pixels": "pixels", "screen": "normalised by the image's width, x / w * 2 - (1, h / w)"},
     "unit": {unit: UNIT_NAMES[unit] for unit in ("m", "mm")},
     "root": {
         "relative": "joints relative to the root, which is at zero",
@@ -68,12 +65,9 @@ def infer_unit(pose: Float[np.ndarray, "t j 3"], where: str) -> str:
     units = [unit for unit in fitting_units(scale, 1 / BONE_FACTOR, BONE_FACTOR) if unit in CONVENTIONS["unit"]]
     if len(units) != 1:
         factors = ", ".join(f"as {name} {scale * UNITS[unit]:.3g}" for unit, name in CONVENTIONS["unit"].items())
-        raise InputError(
-            f"in no unit that is read are these an adult's bones: {factors} times as long",
-            where=where,
-            expected="metres or millimetres",
-            remedy="convert them (poses scaled by their spread have lost their size)",
-        )
+        problem = f"in no unit that is read are these an adult's bones: {factors} times as long"
+        remedy = "convert them (poses scaled by their spread have lost their size)"
+        raise InputError(problem, where=where, expected="metres or millimetres", remedy=remedy)
     return units[0]
 
 

@@ -130,22 +130,17 @@ def open_part(folder: Path, name: str) -> Part:
     actions = load_npy(paths["actions"])
     if not len(pose2d) == len(pose3d) == len(actions) or actions.ndim != 1:
         arrays = zip(paths.values(), (pose2d, pose3d, actions), strict=True)
-        raise InputError(
-            where=folder,
-            found=", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays),
-            expected="the same number of frames in each, and one action for every frame",
-        )
+        actual = ", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays)
+        expected = "the same number of frames in each, and one action for every frame"
+        raise InputError(where=folder, found=actual, expected=expected)
     return Part(name, paths, pose2d, pose3d, rows_by_action(actions, paths["actions"]))
 
 
 def _load_poses(path: Path, axes: int) -> Float[np.ndarray, "row j axes"]:
     values = load_npy(path)
     if values.dtype.kind not in "iuf" or values.shape[1:] != (len(H36M16), axes) or not len(values):
-        raise InputError(
-            where=path,
-            found=f"{values.dtype} of shape {values.shape}",
-            expected=f"numbers (frames, {len(H36M16)}, {axes}), the joints {', '.join(H36M16.names)}",
-        )
+        expected = f"numbers (frames, {len(H36M16)}, {axes}), the joints {', '.join(H36M16.names)}"
+        raise InputError(where=path, found=f"{values.dtype} of shape {values.shape}", expected=expected)
     check_finite(values, H36M16.names, str(path))
     return values
 
@@ -173,11 +168,8 @@ def infer(part: Part, stated: Mapping[str, str], image: tuple[int, int]) -> dict
     pixels = stated.get("pose2d") or infer_image(pose2d, where2d)
     reach = np.percentile(pose2d, 95, axis=(0, 1))
     if pixels == "pixels" and (reach > image).any():
-        raise InputError(
-            f"joints reach to {reach[0]:.0f} x {reach[1]:.0f} pixels, outside images of {image[0]} x {image[1]}",
-            where=where2d,
-            remedy="say how large they are by --image WIDTHxHEIGHT",
-        )
+        problem = f"joints reach to {reach[0]:.0f} x {reach[1]:.0f} pixels, outside images of {image[0]} x {image[1]}"
+        raise InputError(problem, where=where2d, remedy="say how large they are by --image WIDTHxHEIGHT")
     return {"pose2d": pixels, "unit": unit, "root": root}
 
 
@@ -229,11 +221,9 @@ def check_shown(pose2d: Float[np.ndarray, "t j 3"], pose3d: Float[np.ndarray, "t
     shown = Shown(pixels, true, person_size(true), H36M16, where)
     shown.check_sides()
     if shown.shape_error > SHAPE:
-        raise InputError(
-            f"the 2D does not show the 3D poses: joints are off by {shown.shape_error:.0%} of the person's size",
-            where=where,
-            expected="row by row the same frames, x right and y down, joints " + ", ".join(H36M16.names),
-        )
+        problem = f"the 2D does not show the 3D poses: joints are off by {shown.shape_error:.0%} of the person's size"
+        expected = "row by row the same frames, x right and y down, joints " + ", ".join(H36M16.names)
+        raise InputError(problem, where=where, expected=expected)
     shown.check_order()
 
 

@@ -113,12 +113,9 @@ def unmatched(annotated: Iterable[str], detected: Iterable[str], detector: str) 
     """Notes on videos that are annotated or detected alone. Raises InputError where no video is both."""
     without, alone = sorted({*annotated} - {*detected}), sorted({*detected} - {*annotated})
     if not {*annotated} & {*detected}:
-        raise InputError(
-            where="--detections",
-            found=f"no video that is annotated, but {', '.join(without[:5])} and {', '.join(alone[:5])}",
-            expected="the same names, which are vid_id, or the files' where they have none",
-            remedy="rename them",
-        )
+        actual = f"no video that is annotated, but {', '.join(without[:5])} and {', '.join(alone[:5])}"
+        expected = "the same names, which are vid_id, or the files' where they have none"
+        raise InputError(where="--detections", found=actual, expected=expected, remedy="rename them")
     for problem, names in (("no detections", without), ("detections, but no annotations,", alone)):
         if names:
             some = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"

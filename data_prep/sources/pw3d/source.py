@@ -103,11 +103,9 @@ def check(person: Person) -> None:
     check_person(pose3d, person.where, "m", order=person.order)
     check_bones(pose3d, person.where)
     if (pose3d[:, H36M17.root, 2] <= NEAREST).mean() > 0.5:
+        problem, remedy = "the person is behind the camera in most frames", "are its camera poses from world to camera?"
         raise InputError(
-            "the person is behind the camera in most frames",
-            where=person.where,
-            expected="poses that the camera sees, with the path of the root",
-            remedy="are its camera poses from world to camera?",
+            problem, where=person.where, expected="poses that the camera sees, with the path of the root", remedy=remedy
         )
 
 

@@ -111,12 +111,8 @@ def splits(named: Mapping[str, Sequence[str]], ids: Mapping[str, str], where: st
             parts["test"] = parts.pop("validation")
         counts = Counter(id for part in parts.values() for id in set(part))
         if both := [id for id, count in counts.items() if count > 1]:
-            raise InputError(
-                f"split {split}: {len(both)} clips are in two parts, such as {both[0]}",
-                where=where,
-                expected="each in one",
-                remedy="or divide anew by --test-share",
-            )
+            problem = f"split {split}: {len(both)} clips are in two parts, such as {both[0]}"
+            raise InputError(problem, where=where, expected="each in one", remedy="or divide anew by --test-share")
     return by_part
 
 

@@ -99,11 +99,8 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
             length = max(stay.end for stay in trimmed)
             if (presence(trimmed, length).sum(axis=0) >= 2).mean() >= TOGETHER:
                 return Layout(length, trimmed, refused)
-    raise InputError(
-        f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most",
-        where=f"--people {people[0]}x{people[1]}",
-        remedy="give fewer",
-    )
+    problem = f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most"
+    raise InputError(problem, where=f"--people {people[0]}x{people[1]}", remedy="give fewer")
 
 
 def presence(stays: Sequence[Stay], frames: int) -> np.ndarray:
