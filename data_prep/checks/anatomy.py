@@ -156,7 +156,7 @@ def check_image(
 
     Compared with the projection of the 3D, in units of the person's size in the image. Shape and place are judged
     loosely, as detectors err and the 3D of some takes is known to be off by decimetres; swapped sides, another camera's
-    images and joints in each other's place are found by fitting better.
+    images and joints in each other's place are those that fit better.
 
     Args:
         pose3d: camera space of `camera`, metres.
@@ -214,7 +214,7 @@ class Shown:
     """2D poses beside the images of their 3D, where both are seen, else NaN; sides and order are checked by shape.
 
     Attributes:
-        pixels, true: the given 2D and the image of the 3D; where they are in the image does not matter.
+        pixels, true: the 2D of the file and the image of the 3D; where they are in the image does not matter.
         size: of the person, in the same unit; what "off" is measured by.
         where: for messages.
     """
@@ -253,13 +253,15 @@ class Shown:
         apart = np.linalg.norm(pixels[:, :, None] - true[:, None], axis=-1)
         apart[0, np.isnan(apart).all(axis=0)] = np.inf  # never seen together: no median
         errors = np.nanmedian(apart, axis=0)
-        own, nearest = errors.diagonal(), errors.argmin(axis=1)
-        off = np.isfinite(own) & (own > MISPLACED * self.size)
+        own_error, nearest = errors.diagonal(), errors.argmin(axis=1)
+        off = np.isfinite(own_error) & (own_error > MISPLACED * self.size)
         names, mirror = self.skeleton.names, self.skeleton.mirror
         wrong = [
             f"{names[joint]} at {names[other]}"
             for joint, other in enumerate(nearest)
-            if off[joint] and errors[joint, other] < own[joint] / NEARER and (other != mirror[joint] or off[other])
+            if off[joint]
+            and errors[joint, other] < own_error[joint] / NEARER
+            and (other != mirror[joint] or off[other])
         ]
         if wrong:
             self._refuse(f"2D joints are where the 3D has others: {', '.join(wrong)}")

@@ -1,4 +1,4 @@
-"""What no sound dataset has: wrong units, swapped sides, people upside down, joints that freeze or jump.
+"""Faults of datasets: wrong units, swapped sides, people upside down, joints that freeze or jump.
 
 Limits lie outside what real motion has, acrobatics included: a file without faults gives no problem.
 """

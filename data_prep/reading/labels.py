@@ -38,15 +38,15 @@ def classes_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="FILE|NAME", help=text)
 
 
-def class_names(given: str | None) -> list[str]:
-    """Names of the classes in their order; none where none are given.
+def class_names(name: str | None) -> list[str]:
+    """Names of the classes in their order, from a file or by a packaged list's name; empty for None.
 
     Raises:
         InputError: no such file, no list of names, or a name twice.
     """
-    if given is None:
+    if name is None:
         return []
-    path = NAMED / f"{given}.json" if (NAMED / f"{given}.json").is_file() else Path(given)
+    path = NAMED / f"{name}.json" if (NAMED / f"{name}.json").is_file() else Path(name)
     expected = "names of the classes in the order of the labels, one a line or as a JSON list"
     if path.suffix == ".json":
         names = read_json(path, expected)

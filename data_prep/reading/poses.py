@@ -1,4 +1,4 @@
-"""A clip as arrays (m t j c) of persons, frames, joints and channels. All that is absent is zero in them."""
+"""A clip as arrays (m t j c) of persons, frames, joints and channels. Missing values are zero."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Poses:
     """A clip as its file has it.
 
     Attributes:
-        values: (m t j c) persons, frames, joints, channels; all zero where there is nothing.
+        values: (m t j c) persons, frames, joints, channels; all zero where missing.
         channels: "xy", "xyc" or "xyz"; "" where the file does not say what a third channel is.
         size: width and height of the images; then x and y are pixels. None where the file does not say.
         axes: of 3D, a key of `conventions.AXES`; then it is in metres. "" where the file does not say.

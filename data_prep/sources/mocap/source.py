@@ -44,7 +44,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
+    """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for unusable options or files."""
     _check_numbers(args)
     actions: dict[str, str] = {}
     if args.actions:
