@@ -1,4 +1,4 @@
-"""python -m data_prep SOURCE ... --out data/NAME.h5: from other people's files to one dataset.
+"""python -m data_prep SOURCE ... --out data/NAME.h5: converts other people's files to one dataset.
 
 `python -m data_prep summary data/NAME.h5` shows what is in one.
 """
@@ -15,7 +15,7 @@ from stgraph.cli.command import debug_option, run_command
 
 
 class Parser(ArgumentParser):
-    """Keeps the words that it parsed, for the file to say how it was made."""
+    """Keeps the parsed command line, which the dataset file records."""
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: None = None) -> Namespace:
         parsed = super().parse_args(args, namespace)
@@ -24,7 +24,7 @@ class Parser(ArgumentParser):
 
 
 class CommandParser(ArgumentParser):
-    """Parses a command's words; its options are added then, since importing a source takes seconds."""
+    """Adds a command's options when it is parsed, since importing a source takes seconds."""
 
     command: Command | None = None
 
@@ -45,14 +45,14 @@ def parser() -> Parser:
 
 
 def commands() -> dict[str, Command]:
-    """Everything that can be called, by its name: every folder of data_prep/sources, and the summary."""
-    found = {"summary": Command("What is in a dataset, and what in it is implausible", "data_prep.checks.summary")}
+    """The commands by name: every folder of data_prep/sources, and the summary."""
+    by_name = {"summary": Command("What is in a dataset, and what in it is implausible", "data_prep.checks.summary")}
     folder = str(Path(__file__).with_name("sources"))
     for package in (f"data_prep.sources.{module.name}" for module in pkgutil.iter_modules([folder])):
         source = importlib.import_module(package)
         name = getattr(source, "NAME", package.rpartition(".")[2])
-        found[name] = Command((source.__doc__ or name).rstrip("."), f"{package}.source", f"data/{name}.h5")
-    return found
+        by_name[name] = Command((source.__doc__ or name).rstrip("."), f"{package}.source", f"data/{name}.h5")
+    return by_name
 
 
 def main(args: Namespace) -> None:

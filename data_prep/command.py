@@ -1,4 +1,4 @@
-"""What `python -m data_prep NAME` does, without importing it before it is asked for."""
+"""The commands of `python -m data_prep`, imported when they run."""
 
 import importlib
 from argparse import ArgumentParser, Namespace
@@ -14,12 +14,12 @@ ENDINGS = (".h5", ".hdf5")
 
 @dataclass(frozen=True)
 class Command:
-    """A source, or what makes no dataset.
+    """A source, which makes a dataset, or a command that makes none.
 
     Attributes:
         module: has `arguments(parser)`, which adds options, and `read(args) -> Source`; or else `run(args) -> str`,
             the text to print.
-        out: the dataset that a source makes by default; empty for what makes none.
+        out: the dataset that a source makes by default; empty for other commands.
     """
 
     help: str
@@ -39,14 +39,13 @@ class Command:
             parser.add_argument("--windows", default="81x5", help=text)
 
     def run(self, args: Namespace) -> str:
-        """Make the dataset, or do what else it does. Returns the text to print."""
+        """Run the command, which writes its dataset if it is a source. Returns the text to print."""
         if not self.out:
             return self.load().run(args)
         windows = window_size(args.windows)
         if args.out.suffix.lower() not in ENDINGS:
-            found, expected = f"the ending {args.out.suffix!r}", " or ".join(ENDINGS)
-            remedy = f"give --out such as {args.out.with_suffix(ENDINGS[0])}"
-            raise InputError(where=f"--out {args.out}", found=found, expected=expected, remedy=remedy)
+            where, remedy = f"--out {args.out}", f"give --out such as {args.out.with_suffix(ENDINGS[0])}"
+            raise InputError(where=where, expected=f"the ending {' or '.join(ENDINGS)}", remedy=remedy)
         from data_prep.writing import command_line, prepare
 
         return prepare(self.load().read(args), args.out, command_line(args.words), windows)

@@ -1,4 +1,4 @@
-"""What every source hands to the writer."""
+"""The recordings of a source and what is known of them, which `data_prep.writing` writes to a dataset."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,24 +8,24 @@ from pathlib import Path
 from stgraph.data.recording import Recording
 from stgraph.skeleton import Skeleton
 
-# Of what was left out: reasons that the summary gives, and things that it names for each; the file lists all.
+# Left-out clips: reasons in the summary, and names for each of them; the file lists all.
 REASONS, NAMED = 50, 4
 
 
 @dataclass
 class Source:
-    """What a converter hands to the writer.
+    """The recordings of a source, and what the dataset records of them.
 
     Attributes:
         recordings: one at a time, so that a large archive never has to fit in memory.
         total: how many will come, as far as is known (for the progress bar); may change while recordings are read.
         source, terms: where the data comes from and what may be done with it, in words; they travel with the file.
         inputs: files whose sha256 is recorded.
-        left_out: (what, why); may grow while recordings are read.
+        left_out: (name, reason); may grow while recordings are read.
         notes: sentences for the summary (which calibration, which unit, what was decided by a rule).
         splits: name -> part ("train", "validation", "test") -> subjects or recording ids.
         classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
-        synthetic: whether the motion was made up; reports of what is trained or scored on it say so.
+        synthetic: whether the motion is synthetic; reports of what is trained or scored on it say so.
     """
 
     skeleton: Skeleton
@@ -48,11 +48,11 @@ def grouped(left_out: Sequence[tuple[str, str]]) -> list[str]:
     ['a.npy: empty', '2 (b.npy, c.npy), the first: frame 7 is doubled']
     """
     alike: dict[str, list[tuple[str, str]]] = {}
-    for what, why in left_out:
-        alike.setdefault(re.sub(r"\d+", "#", why), []).append((what, why))
+    for name, reason in left_out:
+        alike.setdefault(re.sub(r"\d+", "#", reason), []).append((name, reason))
     lines = []
     for group in list(alike.values())[:REASONS]:
-        named = ", ".join(what for what, _ in group[:NAMED]) + (", ..." if len(group) > NAMED else "")
-        first = ", the first" if len({why for _, why in group}) > 1 else ""
+        named = ", ".join(name for name, _ in group[:NAMED]) + (", ..." if len(group) > NAMED else "")
+        first = ", the first" if len({reason for _, reason in group}) > 1 else ""
         lines.append(f"{len(group)} ({named}){first}: {group[0][1]}" if len(group) > 1 else ": ".join(group[0]))
     return lines + ([f"and for {len(alike) - REASONS} other reasons"] if len(alike) > REASONS else [])

@@ -1,4 +1,4 @@
-"""From a source to its dataset file, and what is in the file as text."""
+"""Writes a source to its dataset file, and describes the file as text."""
 
 import os
 import shlex
@@ -39,7 +39,7 @@ def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = 
 
 
 def untested(writer: DatasetWriter) -> list[str]:
-    """Notes on splits that test nothing."""
+    """Notes on splits without test recordings."""
     return [
         f"split {name}: no test recordings; `evaluate` scores the validation part unless that chooses the epoch, or "
         "subjects by --subjects"
@@ -49,7 +49,7 @@ def untested(writer: DatasetWriter) -> list[str]:
 
 
 def summary(writer: DatasetWriter) -> str:
-    """What is in the file and what is not, as text."""
+    """The content of the file, and what was left out, as text."""
     table = writer.recordings
     seconds = (np.array(table["frames"]) / np.array(table["fps"])).sum()
     rows = np.concatenate(writer.tracks["rows"])
@@ -100,7 +100,7 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def _without_folders(word: str) -> str:
-    """A path, also behind "--option=", by its last two parts; any other word as it is."""
+    """A path, also behind "--option=", by its last two names; any other word unchanged."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     path = Path(value)
     if value and (path.is_absolute() or os.path.exists(value)):

@@ -29,7 +29,7 @@ from stgraph.skeleton import H36M17
 
 @dataclass(frozen=True)
 class Studio:
-    """The cameras of a dataset, and what of a motion counts as seen.
+    """The cameras of a dataset, and which frames of a motion count as visible.
 
     Attributes:
         subject: whose Human3.6M cameras; empty for random ones, drawn for every take.
@@ -130,15 +130,15 @@ def _recordings(
     for take in takes:
         motion = read(take)
         counts.add_take(take, motion)
-        parts = list(named_pieces(take, motion, studio.fps, studio.shortest))
-        lost = len(motion.pose) / motion.rate - sum(len(part) for _, part in parts) / studio.fps
+        segments = list(named_pieces(take, motion, studio.fps, studio.shortest))
+        lost = len(motion.pose) / motion.rate - sum(len(segment) for _, segment in segments) / studio.fps
         if lost > 2 / studio.fps:
-            reason = f"{lost:.2f} s beside joints that jump or in too short pieces; pieces kept: {len(parts)}"
+            reason = f"{lost:.2f} s beside joints that jump or in too short pieces; pieces kept: {len(segments)}"
             result.left_out.append((f"{take.subject}/{take.name}", reason))
         # One recording a take and camera was announced.
-        result.total += (len(parts) - 1) * studio.views
-        for name, part in parts:
-            pose = studio.placed(part)
+        result.total += (len(segments) - 1) * studio.views
+        for name, segment in segments:
+            pose = studio.placed(segment)
             for camera in studio.cameras(pose, f"{take.subject}/{name}"):
                 recording = Recording(take.subject, take.action, name, camera, studio.fps, [])
                 recording.tracks = _tracks(recording, pose, studio, counts)

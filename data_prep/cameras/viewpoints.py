@@ -1,4 +1,4 @@
-"""Where cameras look, random cameras, and which frames a camera sees."""
+"""Where cameras look, random cameras, and which frames are visible to a camera."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ def random_camera(rng: np.random.Generator, pose: Float[np.ndarray, "t j 3"], na
 
     Drawn: image size, focal length, direction, height, aim (hence the tilt), roll, and a distance: from just far enough
     for all joints in all frames up to half as far again. Where that would make the person small in the image (a long
-    walk), the camera is nearer and looks at the person in some frame instead; the rest of the path passes out of sight.
+    walk), the camera is nearer and looks at the person in some frame instead; the rest of the path leaves the image.
     """
     width, height = IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
     focal = rng.uniform(*FOCAL) * max(width, height)
@@ -98,9 +98,9 @@ def pinhole(
 def see(
     pose: Float[np.ndarray, "t j 3"], camera: Camera, margin: float, nearest: float
 ) -> tuple[Float[np.ndarray, "t j 3"], Float[np.ndarray, "t j 2"], Bool[np.ndarray, " t"]]:
-    """A motion through a camera: poses in camera space, pixels, and whether the frame can be seen properly.
+    """A motion through a camera: poses in camera space, pixels, and whether the frame is visible.
 
-    A frame is seen properly when every joint is at least `nearest` metres in front of the camera and at most `margin`
+    A frame is visible when every joint is at least `nearest` metres in front of the camera and at most `margin`
     (of the image's longer side) outside the image. Beyond a slope of 1 the projection is clamped, so that counts as
     outside too.
     """

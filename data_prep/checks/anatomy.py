@@ -39,12 +39,8 @@ def check_finite(values: Float[np.ndarray, "t j c"], names: Sequence[str], where
     bad = np.asarray(~np.isfinite(values).all(axis=-1))
     if bad.any():
         t, j = np.argwhere(bad)[0]
-        raise InputError(
-            f"{values[t, j]} at frame {t}, joint {names[j]} (in {in_frames(bad)})",
-            where=where,
-            expected="finite numbers",
-            remedy="get the file again or leave the take out",
-        )
+        problem, expected = f"{values[t, j]} at frame {t}, joint {names[j]} (in {in_frames(bad)})", "finite numbers"
+        raise InputError(problem, where=where, expected=expected, remedy="get the file again or leave the take out")
 
 
 def in_frames(wrong: Bool[np.ndarray, "t n"]) -> str:
@@ -68,11 +64,7 @@ def adult_bones(skeleton: Skeleton) -> Float[np.ndarray, " bone"]:
 
 
 def check_person(
-    pose: Float[np.ndarray, "t j 3"],
-    where: str,
-    unit: str,
-    skeleton: Skeleton = H36M17,
-    order: Sequence[str] = (),
+    pose: Float[np.ndarray, "t j 3"], where: str, unit: str, skeleton: Skeleton = H36M17, order: Sequence[str] = ()
 ) -> None:
     """Raises InputError where 3D poses, in metres, came in another unit, are out of order or mirrored.
 
@@ -87,11 +79,9 @@ def check_person(
     scale = float(np.median(ratios))
     if not 1 / BONE_FACTOR < scale < BONE_FACTOR:
         units = fitting_units(scale / UNITS[unit], 1 / BONE_FACTOR, BONE_FACTOR)
-        raise InputError(
-            f"taken as {UNIT_NAMES[unit]}, as this layout has them, bones are {scale:.3g} times an adult's",
-            where=where,
-            remedy=f"they seem to be {UNIT_NAMES[units[0]]}, convert them" if units else "check what the file holds",
-        )
+        problem = f"taken as {UNIT_NAMES[unit]}, as this layout has them, bones are {scale:.3g} times an adult's"
+        remedy = f"they seem to be {UNIT_NAMES[units[0]]}, convert them" if units else "check what the file holds"
+        raise InputError(problem, where=where, remedy=remedy)
     wrong = [
         f"{skeleton.names[parent]}-{skeleton.names[joint]} is {bone:.2f} m"
         for (joint, parent), bone, ratio in zip(skeleton.bones, bones, ratios / scale, strict=True)
@@ -105,11 +95,8 @@ def check_person(
             remedy="reorder them",
         )
     if knee_flexion(pose, skeleton) < BACKWARDS:
-        raise InputError(
-            "knees bend backwards, so left and right joints are swapped or an axis is mirrored",
-            where=where,
-            expected=f"the joints in the order {joints}, and right-handed axes",
-        )
+        problem = "knees bend backwards, so left and right joints are swapped or an axis is mirrored"
+        raise InputError(problem, where=where, expected=f"the joints in the order {joints}, and right-handed axes")
 
 
 def check_bones(pose: Float[np.ndarray, "t j 3"], where: str, skeleton: Skeleton = H36M17) -> None:
@@ -169,7 +156,7 @@ def check_image(
 
     Compared with the projection of the 3D, in units of the person's size in the image. Shape and place are judged
     loosely, as detectors err and the 3D of some takes is known to be off by decimetres; swapped sides, another camera's
-    images and joints in each other's place are found by fitting better.
+    images and joints in each other's place are those that fit better.
 
     Args:
         pose3d: camera space of `camera`, metres.
@@ -188,11 +175,9 @@ def check_image(
         world = camera_to_world(torch.from_numpy(pose3d), camera.rotation, camera.translation).numpy()
         for other in cameras:
             if median_distance(pixels, image(to_camera(world, other), other)[rows]) < place * size / NEARER:
-                raise InputError(
-                    f"these 2D poses were seen by camera {other.name}, not {camera.name}",
-                    where=where,
-                    expected=f"the cameras in the order {', '.join(camera.name for camera in cameras)}",
-                )
+                problem = f"these 2D poses were seen by camera {other.name}, not {camera.name}"
+                expected = f"the cameras in the order {', '.join(camera.name for camera in cameras)}"
+                raise InputError(problem, where=where, expected=expected)
     if shape > 0.15 or place > 0.75:
         small = np.nanmax(np.abs(pixels)) < 10
         hint = " (the values are small: pixels are expected, not normalised coordinates)" if small else ""
@@ -229,7 +214,7 @@ class Shown:
     """2D poses beside the images of their 3D, where both are seen, else NaN; sides and order are checked by shape.
 
     Attributes:
-        pixels, true: the given 2D and the image of the 3D; where they are in the image does not matter.
+        pixels, true: the 2D of the file and the image of the 3D; where they are in the image does not matter.
         size: of the person, in the same unit; what "off" is measured by.
         where: for messages.
     """
@@ -268,13 +253,15 @@ class Shown:
         apart = np.linalg.norm(pixels[:, :, None] - true[:, None], axis=-1)
         apart[0, np.isnan(apart).all(axis=0)] = np.inf  # never seen together: no median
         errors = np.nanmedian(apart, axis=0)
-        own, nearest = errors.diagonal(), errors.argmin(axis=1)
-        off = np.isfinite(own) & (own > MISPLACED * self.size)
+        own_error, nearest = errors.diagonal(), errors.argmin(axis=1)
+        off = np.isfinite(own_error) & (own_error > MISPLACED * self.size)
         names, mirror = self.skeleton.names, self.skeleton.mirror
         wrong = [
             f"{names[joint]} at {names[other]}"
             for joint, other in enumerate(nearest)
-            if off[joint] and errors[joint, other] < own[joint] / NEARER and (other != mirror[joint] or off[other])
+            if off[joint]
+            and errors[joint, other] < own_error[joint] / NEARER
+            and (other != mirror[joint] or off[other])
         ]
         if wrong:
             self._refuse(f"2D joints are where the 3D has others: {', '.join(wrong)}")

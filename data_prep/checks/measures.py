@@ -1,4 +1,4 @@
-"""What is measured of the poses in a dataset: one pass over its rows, a piece at a time."""
+"""Measures of the poses in a dataset: one pass over its rows, a piece at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Table:
 
 
 def ratio(total: Float[np.ndarray, "*n"], count: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Total over count; NaN where nothing was counted."""
+    """Total over count; NaN where the count is 0."""
     return np.divide(total, count, out=np.full(np.shape(count), np.nan), where=count > 0)
 
 
@@ -195,8 +195,8 @@ def measure_people(table: Table) -> People:
         add_rows(still, recording[moves], (moved[moves] == 0) & can_move)
         steps += np.bincount(recording[moves], minlength=recordings)
     of_subject = np.zeros((3, len(table.subjects), len(skeleton.bones)))
-    for sums, parts in zip(of_subject, (count, total, squares), strict=True):
-        add_rows(sums, table.subject, parts)
+    for sums, values in zip(of_subject, (count, total, squares), strict=True):
+        add_rows(sums, table.subject, values)
     lengths, spread = mean_and_spread(*of_subject)
     mean, deviation = mean_and_spread(count, total, squares)
     return People(
@@ -222,13 +222,13 @@ def add_rows(
 def mean_and_spread(
     count: Float[np.ndarray, "n bone"], total: Float[np.ndarray, "n bone"], squares: Float[np.ndarray, "n bone"]
 ) -> tuple[Float[np.ndarray, "n bone"], Float[np.ndarray, "n bone"]]:
-    """Mean and standard deviation by their sums; NaN where there is nothing."""
+    """Mean and standard deviation from sums; NaN where the count is 0."""
     mean = ratio(total, count)
     return mean, np.sqrt((ratio(squares, count) - mean**2).clip(0))
 
 
 def has_legs(skeleton: Skeleton) -> bool:
-    """Whether the joints are there that tell upright from upside down."""
+    """Whether the skeleton has the joints that distinguish upright from upside down."""
     return {*FEET, HEAD, *LEGS} <= set(skeleton.names)
 
 
@@ -272,13 +272,13 @@ class Errors:
         self.counts, self.total = np.zeros((joints, len(BINS) + 1), np.int64), np.zeros(joints)
 
     def add(self, error: Float[np.ndarray, "t j"], counted: Bool[np.ndarray, "t j"]) -> None:
-        """Count those of some joints."""
+        """Count the errors of some joints."""
         self.total += np.where(counted, error, 0).sum(axis=0)
         place = np.nonzero(counted)[1] * self.counts.shape[1] + np.searchsorted(BINS, error[counted])
         self.counts += np.bincount(place, minlength=self.counts.size).reshape(self.counts.shape)
 
     def quantiles(self, share: float) -> Float[np.ndarray, " j"]:
-        """Of every joint."""
+        """The quantile of every joint."""
         return np.array([quantile(counts, share) for counts in self.counts])
 
     def overall(self) -> tuple[float, float, float]:
@@ -316,13 +316,13 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
             below = pose[:, feet, 1].mean(axis=1) - pose[:, head[0], 1]
             down[piece] = np.where(seen[:, [*feet, *head]].all(axis=1), below, np.nan)
         if reference:
-            true, there = reference_poses(table, piece, reference)
-            both = seen & there & valid[:, None]
+            true, visible = reference_poses(table, piece, reference)
+            both = seen & visible & valid[:, None]
             errors.add(np.linalg.norm(pose - true, axis=-1), both)
             mirrored = both & both[:, skeleton.mirror]
             pairs[piece] = mirrored.sum(axis=1)
-            for sums, given in ((error_sum, pose), (swapped_sum, pose[:, skeleton.mirror])):
-                sums[piece] = np.where(mirrored, np.linalg.norm(given - true, axis=-1), 0).sum(axis=1)
+            for sums, compared in ((error_sum, pose), (swapped_sum, pose[:, skeleton.mirror])):
+                sums[piece] = np.where(mirrored, np.linalg.norm(compared - true, axis=-1), 0).sum(axis=1)
     extents = table.mean_by_recording(extent)
     scale = table.sum_by_recording(pairs) * extents
     seen_joints = counted_rows * len(skeleton) - unseen.sum()
@@ -351,7 +351,7 @@ def reference_of(table: Table, detector: str, path: bool) -> str:
 
 
 def reference_poses(table: Table, piece: slice, reference: str) -> tuple[np.ndarray, np.ndarray]:
-    """(row, j, 2) pixels and (row, j) whether they are there: the exact 2D, or the image of the 3D."""
+    """(row, j, 2) pixels and (row, j) whether they are visible: the exact 2D, or the image of the 3D."""
     if reference == "gt":
         exact = table.dataset.rows("pose2d/gt")[piece]
         return exact[..., :2], exact[..., 2] > 0
@@ -369,7 +369,7 @@ def person_extent(pose: Float[np.ndarray, "t j 2"], seen: Bool[np.ndarray, "t j"
 
 
 def quantile(counts: Int[np.ndarray, " bin"], share: float) -> float:
-    """Of what was counted in BINS; NaN where nothing was."""
+    """The quantile of errors counted in BINS; NaN without any."""
     below = np.cumsum(counts)
     if not below[-1]:
         return np.nan

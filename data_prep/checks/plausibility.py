@@ -1,4 +1,4 @@
-"""What no sound dataset has: wrong units, swapped sides, people upside down, joints that freeze or jump.
+"""Faults of datasets: wrong units, swapped sides, people upside down, joints that freeze or jump.
 
 Limits lie outside what real motion has, acrobatics included: a file without faults gives no problem.
 """
@@ -72,10 +72,7 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
             table.mean_by_recording(upside_down) > OFTEN,
             "upside down: the head is below the feet; is y down in camera space, and the camera's rotation its own?",
         ),
-        (
-            table.mean_by_recording(behind) > 0,
-            "joints are behind the camera; poses are expected in camera space",
-        ),
+        (table.mean_by_recording(behind) > 0, "joints are behind the camera; poses are expected in camera space"),
         (
             people.longest_freeze >= FREEZE * table.fps,
             f"no joint moves at all for {FREEZE:g} s or longer; were frames repeated where there were none?",

@@ -1,4 +1,4 @@
-"""python -m data_prep summary data/NAME.h5: what is in a dataset, and whether it can be right.
+"""python -m data_prep summary data/NAME.h5: what is in a dataset, and whether it is plausible.
 
 Counts by subject and action, bone lengths, heights and floors, the 2D error of every detector, and what is implausible:
 as tables on the terminal, and as summary.md and summary.json beside figures in a folder.
@@ -57,7 +57,7 @@ def summarise(table: Table, people: People | None, detectors: list[Detections]) 
             "valid": float(table.valid.mean()),
             "by": {column: by(table, recordings[column]) for column in ("subject", "action", "camera")},
             "frames": frames,
-            "splits": {name: by(table, parts) for name, parts in dataset.splits.items()},
+            "splits": {name: by(table, split) for name, split in dataset.splits.items()},
             "subjects": people_summary(table, people) if people else {},
             "detectors": {detections.name: detector_summary(table, detections) for detections in detectors},
             "problems": problems(table, people, detectors),
@@ -66,7 +66,7 @@ def summarise(table: Table, people: People | None, detectors: list[Detections]) 
 
 
 def counts(table: Table, chosen: np.ndarray) -> dict[str, float | int]:
-    """Of the chosen recordings."""
+    """Counts of the chosen recordings."""
     frames = table.dataset.recordings["frames"][chosen]
     return {
         "recordings": int(chosen.sum()),
@@ -101,7 +101,7 @@ def people_summary(table: Table, people: People) -> dict[str, dict]:
 
 
 def detector_summary(table: Table, detections: Detections) -> dict:
-    """Of one detector: errors in pixels against its reference, over all joints and by joint; shares from 0 to 1."""
+    """A detector's errors in pixels against its reference, over all joints and by joint; shares from 0 to 1."""
     of_joint = (detections.mean, detections.median, detections.most, detections.unseen)
     joints = {
         name: dict(zip(("mean", "median", "p95", "unseen"), map(float, values), strict=True))
@@ -153,10 +153,10 @@ def markdown(summary: Mapping, most: int | None = None, figures: Iterable[str] =
         "",
         *([f"- {text}" for text in summary["problems"]] or ["None found."]),
     ]
-    parts = [(title, summary["by"][title]) for title in ("subject", "action", "camera")]
-    parts += [(f"part of the split {name!r}", split) for name, split in summary["splits"].items()]
+    groupings = [(title, summary["by"][title]) for title in ("subject", "action", "camera")]
+    groupings += [(f"part of the split {name!r}", split) for name, split in summary["splits"].items()]
     keys = ("recordings", "tracks", "frames")
-    for title, groups in parts:
+    for title, groups in groupings:
         frequent = sorted(groups.items(), key=lambda item: -item[1]["frames"])
         rows = [
             (name or "(none)", *(f"{group[key]:,}" for key in keys), f"{group['minutes']:.1f}")
@@ -207,7 +207,7 @@ def subject_rows(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list
     rows = []
     for name, subject in subjects.items():
         asymmetry = {joint: value for joint, value in subject["asymmetry"].items() if value is not None}
-        spread = {bone: part["std"] / part["mean"] for bone, part in subject["bones"].items() if part["mean"]}
+        spread = {bone: stats["std"] / stats["mean"] for bone, stats in subject["bones"].items() if stats["mean"]}
         floor = sorted(subject["floor"].values())
         heights = " to ".join(dict.fromkeys(number(value, 2) for value in floor[:1] + floor[-1:])) or "-"
         rows.append((name, number(subject["height"], 2), largest(asymmetry), largest(spread), heights))
@@ -218,8 +218,8 @@ def bone_ranges(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[
     """Head and rows of the table of bones over all subjects, centimetres."""
     rows = []
     for bone in next(iter(subjects.values()))["bones"]:
-        parts = [subject["bones"][bone] for subject in subjects.values() if subject["bones"][bone]["mean"] is not None]
-        mean, std = ([100 * part[key] for part in parts] for key in ("mean", "std"))
+        stats = [subject["bones"][bone] for subject in subjects.values() if subject["bones"][bone]["mean"] is not None]
+        mean, std = ([100 * each[key] for each in stats] for key in ("mean", "std"))
         rows.append((bone, *(f"{cm:.1f}" for cm in (np.mean(mean), np.std(mean), min(mean), max(mean), max(std)))))
     return ("bone", "mean", "std of subjects", "shortest", "longest", "largest std over frames"), rows
 
@@ -228,8 +228,8 @@ def bone_rows(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[tu
     """Head and rows of the table of bones by subject, centimetres."""
     rows = []
     for bone in next(iter(subjects.values()))["bones"]:
-        parts = [subject["bones"][bone] for subject in subjects.values()]
-        rows.append((bone, *(" ± ".join(number(part[key], 1, 0.01) for key in ("mean", "std")) for part in parts)))
+        stats = [subject["bones"][bone] for subject in subjects.values()]
+        rows.append((bone, *(" ± ".join(number(each[key], 1, 0.01) for key in ("mean", "std")) for each in stats)))
     return ("bone", *subjects), rows
 
 

@@ -1,4 +1,4 @@
-"""Readers of other people's files, and what several sources share.
+"""Readers of other people's files, shared by several sources.
 
 - Files and options: `files` (which files paths name), `frame_rate`, `splitting` (train, validation, test), `labels`.
 - Clips: `poses` (a clip as its file has it), `conventions` (joints, channels, scale, unit, axes) and `infer_convention`

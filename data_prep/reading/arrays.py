@@ -1,4 +1,4 @@
-"""Numbers of other people's files, checked before they are made arrays."""
+"""Numbers of other people's files, checked and converted to arrays."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +15,7 @@ AGAIN = "get the file again"
 
 
 def numbers(value: Any, where: str, *shapes: tuple[int, ...]) -> np.ndarray:
-    """An array of float64 of one of the shapes, -1 being any length but none. Raises InputError for another.
+    """An array of float64 of one of the shapes, -1 being any length above 0. Raises InputError for another.
 
     Lists are counted before they are made an array: ten that hold one another ten times are ten billion numbers.
     """
@@ -26,7 +26,7 @@ def numbers(value: Any, where: str, *shapes: tuple[int, ...]) -> np.ndarray:
         with suppress(ValueError):  # of lists of unlike length
             array = np.asarray(value)
     fits = any(
-        array.ndim == len(shape) and all(want in (-1, have) for want, have in zip(shape, array.shape, strict=True))
+        array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape, strict=True))
         for shape in shapes
     )
     if array.dtype.kind not in "biuf" or not fits or not array.size:
@@ -39,12 +39,12 @@ def numbers(value: Any, where: str, *shapes: tuple[int, ...]) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def count(value: Any, axes: int, known: dict[tuple[int, int], float]) -> float:
+def count(value: Any, axes: int, counted: dict[tuple[int, int], float]) -> float:
     """How many numbers nested lists hold, shared lists counted wherever they occur; infinite for what is no array."""
     if isinstance(value, list | tuple):
-        if (id(value), axes) not in known:
-            known[id(value), axes] = sum(count(item, axes - 1, known) for item in value) if axes else np.inf
-        return known[id(value), axes]
+        if (id(value), axes) not in counted:
+            counted[id(value), axes] = sum(count(item, axes - 1, counted) for item in value) if axes else np.inf
+        return counted[id(value), axes]
     if isinstance(value, np.ndarray | np.generic):
         return value.size if value.dtype.kind in "biuf" and value.ndim <= axes else np.inf
     return 1 if isinstance(value, int | float) else np.inf

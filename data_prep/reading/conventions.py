@@ -1,6 +1,6 @@
-"""What the numbers of clips are, and the tracks that they make: joints, channels, scale, unit and axes.
+"""The convention of a set of clips (joints, channels, scale, unit, axes), and the tracks of its clips.
 
-`data_prep.reading.infer_convention` finds a set's convention in some of its clips.
+`data_prep.reading.infer_convention` infers it from some of the clips.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SCALES = {
     "centred": "fractions less 0.5, as ST-GCN takes them",
     "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
 }
-# Of 3D: what they are, and camera axes (x right, y down, z away) from them, a row each.
+# Axes of 3D: a description, and camera axes (x right, y down, z away) from them, a row each.
 AXES = {
     "camera": ("x right, y down, z away", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
     "kinect": ("x left, y up, z away", ((-1, 0, 0), (0, -1, 0), (0, 0, 1))),
@@ -31,7 +31,7 @@ AXES = {
 
 @dataclass(frozen=True)
 class Convention:
-    """What the numbers of all clips of a set are.
+    """What the numbers of all clips of a set mean.
 
     Attributes:
         skeleton: of every clip.
@@ -40,7 +40,7 @@ class Convention:
         unit: metres of one unit in 3D, and axes: of 3D, a key of AXES; for clips that do not state theirs.
         detector: name of the 2D in the dataset.
         stated: whether an option says what a third channel is; else a clip whose numbers contradict is left out.
-        doubts: notes on what was stated against the numbers.
+        doubts: notes where options contradict the numbers.
     """
 
     skeleton: Skeleton
@@ -65,7 +65,7 @@ class Convention:
         return ""
 
     def recording(self, poses: Poses, identity: tuple[str, str, str], action: str, fps: float) -> Recording:
-        """A clip as a recording of a camera of which at most the size of the images is known.
+        """A clip as a recording of an unknown camera; its image size may be known.
 
         Args:
             identity: names of subject, take and camera.
@@ -78,7 +78,7 @@ class Convention:
         return Recording(subject, action, take, camera, fps, tracks=self.tracks(poses))
 
     def tracks(self, poses: Poses) -> list[Track]:
-        """The clip's persons, less those who are in no frame, in their order; a gap makes two tracks of one person.
+        """A track for every person and run of frames; persons in no frame are dropped.
 
         Raises:
             InputError: other joints or channels, NaN, or no person.
@@ -112,19 +112,19 @@ class Convention:
         channels = poses.channels or self.channels
         expected = f"{', '.join(self.channels)} as in the other clips ('c' is confidence)"
         if channels != self.channels or values.shape[3] != len(channels):
-            own = f" ({channels})" if poses.channels else ""
-            raise InputError(f"{values.shape[3]} channels{own}", expected=expected, kind=Kind.CHANNELS)
+            stated = f" ({channels})" if poses.channels else ""
+            raise InputError(f"{values.shape[3]} channels{stated}", expected=expected, kind=Kind.CHANNELS)
         if contradiction := self.contradiction(poses):
             remedy = "prepare it apart, or say what the third is by --third"
             raise InputError(contradiction, expected=expected, remedy=remedy, kind=Kind.CHANNELS)
-        if channels == "xyc":  # what was not seen may be anything
+        if channels == "xyc":  # coordinates of unseen joints may be anything
             values = np.where(values[..., 2:] == 0, 0, values)
         values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
         if not (finite := np.isfinite(values)).all():
             m, t, j, c = np.argwhere(~finite)[0]
             frames = f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames"
             problem = f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in {frames})"
-            raise InputError(problem, remedy="give 0 for what is not there", kind=Kind.NAN)
+            raise InputError(problem, remedy="give 0 for missing joints", kind=Kind.NAN)
         return values
 
     def selected(self, poses: Poses) -> Shaped[np.ndarray, "m t j c"]:
@@ -137,24 +137,22 @@ class Convention:
                 raise InputError(problem, expected=f"the joints of {self.skeleton.name}", kind=Kind.JOINTS)
             return values[:, :, [places[spelling(name)] for name in names]]
         if values.shape[2] != len(names):
-            raise InputError(
-                f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})",
-                expected=f"{len(names)}, {self.skeleton.name}",
-                remedy="name another layout by --skeleton, or leave the clip out",
-                kind=Kind.JOINT_COUNT,
-            )
+            problem = f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})"
+            expected = f"{len(names)}, {self.skeleton.name}"
+            remedy = "name another layout by --skeleton, or leave the clip out"
+            raise InputError(problem, expected=expected, remedy=remedy, kind=Kind.JOINT_COUNT)
         return values
 
     def detections(
         self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None
     ) -> Shaped[np.ndarray, "m t j 3"]:
-        """Pixels and confidence; all zero for what was not seen. Raises InputError without a size."""
+        """Pixels and confidence; all zero for unseen joints. Raises InputError without a size."""
         if size is None and self.size is None:
             raise InputError("no size of its images; give it by --size WIDTHxHEIGHT", kind=Kind.IMAGE_SIZE)
         xy, scale = values[..., :2], "pixels" if size else self.scale
         confidence = values[..., 2:] if self.channels == "xyc" else np.ones_like(values[..., :1])
         if self.channels == "xy" or scale in ("pixels", "fractions"):
-            # No joint is exactly in the corner; in the middle it may be, where a confidence can tell.
+            # No joint is exactly in the corner; in the middle it may be, where a confidence decides.
             confidence = confidence * xy.any(axis=-1, keepdims=True)
         width, height = np.array(size or self.size, np.float32)
         factor, offset = {
@@ -167,12 +165,12 @@ class Convention:
         return np.where(confidence > 0, np.concatenate([pixels, confidence], axis=-1), 0)
 
     def notes(self) -> list[str]:
-        """What the clips were taken to hold."""
+        """The convention in words."""
         if self.channels == "xyz":
-            held = f"3D, {self.unit:g} m to the unit, axes {self.axes}: {AXES[self.axes][0]}"
+            text = f"3D, {self.unit:g} m to the unit, axes {self.axes}: {AXES[self.axes][0]}"
         else:
             confidence = "confidence" if self.channels == "xyc" else "no confidence (1 where seen)"
-            held = f"2D in {SCALES[self.scale]}, with {confidence}"
-            held += f", in images of {self.size[0]} x {self.size[1]}" if self.size else ""
+            text = f"2D in {SCALES[self.scale]}, with {confidence}"
+            text += f", in images of {self.size[0]} x {self.size[1]}" if self.size else ""
         joints = f"joints: {len(self.skeleton)}, {self.skeleton.name}: {', '.join(self.skeleton.names)}"
-        return [joints, f"poses: {held}", *self.doubts]
+        return [joints, f"poses: {text}", *self.doubts]

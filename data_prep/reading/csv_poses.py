@@ -19,7 +19,7 @@ CSV_FORM = (
     "a header, and a row for every frame and person: clip, label, frame, person (left out: one person), and columns "
     "JOINT_x, JOINT_y and perhaps JOINT_z or JOINT_confidence for every joint; empty cells are unseen"
 )
-MOST_FRAMES = 1_000_000  # of a clip: what is beyond is no number of a frame
+MOST_FRAMES = 1_000_000  # of a clip; larger numbers are no frame numbers
 
 
 @dataclass
@@ -32,10 +32,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Columns:
-    """What a CSV file has in which column.
+    """The columns of a CSV file.
 
     Attributes:
-        keys: "clip", "label", "frame", "person" -> its column, for those that there are.
+        keys: "clip", "label", "frame", "person" -> its column, if present.
         joints: names in their order.
         channels: "xy", "xyc" or "xyz".
         places: columns of every joint's channels, joint by joint.
@@ -69,7 +69,7 @@ def csv_tables(path: Path) -> tuple[Columns, dict[str, Table]]:
 
 
 def csv_columns(header: Sequence[str], path: Path) -> Columns:
-    """What the columns are. Raises InputError for two columns of one channel, or joints with unlike channels."""
+    """The meaning of the columns. Raises InputError for two columns of one channel, or joints with unlike channels."""
     header = [cell.strip() for cell in header]
     keys = {
         cell.lower(): place for place, cell in enumerate(header) if cell.lower() in ("clip", "label", "frame", "person")
@@ -129,7 +129,7 @@ def csv_poses(table: Table, columns: Columns) -> Poses:
     try:
         numbers = np.where(empty, "0", cells).astype(np.float64)
     except ValueError as error:
-        raise InputError(str(error), expected="numbers, or empty cells for what was not seen") from error
+        raise InputError(str(error), expected="numbers, or empty cells for unseen joints") from error
     numbers = numbers.reshape(len(cells), len(columns.joints), -1)
     empty = empty.reshape(numbers.shape).any(axis=2)
     partly = empty & ~empty.all(axis=1, keepdims=True)

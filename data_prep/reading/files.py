@@ -9,9 +9,9 @@ from stgraph.errors import InputError
 
 
 def find_files(paths: Iterable[Path], pattern: str, expected: str) -> list[Path]:
-    """Each file once: those that are named themselves, and in folders, however deep, those whose name matches.
+    """Each file once: those given themselves, and in folders, at any depth, those whose names match.
 
-    Unpacked videos are millions of files, so nothing but its name is asked of a file in a folder.
+    Files in folders are tested by name alone, since unpacked videos are millions of files.
 
     Args:
         pattern: regular expression of a whole file name.

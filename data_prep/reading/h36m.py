@@ -1,4 +1,4 @@
-"""Human3.6M as all of its layouts have it: whose it is, its frame rate, and the published names of its takes."""
+"""Human3.6M in all of its layouts: source, terms, frame rate and the published names of its takes."""
 
 import re
 

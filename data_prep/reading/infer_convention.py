@@ -1,6 +1,6 @@
 """The convention of a set of clips: stated by options, else inferred from some of the clips.
 
-What was inferred is stated in the notes; numbers that can be several things are refused.
+The notes state what is inferred; ambiguous numbers are refused.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -34,7 +34,7 @@ THIRD = {"confidence": "xyc", "z": "xyz"}
 # Bones of a layout that fits are together 1.1 to 1.6 times as long as the shortest tree over the joints, the most where
 # hands hang beside the hips, and 2.0 from the side alone; of joints in another order, 2.5 to 7 times.
 MISFIT = 2.3
-# Parts of joints' names from which the direction up is inferred: from the lowest that a layout has to these.
+# Words in joints' names from which the direction up is inferred: from the lowest that a layout has to these.
 HIGH, LOW = ("head", "nose", "neck", "shoulder"), (("foot", "ankle", "toe", "heel"), ("hip", "pelvis", "spinebase"))
 ONE_WAY = 0.5  # length of the mean of directions, 1 if all are the same; below, there is no common direction
 OWN_LAYOUT = "give the layout by --skeleton FILE.json, with names and parents of the joints"
@@ -43,7 +43,7 @@ OWN_LAYOUT = "give the layout by --skeleton FILE.json, with names and parents of
 def clip_arguments(parser: ArgumentParser) -> None:
     """Options of every source of clips: what `class_names`, `infer_convention` and `with_splits` read."""
     classes_argument(parser)
-    group = parser.add_argument_group("what the clips hold", "inferred from the numbers where no option says it")
+    group = parser.add_argument_group("what the clips hold", "inferred from the numbers unless stated")
     add = group.add_argument
     add("--skeleton", metavar="NAME|FILE.json", help=f"{', '.join(SKELETONS)}, or names and parents as JSON")
     add("--third", choices=list(THIRD), help="what the third of three channels is")
@@ -59,7 +59,7 @@ def clip_arguments(parser: ArgumentParser) -> None:
 
 
 def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:
-    """Poses of some clips from all over a set; of the first that can be read, where none of those can."""
+    """Poses of clips spread over a set; if none of those is readable, of the first readable ones."""
 
     def readable(some: Sequence[Callable[[], Poses]]) -> Iterator[Poses]:
         for read in some:
@@ -74,7 +74,7 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
     """The convention of all clips, from some of them and the options of `clip_arguments`.
 
     Raises:
-        InputError: options that cannot be, or numbers that can be several things or nothing that is known.
+        InputError: invalid options, or numbers that are ambiguous or fit no known convention.
     """
     check_fps(args.fps)
     size = two_numbers("--size", args.size, "WIDTHxHEIGHT in pixels, such as 1920x1080") if args.size else None
@@ -101,11 +101,8 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
         scale = args.scale or infer_scale(samples, channels, where)
         if scale == "pixels" and size is None:
             right, bottom = np.concatenate([seen(poses, channels) for poses in samples]).max(0)
-            raise InputError(
-                f"joints reach to {right:.0f}, {bottom:.0f} pixels",
-                where=where,
-                remedy="say how large the images are by --size WIDTHxHEIGHT, or what else x and y are by --scale",
-            )
+            remedy = "say how large the images are by --size WIDTHxHEIGHT, or what else x and y are by --scale"
+            raise InputError(f"joints reach to {right:.0f}, {bottom:.0f} pixels", where=where, remedy=remedy)
         convention = replace(convention, scale=scale, size=size or NOMINAL)
     return convention
 
@@ -118,7 +115,7 @@ def selected(samples: Sequence[Poses], convention: Convention) -> Iterator[Poses
 
 
 def infer_channels(samples: Sequence[Poses], third: str | None) -> str:
-    """Those of most clips; an unknown third channel is confidence where it is from 0 to 1."""
+    """The channels of most clips; an unknown third channel is confidence where it is from 0 to 1."""
 
     def channels(poses: Poses) -> str:
         if poses.channels or poses.values.shape[3] == 2:
@@ -130,7 +127,7 @@ def infer_channels(samples: Sequence[Poses], third: str | None) -> str:
 
 
 def seen(poses: Poses, channels: str) -> Float[np.ndarray, "n a"]:
-    """Coordinates of all joints that are anywhere, of all persons and frames."""
+    """Coordinates of all joints that are present, of all persons and frames."""
     values = np.asarray(poses.values, np.float64).reshape(-1, poses.values.shape[3])
     present = np.isfinite(values).all(axis=1) & values.any(axis=1)
     if channels == "xyc":
@@ -139,7 +136,7 @@ def seen(poses: Poses, channels: str) -> Float[np.ndarray, "n a"]:
 
 
 def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
-    """The scale by the range of x and y. Raises InputError for a range that can be several."""
+    """The scale by the range of x and y. Raises InputError for an ambiguous range."""
     values = np.concatenate([seen(poses, channels) for poses in samples if poses.size is None])
     if not len(values):
         return "fractions"
@@ -151,11 +148,8 @@ def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
             return scale
     scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
     no_confidence = "; or --third z, if the third channel is no confidence" if channels == "xyc" else ""
-    raise InputError(
-        f"x and y are {low:.3g} to {high:.3g}, which can be several things",
-        where=where,
-        remedy=f"say which by --scale: {scales}{no_confidence}",
-    )
+    problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"
+    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{no_confidence}")
 
 
 def named_skeleton(name: str) -> Skeleton:
@@ -174,10 +168,10 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
 
     Args:
         axes: 2 or 3.
-        name: the option, which is believed.
+        name: the value of --skeleton, which overrides the inference.
 
     Raises:
-        InputError: no layout has these joints, or their bones are so long that the joints are in another order.
+        InputError: no layout has these joints, or bones too long for joints in its order.
     """
     if name:
         return named_skeleton(name)
@@ -292,12 +286,8 @@ def check_axes(
     if stated:
         return (f"axes {axes}: as --axes states, though {along}",)
     other = f"--axes {upright[0]} ({AXES[upright[0]][0]})" if upright else f"clips in one of the axes {', '.join(AXES)}"
-    raise InputError(
-        along,
-        where=where,
-        expected=f"them upright in axes {axes} ({AXES[axes][0]})",
-        remedy=f"give {other}, or --axes {axes} if they all lie",
-    )
+    expected = f"them upright in axes {axes} ({AXES[axes][0]})"
+    raise InputError(along, where=where, expected=expected, remedy=f"give {other}, or --axes {axes} if they all lie")
 
 
 def upward(bodies: Sequence[Float[np.ndarray, "_ j 3"]], skeleton: Skeleton) -> Float[np.ndarray, "3"] | None:
@@ -306,10 +296,10 @@ def upward(bodies: Sequence[Float[np.ndarray, "_ j 3"]], skeleton: Skeleton) -> 
     None where there are no poses, or no such names in the layout.
     """
 
-    def joints(parts: Sequence[str]) -> list[int]:
-        return [j for j, name in enumerate(skeleton.names) if any(part in spelling(name) for part in parts)]
+    def joints(words: Sequence[str]) -> list[int]:
+        return [j for j, name in enumerate(skeleton.names) if any(word in spelling(name) for word in words)]
 
-    high, low = joints(HIGH), next((lowest for parts in LOW if (lowest := joints(parts))), [])
+    high, low = joints(HIGH), next((lowest for words in LOW if (lowest := joints(words))), [])
     if not bodies or not high or not low:
         return None
     spans = [clip[:, high].mean(1) - clip[:, low].mean(1) for clip in bodies]

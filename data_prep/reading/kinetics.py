@@ -86,16 +86,16 @@ def tracks_of(clip: Clip, where: str, frames: int = FRAMES) -> list[Track]:
     values = np.where(values[..., 2:] > 0, values, 0).astype(np.float32)
     tracks = []
     for person in range(PERSONS):
-        own, pose = frame[rank == person], values[rank == person]
-        for run in unbroken(own):
-            tracks.append(Track({"openpose": pose[run]}, frame=int(own[run[0]]), person=person))
+        own_frames, pose = frame[rank == person], values[rank == person]
+        for run in unbroken(own_frames):
+            tracks.append(Track({"openpose": pose[run]}, frame=int(own_frames[run[0]]), person=person))
     return tracks
 
 
 def people(
     clip: Clip, where: str
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 2"], Float[np.ndarray, "n j"]]:
-    """Frame, x and y, and scores of all people who are read, in the file's order. Raises InputError."""
+    """Frame, x and y, and scores of the first people of every frame, in the file's order. Raises InputError."""
     joints, numbers = len(OPENPOSE18), Counter(frame.frame_index for frame in clip.data)
     if twice := [number for number, count in numbers.items() if count > 1]:
         raise InputError(f"frame_index {twice[0]}", where=where, expected="each number once")

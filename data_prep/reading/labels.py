@@ -38,15 +38,15 @@ def classes_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="FILE|NAME", help=text)
 
 
-def class_names(given: str | None) -> list[str]:
-    """Names of the classes in their order; none where none are given.
+def class_names(name: str | None) -> list[str]:
+    """Names of the classes in their order, from a file or by a packaged list's name; empty for None.
 
     Raises:
         InputError: no such file, no list of names, or a name twice.
     """
-    if given is None:
+    if name is None:
         return []
-    path = NAMED / f"{given}.json" if (NAMED / f"{given}.json").is_file() else Path(given)
+    path = NAMED / f"{name}.json" if (NAMED / f"{name}.json").is_file() else Path(name)
     expected = "names of the classes in the order of the labels, one a line or as a JSON list"
     if path.suffix == ".json":
         names = read_json(path, expected)
@@ -82,12 +82,9 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
         last = max(numbers, default=0)
         classes = classes or [str(number) for number in range(last + 1)]
         if min(numbers, default=0) < 0 or last >= len(classes):
-            raise InputError(
-                f"labels {min(numbers)} to {last}, and {len(classes)} classes",
-                where=where,
-                expected=f"0 to {len(classes) - 1}",
-                remedy="labels count from 0, give a name for each by --classes",
-            )
+            problem = f"labels {min(numbers)} to {last}, and {len(classes)} classes"
+            remedy = "labels count from 0, give a name for each by --classes"
+            raise InputError(problem, where=where, expected=f"0 to {len(classes) - 1}", remedy=remedy)
     return [classes[label] if isinstance(label, int) else label for label in labels], classes
 
 

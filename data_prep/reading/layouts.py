@@ -13,9 +13,9 @@ from data_prep.reading.rigs import RigMapping, read_mapping
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
 
-# Pixels from the image's corner that are a (0, 0) which was scaled and back.
+# Pixels from the image's corner within which a joint is a (0, 0) that was scaled and back.
 CORNER = 1e-3
-# Camera axes to world axes, quaternion w x y z: looking along y, z up. For cameras of which no place is known.
+# Camera axes to world axes, quaternion w x y z: looking along y, z up. For cameras whose place is not known.
 LEVEL = np.array([0.5**0.5, -(0.5**0.5), 0, 0])
 
 
@@ -39,18 +39,18 @@ def mapped_image(pose2d: Float[np.ndarray, "t w 3"], table: RigMapping, where: s
 
 
 def detections(
-    pixels: Float[np.ndarray, "t j 2"], given: Float[np.ndarray, "t j 2"] | None = None
+    pixels: Float[np.ndarray, "t j 2"], stored: Float[np.ndarray, "t j 2"] | None = None
 ) -> Float[np.ndarray, "t j 3"]:
-    """Pixels and confidence of poses that have none: 1, and all zero for what was not seen.
+    """Pixels and confidence of poses that have none: 1, and all zero for unseen joints.
 
     Files write (0, 0) for that, before or after they normalise: no joint is ever exactly there.
 
     Args:
-        given: the coordinates as the file has them, if not in pixels.
+        stored: the coordinates as the file has them, if not in pixels.
     """
     seen = (np.abs(pixels) > CORNER).any(axis=-1, keepdims=True)
-    if given is not None:
-        seen &= (given != 0).any(axis=-1, keepdims=True)
+    if stored is not None:
+        seen &= (stored != 0).any(axis=-1, keepdims=True)
     return np.where(seen, np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1), 0)
 
 
@@ -60,6 +60,6 @@ def level_camera(name: str, width: int, height: int, intrinsics: Float[np.ndarra
     return Camera(name, width, height, intrinsics, rotation=LEVEL, translation=np.zeros(3))
 
 
-def held(valid: Bool[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
-    """For each frame the index of the last valid frame up to it, else of the first valid one: sample and hold."""
+def last_valid(valid: Bool[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
+    """For each frame the index of the last valid frame up to it, else of the first valid one (sample and hold)."""
     return np.maximum.accumulate(np.where(valid, np.arange(len(valid)), valid.argmax()))

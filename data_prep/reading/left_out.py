@@ -40,7 +40,7 @@ class UnreadClip:
     """A clip before it is read.
 
     Attributes:
-        name: what it is called in the list of what is left out.
+        name: of the clip in the list of those left out.
         read: makes its recording. Raises InputError.
         where: how messages about it begin, which the list does not repeat.
     """
@@ -57,7 +57,7 @@ def usable(clips: Iterable[UnreadClip], source: Source, strict: bool = False) ->
         strict: whether one that cannot be used is an error.
 
     Raises:
-        InputError: when all are read, with all that is wrong: none can be used, or, if strict, some cannot.
+        InputError: when all are read, with every problem: none can be used, or, if strict, some cannot.
     """
     ids: set[str] = set()
     kinds: Counter[Kind] = Counter()
@@ -87,7 +87,7 @@ def usable(clips: Iterable[UnreadClip], source: Source, strict: bool = False) ->
 
 
 def check_plausible(recording: Recording, skeleton: Skeleton) -> None:
-    """Raises InputError for what the writer of datasets would stop at."""
+    """Raises InputError for a recording that the dataset writer refuses."""
     try:
         check_recording(recording, skeleton)
     except InputError as error:

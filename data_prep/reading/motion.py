@@ -23,7 +23,7 @@ UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collec
 
 
 def motion_arguments(parser: ArgumentParser) -> None:
-    """Options that say which files of motion there are, and how they are read."""
+    """Options for files of motion and how they are read."""
     add = parser.add_argument
     add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders: .asf with .amc, .bvh, .npz")
     add("--rate", type=float, default=0.0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
@@ -35,14 +35,14 @@ def motion_arguments(parser: ArgumentParser) -> None:
 
 
 def take_reader(args: Namespace) -> Callable[[Take], Motion]:
-    """What reads a take as the options of `motion_arguments` say. Raises InputError for a mapping or unit."""
+    """A reader of takes by the options of `motion_arguments`. Raises InputError for a mapping or unit."""
     mapping = read_mapping(args.mapping) if args.mapping else None
     unit = metres(args.unit, "--unit") if args.unit else None
     return lambda take: read_take(take, mapping, unit, args.up)
 
 
 def inputs_of(takes: Sequence[Take], *more: Path | None) -> list[Path]:
-    """Files that takes come from, and further ones, where given."""
+    """Files of the takes, and further ones that are not None."""
     return sorted({path for take in takes for path in (take.path, take.asf) if path} | {*filter(None, more)})
 
 
@@ -99,14 +99,14 @@ def named_pieces(take: Take, motion: Motion, fps: float, shortest: int) -> Itera
     Raises:
         InputError: a joint that is far from its place in some frame.
     """
-    parts = pieces(motion.pose, motion.rate, fps, shortest)
-    for number, part in enumerate(parts):
-        check_bones(part, take.where)
-        yield take.name + (letter(number) if len(parts) > 1 else ""), part
+    segments = pieces(motion.pose, motion.rate, fps, shortest)
+    for number, segment in enumerate(segments):
+        check_bones(segment, take.where)
+        yield take.name + (letter(number) if len(segments) > 1 else ""), segment
 
 
 def letter(number: int) -> str:
-    """What tells the pieces of a take apart: a, b, ... z, then -27, -28, ...
+    """The suffix of a piece's name: a, b, ... z, then -27, -28, ...
 
     >>> letter(0), letter(26)
     ('a', '-27')

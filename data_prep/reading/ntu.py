@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from data_prep.reading.arrays import AGAIN
 from data_prep.reading.labels import class_names
 from data_prep.reading.left_out import Kind
 from stgraph.data.recording import Track, unbroken
@@ -27,8 +28,7 @@ TURN = np.array([-1, -1, 1], np.float32)  # half a turn about z: x right, y down
 # Of a joint's line: x y z, x and y in the colour image, tracking state.
 COLUMNS = (0, 1, 2, 5, 6, 11)
 EXPECTED = "counts of frames, bodies and joints, and twelve numbers for a joint"
-AGAIN = "get the file again"
-# As C++ on Windows spells what is no number.
+# How C++ on Windows writes infinity and NaN.
 SPELLED = {"1.#INF": "inf", "1.#IND": "nan", "1.#QNAN": "nan", "1.#SNAN": "nan"}
 NAME = re.compile(r"S\d{3}(?P<camera>C\d{3})(?P<subject>P\d{3})R\d{3}A(?P<action>(?!000)\d{3})")
 ACTIONS = 60  # of NTU RGB+D; the further ones are those of its extension, NTU RGB+D 120
@@ -51,15 +51,15 @@ def action_of(name: str) -> int:
     return int(match["action"]) if match else 0
 
 
-def action_names(last: int, given: list[str] | None = None) -> list[str]:
-    """Classes in the order of the actions. Raises InputError where fewer are given than there are."""
-    if given and len(given) < last:
-        problem = f"{len(given)} names, but clips of action A{last:03d}"
+def action_names(last: int, stated: list[str] | None = None) -> list[str]:
+    """Classes in the order of the actions. Raises InputError where fewer are stated than occur."""
+    if stated and len(stated) < last:
+        problem = f"{len(stated)} names, but clips of action A{last:03d}"
         raise InputError(problem, where="--classes", remedy="name every action in order")
     known = class_names("ntu60")
     # Both sets whole, so that a class has its place whichever clips there are.
     further = range(len(known) + 1, 1 + (len(known) if last <= ACTIONS else max(last, 2 * ACTIONS)))
-    return given or known + [f"A{number:03d}" for number in further]
+    return stated or known + [f"A{number:03d}" for number in further]
 
 
 def ntu_classes(names: Sequence[str], labels: Sequence[int | str | None]) -> list[str]:
@@ -95,13 +95,13 @@ def read_ntu(path: Path) -> list[Track]:
     tracks = []
     for person, body in enumerate(ranked[:PERSONS]):
         rows = np.flatnonzero(bodies == body)
-        own = frames[rows]
-        if (twice := np.diff(own) == 0).any():
-            problem = f"a body is twice in frame {own[twice.argmax()]}"
+        own_frames = frames[rows]
+        if (twice := np.diff(own_frames) == 0).any():
+            problem = f"a body is twice in frame {own_frames[twice.argmax()]}"
             raise InputError(problem, where=path, remedy=AGAIN, kind=Kind.DOUBLED)
-        for run in unbroken(own):
+        for run in unbroken(own_frames):
             track = rows[run]
-            tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=int(own[run[0]]), person=person))
+            tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=int(own_frames[run[0]]), person=person))
     return tracks
 
 
@@ -163,7 +163,7 @@ def parse(path: Path) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Flo
 
 
 def numbers(joints: list[str], path: Path) -> Float[np.ndarray, "n j 6"]:
-    """COLUMNS of lines of joints. Raises InputError for what is no number."""
+    """COLUMNS of lines of joints. Raises InputError for text that is no number."""
 
     def parsed(lines: Iterable[str]) -> np.ndarray:
         return np.loadtxt(lines, np.float32, usecols=COLUMNS, ndmin=2, comments=None)

@@ -71,8 +71,8 @@ def of_content(content: Any, order: str, path: Path) -> Poses:
         return Poses(persons_first(np.array(content), order))
     if isinstance(content, Mapping) and "keypoint" in content:
         return poses_of(content)
-    found = f"{', '.join(map(str, content))}" if isinstance(content, Mapping) else f"a {type(content).__name__}"
-    raise InputError(where=path, found=found, expected="one array, or an annotation with keypoint")
+    actual = f"{', '.join(map(str, content))}" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+    raise InputError(where=path, found=actual, expected="one array, or an annotation with keypoint")
 
 
 def read_csv(path: Path, order: str) -> Poses:

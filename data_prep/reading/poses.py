@@ -1,4 +1,4 @@
-"""A clip as arrays (m t j c) of persons, frames, joints and channels. All that is absent is zero in them."""
+"""A clip as arrays (m t j c) of persons, frames, joints and channels. Missing values are zero."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Poses:
     """A clip as its file has it.
 
     Attributes:
-        values: (m t j c) persons, frames, joints, channels; all zero where there is nothing.
+        values: (m t j c) persons, frames, joints, channels; all zero where missing.
         channels: "xy", "xyc" or "xyz"; "" where the file does not say what a third channel is.
         size: width and height of the images; then x and y are pixels. None where the file does not say.
         axes: of 3D, a key of `conventions.AXES`; then it is in metres. "" where the file does not say.
@@ -97,11 +97,8 @@ def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c
     if len(fitting) > 1:
         fitting = [axes for axes in fitting if (lengths[axes]["c"], lengths[axes].get("m")) == (3, 2)] or fitting
     if len(fitting) != 1:
-        raise InputError(
-            f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}",
-            expected=f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)",
-            remedy="choose one by --order" if fitting else "",
-            kind=Kind.SHAPE,
-        )
+        problem = f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}"
+        expected = f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)"
+        raise InputError(problem, expected=expected, remedy="choose one by --order" if fitting else "", kind=Kind.SHAPE)
     axes = fitting[0] if "m" in fitting[0] else "m" + fitting[0]
     return (values if "m" in fitting[0] else values[None]).transpose([axes.index(axis) for axis in "mtjc"])

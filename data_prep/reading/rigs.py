@@ -49,40 +49,40 @@ def rig_index(names: Sequence[str]) -> dict[str, int]:
     return {name[prefix:].lower(): number for number, name in enumerate(names)} | full
 
 
-def _weights(given: Any) -> dict[str, float]:
+def _weights(value: Any) -> dict[str, float]:
     """Source joint -> weight, of a joint as a table gives it. Raises ValueError for any other form."""
-    sources = [given] if isinstance(given, str) else given
+    sources = [value] if isinstance(value, str) else value
     if isinstance(sources, list) and sources and all(isinstance(name, str) for name in sources):
         if len(set(sources)) < len(sources):
-            raise ValueError(f"{given} names a joint twice")
+            raise ValueError(f"{value} names a joint twice")
         return dict.fromkeys(sources, 1 / len(sources))
     if not isinstance(sources, dict) or not sources or {*map(type, sources.values())} - {int, float}:
-        raise ValueError(f"{given}; expected a name, a list of names or {{name: weight}}")
+        raise ValueError(f"{value}; expected a name, a list of names or {{name: weight}}")
     if not abs(sum(sources.values()) - 1) <= 1e-6:
-        raise ValueError(f"weights {given} sum to {sum(sources.values()):g}; expected 1")
+        raise ValueError(f"weights {value} sum to {sum(sources.values()):g}; expected 1")
     return sources
 
 
-def _joints(given: Any) -> dict[str, dict[str, float]]:
+def _joints(value: Any) -> dict[str, dict[str, float]]:
     """The table's `joints` with weights; one ValueError for all that is wrong."""
-    if not isinstance(given, dict):
-        raise ValueError(f"{type(given).__name__}; expected an object with the {len(H36M17)} joints")
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__}; expected an object with the {len(H36M17)} joints")
     joints, wrong = {}, []
-    for joint, sources in given.items():
+    for joint, sources in value.items():
         try:
             joints[joint] = _weights(sources)
         except ValueError as error:
             wrong.append(f"{joint}: {error}")
-    if names := sorted(set(given) ^ set(H36M17.names)):
+    if names := sorted(set(value) ^ set(H36M17.names)):
         wrong.append(f"{', '.join(names)} missing or unknown; expected each of {', '.join(H36M17.names)}")
     if wrong:
         raise ValueError("; ".join(wrong))
     return joints
 
 
-def _unit(given: Any) -> float:
+def _unit(value: Any) -> float:
     """The metres of a table's unit."""
-    return metres(given, "unit")
+    return metres(value, "unit")
 
 
 class RigMapping(BaseModel):
@@ -165,11 +165,9 @@ def find_mapping(names: Sequence[str], where: str) -> RigMapping:
         if table.fits(names):
             return table
     rigs, several = ", ".join(table.name for table in tables), "one of them, several (their mean) or weights"
-    raise InputError(
-        f"no known rig ({rigs}) has these {len(names)} joints: {', '.join(names)}",
-        where=where,
-        remedy=f"give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, {several}, {EXAMPLE}",
-    )
+    problem = f"no known rig ({rigs}) has these {len(names)} joints: {', '.join(names)}"
+    remedy = f"give `--mapping FILE.json` that names, for each of {', '.join(H36M17.names)}, {several}, {EXAMPLE}"
+    raise InputError(problem, where=where, remedy=remedy)
 
 
 def array_mapping(joints: int, where: str) -> RigMapping:

@@ -1,4 +1,4 @@
-"""Which clips train and which test, for sources whose files do not say: by subject, or a share of every class.
+"""Splits for sources whose files have none: by subject, or a share of every class.
 
 A share is drawn by hashes of seed and id: it depends neither on the order of the files nor on the other classes, and a
 clip that is added moves one other clip at most.
@@ -57,7 +57,7 @@ def split_arguments(parser: ArgumentParser) -> None:
 
 
 def division(args: Namespace) -> Division:
-    """The division that the options ask for; a fifth of every class tests unless they say otherwise.
+    """The division by the options; by default a fifth of every class is for testing.
 
     Raises:
         InputError: shares that leave nothing to train on, or a subject in two parts.
@@ -70,7 +70,7 @@ def division(args: Namespace) -> Division:
             raise InputError(where=f"--{part}-share {share:g}", expected=expected)
         if share and subjects[part]:
             where = f"--{part}-share and --{part}-subjects"
-            raise InputError(f"both say what is for {part}", where=where, remedy="give one of them")
+            raise InputError(f"both state the {part} part", where=where, remedy="give one of them")
     check_subjects(subjects["validation"], subjects["test"], HELD_OUT)
     if shares["test"] is None and not subjects["test"]:
         shares["test"] = TEST_SHARE
@@ -92,7 +92,7 @@ def check_subjects(
 
 
 def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]], list[str]]:
-    """Ids by part, and notes on what was decided.
+    """Ids by part, and notes on the split.
 
     A class of n clips gives round(share n) of them to a part, at least one and never its last one: classes of one clip
     go to train.
@@ -145,14 +145,14 @@ def notes(parts: dict[str, list[str]], left: dict[str, list[str]], known: set[st
     return lines
 
 
-def asked(args: Namespace) -> bool:
-    """Whether an option says how to divide."""
+def split_stated(args: Namespace) -> bool:
+    """Whether an option states the split."""
     options = [getattr(args, f"{part}_{kind}") for part in PARTS[1:] for kind in ("subjects", "share")]
     return any(option not in (None, []) for option in options)
 
 
 def split_of(parts: Iterable[tuple[str, str]], name: str = SPLIT) -> dict[str, dict[str, list[str]]]:
-    """A source's splits, with one of (part, id), less the parts of which there is none; empty if there is no part.
+    """The split of (part, id) by its name, without empty parts; no split if all are empty.
 
     >>> split_of([("test", "a"), ("train", "b"), ("test", "c")])
     {'standard': {'train': ['b'], 'test': ['a', 'c']}}
@@ -164,13 +164,13 @@ def split_of(parts: Iterable[tuple[str, str]], name: str = SPLIT) -> dict[str, d
     return {name: split} if split else {}
 
 
-def with_splits(source: Source, args: Namespace, own: dict[str, dict[str, list[str]]]) -> Source:
-    """The source with its own splits; or, if there is none or an option asks for it, with `SPLIT` by the options.
+def with_splits(source: Source, args: Namespace, splits: dict[str, dict[str, list[str]]]) -> Source:
+    """The source with these splits; or, without them or where an option states one, with `SPLIT` by the options.
 
     The recordings are divided when all are read: the split and notes on it are entered then.
     """
-    if own and not asked(args):
-        source.splits = own
+    if splits and not split_stated(args):
+        source.splits = splits
         return source
     rule = division(args)
 

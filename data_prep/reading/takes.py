@@ -1,4 +1,4 @@
-"""Motion-capture takes: which files there are, whose they are, and their joints in metres with z up."""
+"""Motion-capture takes: their files, subjects and terms, and their joints in metres with z up."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from stgraph.formats.numpy_files import load_npz, npz_names
 from stgraph.skeleton import H36M17
 
 ENDINGS = (".amc", ".bvh", ".npz")
-# What a file is taken for when neither the command, the mapping nor the file says: metres of a unit, and what is up.
+# Metres of a unit, and the axis up, where neither the command, the mapping nor the file states them.
 UNIT = {".bvh": 0.01, ".npz": 1.0}
 UP = {".amc": "y", ".bvh": "y", ".npz": "z"}
 UNNAMED = "unnamed"
@@ -30,7 +30,7 @@ class Naming:
 
     Attributes:
         pattern: groups subject, action, take and rate of a regular expression on the stem of a take's file.
-        dataset, terms: whose they are, and what may be done with them.
+        dataset, terms: the collection, and what may be done with it.
         archive: what the name of an `.npz` of its takes begins with, in lower case.
     """
 
@@ -98,7 +98,7 @@ def find_takes(
 ) -> list[Take]:
     """Takes in files and folders, sorted by file.
 
-    Subject, action and take of an `.npz` come from its keys, "S1/walk 02", and whose they are from its name ("cmu...",
+    Subject, action and take of an `.npz` come from its keys, "S1/walk 02", and the collection from its name ("cmu...",
     "hdm05..."). Those of a file come from its name: by `names` (a regular expression with groups subject, action, take
     and rate, each of which may be missing), else as the CMU ("35_01") and HDM05 ("HDM_bd_clap_001_120") collections
     have it, else the folder is the subject and the name, less a number at its end, the action.
@@ -137,7 +137,7 @@ def find_takes(
     for take in takes:
         if (other := seen.setdefault((take.subject, take.name), take)) is not take:
             problem = f"{take.where} and {other.where} would both be {take.subject}/{take.name}"
-            raise InputError(problem, remedy="prepare them apart, rename one, or tell them apart by `--names`")
+            raise InputError(problem, remedy="prepare them apart, rename one, or distinguish them by `--names`")
     return takes
 
 
@@ -160,8 +160,8 @@ def _array_take(path: Path, key: str, rate: float) -> Take:
         raise InputError(where=f"{path}, key {key!r}", expected=expected, remedy="rename the array")
     if not action or not number[:1].isdigit():
         action, number = rest, ""
-    known = [naming for naming in NAMINGS if naming.archive and path.stem.lower().startswith(naming.archive)]
-    naming = known[0] if known else Naming("", path.name, UNKNOWN_TERMS)
+    fitting = [naming for naming in NAMINGS if naming.archive and path.stem.lower().startswith(naming.archive)]
+    naming = fitting[0] if fitting else Naming("", path.name, UNKNOWN_TERMS)
     return Take(path, subject, action, number, rate or 50.0, dataset=naming.dataset, terms=naming.terms, key=key)
 
 
@@ -228,7 +228,7 @@ def read_take(
     The first frame is left out where the mapping says so, and in a BVH file whose first frame is its rest pose.
 
     Raises:
-        InputError: whatever the readers, the mapping and `check_mapped` refuse.
+        InputError: a take that the readers, the mapping or `check_mapped` refuse.
     """
     kind = take.path.suffix.lower()
     rate, skipped, file_unit = take.rate, 0, UNIT.get(kind, 1.0)
@@ -249,7 +249,7 @@ def read_take(
     check_finite(positions, names, take.where)
     skipped = max(skipped, mapping.skip_frames)
     if skipped >= len(positions):
-        problem = f"{len(positions)} frames, of which the first {skipped} are no motion by mapping {mapping.name}"
+        problem = f"{len(positions)} frames, the first {skipped} of them no motion by mapping {mapping.name}"
         remedy = "leave the file out, or correct `skip_frames` in the mapping file"
         raise InputError(problem, where=take.where, remedy=remedy)
     metres = unit or mapping.unit or file_unit

@@ -48,10 +48,10 @@ def read(args: Namespace) -> Source:
         for part, data, labels in files
     }
     inputs = [path for _, data, labels in files for path in (data, labels) if path]
-    own = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
+    splits = split_of((part, "/".join(identity(clip.name))) for part, clips in parts.items() if part for clip in clips)
     clips = [clip for clips in parts.values() for clip in clips]
     description = f"arrays {', '.join(path.name for path in inputs)}"
-    return with_splits(labelled_source(clips, args, description, inputs), args, own)
+    return with_splits(labelled_source(clips, args, description, inputs), args, splits)
 
 
 def files_of(args: Namespace) -> list[tuple[str, Path, Path | None]]:

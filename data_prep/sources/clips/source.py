@@ -1,8 +1,8 @@
 """python -m data_prep clips FOLDER: one's own clips, in folders that are named by their class.
 
 FOLDER/waving/any.npy, FOLDER/sitting/other.json, ...: a file is a clip, in any form that `reading.pose_files` knows.
-FOLDER/train/waving/any.npy and FOLDER/test/... give the split as well. What cannot be used is left out, and listed with
-its problem when all is read.
+FOLDER/train/waving/any.npy and FOLDER/test/... give the split as well. Clips that cannot be used are left out, and
+listed with their problems when all are read.
 """
 
 import re
@@ -29,7 +29,9 @@ from stgraph.skeleton import SKELETONS
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with a folder for each class; clips: {FORMS}")
-    text = "regular expression for the files' paths below FOLDER; its first group, or all that it matches, is who moves"
+    text = (
+        "regular expression for the files' paths below FOLDER; its first group, or all that it matches, is the subject"
+    )
     parser.add_argument("--subject", default="", metavar="REGEX", help=text)
     text = "of an array's axes: m persons, t frames, j joints, c channels (by their lengths)"
     parser.add_argument("--order", choices=ORDERS, default="", help=text)
@@ -39,7 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class ClipFile:
-    """A file of a class; `name` is its path below the folder, `part` of the split "" where the folders do not say."""
+    """A file of a class; `name` is its path below the folder, `part` of the split, "" if not stated."""
 
     path: Path
     name: str
@@ -69,12 +71,12 @@ def read(args: Namespace) -> Source:
     result.recordings = usable([*problems, *clips], result, args.strict)
     if not classes:
         result.recordings = naming_classes(result.recordings, classes)
-    own = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
-    return with_splits(result, args, own)
+    splits = split_of((file.part, "/".join(file.identity)) for file in files if file.part)
+    return with_splits(result, args, splits)
 
 
 def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadClip]]:
-    """The files of every class, and what is wrong with the folder, as clips that cannot be used.
+    """The files of every class, and the folder's faults, as clips that cannot be used.
 
     Raises:
         InputError: no such folder, one without folders, or `subject` that is no regular expression.
@@ -117,14 +119,14 @@ def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadC
                 problems.append(unusable(Kind.SUBJECT, name(path), f"--subject {subject} matches nothing in it"))
                 continue
             take = name(path).removesuffix(path.suffix) if stems[path.with_suffix("")] == 1 else name(path)
-            who, take, camera = identity(path.stem if NAME.fullmatch(path.stem) else take)
-            who = match.groupdict().get("subject") or match[min(match.re.groups, 1)] or who
-            files.append(ClipFile(path, name(path), label.name, part, (who, take, camera)))
+            person, take, camera = identity(path.stem if NAME.fullmatch(path.stem) else take)
+            person = match.groupdict().get("subject") or match[min(match.re.groups, 1)] or person
+            files.append(ClipFile(path, name(path), label.name, part, (person, take, camera)))
     return files, problems
 
 
 def visible(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
-    """What is directly in a folder and not hidden."""
+    """The entries of a folder that are not hidden."""
     return [path for path in sorted(folder.iterdir()) if kind(path) and not path.name.startswith(".")]
 
 
@@ -134,7 +136,7 @@ def hidden(path: Path, folder: Path) -> bool:
 
 
 def unusable(kind: Kind, name: str, problem: str) -> UnreadClip:
-    """What is no clip, as a clip that cannot be used."""
+    """A fault of the folder, as a clip that cannot be used."""
 
     def refuse() -> Recording:
         raise InputError(problem, kind=kind)
@@ -145,7 +147,7 @@ def unusable(kind: Kind, name: str, problem: str) -> UnreadClip:
 def read_clip(file: ClipFile, convention: Convention | None, args: Namespace) -> Recording:
     """The clip of a file. Raises InputError."""
     poses = read_poses(file.path, args.order)
-    assert convention  # there is one where any file can be read
+    assert convention  # inferred whenever a file is readable
     return convention.recording(poses, file.identity, file.action, args.fps)
 
 

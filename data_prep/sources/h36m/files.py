@@ -1,8 +1,8 @@
-"""Which of a user's files hold Human3.6M poses, of whom, and how to read them.
+"""Finds files with Human3.6M poses, and reads them.
 
 Layouts: the official archives as CDF or converted to .mat, `S9/MyPoseFeatures/D2_Positions/Walking 1.54138969.cdf`, and
-VideoPose3D's `data_3d_h36m.npz` and `data_2d_h36m_<detector>.npz`. Files are found and named here; official ones
-are read when they are asked for, one at a time.
+VideoPose3D's `data_3d_h36m.npz` and `data_2d_h36m_<detector>.npz`. Official files are
+read when their recording is, one at a time.
 """
 
 import re
@@ -64,7 +64,7 @@ class Unfit(InputError):
 
 @dataclass(frozen=True)
 class Key:
-    """Which recording: the subject, the take by its file's name, and the camera ("" = in the world)."""
+    """A recording: the subject, the take by its file's name, and the camera ("" = in the world)."""
 
     subject: str
     take: str
@@ -107,8 +107,8 @@ class Archive:
         poses3d: layout ("D3_Positions_mono", "D3_Positions", "positions_3d") -> recording -> poses.
         poses2d: "D2_Positions" or a detector's name -> recording -> poses.
         inputs: the files, in the order found.
-        left_out: (what, why) for files that are not used.
-        named: files that were given themselves, not in a folder.
+        left_out: (name, reason) for files that are not used.
+        named: files given themselves, not in a folder.
     """
 
     poses3d: dict[str, dict[Key, Poses]] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class Archive:
     named: set[Path] = field(default_factory=set)
 
     def refuse(self, path: Path, error: Unfit) -> None:
-        """Leave a file out that a folder happens to hold; raises the error where the file was named."""
+        """Leave out a file found in a folder; raises the error for a file that was named."""
         if path in self.named:
             raise error
         self.left_out.append((path.name, str(error).removeprefix(f"{path}: ")))
@@ -136,7 +136,7 @@ def find(paths: Iterable[Path]) -> Archive:
 
     Raises:
         InputError: a path is missing, an .npz is damaged, two files hold one recording, or nothing was found; the
-            message then says what the folders do hold.
+            message then lists what the folders hold.
     """
     archive, ignored = Archive(named={path for path in paths if path.is_file()}), Counter()
     for path in sorted_files(paths):
@@ -162,9 +162,9 @@ def find(paths: Iterable[Path]) -> Archive:
 
 
 def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
-    """Files that may matter: all that are given by name, and in folders those that are called like the layouts.
+    """Candidate files: all given themselves, and in folders those named like the layouts.
 
-    Each once, however often and by whatever path it is given; by the given one where it was named itself.
+    Each once, by the path it was given by, if it was.
     """
     names = r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
     files: dict[Path, Path] = {}
@@ -178,8 +178,8 @@ def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
 
 
 def other_content(archive: Archive, ignored: Counter[str]) -> str:
-    """What there is in place of 3D poses."""
-    reasons = [f"{what}: {why}" for what, why in archive.left_out]
+    """What the paths hold instead of 3D poses."""
+    reasons = [f"{name}: {reason}" for name, reason in archive.left_out]
     if archive.poses2d:
         reasons.append(f"2D poses alone ({', '.join(archive.poses2d)}); 3D poses are needed too")
     if archives := sum(ignored[ending] for ending in ARCHIVES):
@@ -228,20 +228,15 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
         values = read_mat(path) if path.suffix == ".mat" else read_cdf(path)
     # Readers of damaged binary files raise many types, which they do not document.
     except Exception as error:
-        raise InputError(
-            f"cannot be read ({type(error).__name__}: {error})",
-            where=path,
-            expected=f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}",
-            remedy="it may have been cut short, extract or convert it again",
-        ) from error
+        problem = f"cannot be read ({type(error).__name__}: {error})"
+        expected = f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}"
+        remedy = "it may have been cut short, extract or convert it again"
+        raise InputError(problem, where=path, expected=expected, remedy=remedy) from error
     columns, joints = np.shape(values)[-1] if np.ndim(values) else 0, len(H36M32)
     if columns != joints * channels or np.size(values) == 0:
-        raise InputError(
-            f"Pose has shape {np.shape(values)}",
-            where=path,
-            expected=f"{joints * channels} numbers a frame, {joints} joints x {channels}",
-            remedy="is it in the folder it came in?",
-        )
+        problem = f"Pose has shape {np.shape(values)}"
+        expected = f"{joints * channels} numbers a frame, {joints} joints x {channels}"
+        raise InputError(problem, where=path, expected=expected, remedy="is it in the folder it came in?")
     return np.asarray(values, dtype=np.float64).reshape(-1, joints, channels)
 
 
@@ -288,11 +283,8 @@ def add_npz(archive: Archive, path: Path) -> None:
                 continue
             cameras = h36m_cameras(subject)
             if len(sequence(views)) != len(cameras):
-                raise InputError(
-                    where=f"{path}, {place}",
-                    found=reprlib.repr(views),
-                    expected=f"one array for each of the cameras {', '.join(camera.name for camera in cameras)}",
-                )
+                expected = f"one array for each of the cameras {', '.join(camera.name for camera in cameras)}"
+                raise InputError(where=f"{path}, {place}", found=reprlib.repr(views), expected=expected)
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
                 load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
                 key = Key(subject, renamed(take), camera.name)
@@ -325,7 +317,7 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
         return H36M16 if shape(first)[1:2] == (len(H36M16),) else H36M17
     try:
         sides = [set(map(int, side)) for side in metadata["keypoints_symmetry"]]
-        joints = int(metadata.get("num_joints", 0))  # 0: not given
+        joints = int(metadata.get("num_joints", 0))  # 0: missing
     except (TypeError, ValueError):
         sides, joints = [], 0
     for skeleton in (H36M17, H36M16, MPII16):
@@ -342,22 +334,20 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
 
 
 def shape(value: Any) -> tuple[int, ...]:
-    """Of an array; () of anything else, which may not even have one."""
+    """The shape of an array; () for other objects."""
     return value.shape if isinstance(value, np.ndarray) else ()
 
 
 def sequence(value: Any) -> list:
-    """What a list, a tuple or an array holds; nothing of anything else."""
+    """The items of a list, a tuple or an array; none for other objects."""
     return list(value) if isinstance(value, list | tuple) or shape(value) else []
 
 
 def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: str) -> Float[np.ndarray, "t j c"]:
-    """An array of poses, or InputError for another shape or type."""
+    """The array, if it holds poses. Raises InputError for another shape or type."""
     size = shape(value)
     if len(size) == 3 and size[0] and size[1] == len(skeleton) and size[2] in channels and value.dtype.kind in "iuf":
         return value
-    raise InputError(
-        where=where,
-        found=f"{value.dtype} of shape {size}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}",
-        expected=f"numbers (frames, {len(skeleton)} joints of {skeleton.name}, {' or '.join(map(str, channels))})",
-    )
+    actual = f"{value.dtype} of shape {size}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    expected = f"numbers (frames, {len(skeleton)} joints of {skeleton.name}, {' or '.join(map(str, channels))})"
+    raise InputError(where=where, found=actual, expected=expected)

@@ -1,8 +1,8 @@
-"""python -m data_prep h36m PATH ...: Human3.6M from the files a registered user has, in any layout.
+"""python -m data_prep h36m PATH ...: Human3.6M from a registered user's files, in any layout.
 
 Every recording takes its 3D from the best layout that has it: camera space (D3_Positions_mono) as it is, else world
 space through the subject's calibration, from the official files before VideoPose3D's float32 copy. The exact 2D `gt`
-is read where it is given (D2_Positions, data_2d_h36m_gt.npz) and is the projection of the 3D, lens distortion included,
+is read if there (D2_Positions, data_2d_h36m_gt.npz) and is the projection of the 3D, lens distortion included,
 where it is not. Each file of detections becomes a detector of its own.
 """
 
@@ -45,7 +45,7 @@ EXTRA_FRAMES, EXTRA_SHARE = 10, 0.05
 
 @dataclass(frozen=True)
 class Plan:
-    """Where one recording will come from: its 3D, and its 2D by detector."""
+    """The files of one recording: its 3D, and its 2D by detector."""
 
     key: Key
     camera: Camera
@@ -62,11 +62,11 @@ def read(args: Namespace) -> Source:
 
 
 def read_h36m(paths: Iterable[Path]) -> Source:
-    """Everything that the given files and folders hold, joined into recordings with all detectors.
+    """The recordings in some files and folders, with all detectors.
 
     Raises:
         InputError: nothing usable was found, or a detector whose file was named lacks a recording; and, while
-            recordings are read, for damaged files and for values that cannot be right.
+            recordings are read, for damaged files and for implausible values.
     """
     archive = find(list(paths))
     left_out, notes = archive.left_out, []
@@ -74,7 +74,7 @@ def read_h36m(paths: Iterable[Path]) -> Source:
     drop_partial(archive, keys)
     plans = planned(archive, keys)
     if not plans:
-        reasons = "; ".join(f"{what}: {why}" for what, why in left_out)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out)
         raise InputError(f"every recording found was left out: {reasons}", where=", ".join(map(str, paths)))
     report_missing(archive, keys, left_out)
     report_origin(plans, archive, notes)
@@ -93,7 +93,7 @@ def read_h36m(paths: Iterable[Path]) -> Source:
 
 
 def wanted(archive: Archive, left_out: list[tuple[str, str]]) -> list[Key]:
-    """The recordings, one per camera, that have 3D and are not to be left out; in the order of the files."""
+    """The recordings, one per camera, that have 3D and are used; in the order of subjects."""
     keys, dropped = {}, {}
     for key in dict.fromkeys(key for table in archive.poses3d.values() for key in table):
         take = f"{key.subject}/{key.take}"
@@ -122,14 +122,14 @@ def drop_partial(archive: Archive, keys: list[Key]) -> None:
         if missing:
             path = next(iter(table.values())).path
             recording = "/".join((missing.subject, missing.take, missing.camera))
-            problem = f"no detections of {recording}, whose 3D is given; a detector must cover every recording"
+            problem = f"no detections of {recording}, whose 3D is there; a detector must cover every recording"
             archive.refuse(path, Unfit(problem, where=path, remedy="get the whole file or leave it out"))
             del archive.poses2d[name]
             archive.inputs.remove(path)
 
 
 def planned(archive: Archive, keys: list[Key]) -> list[Plan]:
-    """Where each recording comes from."""
+    """The files of each recording."""
     plans, tables = [], archive.poses3d
     detectors = [name for name in archive.poses2d if name not in EXACT]
     for key in keys:
@@ -143,7 +143,7 @@ def planned(archive: Archive, keys: list[Key]) -> list[Plan]:
 
 
 def report_missing(archive: Archive, keys: list[Key], left_out: list[tuple[str, str]]) -> None:
-    """List what a whole archive has and these files lack: takes, cameras, and the 3D of 2D poses."""
+    """List what these files lack of a complete archive: takes, cameras, and the 3D of 2D poses."""
     for subject in dict.fromkeys(key.subject for key in keys):
         takes = {key.take: key.action for key in keys if key.subject == subject}
         takes |= {take: Key(owner, take).action for owner, take in CORRUPT if owner == subject}
@@ -156,16 +156,16 @@ def report_missing(archive: Archive, keys: list[Key], left_out: list[tuple[str, 
             lacking = [camera.name for camera in h36m_cameras(subject) if camera.name not in present]
             if present and lacking:
                 left_out.append((f"{subject}/{take}, cameras {', '.join(lacking)}", "no 3D poses"))
-    known = set(keys)
+    with_3d = set(keys)
     for detector, table in archive.poses2d.items():
-        alone = [key for key in table if key not in known and (key.subject, key.take) not in CORRUPT]
+        alone = [key for key in table if key not in with_3d and (key.subject, key.take) not in CORRUPT]
         if alone:
             first = f"{alone[0].subject}/{alone[0].take}/{alone[0].camera}"
             left_out.append((f"{detector}: {len(alone)} recordings, the first {first}", "2D without 3D"))
 
 
 def report_origin(plans: list[Plan], archive: Archive, notes: list[str]) -> None:
-    """Say which layout the poses come from, and which were not needed."""
+    """Note which layouts the poses come from, and which were not needed."""
     for layout, count in Counter(name_3d(plan.poses3d) for plan in plans).items():
         notes.append(f"3D of {count} recordings from {layout}")
     exact = Counter(origin(plan.poses2d["gt"]) for plan in plans if "gt" in plan.poses2d)
@@ -190,7 +190,7 @@ def report_origin(plans: list[Plan], archive: Archive, notes: list[str]) -> None
 
 
 def origin(poses: Poses) -> str:
-    """What the summary calls a layout: the official folder or the file."""
+    """A layout's name in the summary: the official folder or the file."""
     return poses.path.name if poses.path.suffix == ".npz" else poses.path.parent.name
 
 
@@ -262,9 +262,6 @@ def check_length(frames2d: int, frames3d: int, where2d: str, where3d: str) -> No
     """Raises InputError where 2D is shorter than 3D, or longer by more than a video runs on."""
     allowed = max(EXTRA_FRAMES, int(EXTRA_SHARE * frames3d))
     if not frames3d <= frames2d <= frames3d + allowed:
-        raise InputError(
-            f"{frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}",
-            where=where2d,
-            expected=f"as many, or up to {allowed} more at the end",
-            remedy=f"check that both are of one take and at {FPS:g} frames a second",
-        )
+        problem = f"{frames2d} frames of 2D for {frames3d} frames of 3D in {where3d}"
+        remedy = f"check that both are of one take and at {FPS:g} frames a second"
+        raise InputError(problem, where=where2d, expected=f"as many, or up to {allowed} more at the end", remedy=remedy)

@@ -50,7 +50,7 @@ class KineticsClip:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The clip's name in messages."""
         return f"{self.path.parent.name}/{self.path.stem}"
 
 
@@ -88,25 +88,25 @@ def read_clips(
         problem = f"{len(labels)} files for {len(folders)} folders ({listed(folders)})"
         raise InputError(problem, where="--labels", remedy="give one for each in the same order, or one for all")
     labels *= len(folders) // len(labels)
-    known = {path: read_labels(path) for path in labels}
+    by_file = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
     unique: dict[tuple[str, str], KineticsClip] = {}
-    for path, labelled in known.items():
-        own = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
-        for clip in labelled_clips(own, path, labelled, left_out):
+    for path, labelled in by_file.items():
+        its_folders = [folder for folder, file in zip(folders, labels, strict=True) if file == path]
+        for clip in labelled_clips(its_folders, path, labelled, left_out):
             if (other := unique.setdefault((clip.part, clip.path.stem), clip)) is not clip:
                 left_out.append((str(clip.path), f"has the name of {other.path}"))
     clips = list(unique.values())
     if not clips:
         raise none_left("no clip with a label", listed(folders), left_out)
-    names, notes = classes_of(known, classes)
+    names, notes = classes_of(by_file, classes)
     notes += [
         f"pixels of images of {SIZE[0]} x {SIZE[1]}; the files have fractions of the image",
         f"persons: of the first {READ} people of a frame the {PERSONS} with the highest scores, highest first; who is "
         "person 0 may change from frame to frame",
         "frames are numbered as in the files, which mostly begin with 1",
     ]
-    inputs = [*known, *(clip.path for clip in clips)]
+    inputs = [*by_file, *(clip.path for clip in clips)]
     splits = split_of((part, part) for part in {clip.part for clip in clips})
     result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs=inputs, classes=names)
     result.left_out, result.notes, result.splits = left_out, notes, splits
@@ -156,7 +156,7 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     """Classes in the order of `label_index`, and notes on it.
 
     Raises:
-        InputError: an index with two names or a name with two, or names other than those given.
+        InputError: an index with two names or a name with two, or names other than `classes`.
     """
     names: dict[int, str] = {}
     indices: dict[str, int] = {}
@@ -178,7 +178,7 @@ def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) 
     occurring = [names[index] for index in sorted(names)]
     if classes or len(occurring) > max(names):
         return classes or occurring, []
-    note = f"labels have numbers up to {max(names)}, {len(occurring)} of which occur: classes are numbered anew"
+    note = f"labels have numbers up to {max(names)}, but only {len(occurring)} classes occur: classes are numbered anew"
     return occurring, [f"{note}, in that order; --classes keeps the numbers"]
 
 

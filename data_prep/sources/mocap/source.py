@@ -44,7 +44,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for what cannot be used."""
+    """Takes through cameras, as recordings "SUBJECT/TAKE/CAMERA". Raises InputError for unusable options or files."""
     _check_numbers(args)
     actions: dict[str, str] = {}
     if args.actions:
@@ -86,10 +86,7 @@ def _unused_actions(path: Path, actions: Mapping[str, str], takes: Sequence[Take
     text = ", ".join(unused[:10]) + (f" and {len(unused) - 10} more" if len(unused) > 10 else "")
     if len(unused) == len(actions):
         there = f"the files are {', '.join(sorted(stems)[:10])}" if stems else "arrays in .npz files carry theirs"
-        raise InputError(
-            f"no motion file is called {text or 'as it says, for it is empty'}; {there}",
-            where=path,
-            expected="names of files without folder and ending",
-            remedy="or leave `--actions` out",
-        )
+        problem = f"no motion file is called {text or 'as it says, for it is empty'}; {there}"
+        expected = "names of files without folder and ending"
+        raise InputError(problem, where=path, expected=expected, remedy="or leave `--actions` out")
     return [f"{path.name}: no file is called {text}"] if unused else []

@@ -1,7 +1,7 @@
-"""Which of a user's files hold MPI-INF-3DHP, and how to read them.
+"""Finds MPI-INF-3DHP's files, and reads them.
 
-Layouts: the official `S1/Seq1/annot.mat` (28 joints, 14 cameras, with `camera.calibration` beside it where the user
-kept it) and `TS1/annot_data.mat` (17 joints), as MATLAB 5 or 7.3 files; and `data_train_3dhp.npz`,
+Layouts: the official `S1/Seq1/annot.mat` (28 joints, 14 cameras, with `camera.calibration` beside it if
+kept) and `TS1/annot_data.mat` (17 joints), as MATLAB 5 or 7.3 files; and `data_train_3dhp.npz`,
 `data_test_3dhp.npz`, which other projects make of those (17 joints). Millimetres and pixels, camera space.
 """
 
@@ -75,7 +75,7 @@ class View:
         where: file and place in it, for messages.
         joints: names of the joints in the file's order.
         fps: where the file says it.
-        calibrated: the camera, where its calibration is given.
+        calibrated: the camera, if its calibration is there.
         annotation: which 3D, where the file says it.
     """
 
@@ -179,9 +179,9 @@ def training_file(path: Path, annotation: str) -> dict[str, list]:
             where, expected = f"{path}, {name}", "a cell with one matrix a camera"
             raise InputError(where=where, found=str(content[name].dtype), expected=expected)
     cells = {name: list(value.ravel()) for name, value in content.items() if name != "cameras"}
-    numbers = content["cameras"].ravel() if "cameras" in content else range(len(cells["annot2"]))
-    same_length(path, {**cells, "cameras": numbers})
-    return {**cells, "cameras": [int(number) for number in numbers]}
+    cameras = content["cameras"].ravel() if "cameras" in content else range(len(cells["annot2"]))
+    same_length(path, {**cells, "cameras": cameras})
+    return {**cells, "cameras": [int(number) for number in cameras]}
 
 
 def test_values(path: Path, annotation: str) -> Values:
@@ -234,13 +234,13 @@ def is_rate(fps: Any) -> bool:
 
 def npz_values(poses: Any, where: str, test: bool = False) -> Values:
     """The arrays of one view."""
-    parts = {"data_3d": 3, "data_2d": 2} | ({"valid": 0} if test else {})
-    if not isinstance(poses, dict) or parts.keys() - poses.keys():
+    channels_of = {"data_3d": 3, "data_2d": 2} | ({"valid": 0} if test else {})
+    if not isinstance(poses, dict) or channels_of.keys() - poses.keys():
         keys = ", ".join(map(str, poses)) if isinstance(poses, dict) else type(poses).__name__
-        raise InputError(where=where, found=keys, expected=", ".join(parts), remedy="make the file again")
+        raise InputError(where=where, found=keys, expected=", ".join(channels_of), remedy="make the file again")
     arrays = {
         name: numbers(poses[name], f"{where}, {name}", (-1, len(RELEVANT), channels) if channels else (-1,))
-        for name, channels in parts.items()
+        for name, channels in channels_of.items()
     }
     same_length(where, arrays)
     pose3d, pixels = arrays["data_3d"], arrays["data_2d"]

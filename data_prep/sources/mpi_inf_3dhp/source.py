@@ -1,9 +1,9 @@
 """python -m data_prep 3dhp PATH ...: MPI-INF-3DHP, official or as other projects' .npz files.
 
 The 3D of a test sequence and of most published numbers is `univ_annot3`, rescaled about the pelvis to the height of a
-universal skeleton, so that the 2D does not quite show it; `annot3` is the person's own. The exact 2D `gt` is the files'
-own. Intrinsics come from `camera.calibration` where it is there and are estimated from the pairs of 2D and 3D where
-not. Frames that the test set calls not valid are kept, for the models to see, and marked: they are not scored.
+universal skeleton, so that the 2D differs from its projection; `annot3` is the person's own. The exact 2D `gt` is that
+of the files. Intrinsics come from `camera.calibration` if it exists, else they are estimated from the pairs of 2D and
+3D. Frames that the test set calls not valid are kept, for the models to see, and marked: they are not scored.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from data_prep.cameras.projection import check_in_front, image
 from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, person_size
 from data_prep.reading.arrays import AGAIN
-from data_prep.reading.layouts import detections, held, layout, level_camera
+from data_prep.reading.layouts import detections, last_valid, layout, level_camera
 from data_prep.reading.splitting import SPLIT
 from data_prep.source import Source
 from data_prep.sources.mpi_inf_3dhp.files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
@@ -62,7 +62,7 @@ def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -
 
     Raises:
         InputError: nothing usable was found, or two files hold one sequence; and, while recordings are read, for
-            damaged files and for values that cannot be right.
+            damaged files and for implausible values.
     """
     views, inputs = find(list(paths), annotation)
     annotations = dict.fromkeys(view.annotation or f"as in {view.path.name}, which does not say" for view in views)
@@ -75,16 +75,16 @@ def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -
 
 
 def missing(views: list[View]) -> list[tuple[str, str]]:
-    """Sequences that the files lack, of the subjects of whom they have any, and of the test set if they have any."""
+    """Sequences missing of the subjects that occur, and of the test set if it occurs."""
     present = {view.name for view in views}
-    parts = [[name for name in FRAMES if name.split()[0] == subject] for subject in SPLITS[SPLIT]["train"]]
-    groups = [part for part in (*parts, TEST) if present.intersection(part)]
-    absent = [name for part in groups for name in part if name not in present]
+    of_subjects = [[name for name in FRAMES if name.split()[0] == subject] for subject in SPLITS[SPLIT]["train"]]
+    groups = [names for names in (*of_subjects, TEST) if present.intersection(names)]
+    absent = [name for names in groups for name in names if name not in present]
     return [(name, "no files") for name in absent]
 
 
 def decided(views: list[View]) -> list[str]:
-    """Notes on what was decided by a rule."""
+    """Notes on assumptions."""
     notes = []
     if any(view.path.name == "annot.mat" for view in views):
         notes.append("annot.mat: 8 of the 14 cameras, as papers use them; the others were not read")
@@ -110,14 +110,14 @@ def iterate(views: list[View], notes: list[str], left_out: list[tuple[str, str]]
         if not some.any():
             raise InputError("all 2D joints are at (0, 0)", where=view.where, remedy=f"{AGAIN} or leave it out")
         if values.exact is None:
-            scale = found_scale(shown[some], pixels[some])
+            scale = inferred_scale(shown[some], pixels[some])
             scales += [scale] if abs(scale - 1) > RESCALED else []
             shown = resized(shown, 1 / scale)
         camera = view.calibrated or estimated(shown[some], pixels[some], view)
         error = np.linalg.norm(image(pose3d, camera) - pixels, axis=-1)[some]
         off["calibrated cameras" if view.calibrated else "cameras estimated from 2D and 3D"].append(rms(error))
         cut |= {view.name: values.cut} if values.cut else {}
-        check_image(exact2d[held(valid)], shown[held(valid)], camera, [camera], view.where)
+        check_image(exact2d[last_valid(valid)], shown[last_valid(valid)], camera, [camera], view.where)
         track = Track({"gt": exact2d.astype(np.float32)}, pose3d.astype(np.float32), valid=valid)
         subject, _, sequence = view.name.partition(" ")
         sequence = sequence or subject
@@ -145,9 +145,9 @@ def conclusions(off: dict[str, list[float]], scales: list[float], cut: dict[str,
 def in_h36m_order(view: View, values: Values) -> tuple[Pose, Pose, Pose]:
     """Poses (metres), pixels with confidence and the poses that a camera saw, checked, in Human3.6M's order.
 
-    What is not finite in a frame that is not valid becomes zero.
+    Values that are not finite in frames that are not valid become zero.
     """
-    table, stand_in = layout("mpi-inf-3dhp"), held(values.valid)
+    table, stand_in = layout("mpi-inf-3dhp"), last_valid(values.valid)
     shown = values.pose3d if values.exact is None else values.exact
     for array in (values.pose3d, shown, values.pixels):
         check_finite(array[stand_in], view.joints, view.where)
@@ -198,8 +198,8 @@ def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray,
 
     Each axis is a line, u = f X / Z + c. No distortion. Pixels that are NaN are left out.
     """
-    known = ~np.isnan(pixels).any(axis=-1)
-    ratio, seen = (pose3d[..., :2] / pose3d[..., 2:])[known], pixels[known]
+    visible = ~np.isnan(pixels).any(axis=-1)
+    ratio, seen = (pose3d[..., :2] / pose3d[..., 2:])[visible], pixels[visible]
     lines = [
         np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1), u, rcond=None)[0]
         for x, u in zip(ratio.T, seen.T, strict=True)
@@ -207,13 +207,13 @@ def fit_intrinsics(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray,
     return np.concatenate([*np.stack(lines, axis=1), np.zeros(5)])
 
 
-def found_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> float:
+def inferred_scale(pose3d: Float[np.ndarray, "t j 3"], pixels: Float[np.ndarray, "t j 2"]) -> float:
     """The factor by which poses were rescaled about their root: the one without which a camera fits the pixels best.
 
-    1 unless that explains most of what is off otherwise.
+    1 unless that explains most of the error.
     """
-    few = slice(None, None, max(len(pose3d) // COMPARED, 1))
-    pose3d, pixels = pose3d[few], pixels[few]
+    sampled = slice(None, None, max(len(pose3d) // COMPARED, 1))
+    pose3d, pixels = pose3d[sampled], pixels[sampled]
 
     from scipy.optimize import minimize_scalar
 

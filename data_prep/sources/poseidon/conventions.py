@@ -1,4 +1,4 @@
-"""What POSEIDON's numbers are: the unit, what became of the root and of the image, inferred where it is not stated."""
+"""Conventions of POSEIDON's numbers: the unit, the root and the image, inferred unless stated."""
 
 import numpy as np
 from jaxtyping import Float
@@ -16,10 +16,7 @@ from stgraph.errors import InputError
 from stgraph.skeleton import H36M16
 
 CONVENTIONS = {
-    "pose2d": {
-        "pixels": "pixels",
-        "screen": "normalised by the image's width, x / w * 2 - (1, h / w)",
-    },
+    "pose2d": {"pixels": "pixels", "screen": "normalised by the image's width, x / w * 2 - (1, h / w)"},
     "unit": {unit: UNIT_NAMES[unit] for unit in ("m", "mm")},
     "root": {
         "relative": "joints relative to the root, which is at zero",
@@ -63,35 +60,32 @@ def infer_root(pose: Float[np.ndarray, "t j 3"], where: str) -> str:
 
 
 def infer_unit(pose: Float[np.ndarray, "t j 3"], where: str) -> str:
-    """The unit by the bones. Raises InputError that says what each unit would make of them."""
+    """The unit by the bones. Raises InputError with the bones' lengths in each unit."""
     scale = float(np.median(np.median(bone_lengths(pose, H36M16), axis=0) / adult_bones(H36M16)))
     units = [unit for unit in fitting_units(scale, 1 / BONE_FACTOR, BONE_FACTOR) if unit in CONVENTIONS["unit"]]
     if len(units) != 1:
         factors = ", ".join(f"as {name} {scale * UNITS[unit]:.3g}" for unit, name in CONVENTIONS["unit"].items())
-        raise InputError(
-            f"in no unit that is read are these an adult's bones: {factors} times as long",
-            where=where,
-            expected="metres or millimetres",
-            remedy="convert them (poses scaled by their spread have lost their size)",
-        )
+        problem = f"in no unit that is read are these an adult's bones: {factors} times as long"
+        remedy = "convert them (poses scaled by their spread have lost their size)"
+        raise InputError(problem, where=where, expected="metres or millimetres", remedy=remedy)
     return units[0]
 
 
 def infer_image(pose: Float[np.ndarray, "t j 2"], where: str) -> str:
     """The convention of the 2D by a person's size in it. Raises InputError with the conventions there are."""
     size = person_size(pose)
-    found = f"people {size:.3g} large and at {pose.min():.3g} to {pose.max():.3g}"
-    expected = "; ".join(f"{what} (--pose2d {name})" for name, what in CONVENTIONS["pose2d"].items())
+    actual = f"people {size:.3g} large and at {pose.min():.3g} to {pose.max():.3g}"
+    expected = "; ".join(f"{meaning} (--pose2d {name})" for name, meaning in CONVENTIONS["pose2d"].items())
     if not pose[:, H36M16.root].any():
         lost = "all with the root at zero: their place in the image is lost"
-        raise InputError(where=where, found=f"{found}, {lost}", expected=expected)
+        raise InputError(where=where, found=f"{actual}, {lost}", expected=expected)
     if PIXEL_SIZE[0] < size < PIXEL_SIZE[1]:
         return "pixels"
     if SCREEN_SIZE[0] < size < SCREEN_SIZE[1] and (pose[..., 0] < 0).mean() > 0.01:
         return "screen"
     fractions = "; or fractions of the image, which are multiplied by its width and height first"
     expected += fractions if pose.min() >= 0 else ""
-    raise InputError(where=where, found=found, expected=expected, remedy="say which it is")
+    raise InputError(where=where, found=actual, expected=expected, remedy="say which it is")
 
 
 def placed(pose: Float[np.ndarray, "t j 3"], root: str) -> Float[np.ndarray, "t j 3"]:

@@ -2,9 +2,8 @@
 
 `{train,test}_2d_poses.npy` (N, 16, 2), `_3d_poses.npy` (N, 16, 3) and `_actions.npy` (N,): Human3.6M's joints without
 Neck/Nose. Such arrays say nothing of camera and subject, and not in which unit they are, whether the image is
-normalised, or what became of the root: that is inferred from the numbers, and refused where two conventions fit. Every
-frame becomes a track of its own, so that no velocity is ever taken between two that have nothing to do with one
-another.
+normalised, or where the root is: that is inferred from the numbers, and refused where two conventions fit. Every
+frame becomes a track of its own, so that no velocity is taken between unrelated frames.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -49,7 +48,7 @@ SHAPE = 0.08
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with {FILES}")
     for name, choices in CONVENTIONS.items():
-        text = f"{'; '.join(f'{choice}: {what}' for choice, what in choices.items())} (inferred from the numbers)"
+        text = f"{'; '.join(f'{choice}: {meaning}' for choice, meaning in choices.items())} (inferred from the numbers)"
         parser.add_argument(f"--{name}", choices=list(choices), help=text)
     parser.add_argument("--image", default="1000x1000", help="width and height of the images, pixels (%(default)s)")
     parser.add_argument("--detector", default="2d_poses", help="what the 2D is called in the file (%(default)s)")
@@ -84,10 +83,10 @@ def read_poseidon(
     Args:
         image: width and height in pixels.
         detector: name of the 2D poses in the dataset.
-        stated: conventions that are not to be inferred, of CONVENTIONS.
+        stated: conventions of CONVENTIONS that are not inferred.
 
     Raises:
-        InputError: files missing, damaged or of other shapes; conventions that the numbers leave open or contradict;
+        InputError: files missing, damaged or of other shapes; conventions that are ambiguous or contradicted;
             and, while recordings are read, poses that cannot be a person's or 2D that does not show the 3D.
     """
     if detector == "gt":
@@ -130,22 +129,17 @@ def open_part(folder: Path, name: str) -> Part:
     actions = load_npy(paths["actions"])
     if not len(pose2d) == len(pose3d) == len(actions) or actions.ndim != 1:
         arrays = zip(paths.values(), (pose2d, pose3d, actions), strict=True)
-        raise InputError(
-            where=folder,
-            found=", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays),
-            expected="the same number of frames in each, and one action for every frame",
-        )
+        actual = ", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays)
+        expected = "the same number of frames in each, and one action for every frame"
+        raise InputError(where=folder, found=actual, expected=expected)
     return Part(name, paths, pose2d, pose3d, rows_by_action(actions, paths["actions"]))
 
 
 def _load_poses(path: Path, axes: int) -> Float[np.ndarray, "row j axes"]:
     values = load_npy(path)
     if values.dtype.kind not in "iuf" or values.shape[1:] != (len(H36M16), axes) or not len(values):
-        raise InputError(
-            where=path,
-            found=f"{values.dtype} of shape {values.shape}",
-            expected=f"numbers (frames, {len(H36M16)}, {axes}), the joints {', '.join(H36M16.names)}",
-        )
+        expected = f"numbers (frames, {len(H36M16)}, {axes}), the joints {', '.join(H36M16.names)}"
+        raise InputError(where=path, found=f"{values.dtype} of shape {values.shape}", expected=expected)
     check_finite(values, H36M16.names, str(path))
     return values
 
@@ -163,7 +157,7 @@ def rows_by_action(actions: np.ndarray, path: Path) -> dict[str, Int[np.ndarray,
 
 
 def infer(part: Part, stated: Mapping[str, str], image: tuple[int, int]) -> dict[str, str]:
-    """What a part's numbers are, by the names of CONVENTIONS. Raises InputError where that is open."""
+    """The conventions of a part, by the names of CONVENTIONS. Raises InputError where they are ambiguous."""
     step = max(1, len(part.pose3d) // SAMPLED)
     pose2d, pose3d = (np.array(poses[::step], np.float64) for poses in (part.pose2d, part.pose3d))
     where2d, where3d = str(part.paths["2d_poses"]), str(part.paths["3d_poses"])
@@ -173,11 +167,8 @@ def infer(part: Part, stated: Mapping[str, str], image: tuple[int, int]) -> dict
     pixels = stated.get("pose2d") or infer_image(pose2d, where2d)
     reach = np.percentile(pose2d, 95, axis=(0, 1))
     if pixels == "pixels" and (reach > image).any():
-        raise InputError(
-            f"joints reach to {reach[0]:.0f} x {reach[1]:.0f} pixels, outside images of {image[0]} x {image[1]}",
-            where=where2d,
-            remedy="say how large they are by --image WIDTHxHEIGHT",
-        )
+        problem = f"joints reach to {reach[0]:.0f} x {reach[1]:.0f} pixels, outside images of {image[0]} x {image[1]}"
+        raise InputError(problem, where=where2d, remedy="say how large they are by --image WIDTHxHEIGHT")
     return {"pose2d": pixels, "unit": unit, "root": root}
 
 
@@ -229,16 +220,14 @@ def check_shown(pose2d: Float[np.ndarray, "t j 3"], pose3d: Float[np.ndarray, "t
     shown = Shown(pixels, true, person_size(true), H36M16, where)
     shown.check_sides()
     if shown.shape_error > SHAPE:
-        raise InputError(
-            f"the 2D does not show the 3D poses: joints are off by {shown.shape_error:.0%} of the person's size",
-            where=where,
-            expected="row by row the same frames, x right and y down, joints " + ", ".join(H36M16.names),
-        )
+        problem = f"the 2D does not show the 3D poses: joints are off by {shown.shape_error:.0%} of the person's size"
+        expected = "row by row the same frames, x right and y down, joints " + ", ".join(H36M16.names)
+        raise InputError(problem, where=where, expected=expected)
     shown.check_order()
 
 
 def notes(parts: list[Part], conventions: Mapping[str, str], image: tuple[int, int]) -> list[str]:
-    """What was read how, and what is not known."""
+    """Notes on the conventions, and on what is unknown."""
     read_as = {name: CONVENTIONS[name][value] for name, value in conventions.items()}
     lines = [
         "every frame is a track of one frame: there is no motion in these files, and frames a second mean nothing",

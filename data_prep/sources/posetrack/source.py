@@ -90,7 +90,7 @@ def one_skeleton(videos: Sequence[Video]) -> Skeleton:
 
 
 def splits(files: Mapping[str, Path]) -> dict[str, dict[str, list[str]]]:
-    """The split by the innermost of a file's folders that is called train, val, valid, validation or test."""
+    """The split by the innermost of a file's folders named train, val, valid, validation or test."""
     folders = {name: [part for part in path.resolve().parts[:-1] if part in PART_NAMES] for name, path in files.items()}
     return split_of((PART_NAMES[named[-1]], name) for name, named in folders.items() if named)
 
@@ -100,10 +100,10 @@ def notes(videos: Sequence[Video], fps: float, size: tuple[int, int] | None) -> 
     if count := sum(video.fps is None for video in videos):
         yield f"{count} videos say no frame rate: {fps:g} frames per second are assumed (--fps)"
     if count := sum(video.size is None for video in videos):
-        taken = f"{size[0]} x {size[1]}, as --size says" if size else "what holds all of the people's joints (--size)"
+        taken = f"{size[0]} x {size[1]}, as --size says" if size else "the extent of all people's joints (--size)"
         yield f"{count} videos say no size of their images: it is {taken}"
     if count := sum(len(polygons) for video in videos for polygons in video.ignore):
-        yield f"{count} ignored regions are not in the dataset: score with the files where they are to count"
+        yield f"{count} ignored regions are not in the dataset: score with the files to apply them"
     if count := sum(int((video.person < 0).sum()) for video in videos):
         yield f"{count} poses without identity are the detections {UNIDENTIFIED!r}"
     yield "the cameras are not known: no intrinsics, and rotation and place as if they were the world's"
@@ -113,12 +113,9 @@ def unmatched(annotated: Iterable[str], detected: Iterable[str], detector: str) 
     """Notes on videos that are annotated or detected alone. Raises InputError where no video is both."""
     without, alone = sorted({*annotated} - {*detected}), sorted({*detected} - {*annotated})
     if not {*annotated} & {*detected}:
-        raise InputError(
-            where="--detections",
-            found=f"no video that is annotated, but {', '.join(without[:5])} and {', '.join(alone[:5])}",
-            expected="the same names, which are vid_id, or the files' where they have none",
-            remedy="rename them",
-        )
+        actual = f"no video that is annotated, but {', '.join(without[:5])} and {', '.join(alone[:5])}"
+        expected = "the same names, which are vid_id, or the files' where they have none"
+        raise InputError(where="--detections", found=actual, expected=expected, remedy="rename them")
     for problem, names in (("no detections", without), ("detections, but no annotations,", alone)):
         if names:
             some = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
@@ -140,7 +137,7 @@ def recordings(
             result.left_out.append((video.name, "no person has an identity"))
             result.total -= 1
             continue
-        # Every recording has the same detectors, some of which found no person.
+        # Every recording has the same detectors, some of them without poses.
         detections = {UNIDENTIFIED: without_identity(video, video.person < 0)} if unidentified else {}
         if args.detector:
             other = detected.get(video.name, video)

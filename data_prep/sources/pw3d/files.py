@@ -1,4 +1,4 @@
-"""Which of a user's files hold 3DPW, and how to read them.
+"""Finds 3DPW's files, and reads them.
 
 Layouts: the official `sequenceFiles/{train,validation,test}/<sequence>.pkl` (SMPL's 24 joints, metres, world, with the
 camera of every frame), and TGraphNet's `pw3d_test.pkl`, {"<sequence>_<person>": {pos2d, pos3d, cam}}, 17 joints in
@@ -57,7 +57,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence by its name, "downtown_walkBridge_01", and the part of the data that it is of."""
+    """A sequence by its name, "downtown_walkBridge_01", and the part of the split it belongs to."""
 
     name: str
     part: str
@@ -70,7 +70,7 @@ class Sequence:
 
 
 def find(paths: Collection[Path]) -> tuple[list[Sequence], list[Path], list[str]]:
-    """Every sequence in the given files and folders, the files, and notes on them.
+    """Every sequence in the stored files and folders, the files, and notes on them.
 
     Raises:
         InputError: a path is missing, a file is damaged or neither layout, both layouts, a sequence twice, or none.
@@ -199,12 +199,12 @@ def read_videos(path: Path, content: dict, people: list[tuple[int, str]]) -> tup
         pose3d = in_camera(numbers(entry["pos3d"], f"{where}, pos3d", (-1, len(H36M17), 3)), f"{where}, pos3d")
         camera = lens(entry["cam"], f"{where}, cam")
         shapes = [(-1, len(H36M17), channels) for channels in (2, 3)]
-        given = pixels = numbers(entry["pos2d"], f"{where}, pos2d", *shapes)[..., :2]
-        check_finite(given, H36M17.names, f"{where}, pos2d")
-        same_length(where, {"pos2d": given, "pos3d": pose3d})
-        if np.abs(given).max() < 20:  # no person is so small in pixels
-            pixels = screen_denormalise(torch.from_numpy(given), camera.width, camera.height).numpy()
-        pose2d, valid = detections(pixels, given), np.ones(len(pose3d), bool)
+        stored = pixels = numbers(entry["pos2d"], f"{where}, pos2d", *shapes)[..., :2]
+        check_finite(stored, H36M17.names, f"{where}, pos2d")
+        same_length(where, {"pos2d": stored, "pos3d": pose3d})
+        if np.abs(stored).max() < 20:  # no person is so small in pixels
+            pixels = screen_denormalise(torch.from_numpy(stored), camera.width, camera.height).numpy()
+        pose2d, valid = detections(pixels, stored), np.ones(len(pose3d), bool)
         persons.append(Person(number, pose3d, pose2d, detector="pos2d", valid=valid, where=where, order=H36M17.names))
         cameras.append(camera)
     for (_, video), camera in zip(people, cameras, strict=True):

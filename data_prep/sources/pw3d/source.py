@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from data_prep.cameras.projection import image
 from data_prep.checks.anatomy import check_bones, check_image, check_person
-from data_prep.reading.layouts import held
+from data_prep.reading.layouts import last_valid
 from data_prep.reading.splitting import split_of
 from data_prep.source import Source
 from data_prep.sources.pw3d.files import LAYOUTS, Person, Sequence, find
@@ -26,8 +26,8 @@ from stgraph.skeleton import H36M17
 SOURCE = "3D Poses in the Wild (von Marcard et al. 2018)"
 TERMS = "3DPW licence: non-commercial scientific research only; neither the data nor this file may be passed on"
 FPS = 30.0
-NEAREST = 0.1  # metres: what is nearer to the image plane, or behind it, has no place in the image
-# Joints that detectors see themselves: those made of others by a rule do not show whether 2D and 3D belong together.
+NEAREST = 0.1  # metres: nearer joints, or those behind the camera, are not in the image
+# Joints that detectors predict; those computed from others do not show whether 2D and 3D belong together.
 SEEN = [name for name in H36M17.names if name not in ("Hip", "Spine", "Thorax", "Neck/Nose", "Head")]
 
 
@@ -44,7 +44,7 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
 
     Raises:
         InputError: nothing usable was found, or both layouts; and, while recordings are read, for damaged files and for
-            values that cannot be right.
+            implausible values.
     """
     sequences, inputs, notes = find(list(paths))
     splits = split_of((sequence.part, sequence.name) for sequence in sequences)
@@ -58,7 +58,7 @@ def read_pw3d(paths: Iterable[Path]) -> Source:
 def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[str, str]]) -> Iterator[Recording]:
     """A recording of every sequence, read one after another, with a track for each person.
 
-    2D that does not fit is another person's, and left out; where most do not fit, the files are wrong.
+    2D that does not fit is taken for another person's and left out; where most does not fit, the files are wrong.
     """
     unscored = unseen = count = 0
     misfits: list[str] = []
@@ -98,22 +98,20 @@ def projected(pose3d: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.nd
 
 
 def check(person: Person) -> None:
-    """Raises InputError where the 3D of a person's valid frames cannot be right."""
-    pose3d = person.pose3d[held(person.valid)]
+    """Raises InputError where the 3D of a person's valid frames is implausible."""
+    pose3d = person.pose3d[last_valid(person.valid)]
     check_person(pose3d, person.where, "m", order=person.order)
     check_bones(pose3d, person.where)
     if (pose3d[:, H36M17.root, 2] <= NEAREST).mean() > 0.5:
+        problem, remedy = "the person is behind the camera in most frames", "are its camera poses from world to camera?"
         raise InputError(
-            "the person is behind the camera in most frames",
-            where=person.where,
-            expected="poses that the camera sees, with the path of the root",
-            remedy="are its camera poses from world to camera?",
+            problem, where=person.where, expected="poses that the camera sees, with the path of the root", remedy=remedy
         )
 
 
 def misfit(person: Person, camera: Camera) -> str:
     """Why the detections of a person's valid frames cannot be images of the 3D; empty where they can."""
-    stand_in = held(person.valid)
+    stand_in = last_valid(person.valid)
     pose3d, pose2d = person.pose3d[stand_in], person.pose2d[stand_in].copy()
     pose2d[..., 2] *= np.isin(H36M17.names, SEEN) & (pose3d[..., 2] > NEAREST)
     try:

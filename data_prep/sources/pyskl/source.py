@@ -21,12 +21,12 @@ from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
 from data_prep.reading.ntu import identity
 from data_prep.reading.pyskl import poses_of
-from data_prep.reading.splitting import PART_NAMES, SPLIT, asked, with_splits
+from data_prep.reading.splitting import PART_NAMES, SPLIT, split_stated, with_splits
 from data_prep.source import Source
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 
-# "xsub_train", "train1": what is left of the name is the split's.
+# "xsub_train", "train1": the rest of the name is the split's.
 PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNORECASE)
 
 
@@ -40,8 +40,7 @@ def read(args: Namespace) -> Source:
     """Every annotation of some files, a recording each.
 
     Raises:
-        InputError: no annotations, labels beyond the classes, a clip in two parts of a split, or poses that can be
-            several things.
+        InputError: no annotations, labels beyond the classes, a clip in two parts of a split, or ambiguous poses.
     """
     clips: list[LabelledClip] = []
     named: dict[str, list[str]] = {}
@@ -54,9 +53,9 @@ def read(args: Namespace) -> Source:
         for name, keys in split.items():
             named.setdefault(name, []).extend(keys)
     ids = {clip.name: "/".join(identity(clip.name)) for clip in clips}
-    own = {} if asked(args) else splits(named, ids, listed(args.paths))
+    of_files = {} if split_stated(args) else splits(named, ids, listed(args.paths))
     description = f"{', '.join(path.name for path in args.paths)}, annotations in pyskl's form"
-    result = with_splits(labelled_source(clips, args, description, args.paths), args, own)
+    result = with_splits(labelled_source(clips, args, description, args.paths), args, of_files)
     if result.splits and (missing := sum(key not in ids for keys in named.values() for key in keys)):
         result.notes.append(f"splits name {missing} clips that have no annotation")
     return result
@@ -111,17 +110,13 @@ def splits(named: Mapping[str, Sequence[str]], ids: Mapping[str, str], where: st
             parts["test"] = parts.pop("validation")
         counts = Counter(id for part in parts.values() for id in set(part))
         if both := [id for id, count in counts.items() if count > 1]:
-            raise InputError(
-                f"split {split}: {len(both)} clips are in two parts, such as {both[0]}",
-                where=where,
-                expected="each in one",
-                remedy="or divide anew by --test-share",
-            )
+            problem = f"split {split}: {len(both)} clips are in two parts, such as {both[0]}"
+            raise InputError(problem, where=where, expected="each in one", remedy="or divide anew by --test-share")
     return by_part
 
 
 def split_and_part(name: str) -> tuple[str, str]:
-    """Of a split's name in the file; what names no part is a part for itself.
+    """The split and part of a name in the file; a name without a part is a split to train on.
 
     >>> split_and_part("xsub_train"), split_and_part("val"), split_and_part("test2")
     (('xsub', 'train'), ('standard', 'validation'), ('2', 'test'))

@@ -1,4 +1,4 @@
-"""Bodies in a scene: PoseTrack's joints of captured motion, the room that limbs take up, and who hides whom."""
+"""Bodies in a scene: PoseTrack's joints of captured motion, limbs as capsules, and occlusion."""
 
 from collections.abc import Iterable
 
@@ -39,13 +39,13 @@ CAPSULES: tuple[tuple[Point, Point, float], ...] = (
     ),
 )
 RADII = np.array([radius for *_, radius in CAPSULES])
-# Joints that the own torso hides too, which is taken thinner for it, lest a hand on the belly were hidden.
+# Joints that a person's own torso hides too; it is taken thinner for that, so that a hand on the belly is not hidden.
 BEHIND_TORSO = np.array([name[1:] in ("Elbow", "Wrist") for name in POSETRACK15.names])
 OWN_TORSO = 0.12  # metres
 
 
 def _weights(points: Iterable[Point]) -> Float[np.ndarray, "k j"]:
-    """Of every joint, for each point."""
+    """Weights of every joint, for each point."""
     return np.array([[point.get(name, 0.0) for name in POSETRACK15.names] for point in points])
 
 
@@ -139,7 +139,7 @@ def body_boxes(body: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.nda
 
 
 def head_boxes(body: Float[np.ndarray, "t j 3"], camera: Camera) -> Float[np.ndarray, "t 4"]:
-    """Squares around the heads' middles, of which 0.6 of the diagonal is the head's length at its depth, in pixels.
+    """Squares around the heads' middles; 0.6 of the diagonal is the head's length at its depth. Pixels.
 
     The length is not foreshortened: a head that looks down is as large as one that looks ahead.
     """

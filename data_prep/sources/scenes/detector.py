@@ -1,4 +1,4 @@
-"""The simulated detector of scenes: what it misses, what it makes up, and how far off it is.
+"""The simulated detector of scenes: missed joints and people, false detections, and errors.
 
 The numbers below are the default difficulty. They were set before any model was trained on the scenes, and are not to
 be changed once results were published: another difficulty is another detector, under another name.
@@ -18,8 +18,8 @@ from stgraph.data.recording import Detections, runs
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17, POSETRACK15
 
-# Hidden joints: a detector guesses some of them, is unsure of it, and off by much of a limb's width. Whether it guesses
-# is drawn anew every few frames only, since what it sees of a hidden limb hardly changes from frame to frame.
+# Hidden joints: a detector reports some, with low confidence and errors of a limb's width. Whether it reports one is
+# drawn every few frames only, since the image of a hidden limb changes little from frame to frame.
 HIDDEN_MISSED = 0.8
 HIDDEN_DRAWN_EVERY = 5  # frames
 HIDDEN_NOISE = 0.06  # metres at the joint's depth: standard deviation, per axis and frame
@@ -29,8 +29,7 @@ HIDDEN_CONFIDENCE = (0.2, 0.6)  # times what the joint would have
 BURST = 4.0  # frames: mean of a geometric distribution
 MISSED = {"Wrist": 0.09, "Ankle": 0.09, "Elbow": 0.05, "Knee": 0.05}
 MISSED_ELSEWHERE = 0.03
-# Whole people are missed for a frame or for up to a second: log-uniform, so that short gaps are many and long ones
-# count.
+# Whole people are missed for a frame or for up to a second: log-uniform, so that short gaps are frequent.
 PERSON_EVERY = 4.0  # seconds from the end of one gap to the next, on average
 PERSON_GAP = (1, 30)  # frames
 FEWEST = 5  # joints that make a detection
@@ -141,9 +140,9 @@ def false_detections(
     where, poses = [], []
     for start in np.repeat(np.arange(frames), begun):
         length = min(int(rng.integers(low, high + 1)), frames - start)
-        there = np.flatnonzero(detected[:, start, :, 2].any(axis=-1))
-        if rng.random() < FALSE_DOUBLES and len(there):
-            pose = detected[rng.choice(there), start].copy()
+        visible = np.flatnonzero(detected[:, start, :, 2].any(axis=-1))
+        if rng.random() < FALSE_DOUBLES and len(visible):
+            pose = detected[rng.choice(visible), start].copy()
             height = _extent(pose)
             angle = rng.uniform(0, 2 * np.pi)
             pose[:, :2] += rng.uniform(*DOUBLE_SHIFT) * height * np.array([np.cos(angle), np.sin(angle)])
@@ -186,12 +185,12 @@ def detections(
 
 
 def scores(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, " n"]:
-    """Mean confidence of each pose's joints, of those that were found."""
+    """Mean confidence of each pose's joints, of the detected ones."""
     return pose[..., 2].sum(-1) / np.maximum((pose[..., 2] > 0).sum(-1), 1)
 
 
 def boxes(pose: Float[np.ndarray, "n j 3"], camera: Camera) -> Float[np.ndarray, "n 4"]:
-    """Left, top, right, bottom around the joints that were found, and a margin, cut off at the image's edges."""
+    """Left, top, right, bottom around the detected joints, and a margin, cut off at the image's edges."""
     seen = pose[..., 2:] > 0
     low = np.where(seen, pose[..., :2], np.inf).min(axis=1)
     high = np.where(seen, pose[..., :2], -np.inf).max(axis=1)

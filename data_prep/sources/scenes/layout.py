@@ -1,4 +1,4 @@
-"""Who is in a scene, where and when, and the camera that sees them."""
+"""The people of a scene, their places and times, and its camera."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from stgraph.skeleton import POSETRACK15
 ROOM = 6.0  # metres: side of the square that paths lie in; a longer path lies across its middle
 HIPS_APART, BODIES_APART = 0.5, 0.05  # metres between the hips, on the floor, and between the bodies of two people
 NEAR = 2.0  # metres between the hips, beyond which bodies do not touch
-PLACINGS = 30  # places that are tried for a person before another takes the turn
-SPARE = 8  # people who may take a turn
-LAYOUTS = 20  # draws of a whole scene; in the second half of them all come in at once
+PLACINGS = 30  # places that are tried for a person before another is tried
+SPARE = 8  # people who may replace others
+LAYOUTS = 20  # draws of a whole scene; in the second half of them all are there from the start
 TOGETHER = 0.7  # of the frames of a scene, in which two or more people are there
 LANDSCAPE = [size for size in IMAGE_SIZES if size[0] > size[1]]
 CAMERA_HEIGHT = (0.8, 2.5)  # metres above the floor
 IN_VIEW = 0.9  # of all joints in all frames, from the nearest distance of a camera
 STEP_BACK = (1.0, 1.2)  # times that distance
-CAMERAS = 3  # of which the one is taken that sees people cross most: there trackers lose them
+CAMERAS = 3  # drawn; the one with most occlusion is used, since trackers fail there
 NEAREST = 1.5  # metres from the camera to any joint
 LOOKED_AT = 100  # frames of each person that a camera is placed by
 SHAPES = 16  # poses that false detections of a scene take
@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Stay:
-    """A person in a scene: whose motion of which take, the first frame, and the body where it is in the room."""
+    """A person in a scene: subject and take of the motion, the first frame, and the body in the room."""
 
     subject: str
     take: str
@@ -58,7 +58,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Layout:
-    """A scene before the camera: frames, people in order of their numbers, and how many found no place."""
+    """A scene before the camera: frames, people in order of their numbers, and how many could not be placed."""
 
     frames: int
     stays: list[Stay]
@@ -76,8 +76,8 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
     """Draw a scene of `people` (from, to) of different takes, and of different subjects as far as there are enough.
 
     Subjects and pieces that fill much of the scene are drawn rather than others. Each person is turned about the
-    vertical, put somewhere in the room and comes in some time, so that no bodies touch; a person without a place gives
-    the turn to another. The scene ends with its last person, and two or more people are there most of the time.
+    vertical, placed in the room and starts at a random frame, so that no bodies touch; a person without a place is
+    replaced by another. The scene ends with its last person, and two or more people are there most of the time.
 
     Raises:
         InputError: no draw has room for that many.
@@ -99,11 +99,8 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
             length = max(stay.end for stay in trimmed)
             if (presence(trimmed, length).sum(axis=0) >= 2).mean() >= TOGETHER:
                 return Layout(length, trimmed, refused)
-    raise InputError(
-        f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most",
-        where=f"--people {people[0]}x{people[1]}",
-        remedy="give fewer",
-    )
+    problem = f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most"
+    raise InputError(problem, where=f"--people {people[0]}x{people[1]}", remedy="give fewer")
 
 
 def presence(stays: Sequence[Stay], frames: int) -> np.ndarray:
@@ -116,7 +113,7 @@ def _order(pieces: Sequence[Piece], frames: int, rng: np.random.Generator) -> li
     """Pieces in random order, each subject once before any twice.
 
     A subject is drawn by the frames that the longest piece can fill, a piece of the subject's by the square of its
-    frames: otherwise most scenes would be of the few subjects with many long takes.
+    frames: otherwise most scenes would be of the sampled subjects with many long takes.
     """
     fills = np.array([min(len(piece.body), frames) for piece in pieces], dtype=float)
     longest: dict[str, float] = {}
@@ -183,17 +180,17 @@ def _trimmed(stays: Sequence[Stay], short: bool) -> list[Stay]:
 
 
 def scene_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.random.Generator) -> Camera:
-    """Of some cameras that are drawn the one to which people hide most of each other."""
-    few = bodies[:, :: bodies.shape[1] // LOOKED_AT + 1]
-    cameras = [_random_camera(few, name, rng) for _ in range(CAMERAS)]
-    return max(cameras, key=lambda camera: view_of(few, camera).hidden.sum())
+    """Of several random cameras the one with most occlusion."""
+    sampled = bodies[:, :: bodies.shape[1] // LOOKED_AT + 1]
+    cameras = [_random_camera(sampled, name, rng) for _ in range(CAMERAS)]
+    return max(cameras, key=lambda camera: view_of(sampled, camera).hidden.sum())
 
 
 def _random_camera(bodies: Float[np.ndarray, "p t j 3"], name: str, rng: np.random.Generator) -> Camera:
     """A camera without distortion somewhere around the people, which looks at the middle of their paths.
 
     Drawn: image size, focal length, height, direction, aim, roll, and a distance: from the nearest at which nine of ten
-    joints are in the image, and none is within 1.5 m of the camera, to a fifth farther. The rest passes out of sight.
+    joints are in the image, and none is within 1.5 m of the camera, to a fifth farther. The rest is outside the image.
     """
     width, height = LANDSCAPE[rng.integers(len(LANDSCAPE))]
     focal = rng.uniform(*FOCAL) * max(width, height)

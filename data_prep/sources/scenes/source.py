@@ -67,7 +67,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 @dataclass
 class Counts:
-    """What was in the scenes, for the notes; lists hold a number for every scene, or gap."""
+    """Counts over scenes, for the notes; lists hold a number for every scene, or gap."""
 
     people: list[int] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
@@ -85,13 +85,13 @@ class Counts:
     def add(self, layout: Layout, view: View, detected: Float[np.ndarray, "p t j 3"], false: int) -> None:
         """Count a scene. Args: detected: true detections. false: how many false ones."""
         reported = detected[..., 2] > 0
-        here, person_reported = np.any(view.inside, axis=-1), np.asarray(reported.any(axis=-1))
+        in_image, person_reported = np.any(view.inside, axis=-1), np.asarray(reported.any(axis=-1))
         plain = view.inside & ~view.hidden & person_reported[..., None]
         self.people.append(len(layout.stays))
         self.frames.append(layout.frames)
         self.refused += layout.refused
-        self.persons += int(here.sum())
-        self.unseen_persons += int((here & ~person_reported).sum())
+        self.persons += int(in_image.sum())
+        self.unseen_persons += int((in_image & ~person_reported).sum())
         self.joints += int(view.inside.sum())
         self.hidden += int(view.hidden.sum())
         self.hidden_missed += int((view.hidden & ~reported).sum())
@@ -105,11 +105,11 @@ class Counts:
         frames, lengths = sum(self.frames), np.array(self.gaps or [0])
         return [
             f"{len(self.frames)} scenes of {min(self.people)} to {max(self.people)} people and {min(self.frames)} to "
-            f"{max(self.frames)} frames; {self.persons / frames:.2f} people in the image; {self.refused} people found "
-            "no place without collision and gave way to others",
-            f"sim: hidden are {self.hidden / max(self.joints, 1):.1%} of the joints in the image, of which "
-            f"{self.hidden_missed / max(self.hidden, 1):.0%} are missed; of joints in plain view of detected people "
-            f"{self.missed / max(self.plain, 1):.1%}",
+            f"{max(self.frames)} frames; {self.persons / frames:.2f} people in the image; {self.refused} people could "
+            "not be placed without collision and were replaced",
+            f"sim: hidden are {self.hidden / max(self.joints, 1):.1%} of the joints in the image, and "
+            f"{self.hidden_missed / max(self.hidden, 1):.0%} of these are missed; of joints in plain view of "
+            f"detected people {self.missed / max(self.plain, 1):.1%}",
             f"sim: people are missed in {self.unseen_persons / max(self.persons, 1):.1%} of the frames in which they "
             f"are in the image; {len(self.gaps)} gaps between detections of {np.median(lengths):g} frames in the "
             f"median and {lengths.max()} at most; {self.false / frames:.3f} false detections a frame",
@@ -117,7 +117,7 @@ class Counts:
 
 
 def read(args: Namespace) -> Source:
-    """Scenes as recordings "SUBJECT+SUBJECT.../PART NUMBER/camera". Raises InputError for what cannot be used."""
+    """Scenes as recordings "SUBJECT+SUBJECT.../PART NUMBER/camera". Raises InputError for unusable options or files."""
     people, scenes = _numbers(args)
     takes = find_takes(args.paths, args.names, args.rate)
     part_of = {subject: part for part in PARTS[1:] for subject in getattr(args, part)}
@@ -141,15 +141,15 @@ def read(args: Namespace) -> Source:
             continue
         motion = reader(take)
         upright[motion.mapping.name] = max(upright.get(motion.mapping.name, -np.inf), motion.upright)
-        parts = [
+        segments = [
             Piece(take.subject, name, posetrack_joints(pose))
             for name, pose in named_pieces(take, motion, args.fps, max(round(shortest * args.fps), 1))
         ]
-        if not parts:
+        if not segments:
             result.left_out.append(
                 (f"{take.subject}/{take.name}", f"no stretch of {shortest:g} s in which no joint jumps")
             )
-        pools[part] += parts
+        pools[part] += segments
     result.notes += check_upright(upright, args.up)
     for part, pool in pools.items():
         if len(pool) < people[1]:
@@ -214,7 +214,7 @@ def _recordings(
 
 @dataclass(frozen=True)
 class Scene:
-    """What a scene depends on, and on nothing else.
+    """A scene, which depends on these values alone.
 
     Attributes:
         pool: the part's takes.
@@ -238,7 +238,7 @@ class Scene:
         camera = scene_camera(bodies, "camera", rng)
         shapes = random_shapes(self.pool, rng)
         view = view_of(bodies, camera)
-        # Of its own, so that the same people meet however the detector is.
+        # A generator of its own, so that the layout does not depend on the detector.
         rng = seeded(self.seed, f"{self.part}, detector")
         detected = detect(view, self.fps, rng)
         false = false_detections(detected, shapes, camera, rng)

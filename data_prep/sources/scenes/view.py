@@ -1,4 +1,4 @@
-"""What a camera sees of several people, before a detector."""
+"""The exact image of several people in a camera, before a detector."""
 
 from dataclasses import dataclass
 

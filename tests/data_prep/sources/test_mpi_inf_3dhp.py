@@ -11,10 +11,10 @@ import scipy.io
 import torch
 
 from data_prep.cameras.viewpoints import look_at
-from data_prep.reading.layouts import held, layout
+from data_prep.reading.layouts import last_valid, layout
 from data_prep.sources.mpi_inf_3dhp import files
 from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
-from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, found_scale, read, read_mpi_inf_3dhp
+from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, inferred_scale, read, read_mpi_inf_3dhp
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
@@ -292,7 +292,7 @@ def test_noise_is_no_rescaling(noise):
     """Detections are off, which some scale always makes a little less; that is nobody's size."""
     rng = np.random.default_rng(0)
     pose, pixels = seen("S1 Seq1", 2)
-    assert found_scale(pose, pixels + rng.normal(0, noise, pixels.shape)) == 1
+    assert inferred_scale(pose, pixels + rng.normal(0, noise, pixels.shape)) == 1
 
 
 def test_the_corner_is_no_position(tmp_path):
@@ -335,7 +335,7 @@ def test_intrinsics_are_found_in_noise():
 
 
 def test_checks_look_at_the_last_valid_frame():
-    assert held(np.array([0, 0, 1, 0, 1, 1, 0], bool)).tolist() == [2, 2, 2, 2, 4, 5, 5]
+    assert last_valid(np.array([0, 0, 1, 0, 1, 1, 0], bool)).tolist() == [2, 2, 2, 2, 4, 5, 5]
 
 
 # What is wrong is named -----------------------------------------------------------------------------------------------
