@@ -106,6 +106,17 @@ def _screen(width: Array, height: Array, points: Tensor) -> tuple[Tensor, Tensor
     return width / 2, torch.cat([torch.ones_like(width), height / width], -1)
 
 
+def check_size(size: object) -> tuple[float, float]:
+    """Width and height of an image, pixels. Raises InputError for anything but two numbers above 0."""
+    try:
+        width, height = (float(side) for side in size)  # pyright: ignore[reportGeneralTypeIssues]
+        if 0 < width < float("inf") and 0 < height < float("inf"):
+            return width, height
+    except (TypeError, ValueError):
+        pass
+    raise InputError(where="size", found=repr(size), expected="width and height of the image in pixels, above 0")
+
+
 def screen_normalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -> Float[Tensor, "... 2"]:
     """Pixels to [-1, 1] across the width, the aspect ratio kept: x / w * 2 - (1, h / w)."""
     half, centre = _screen(width, height, x)

@@ -191,3 +191,10 @@ def test_a_point_at_the_camera_has_a_finite_image_and_gradient():
     image = geometry.project(points, torch.tensor([1000.0, 1000, 500, 500, -0.2, 0.2, 0, 0, 0]))
     image.sum().backward()
     assert image.isfinite().all() and points.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(0, 1000), 1000, None, (1000, float("nan")), (1, 2, 3), "big"])
+def test_the_size_of_an_image_is_two_numbers_above_0(size):
+    assert geometry.check_size((1920, 1080)) == (1920, 1080)
+    with pytest.raises(InputError, match="size: found .*; expected width and height of the image in pixels"):
+        geometry.check_size(size)

@@ -45,6 +45,8 @@ class Engine:
                 raise InputError(where=option, found=str(number), expected="1 or more")
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         kind = next(name for name in there if there[name]) if device == "auto" else device
+        if kind not in there:
+            raise InputError(where="--device", found=repr(device), expected=f"auto, {', '.join(there)}")
         if not there[kind]:
             raise InputError(f"this machine has no {kind.upper()} device; use --device cpu or auto", where="--device")
         if kind == "mps" and precision == "64":

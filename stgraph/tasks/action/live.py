@@ -1,13 +1,12 @@
 """Online recognition: a window that slides over a growing sequence, with a state of fixed size."""
 
-from typing import cast
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from stgraph.errors import InputError
+from stgraph.geometry import check_size
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.samples import present_persons, seen_joints
@@ -46,7 +45,9 @@ class Live:
         size: tuple[int, int] | None = None,
         persons: int | None = None,
     ) -> None:
-        self.run, self.data = run, cast(ClipSettings, run.settings.data)
+        if not isinstance(run.settings.data, ClipSettings):
+            raise InputError(where="run", found=f"the run {run.name}", expected="a trained recogniser")
+        self.run, self.data = run, run.settings.data
         data, self.frames = self.data, self.data.test_frames or self.data.frames
         self.window = self.frames if window is None else window
         if self.window < 1:
@@ -57,7 +58,7 @@ class Live:
             remedy = "give its width and height in pixels"
             raise InputError("2D poses are normalised by the image", where="size", remedy=remedy)
         self.persons = data.max_persons if run.task.padded else min(persons or data.max_persons, data.max_persons)
-        self.size = torch.tensor([size or (1, 1)], dtype=torch.float32)
+        self.size = torch.tensor([check_size(size or (1, 1))], dtype=torch.float32)
         self.prepare = Preparation(run.skeleton, data, training=False)
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0

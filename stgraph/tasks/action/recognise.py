@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.geometry import check_size
 from stgraph.tasks.action.run import ActionRun
 
 
@@ -24,15 +25,17 @@ def recognise(
         Class -> probability, the likeliest first.
 
     Raises:
-        InputError: another number of joints or values, or 2D without the image's size.
+        InputError: a run of another task, another number of joints or values, or 2D without the image's size.
     """
+    if not isinstance(run, ActionRun):
+        raise InputError(where="run", found=repr(run), expected="a trained recogniser", remedy="load one with Run.load")
     poses = np.asarray(poses, dtype=np.float32)
     if poses.ndim != 4 or poses.shape[2:] != (len(run.skeleton), 3) or not poses.size:
         expected = f"(persons, frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 3)"
         raise InputError(where="poses", found=f"shape {poses.shape}", expected=expected)
     if run.settings.data.detector and size is None:
         raise InputError("2D poses are normalised by the image", where="size", remedy="give its width and height")
-    inputs = [torch.from_numpy(poses)[None], *([torch.tensor([size], dtype=torch.float32)] if size else [])]
+    inputs = [torch.from_numpy(poses)[None], *([torch.tensor([check_size(size)], dtype=torch.float32)] if size else [])]
     (probabilities,) = run.deployed(None)(*inputs)["probability"].tolist()
     named = zip(run.task.classes, probabilities, strict=True)
     return dict(sorted(named, key=lambda pair: -pair[1]))

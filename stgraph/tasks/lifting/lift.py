@@ -6,7 +6,7 @@ from einops import rearrange
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.geometry import screen_normalise
+from stgraph.geometry import check_size, screen_normalise
 from stgraph.tasks.lifting.plan import plan_windows
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
@@ -29,8 +29,10 @@ def lift(
         it (`task.output` "global"), its path in camera space.
 
     Raises:
-        InputError: another number of joints or values, or no frame.
+        InputError: a run of another task, another number of joints or values, no frame, or no size.
     """
+    if not isinstance(run, LiftingRun):
+        raise InputError(where="run", found=repr(run), expected="a trained lifter", remedy="load one with Run.load")
     keypoints = np.asarray(keypoints, dtype=np.float32)
     if keypoints.ndim != 3 or keypoints.shape[1] != len(run.skeleton) or keypoints.shape[2] not in (2, 3):
         expected = f"(frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 2 or 3)"
@@ -42,7 +44,7 @@ def lift(
     pixels = torch.from_numpy(keypoints[..., :2])
     confidence = torch.from_numpy(keypoints[..., 2]) if keypoints.shape[2] == 3 else torch.ones(pixels.shape[:2])
     seen = pixels.isfinite().all(-1) & (confidence > 0)
-    width, height = torch.tensor(size, dtype=torch.float32)
+    width, height = torch.tensor(check_size(size), dtype=torch.float32)
     values = screen_normalise(pixels, width, height)
     if run.data.confidence:
         values = torch.cat([values, confidence[..., None]], dim=-1)
@@ -50,7 +52,7 @@ def lift(
     plan = plan_windows(find_protocol("standard"), np.array([len(keypoints)]), run.model_window)
     pose = torch.zeros(*pixels.shape[:2], 3)
     for index in plan.batches():
-        start = torch.from_numpy(plan.table[index, 1])
+        start = torch.from_numpy(plan.table)[index, 1]
         frame = (start[:, None] + torch.arange(plan.frames)).clamp(0, len(keypoints) - 1)
         batch = run.engine.to_device({"x": rearrange(values[frame], "b t j c -> b c t j")})
         with run.engine.autocast():

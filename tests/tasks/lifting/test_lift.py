@@ -43,5 +43,8 @@ def test_an_unseen_joint_may_be_anything(dataset):
     assert np.isfinite(lifted).all() and lifted.shape == (30, len(run.skeleton), 3)
     with pytest.raises(InputError, match="keypoints: found shape .* expected .*joints of .*order the joints as"):
         stgraph.lift(run, keypoints[:, :5], size=(1000, 1000))
+    assert stgraph.lift(run, keypoints[:1], size=(1000, 1000)).shape == (1, len(run.skeleton), 3)
+    with pytest.raises(InputError, match="size: found .*expected width and height"):
+        stgraph.lift(run, keypoints, size=(0, 1000))
     with pytest.raises(InputError, match="there is no frame"):
         stgraph.lift(run, keypoints[:0], size=(1000, 1000))
