@@ -16,8 +16,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/
 
 def blocks(language: str) -> list[tuple[Path, str]]:
     """Fenced blocks of the pages in a language ("" for commands)."""
-    pattern = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    return [(page, block) for page in PAGES for block in pattern.findall(page.read_text(encoding="utf-8"))]
+    fences = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    found = [(page, *match) for page in PAGES for match in fences.findall(page.read_text(encoding="utf-8"))]
+    return [(page, block) for page, name, block in found if name == language]
 
 
 def commands() -> list[tuple[str, str]]:
