@@ -1,6 +1,6 @@
 """python -m stgraph.track --exp NAME --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
-Reads and writes PoseTrack18 JSON; identities in the input are not used. NAME is a trained run of pose dynamics, or hold,
+Reads and writes PoseTrack18 JSON; identities in it are not used. NAME is a trained run of pose dynamics, or hold,
 velocity or kalman, which need no training.
 """
 
