@@ -102,7 +102,7 @@ def test_frames_left_out_leave_something(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps(table))
     np.savez(tmp_path / "a.npz", **{"S1/squat 1": squats()})
     [take] = find_takes([tmp_path / "a.npz"])
-    with pytest.raises(InputError, match=r"a\.npz, S1/squat 1: 100 frames, of which the first 100 .*`skip_frames`"):
+    with pytest.raises(InputError, match=r"a\.npz, S1/squat 1: 100 frames, the first 100 .*`skip_frames`"):
         read_take(take, read_mapping(tmp_path / "m.json"))
     (tmp_path / "m.json").write_text(json.dumps(table | {"skip_frames": 99}))
     assert len(read_take(take, read_mapping(tmp_path / "m.json")).pose) == 1

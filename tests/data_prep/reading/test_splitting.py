@@ -83,7 +83,7 @@ def test_no_share_trains_on_everything():
     [
         (["--test-share", "1"], "--test-share 1: expected a share"),
         (["--test-share", "0.5", "--validation-share", "0.5"], "1 together; leave some to train on"),
-        (["--test-share", "0.5", "--test-subjects", "P1"], "both say what is for test"),
+        (["--test-share", "0.5", "--test-subjects", "P1"], "both state the test part"),
         (["--test-subjects", "P1", "--validation-subjects", "P1"], "P1 in both"),
         (["--test-subjects", "P9"], "no subject P9; there are P0, P1, P2, P3, P4"),
         (["--test-subjects", "P0", "P1", "P2", "P3", "P4"], "they have all clips"),

@@ -130,7 +130,7 @@ def test_scales_are_inferred_and_give_pixels(tmp_path, scale, axes):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", make)
     options = ["--order", "mtjc", "--size", "340x256"]
     if scale == "screen":
-        with pytest.raises(InputError, match="which can be several things; say which by --scale"):
+        with pytest.raises(InputError, match="which is ambiguous; say which by --scale"):
             converted(folder, *options)
         options += ["--scale", "screen"]
     data, text = converted(folder, *options)

@@ -128,7 +128,7 @@ def test_what_the_files_do_not_say(tmp_path):
     assert data.recordings["fps"].tolist() == [25, 30] and "1 videos say no frame rate: 25 frames" in text
     # The furthest joint is the last one of person 40 in frame 8.
     assert [data.recordings[name].tolist() for name in ("width", "height")] == [[235, 640], [184, 360]]
-    assert "1 videos say no size of their images: it is what holds all of the people's joints" in text
+    assert "1 videos say no size of their images: it is the extent of all people's joints" in text
     data, text = convert(tmp_path, tmp_path, "--fps", 10, "--size", "1280x720")
     assert data.recordings["fps"].tolist() == [10, 30] and data.recordings["width"].tolist() == [1280, 640]
     assert "it is 1280 x 720, as --size says" in text
