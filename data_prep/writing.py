@@ -43,7 +43,7 @@ def untested(writer: DatasetWriter) -> list[str]:
     return [
         f"split {name}: no test recordings; `evaluate` scores the validation part unless that chooses the epoch, or "
         "subjects by --subjects"
-        for name, parts in writer.parts().items()
+        for name, parts in writer.assigned().items()
         if "test" not in parts
     ]
 
@@ -62,7 +62,7 @@ def summary(writer: DatasetWriter) -> str:
         f"  actions     {listed(table['action'])}",
         f"  cameras     {listed(table['camera'])}",
         f"  short       {short} tracks have fewer than {writer.windows[0]} frames (padded by repeating their ends)",
-        *(f"  split       {name}: {counted(parts)}" for name, parts in writer.parts().items()),
+        *(f"  split       {name}: {counted(parts)}" for name, parts in writer.assigned().items()),
         *(["  split       none"] if not writer.splits else []),
         *(f"  note        {note}" for note in writer.notes),
         *(f"  left out    {line}" for line in grouped(writer.left_out)),

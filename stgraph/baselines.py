@@ -1,4 +1,4 @@
-"""python -m stgraph.baselines --exp NAME: what any model must beat, on the experiment's own data and protocol.
+"""python -m stgraph.baselines --exp NAME: score the baselines of an experiment on its data and protocol.
 
 For lifters: the mean training pose, and a ridge regression from the joints of one frame to their places in space.
 """

@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
         "exps",
         nargs="+",
         metavar="EXP",
-        help="folder in params/, perhaps with overrides of its own (tcn:optim.lr=1e-4,data.stride=9), or a trained run",
+        help="folder in params/, perhaps with its own overrides (tcn:optim.lr=1e-4,data.stride=9), or a trained run",
     )
     arguments.add_argument("--data", type=Path, help="one dataset file for all, with the subjects of its split")
     arguments.add_argument("--detector", help="2D detections of the file to train and score on")

@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--exp", required=True, help="what to call the result in params/ and checkpoints/")
     text = "the other way: write the trained experiment NAME to CHECKPOINT, for the published implementation"
     arguments.add_argument("--to-published", action="store_true", help=text)
-    arguments.add_argument("--params", type=Path, help="its flat settings file (params.json beside the checkpoint)")
+    arguments.add_argument("--params", type=Path, help="its settings file (params.json beside the checkpoint)")
     text = (
         "experiment that gives the settings which shapes do not determine, such as tcn_causal for a causal network "
         "(the one with its publisher's hyper-parameters)"
@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
         print(write_published(args.family, args.exp, args.checkpoint))
         return
     classes = read_names(args.classes) if args.classes else None
-    options = {"flat": args.params, "like": args.like, "classes": classes}
+    options = {"published_settings": args.params, "like": args.like, "classes": classes}
     print(from_published(args.family, args.checkpoint, args.exp, **options))
     print(f"next: python -m stgraph.evaluate --exp {args.exp}")
 

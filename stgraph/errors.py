@@ -6,7 +6,7 @@ from collections.abc import Hashable
 class InputError(ValueError):
     """Something the user gave cannot be used; commands print it without a traceback (`--debug` shows that).
 
-    The message is "WHERE: PROBLEM; expected EXPECTED; REMEDY", without the parts that are not given.
+    The message is "WHERE: PROBLEM; expected EXPECTED; REMEDY", without those that are empty.
 
     >>> print(InputError(where="clip.npy, frame 3", found="4 channels", expected="2 or 3", remedy="drop the rest"))
     clip.npy, frame 3: found 4 channels; expected 2 or 3; drop the rest
@@ -14,7 +14,7 @@ class InputError(ValueError):
     Args:
         problem: what is wrong; left out where `found` says it.
         where: the file, option or setting, and the place in it.
-        found: what is there instead of what was expected; shortened if it is long.
+        found: the value in place of the expected one.
         expected: what is allowed.
         remedy: what to do, which exists.
         kind: of the problem, for code that counts or handles kinds apart. Never look for words in the message.
@@ -32,6 +32,6 @@ class InputError(ValueError):
     ) -> None:
         self.problem, self.where, self.found, self.expected, self.remedy = problem, where, found, expected, remedy
         self.kind = kind
-        parts = [problem, found and f"found {found}", expected and f"expected {expected}", remedy]
-        text = "; ".join(part for part in parts if part)
+        texts = [problem, found and f"found {found}", expected and f"expected {expected}", remedy]
+        text = "; ".join(filter(None, texts))
         super().__init__(f"{where}: {text}" if str(where) else text)

@@ -14,9 +14,9 @@ def parser() -> argparse.ArgumentParser:
     run_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
-    text = "folder of the report (reports/NAME, and reports/NAME/PART for what is not the test part)"
+    text = "folder of the report (reports/NAME, and reports/NAME/PART for another split than test)"
     arguments.add_argument("--out", type=Path, help=text)
-    text = "part of the file's split, for tasks whose data are split by it (test)"
+    text = "split to score, for tasks whose data are divided by the file's splits (test)"
     arguments.add_argument("--scored", choices=("train", "validation", "test"), help=text)
     for name in TASKS.names():
         entry = TASKS.get(name)
@@ -25,22 +25,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def task_options(entry: TaskEntry) -> list[str]:
-    """Names of the options that are a task's own."""
+    """Names of the options of one task."""
     alone = argparse.ArgumentParser(add_help=False)
     entry.options(alone.add_argument_group())
     return list(vars(alone.parse_args([])))
 
 
 def options(args: argparse.Namespace, task: TaskEntry) -> dict:
-    """What was asked for, as `evaluate` of the run takes it. Raises InputError for an option of another task."""
+    """Keyword arguments for `evaluate` of the run. Raises InputError for an option of another task."""
     chosen = {"subjects": args.subjects, "detector": args.detector, "scored": args.scored}
     for name in TASKS.names():
         for option in task_options(TASKS.get(name)):
             if (value := getattr(args, option)) is None:
                 continue
             if name != task.name:
-                where, found = f"--{option.replace('_', '-')}", f"an experiment of task {task.name!r}"
-                raise InputError(where=where, found=found, expected=f"one of task {name!r}", remedy="leave it out")
+                problem = f"an option of task {name!r}, and the experiment is of task {task.name!r}"
+                raise InputError(problem, where=f"--{option.replace('_', '-')}", remedy="leave it out")
             chosen[option] = value
     return chosen
 

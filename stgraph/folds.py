@@ -13,7 +13,7 @@ from stgraph.settings.places import REPORTS
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.folds", description=__doc__)
-    text = "folder in params/, perhaps with overrides of its own (action_small:model.name=ctrgcn,data.stream=bone)"
+    text = "folder in params/, perhaps with its own overrides (action_small:model.name=ctrgcn,data.stream=bone)"
     arguments.add_argument("exps", nargs="+", metavar="EXP", help=text)
     arguments.add_argument("--data", type=Path, required=True, help="dataset file")
     arguments.add_argument("--detector", help="2D detections of the file to use")
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises InputError for options that make no sense."""
+    """Raises InputError for options that cannot work."""
     if doubled := sorted({exp for exp in args.exps if args.exps.count(exp) > 1}):
         remedy = "give each once, and --seeds to train it more often"
         raise InputError("named twice", where=", ".join(doubled), remedy=remedy)

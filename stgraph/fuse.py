@@ -8,13 +8,15 @@ from stgraph.cli.command import run_command
 from stgraph.errors import InputError
 from stgraph.settings.places import REPORTS
 
-MOST_CHOSEN = 6  # runs whose weights are tried with one another
+MOST_CHOSEN = 6  # runs whose combinations of weights are all tried
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.fuse", description=__doc__)
     arguments.add_argument("runs", nargs="+", metavar="EXP[:WEIGHT]", help="evaluated runs with their weights (1)")
-    arguments.add_argument("--choose", action="store_true", help="choose the weights on the validation part's scores")
+    arguments.add_argument(
+        "--choose", action="store_true", help="choose the weights by the scores of the validation split"
+    )
     arguments.add_argument("--out", type=Path, default=REPORTS / "fused", help="folder of the report (%(default)s)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
     return arguments
@@ -30,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
         if set(weights.values()) != {1.0}:
             raise InputError("chooses the weights itself", where="--choose", remedy="leave them out")
         if len(weights) > MOST_CHOSEN:
-            expected = f"at most {MOST_CHOSEN}, whose weights are all tried with one another"
+            expected = f"at most {MOST_CHOSEN}, whose combinations of weights are all tried"
             raise InputError(where="--choose", found=f"{len(weights)} runs", expected=expected)
         weights = dict(zip(weights, best_weights(read_scores(weights, "validation")), strict=True))
     scores = read_scores(weights, "test")
@@ -38,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
     about = {
         "experiment": "fused runs",
         "fused": ", ".join(f"{name} x {weight:g}" for name, weight in weights.items()),
-        "weights": "chosen on the validation part" if args.choose else "as given",
+        "weights": "chosen on the validation split" if args.choose else "as given",
         "of": "the mean of their probabilities",
         "synthetic": any(each.about.get("synthetic") for each in scores.values()),
         **{name: first.about.get(name) for name in ("data", "source", "terms", "scored")},

@@ -1,4 +1,4 @@
-"""python -m stgraph.render --exp NAME: what a run makes of a recording, as GIF or MP4.
+"""python -m stgraph.render --exp NAME: draw a run's prediction for a recording, as GIF or MP4.
 
 A lifter's 2D input, ground truth and prediction side by side; or a recogniser's clip with what every joint contributes
 to the decision, and the prediction as it grows.
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def drawing_of(args: argparse.Namespace) -> Drawing:
-    """The drawing that was asked for. Raises InputError for a number that cannot be meant."""
+    """The options as a `Drawing`. Raises InputError for a number out of range."""
     for option, least in (("start", 0), ("seconds", 0), ("azimuth", -360), ("elevation", -360)):
         value = getattr(args, option)
         if not least <= value < math.inf or (option == "seconds" and not value):

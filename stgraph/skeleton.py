@@ -134,7 +134,7 @@ class Skeleton:
         return self.keep(rest, name or f"{self.name}-{'-'.join(names)}")
 
 
-# Human3.6M's 32 joints as its files store them; toe ends, hands' ends and doubled joints carry names of their own.
+# Human3.6M's 32 joints as its files store them; toe ends, hands' ends and doubled joints have other names.
 H36M32 = Skeleton(
     "h36m32",
     (
@@ -265,7 +265,7 @@ def skeleton_from(tree: Any, where: str) -> Skeleton:
             return names.index(value)
         if type(value) is int and lowest <= value < len(names):
             return value
-        expected = f"one of {', '.join(names)}, or an index of theirs from {lowest} to {len(names) - 1}"
+        expected = f"one of {', '.join(names)}, or an index from {lowest} to {len(names) - 1}"
         raise InputError(where=f"{where}: {key}", found=f"joint {value!r}", expected=expected)
 
     def joints(key: str) -> tuple[int, ...]:
@@ -291,7 +291,7 @@ def shared_layouts(one: Skeleton, other: Skeleton) -> list[str]:
 
 
 def partitions(skeleton: Skeleton, strategy: str, **options: int) -> Float[np.ndarray, "k v w"]:
-    """The graph of a skeleton, normalised and dealt to the partitions of a strategy.
+    """The graph of a skeleton, normalised and divided into the partitions of a strategy.
 
     Entry [k, v, w] weighs what joint v receives from joint w.
 
@@ -326,11 +326,11 @@ def symmetric_partitions(skeleton: Skeleton, frames: int = 1) -> Float[np.ndarra
     depth, bones, itself = skeleton.depths, bone_matrix(skeleton), np.eye(len(skeleton), dtype=bool)
     farther = np.sign(depth[:, None] - depth)  # 1 where v is farther from the root than w
     pairs = itself[skeleton.mirror] & ~itself & ~bones
-    parts = np.stack([itself | bones & (farther == 0), bones & (farther > 0), bones & (farther < 0), pairs])
-    parts = np.kron(np.eye(frames, dtype=bool), parts)
+    links = np.stack([itself | bones & (farther == 0), bones & (farther > 0), bones & (farther < 0), pairs])
+    links = np.kron(np.eye(frames, dtype=bool), links)
     neighbours = np.eye(frames, k=1, dtype=bool) | np.eye(frames, k=-1, dtype=bool)
-    degree = (parts.any(axis=0) | np.kron(neighbours, itself)).sum(axis=1)
-    return parts / np.sqrt(np.outer(degree, degree))
+    degree = (links.any(axis=0) | np.kron(neighbours, itself)).sum(axis=1)
+    return links / np.sqrt(np.outer(degree, degree))
 
 
 def hop_distances(skeleton: Skeleton) -> Int[np.ndarray, "v w"]:

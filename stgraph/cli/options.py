@@ -29,7 +29,7 @@ def run_options(arguments: argparse.ArgumentParser) -> None:
 
 
 def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
-    """The run and the dataset that `run_options` asked for."""
+    """The run and the dataset that the options of `run_options` name."""
     from stgraph.settings.places import data_file, weights_file
 
     weights_file(args.exp)  # a wrong name is refused before torch is loaded

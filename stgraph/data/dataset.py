@@ -1,7 +1,7 @@
 """The data format: one self-describing HDF5 file per dataset, columnar, readable without stgraph.
 
     /                     attributes format, version, source, terms, units, created_by, left_out, notes, classes (names
-                          of actions in their order, maybe none), synthetic (whether the motion was made up; absent =
+                          of actions in their order, maybe none), synthetic (whether a program made the motion; absent =
                           no), and sha256 of inputs and rows; lists are JSON
     /skeleton             names, parents, left, right; attributes name, centre
     /recordings/<column>  id, subject, action, take, camera, fps, width, height, intrinsics (9, pixels),
@@ -11,11 +11,11 @@
     /rows/pose3d          (row, joint, 3) float32, metres, camera space, root not removed          optional
     /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
     /rows/valid           (row) uint8, 0 where the ground truth is not to be scored; absent = all are valid
-    /rows/box, head_box   (row, 4) float32, left, top, right, bottom in pixels; zeros where not known    optional
+    /rows/box, head_box   (row, 4) float32, left, top, right, bottom in pixels; zeros where unknown    optional
     /rows/features/<name> (row, joint, width) float32, visual features of the joints                        optional
     /detections/<name>    poses without identity: recording, frame, pose (as a row's pose2d), score, and optional box
                           and features/<name>, in order of recordings and frames
-    /splits/<name>        (recording) name of the part each recording belongs to: train, validation, test or nothing
+    /splits/<name>        (recording) train, validation, test or nothing
     /windows/<frames>x<stride>  (window, 2): track, start; a start may be negative, edges are clamped
 
 Row arrays are contiguous and uncompressed, so that they can be memory-mapped. Columns of text are UTF-8, of a fixed
@@ -79,7 +79,7 @@ class Dataset:
         recordings: column name -> array, one entry per recording.
         tracks: column name -> array, one entry per track.
         detectors: names of the 2D detections of known persons. detected: names of those without identity.
-        splits: name -> part of every recording: "train", "validation", "test" or "".
+        splits: name -> for every recording "train", "validation", "test" or "".
         source, terms, created_by, notes, left_out, classes, synthetic: as written.
         hash: sha256 over tables, rows (as written) and provenance: what a checkpoint remembers of its data.
 
@@ -107,8 +107,8 @@ class Dataset:
         attributes = file.attrs
         version = (attributes.get("format"), attributes.get("version"))
         if version != (FORMAT, VERSION):
-            expected = str((FORMAT, VERSION))
-            raise InputError(where=f"{self.path}, version", found=str(version), expected=expected, remedy=AGAIN)
+            problem = f"format and version {version}"
+            raise InputError(problem, where=self.path, expected=f"{(FORMAT, VERSION)}", remedy=AGAIN)
         self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
         self.synthetic = bool(attributes.get("synthetic", False))
         self.notes: list[str] = json.loads(str(attributes["notes"]))
@@ -134,7 +134,7 @@ class Dataset:
         self.hash = digest.hexdigest()
 
     def _place(self, rows: h5py.Dataset) -> tuple[np.dtype, int, tuple[int, ...]]:
-        """Where and how the bytes of a row array lie. Arrays are mapped when used, as one can be larger than memory."""
+        """Type, offset and shape of a row array in the file, which is mapped when it is used."""
         offset = rows.id.get_offset()
         if offset is None:
             raise OSError(f"its {rows.name} are compressed or in chunks; they are memory-mapped as they lie")
@@ -207,9 +207,9 @@ class Dataset:
         values = self.recordings[column]
         if names is None:
             return np.ones(len(self), bool)
-        known = sorted(set(values))
-        if unknown := [name for name in names if name not in known]:
-            problem = f"has no {column} {', '.join(unknown)}; it has {', '.join(known)}"
+        existing = sorted(set(values))
+        if unknown := [name for name in names if name not in existing]:
+            problem = f"has no {column} {', '.join(unknown)}; it has {', '.join(existing)}"
             remedy = "change the data section of params.json, --subjects or --data"
             raise InputError(problem, where=self.path, remedy=remedy)
         return np.isin(values, list(names))

@@ -1,4 +1,4 @@
-"""Writing the data format that `stgraph.data.dataset` states and reads."""
+"""Writing the data format that `stgraph.data.dataset` describes and reads."""
 
 import hashlib
 import json
@@ -66,10 +66,10 @@ class DatasetWriter:
         source, terms: where the data comes from and what may be done with it.
         created_by: the command that writes it.
         inputs: files whose sha256 is recorded.
-        splits: name -> part -> subjects or recording ids.
+        splits: name -> "train", "validation" or "test" -> subjects or recording ids.
         windows: (frames, stride) of the window table that the file carries.
         classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
-        synthetic: whether the motion was made up.
+        synthetic: whether a program made the motion.
 
     Raises:
         InputError: on entering, where the file cannot be written, is one of the inputs, or is there and no dataset, or
@@ -109,7 +109,7 @@ class DatasetWriter:
         return self
 
     def _check_replaceable(self) -> None:
-        """Raises InputError where writing would lose what is no dataset, and maybe cannot be made again."""
+        """Raises InputError where writing would replace an input or a file that is no dataset."""
         if not self.path.exists():
             return
         if any(self.path.samefile(path) for path in self.inputs):
@@ -173,14 +173,13 @@ class DatasetWriter:
             problem = f"{', '.join(differing)} of shape {now}, the recordings before it have {before}"
             raise InputError(problem, where=where, remedy="give every recording the same fields")
 
-    def parts(self) -> dict[str, list[str]]:
-        """Of every split the part of each recording so far, "" for none."""
-        ids, subjects = self.recordings["id"], self.recordings["subject"]
-        parts_of = {}
-        for name, parts in self.splits.items():
-            part_of = {key: part for part, keys in parts.items() for key in keys}
-            parts_of[name] = [part_of.get(id, part_of.get(who, "")) for id, who in zip(ids, subjects, strict=True)]
-        return parts_of
+    def assigned(self) -> dict[str, list[str]]:
+        """Split -> "train", "validation", "test" or "" for each recording so far."""
+        recordings, columns = list(zip(self.recordings["id"], self.recordings["subject"], strict=True)), {}
+        for name, split in self.splits.items():
+            place = {key: part for part, keys in split.items() for key in keys}
+            columns[name] = [place.get(id, place.get(subject, "")) for id, subject in recordings]
+        return columns
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
@@ -200,13 +199,13 @@ class DatasetWriter:
             self._arrays.pop("valid").file.close()
         detections = {
             f"detections/{name}/{column}": values
-            for name, parts in self.detections.items()
-            for column, values in joined(parts).items()
+            for name, detections in self.detections.items()
+            for column, values in joined(detections).items()
         }
         digests = {name: rows.digest.hexdigest() for name, rows in self._arrays.items()}
         digests |= {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in detections.items()}
         skeleton, recordings, (frames, stride) = self.skeleton, self.recordings, self.windows
-        tracks = {name: np.concatenate(parts).astype(np.int64) for name, parts in self.tracks.items()}
+        tracks = {name: np.concatenate(values).astype(np.int64) for name, values in self.tracks.items()}
         tables = {
             "skeleton/names": text_column(skeleton.names),
             **{
@@ -215,7 +214,7 @@ class DatasetWriter:
             **{f"recordings/{name}": text_column(recordings[name]) for name in RECORDING_TEXT},
             **{f"recordings/{name}": np.array(recordings[name], kind) for name, kind in RECORDING_NUMBERS.items()},
             **{f"tracks/{name}": values for name, values in tracks.items()},
-            **{f"splits/{name}": text_column(parts) for name, parts in self.parts().items()},
+            **{f"splits/{name}": text_column(column) for name, column in self.assigned().items()},
             f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32),
             **detections,
         }
@@ -241,10 +240,10 @@ class DatasetWriter:
                 rows.copy_to(file, f"rows/{name}", self.rows)
 
 
-def joined(parts: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
+def joined(numbered: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
     """Detections of several recordings, with the recordings' numbers, as the columns of one table."""
-    fields = [detections.fields() for _, detections in parts]
-    number = np.repeat([number for number, _ in parts], [len(detections) for _, detections in parts])
+    fields = [detections.fields() for _, detections in numbered]
+    number = np.repeat([number for number, _ in numbered], [len(detections) for _, detections in numbered])
     table = {"recording": number.astype(np.int64)}
     for name in fields[0]:
         table[name] = np.concatenate([each[name] for each in fields]).astype(ROW_NUMBERS.get(name, np.float32))

@@ -28,7 +28,7 @@ class Samples(ABC):
     Args:
         dataset: an opened file.
         fields: name -> row array of the file, memory-mapped unless `place` moves it.
-        skeleton: joints to take from the file, found there by their names; by default all.
+        skeleton: joints to take from the file, looked up by their names; by default all.
         labels: class of every recording of the dataset; by default none has one.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Which recordings are trained on, validate or test: those of named subjects, or of a part of the file's split."""
+"""Recordings of the train, validation and test splits: those of named subjects, or as a split of the file says."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -8,14 +8,14 @@ from stgraph.errors import InputError
 from stgraph.settings.params import Settings, with_data
 from stgraph.settings.sections import DataSettings, SplitSettings
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
-    """Which recordings are trained on, validate or test.
+    """The recordings of "train", "validation" or "test".
 
-    Subjects where the settings name them. Otherwise those of the file's split; what it does not have is, for "train",
-    everything that is in no other part, and for "test" the split's validation part where that chooses no epoch.
+    Those of the subjects that the settings name, or else those of the file's split. Where that has none, "train" is
+    everything outside of validation and test, and "test" the file's validation recordings if they choose no epoch.
 
     Raises:
         InputError: unknown subjects, actions, cameras or split, nothing is left, or what is left chose the epoch.
@@ -23,15 +23,17 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
     data = settings.data
     if named := getattr(data, name):
         return of_subjects(settings, dataset, named)
-    split = {each: in_split(data, dataset, each) for each in PARTS}
-    elsewhere = {subject for each in PARTS if each != name for subject in getattr(data, each) or ()}
+    split = {each: in_split(data, dataset, each) for each in SPLITS}
+    elsewhere = {subject for each in SPLITS if each != name for subject in getattr(data, each) or ()}
     free = ~np.isin(dataset.recordings["subject"], list(elsewhere))
-    kept, where = split[name], f"part {name!r} of split {_split(data)!r}"
+    kept, where = split[name], f"{name!r} of split {_split(data)!r}"
     if not kept.any() and name == "train":
         kept = ~split["validation"] & ~split["test"]
     if not kept.any() and name == "test" and (split["validation"] & free).any():
         if data.validation is None:
-            problem = f"its split {_split(data)!r} has no part test, and its validation part chose the epoch"
+            problem = (
+                f"its split {_split(data)!r} has no test recordings, and its validation recordings chose the epoch"
+            )
             remedy = "score that (--scored validation) or others (--subjects), or train with --set data.validation=[]"
             raise InputError(problem, where=dataset.path, remedy=remedy)
         kept = split["validation"] if data.validation == [] else kept
@@ -41,11 +43,11 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
 def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
     """The settings with the subjects that they leave to the file's split, for tasks that keep subjects, not recordings.
 
-    Without a part `test`, the split's validation subjects are the test where they do not choose the best epoch; without
-    a part `train`, all others are trained on.
+    Where it has no test subjects, the validation subjects are the test if they do not choose the best epoch; where it
+    has no training subjects, all others are trained on.
     """
     data, table = settings.data, dataset.recordings["subject"]
-    split = {name: sorted(set(table[in_split(data, dataset, name)])) for name in PARTS}
+    split = {name: sorted(set(table[in_split(data, dataset, name)])) for name in SPLITS}
     validation, test = data.validation, data.test
     validation = split["validation"] if validation is None else validation
     if test is None:
@@ -56,20 +58,20 @@ def settle_subjects(settings: Settings, dataset: Dataset) -> Settings:
 
 
 def validates(settings: Settings, dataset: Dataset) -> bool:
-    """Whether the settings, or the file's split in their place, choose the best epoch on a validation part."""
+    """Whether the settings, or the file's split in their place, choose the best epoch on validation recordings."""
     named = settings.data.validation
     return bool(in_split(settings.data, dataset, "validation").any() if named is None else named)
 
 
 def in_split(data: DataSettings, dataset: Dataset, name: str) -> Bool[np.ndarray, " recording"]:
-    """Which recordings the file's split has in a part. Raises InputError for a split that the file does not have."""
+    """Recordings that the file's split assigns to this name. Raises InputError for an unknown split."""
     split = _split(data)
-    parts = dataset.splits.get(split)
-    if parts is None and split != "standard":
+    assigned = dataset.splits.get(split)
+    if assigned is None and split != "standard":
         problem = f"{dataset.path} has no split {split!r}; it has {', '.join(dataset.splits) or 'none'}"
         remedy = "choose one with --set data.split=NAME, or name subjects (--set data.split=standard)"
         raise InputError(problem, where="data.split", remedy=remedy)
-    return np.full(len(dataset), False) if parts is None else parts == name
+    return np.full(len(dataset), False) if assigned is None else assigned == name
 
 
 def _split(data: DataSettings) -> str:

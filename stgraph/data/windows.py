@@ -20,7 +20,7 @@ from stgraph.skeleton import Skeleton
 class WindowBatch(Batch):
     """A batch of windows of t frames, s of which are predicted: all but the margin.
 
-    `x` is screen-normalised, with unseen joints at zero; c is 2, or 3 with confidence. `inside` tells whether a frame
+    `x` is screen-normalised, with unseen joints at zero; c is 2, or 3 with confidence. `inside`: whether a frame
     is one of the track's.
     """
 
@@ -91,7 +91,7 @@ class Windows(TrackSamples):
             self.cut(window_table(self.lengths, frames - sum(margin), stride) - [0, margin[0]], mirror)
 
     def cut(self, table: Int[np.ndarray, "window 2"], mirror: bool = False, frames: int | None = None) -> "Windows":
-        """Use these windows, given as (kept track, start), of this length, and their mirrored twins if asked for."""
+        """Use these windows, given as (kept track, start), of this length, and with `mirror` their mirrored twins."""
         self.frames = frames or self.frames
         table = np.concatenate([np.insert(table, 2, twin, axis=1) for twin in range(1 + mirror)])
         self.table, self.twins = torch.from_numpy(table).to(self.first_rows.device), mirror

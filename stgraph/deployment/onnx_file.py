@@ -30,9 +30,9 @@ TOLERANCE = 1e-5  # of onnxruntime's difference from torch, relative to the larg
 
 
 def describe(run: TaskRun, form: Deployed) -> dict[str, str]:
-    """The file's metadata: every value is text, or JSON where it has parts."""
+    """The file's metadata: every value is text or JSON."""
     skeleton = {name: getattr(run.skeleton, name) for name in ("name", "names", "parents", "left", "right", "centre")}
-    parts = {
+    nested = {
         "input": form.input_text(run.origin.fps),
         "outputs": form.outputs,
         "classes": run.task.classes,
@@ -40,13 +40,13 @@ def describe(run: TaskRun, form: Deployed) -> dict[str, str]:
         "settings": run.settings.model_dump(),
         "origin": asdict(run.origin),
     }
-    about = {
+    plain = {
         "stgraph": __version__,
         "experiment": run.name,
         "task": run.settings.task["name"],
         "epoch": f"{run.epoch:g}",
     }
-    return about | {name: json.dumps(part) for name, part in parts.items()}
+    return plain | {name: json.dumps(value) for name, value in nested.items()}
 
 
 # The file -------------------------------------------------------------------------------------------------------------
@@ -69,8 +69,7 @@ class Difference:
 def check_target(path: Path) -> None:
     """Raises InputError for a file that is not to be called .onnx, or where packages are missing."""
     if path.suffix != ".onnx":
-        found = f"the ending {path.suffix!r}"
-        raise InputError(where=path, found=found, expected=".onnx", remedy="give --out such as model.onnx")
+        raise InputError(f"ending {path.suffix!r}, expected .onnx", where=path, remedy="give --out such as model.onnx")
     for package in PACKAGES:
         try:
             import_module(package)
@@ -79,7 +78,7 @@ def check_target(path: Path) -> None:
             raise InputError(problem, remedy="install what it needs with `pip install 'stgraph[export]'`") from error
 
 
-def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]:
+def write(form: Deployed, path: Path, metadata: dict[str, str]) -> list[Difference]:
     """Write the file, and compare it with the model; nothing is left where they differ.
 
     Returns one difference for every output and shape that was compared.
@@ -90,7 +89,7 @@ def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]
     with replaced(path) as temporary:
         program = traced(form)
         program.model.producer_name, program.model.producer_version = "stgraph", __version__
-        program.model.metadata_props.update(about)
+        program.model.metadata_props.update(metadata)
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # where in whose source files it comes from
         program.save(temporary, external_data=False)
@@ -108,7 +107,7 @@ def write(form: Deployed, path: Path, about: dict[str, str]) -> list[Difference]
 
 def traced(form: Deployed) -> ONNXProgram:
     """The form as an ONNX program, with every axis dynamic that may be."""
-    # One more frame than in training: no length for which a model takes a way of its own.
+    # One more frame than in training: a length for which no model has a special path.
     frames = form.frames + form.any_length
     dims = {axis: torch.export.Dim(axis, min=form.least if axis == "frame" else 1) for axis in form.dynamic}
     named = [{place: dims[axis] for place, axis in enumerate(axes) if axis in dims} for axes in form.inputs.values()]

@@ -196,15 +196,15 @@ def plot_contributions(
         contributions: means over the clips of each class, 0..1; NaN for a class without clips.
         joints: their names.
     """
-    known = np.isfinite(contributions).all(1)
-    mean = contributions[known].mean(0, keepdims=True) if known.any() else np.full((1, len(joints)), np.nan)
+    present = np.isfinite(contributions).all(1)
+    mean = contributions[present].mean(0, keepdims=True) if present.any() else np.full((1, len(joints)), np.nan)
     rows = len(classes)
     longest = max(map(_width, classes)) if rows <= MOST_NAMES else 0.4
     side = WIDE if rows > MOST_NAMES else rows * (0.3 if rows <= MOST_SIDE_BY_SIDE else 0.21)
     below_axes = max(map(_width, joints))
     figure = _page(0.34 * len(joints) + longest + 1.4, side + below_axes + 1.5, title, subtitle)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[side, 0.3])
-    norm = Normalize(0, max(np.max(contributions[known], initial=0.0), 1e-9))
+    norm = Normalize(0, max(np.max(contributions[present], initial=0.0), 1e-9))
     for axes, values in ((above, contributions), (below, mean)):
         image = _heat_map(axes, values, norm)
         if rows <= MOST_SIDE_BY_SIDE:

@@ -20,7 +20,7 @@ DPI = 100
 
 @runtime_checkable
 class Stage(Protocol):
-    """A part of the page that moves."""
+    """The artists of a page that change from frame to frame."""
 
     @property
     def moving(self) -> Sequence[Artist]:

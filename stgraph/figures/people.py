@@ -88,9 +88,9 @@ class _PeopleStage:
         for name in self.names:
             name.set_text("")
         for name, row in zip(self.names, rows, strict=False):
-            known = self.people.pose[row][np.isfinite(self.people.pose[row]).all(axis=1)]
-            if len(known):
-                above = np.array([known[:, 0].mean(), known[:, 1].min() - self.above_head])
+            visible = self.people.pose[row][np.isfinite(self.people.pose[row]).all(axis=1)]
+            if len(visible):
+                above = np.array([visible[:, 0].mean(), visible[:, 1].min() - self.above_head])
                 person = int(self.people.person[row])
                 name.set(text=str(person), position=above.clip(self.lowest, self.highest), color=self.colours[person])
 

@@ -95,7 +95,7 @@ def write_mp4(drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: flo
     finally:
         if writer is not None:
             writer.close()
-    # ffmpeg's exit code is kept from us, and a full disk leaves a file that looks like one.
+    # imageio hides ffmpeg's exit code, and a full disk leaves a file that looks whole.
     try:
         written = imageio_ffmpeg.count_frames_and_secs(str(path))[0]
     except RuntimeError:

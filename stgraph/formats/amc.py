@@ -237,10 +237,10 @@ def _axes(words: list[str], degree: float, where: str) -> Float[np.ndarray, "3 3
     return _rotation(degree * parse_numbers(words[:3], 3, where), tuple(f"r{letter}" for letter in order.lower()))
 
 
-def _dof(words: list[str], known: tuple[str, ...], where: str) -> tuple[str, ...]:
+def _dof(words: list[str], allowed: tuple[str, ...], where: str) -> tuple[str, ...]:
     dof = tuple(word.lower() for word in words)
-    if unknown := [word for word in dof if word not in known]:
-        raise InputError(where=where, found=", ".join(unknown), expected=f"only {', '.join(known)}")
+    if unknown := [word for word in dof if word not in allowed]:
+        raise InputError(where=where, found=", ".join(unknown), expected=f"only {', '.join(allowed)}")
     if len(set(dof)) < len(dof):
         raise InputError(where=where, found=", ".join(dof), expected="each at most once")
     return dof

@@ -1,4 +1,4 @@
-"""Tables in Markdown whose columns stand under one another, so that they are read as they are, too."""
+"""Tables in Markdown with aligned columns, which are also readable as plain text."""
 
 from collections.abc import Iterable
 

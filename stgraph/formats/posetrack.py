@@ -54,15 +54,15 @@ class Video:
         frame: (n) each pose's frame, an index into `frame_ids`, ascending.
         person: (n) identity, -1 where it has none.
         pose: (n j 3) pixels x, y and confidence; confidence 0 = not annotated, or not detected.
-        box: (n 4) left, top, right, bottom in pixels; zeros where it is not known.
+        box: (n 4) left, top, right, bottom in pixels; zeros where it is unknown.
         head_box: (n 4) as `box`, of the head.
         score: (n) of the pose as a whole.
         labelled: (t) whether the frame has labels; the others are not scored.
         ignore: for each frame polygons (v 2) in pixels within which nothing is scored.
         file_names, image_ids: (t) of the frames' images.
-        mark: (n j) `Mark` of each joint; None where it is not known.
-        fps: frames per second, None where it is not known.
-        size: width and height of the images in pixels, None where it is not known.
+        mark: (n j) `Mark` of each joint; None where it is unknown.
+        fps: frames per second, None where it is unknown.
+        size: width and height of the images in pixels, None where it is unknown.
         skeleton: of the poses.
     """
 
@@ -204,7 +204,7 @@ def read_file(path: Path) -> list[Video]:
 def write_video(video: Video, path: Path) -> None:
     """Write a video as PoseTrack18 has it: whole, or not at all.
 
-    Pixels are written to 0.0001, confidences and scores to 0.000001; boxes that are not known are left out. PoseTrack's
+    Pixels are written to 0.0001, confidences and scores to 0.000001; unknown boxes are left out. PoseTrack's
     joints get their places among its 17 keypoints, the ears as zeros; another skeleton's stay as they are.
 
     Args:
@@ -242,9 +242,9 @@ def _stored(skeleton: Skeleton) -> tuple[Skeleton, Int[np.ndarray, " j"]]:
 
 
 def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, object]]:
-    known: dict[str, float] = {} if video.fps is None else {"fps": float(video.fps)}
+    facts: dict[str, float] = {} if video.fps is None else {"fps": float(video.fps)}
     if video.size is not None:
-        known |= {"width": int(video.size[0]), "height": int(video.size[1])}
+        facts |= {"width": int(video.size[0]), "height": int(video.size[1])}
     entries = []
     for index, number in enumerate(video.frame_ids.tolist()):
         polygons = [np.round(np.asarray(polygon, float), PIXELS) for polygon in video.ignore[index]]
@@ -258,7 +258,7 @@ def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, obj
                 "is_labeled": bool(video.labelled[index]),
                 "ignore_regions_x": [polygon[:, 0].tolist() for polygon in polygons],
                 "ignore_regions_y": [polygon[:, 1].tolist() for polygon in polygons],
-                **known,
+                **facts,
             }
         )
     return entries

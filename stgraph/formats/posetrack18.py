@@ -3,8 +3,7 @@
 `images[] {id, frame_id, vid_id, file_name, nframes, is_labeled, ignore_regions_x, ignore_regions_y}`,
 `annotations[] {id, image_id, track_id, category_id, bbox, bbox_head, keypoints, scores}`, boxes as x, y, width, height,
 and `categories[] {keypoints, skeleton}`, the names of the joints and pairs of them counted from 1. Files that this
-project writes add `width`, `height` and `fps` to an image and `score` and `marks` to an annotation, as far as they are
-known.
+project writes add `width`, `height` and `fps` to an image and `score` and `marks` to an annotation, where known.
 """
 
 from collections.abc import Callable, Sequence
@@ -97,8 +96,8 @@ def frame_numbers(images: Sequence[Image], key: str) -> list[int]:
         if number < 0:
             raise InputError(where=where, found=str(number), expected="a number from 0", remedy=remedy)
         if (other := first.setdefault((image.vid_id, number), index)) != index:
-            found = f"{number}, as {key.rpartition(': ')[2]}[{other}] of the same video has"
-            raise InputError(where=where, found=found, expected="a number of its own", remedy=remedy)
+            problem = f"{number} is also that of {key.rpartition(': ')[2]}[{other}] of the same video"
+            raise InputError(problem, where=where, remedy=remedy)
         numbers.append(number)
     return numbers
 
@@ -124,8 +123,8 @@ def image_indices(
     index_of: dict[int, int] = {}
     for index, image in enumerate(images):
         if (other := index_of.setdefault(image.id, index)) != index:
-            place, found = f"{path}: images[{index}].id", f"{image.id}, as images[{other}] has"
-            raise InputError(where=place, found=found, expected="an id of its own", remedy="give each image another")
+            problem = f"{image.id} is also that of images[{other}]"
+            raise InputError(problem, where=f"{path}: images[{index}].id", remedy="give each image another")
     people: dict[tuple[int, int], int] = {}
     for index, one in enumerate(annotations):
         if one.image_id not in index_of:
@@ -177,8 +176,8 @@ def poses(
     pose[..., 2] = np.maximum(confidence, 0)
     pose = pose[:, order]
     mean = pose[..., 2].sum(axis=1) / np.maximum((pose[..., 2] > 0).sum(axis=1), 1)
-    own = np.array([one.score for one in annotations], float)  # NaN for None
-    return pose, np.where(np.isnan(own), mean, own)
+    score = np.array([one.score for one in annotations], float)  # NaN for None
+    return pose, np.where(np.isnan(score), mean, score)
 
 
 def boxes(annotations: Sequence[Annotation], key: str, where: Where) -> Float[np.ndarray, "n 4"]:

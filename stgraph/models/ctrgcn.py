@@ -24,23 +24,23 @@ class RefinedAdjacency(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"]) -> None:
         super().__init__()
-        parts, relations = len(matrices), max(8, in_channels // 8)
+        partitions, relations = len(matrices), max(8, in_channels // 8)
         self.shared = nn.Parameter(torch.from_numpy(matrices).to(torch.get_default_dtype()))
         # The two biases count by their difference alone.
-        self.receiver = nn.Conv2d(in_channels, parts * relations, 1)
-        self.sender = nn.Conv2d(in_channels, parts * relations, 1, bias=False)
-        self.weight = nn.Parameter(torch.randn(parts, out_channels, relations) * (2 / out_channels) ** 0.5)
-        self.bias = nn.Parameter(torch.zeros(parts, out_channels, 1, 1))
+        self.receiver = nn.Conv2d(in_channels, partitions * relations, 1)
+        self.sender = nn.Conv2d(in_channels, partitions * relations, 1, bias=False)
+        self.weight = nn.Parameter(torch.randn(partitions, out_channels, relations) * (2 / out_channels) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(partitions, out_channels, 1, 1))
         self.alpha = nn.Parameter(torch.zeros(()))
         for conv in (self.receiver, self.sender):
             nn.init.kaiming_normal_(conv.weight)
 
     def forward(self, x: Motion) -> Float[Tensor, "b k d v w"]:
         """The graphs of every clip."""
-        parts, joints = len(self.shared), x.shape[-1]
+        partitions, joints = len(self.shared), x.shape[-1]
         mean = x.mean(dim=2, keepdim=True)  # before the maps, which are affine: a frame's work instead of a clip's
-        receiver = rearrange(self.receiver(mean), "b (k r) 1 v -> b k r v 1", k=parts)
-        sender = rearrange(self.sender(mean), "b (k r) 1 w -> b k r 1 w", k=parts)
+        receiver = rearrange(self.receiver(mean), "b (k r) 1 v -> b k r v 1", k=partitions)
+        sender = rearrange(self.sender(mean), "b (k r) 1 w -> b k r 1 w", k=partitions)
         relation = (receiver - sender).tanh().flatten(3)
         refined = (self.alpha * self.weight) @ relation
         return refined.unflatten(3, (joints, joints)) + (self.shared[:, None] + self.alpha * self.bias)

@@ -88,11 +88,11 @@ def partitioned_conv(
 
     To map first everywhere makes a training step of the published network 1.12 times as long on a CPU.
     """
-    parts = len(adjacency)
-    if len(weight) <= parts * x.shape[1]:
+    partitions = len(adjacency)
+    if len(weight) <= partitions * x.shape[1]:
         return combine(F.conv2d(x, weight, bias), adjacency)
-    weight = rearrange(weight, "(k d) c 1 1 -> d (k c) 1 1", k=parts)
-    received = adjacency.sum(dim=2).T @ rearrange(bias, "(k d) -> k d", k=parts)
+    weight = rearrange(weight, "(k d) c 1 1 -> d (k c) 1 1", k=partitions)
+    received = adjacency.sum(dim=2).T @ rearrange(bias, "(k d) -> k d", k=partitions)
     return F.conv2d(aggregate(x, adjacency), weight).add_(rearrange(received, "v d -> d 1 v"))
 
 

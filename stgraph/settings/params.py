@@ -140,7 +140,7 @@ def _misfits(task: dict, model: str) -> list[str]:
 
 @lru_cache
 def _settings_of(data: type[DataSettings] | None) -> type[Settings]:
-    """Settings whose data section is of this class; of any content where the task is not known."""
+    """Settings whose data section is of this class; of any content where the task is unknown."""
     return create_model("Settings", __base__=Settings, data=(data or dict[str, Any], ...))
 
 
@@ -165,24 +165,24 @@ def _named_section(registry: Registry, values: object, problems: list[str]) -> d
     if not isinstance(values, dict):
         return None  # reported with the sections
     if not (name := _named(registry, values)):
-        found, names = values.get("name"), ", ".join(registry.names())
-        problems.append(f"{registry.kind}.name: found {found!r}; expected one of {names}")
+        names = ", ".join(registry.names())
+        problems.append(f"{registry.kind}.name: found {values.get('name')!r}; expected one of {names}")
         return None
     section = _section(registry.schema(name), values, (registry.kind,), problems)
     return section.model_dump() if section else None
 
 
 def explain(problem: ErrorDetails, path: tuple, schema: type[BaseModel]) -> str:
-    """One line on one problem: the key's path, what was found, what is allowed."""
+    """One line on one problem: the key's path, its value, what is allowed."""
     key = ".".join(map(str, (*path, *problem["loc"])))
     if problem["type"] == "extra_forbidden":
         inner = schema
         for step in problem["loc"][:-1]:
             inner = cast(type[BaseModel], inner.model_fields[str(step)].annotation)
-        known = list(inner.model_fields)
-        close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        keys = list(inner.model_fields)
+        close = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key}: unknown key; {hint}known: {', '.join(known)}"
+        return f"{key}: unknown key; {hint}known: {', '.join(keys)}"
     if problem["type"] == "missing":
         return f"{key}: missing; give it a value"
     return f"{key}: found {json.dumps(problem['input'])}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -12,13 +12,13 @@ def data_file(dataset: str) -> Path:
     return Path(dataset) if Path(dataset).suffix else DATA / f"{dataset}.h5"
 
 
-def evaluation_folder(name: str, part: str | None) -> Path:
-    """Where the report of a run goes: every part of the data but the test part has a folder of its own."""
-    return REPORTS / name if part in (None, "test") else REPORTS / name / part
+def evaluation_folder(name: str, scored: str | None) -> Path:
+    """The folder of a run's report; what is scored other than the test split has its own folder below."""
+    return REPORTS / name if scored in (None, "test") else REPORTS / name / scored
 
 
 def weights_file(name: str) -> Path:
-    """The checkpoint of a trained run, by its name or its own path. Raises InputError where there is none."""
+    """The checkpoint of a trained run, by its name or path. Raises InputError where there is none."""
     path = Path(name) if name.endswith(".safetensors") else CHECKPOINTS / name / "best.safetensors"
     if path.exists():
         return path

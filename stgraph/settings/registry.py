@@ -28,7 +28,7 @@ class ModelClass(Protocol):
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A task as far as it is known without torch: commands list its options, settings find its classes.
+    """Facts about a task that need no torch: commands list its options, settings find its classes.
 
     Attributes:
         name: in the settings' task section.
@@ -36,7 +36,7 @@ class TaskEntry:
         needs: the kind of output that it needs of a model, one of those in `Model.serves`.
         task, run, data: "module:Class" of its `Task`, its `TaskRun` and its data section; imported when needed.
         served_by: which commands show the results of its runs, as a remedy in messages.
-        options: adds the options of `evaluate` that are its own; the names are those of `evaluate` of its run.
+        options: adds the options of `evaluate` for this task; the names are those of `evaluate` of its run.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The sections of params.json that no model decides: what is taken from a dataset, and how it is trained."""
+"""The data and optim sections of params.json, which are the same for every model."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,12 +21,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     def problems(self) -> list[str]:
-        """What does not go together, each beginning "KEY: "."""
+        """Settings that contradict one another, each message beginning "KEY: "."""
         return []
 
 
 class DataSettings(Section):
-    """What every task says of its data."""
+    """Data settings that every task has."""
 
     dataset: str = Field(description="NAME of the file data/NAME.h5, or a path with an ending")
     detector: str | None = Field(description="2D detections that are the input; null: the 3D poses")
@@ -45,22 +45,21 @@ class DataSettings(Section):
         return 2 if self.detector else 3
 
     def problems(self) -> list[str]:
-        """Subjects that are in two parts."""
+        """Subjects that are in two splits, and skeletons that are none."""
         problems = []
         if isinstance(self.skeleton, dict):
             try:
                 skeleton_from(self.skeleton, "skeleton")
             except InputError as error:
                 problems.append(str(error))
-        for part in ("validation", "test"):
-            if shared := sorted(set(self.train or ()) & set(getattr(self, part) or ())):
-                text = f"{', '.join(shared)} also in data.train; a subject is in one of them alone"
-                problems.append(f"{part}: {text}")
+        for split in ("validation", "test"):
+            if shared := sorted(set(self.train or ()) & set(getattr(self, split) or ())):
+                problems.append(f"{split}: {', '.join(shared)} also in data.train; a subject is in one of them alone")
         return problems
 
 
 class SplitSettings(DataSettings):
-    """Data whose parts may be those of the file's split."""
+    """Data that may be divided by a split of the file."""
 
     cameras: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="use these cameras alone")
     split: str = Field("standard", description="the file's split that says what is trained and tested on")
@@ -92,7 +91,7 @@ class OptimSettings(Section):
     freeze_norm: bool = Field(False, description="batch norms keep their running statistics, as in fine-tuning")
 
     def problems(self) -> list[str]:
-        """Settings that others would leave without effect."""
+        """Settings that others make ineffective."""
         problems = []
         steps = [name for name in ("decay_steps", "decay_at") if getattr(self, name)]
         if self.schedule == "cosine" and steps:

@@ -14,10 +14,10 @@ def keep_freed_memory(pad: int = 64 << 20) -> bool:
     The process then never shrinks.
 
     Args:
-        pad: bytes by which the heap grows beyond what is asked for.
+        pad: bytes by which the heap grows beyond each request.
 
     Returns:
-        Whether it took effect; elsewhere than on glibc nothing happens.
+        Whether it took effect, which needs glibc.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

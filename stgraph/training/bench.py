@@ -1,4 +1,4 @@
-"""How fast an experiment trains and predicts on made-up data, beside what the machine can do."""
+"""Speed of training and prediction on random data, relative to the machine's matrix product."""
 
 import resource
 import time
@@ -57,14 +57,14 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
 
 
 class Stopwatch:
-    """Best time of each of several things that are measured in turn, so that they meet the same machine."""
+    """Best time of each of several functions, measured in turn under the same load of the machine."""
 
     def __init__(self, engine: Engine) -> None:
         self.seconds: dict[str, float] = {}
         self.engine = engine
 
     def measure(self, name: str, work: Callable[[], object], times: int = 1) -> None:
-        """Do it so often and keep the best time; what it needs to warm up is the caller's business."""
+        """Run `work` so often and keep the best time. Callers warm up first."""
         for _ in range(times):
             self.engine.wait()
             start = time.perf_counter()

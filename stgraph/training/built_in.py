@@ -1,11 +1,11 @@
-"""Which data an experiment is trained on where those that it names are not prepared."""
+"""The dataset of an experiment, and the built-in one where it is not prepared."""
 
 from pathlib import Path
 
 from stgraph.settings.params import Settings, with_data
 from stgraph.settings.places import data_file
 
-BUILT_IN = "builtin"  # the name of the dataset that is made of the package's own motion
+BUILT_IN = "builtin"  # the name of the dataset that is made of the packaged motion
 
 
 def choose_data(settings: Settings, name: str, data: Path | None) -> tuple[Settings, str, str]:

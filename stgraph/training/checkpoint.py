@@ -1,4 +1,4 @@
-"""Checkpoint files: weights that explain themselves, and what resuming needs. Whole or not there; never unpickled."""
+"""Checkpoint files: weights with their settings, and the state for resuming. Written atomically, never unpickled."""
 
 import io
 import json
@@ -26,7 +26,7 @@ class Origin:
     """What a model was trained on; travels in its checkpoint and into every report.
 
     Attributes:
-        source, terms: of the dataset, in words.
+        source, terms: of the dataset, as text.
         data_hash: `Dataset.hash`.
         synthetic: whether the motion was made up.
         fps: frames per second of its recordings; None where they differ or are unknown.
@@ -53,7 +53,7 @@ class Weights:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights with everything that evaluating them needs in the file's metadata."""
-    about = {
+    metadata = {
         "settings": weights.settings.model_dump(),
         "skeleton": asdict(weights.skeleton),
         "origin": asdict(weights.origin),
@@ -62,7 +62,7 @@ def save_weights(path: Path, weights: Weights) -> None:
         "version": __version__,
     }
     state = {name: value.detach().cpu().contiguous().clone() for name, value in weights.state.items()}
-    data = safetensors.torch.save(state, {key: json.dumps(value) for key, value in about.items()})
+    data = safetensors.torch.save(state, {key: json.dumps(value) for key, value in metadata.items()})
     with replaced(path) as temporary:
         temporary.write_bytes(data)
 
@@ -71,13 +71,13 @@ def load_weights(path: Path) -> Weights:
     """Read what `save_weights` wrote. Raises InputError for a damaged or foreign file."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        settings = validate(about["settings"], f"{path}, settings")
-        fields = about["skeleton"].items()
+        settings = validate(metadata["settings"], f"{path}, settings")
+        fields = metadata["skeleton"].items()
         tree: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields}
-        skeleton, origin = Skeleton(**tree), Origin(**about["origin"])
-        return Weights(state, settings, skeleton, origin, about["epoch"], about["scores"])
+        skeleton, origin = Skeleton(**tree), Origin(**metadata["origin"])
+        return Weights(state, settings, skeleton, origin, metadata["epoch"], metadata["scores"])
     except InputError:
         raise
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:

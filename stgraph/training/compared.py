@@ -1,4 +1,4 @@
-"""A run's part in a comparison of several."""
+"""A run's row in a comparison of several."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

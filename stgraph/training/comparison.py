@@ -1,4 +1,4 @@
-"""Several experiments on the same data, side by side: trained where they are not, scored alike, one table."""
+"""Several experiments on the same data: those untrained are trained, all are scored alike, in one table."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ class Entry:
     """One training to compare.
 
     Attributes:
-        exp: the experiment or trained run that was asked for.
+        exp: the experiment or trained run, as on the command line.
         name: of its run in checkpoints/.
         settings: to train it with; None for a run that is taken as it is.
     """
@@ -52,8 +52,8 @@ def entries(
 ) -> list[Entry]:
     """The trainings to compare, in order. All settings are validated here.
 
-    An experiment may carry overrides of its own: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
-    under the experiment's own name is taken as it is, unless other data, settings or seeds are asked for: those runs
+    An experiment may have its own overrides: "tcn:optim.batch_size=64,model.channels=256". A run that is trained
+    under the experiment's name is taken as it is, unless other data, settings or seeds are chosen: those runs
     are called EXP-DATA-SEED-HASH, with a hash of their settings. On other data the subjects are those of the file's
     split.
 
@@ -64,26 +64,26 @@ def entries(
     if data:
         common = [f"data.dataset={data}", "data.train=null", "data.validation=[]", "data.test=null", *common]
     result = []
-    for asked in exps:
-        exp, _, own = asked.partition(":")
-        changes = [*common, *(re.split(r",(?=\w+\.)", own) if own else [])]
-        trained, known = (FOLDER / exp / "best.safetensors").exists(), params.find(exp) is not None
-        if trained and own and not known:
+    for text in exps:
+        exp, _, own_overrides = text.partition(":")
+        changes = [*common, *(re.split(r",(?=\w+\.)", own_overrides) if own_overrides else [])]
+        trained, has_params = (FOLDER / exp / "best.safetensors").exists(), params.find(exp) is not None
+        if trained and own_overrides and not has_params:
             place = params.FOLDER / exp / "params.json"
             problem = f"{FOLDER / exp} is a trained run without {place}, so other settings cannot be trained"
-            raise InputError(problem, where=asked, remedy="leave them out, or name the experiment it was made from")
-        if trained and not (known and (changes or seeds)):
-            result.append(Entry(asked, exp, None))
+            raise InputError(problem, where=text, remedy="leave them out, or name the experiment it was made from")
+        if trained and not (has_params and (changes or seeds)):
+            result.append(Entry(text, exp, None))
             continue
         for seed in seeds or [None]:
             settings = load(exp, changes if seed is None else [*changes, f"seed={seed}"])
             name = exp
             if changes or seeds:
-                text = json.dumps(settings.model_dump(), sort_keys=True)
-                label = re.sub(r"[^\w.=-]+", "_", asked)[:60]
-                digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+                label = re.sub(r"[^\w.=-]+", "_", text)[:60]
+                values = json.dumps(settings.model_dump(), sort_keys=True)
+                digest = hashlib.sha256(values.encode()).hexdigest()[:6]
                 name = f"{label}-{data_file(settings.data.dataset).stem}-{settings.seed}-{digest}"
-            result.append(Entry(asked, name, settings))
+            result.append(Entry(text, name, settings))
     return result
 
 
@@ -190,7 +190,7 @@ def comparison_markdown(report: Mapping) -> str:
     if any(row["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
     untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)
-    lines.append(f"- training: {report['training']}" + (f"; as it was found: {untrained}" if untrained else ""))
+    lines.append(f"- training: {report['training']}" + (f"; not trained here: {untrained}" if untrained else ""))
     seeds = max(len(row["seeds"]) for row in rows)
     lines += [f"- mean ± standard deviation over {seeds} seeds"] * (seeds > 1)
     lines.append("- frames/s: from one window after the other, each of so many predicted frames at once")

@@ -21,8 +21,8 @@ from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 from stgraph.training.task import Task
 
-# Keys of a published, flat params.json -> the key of ours that means the same.
-FLAT_KEYS = {
+# Keys of a published params.json, which has no sections -> the keys of ours.
+SETTINGS_KEYS = {
     "learning_rate": "optim.lr",
     "weight_decay": "optim.weight_decay",
     "lr_gamma": "optim.decay",
@@ -31,7 +31,6 @@ FLAT_KEYS = {
     "in_frames": "data.frames",
     "dropout": "model.dropout",
 }
-DETECTORS = {"cpn": "cpn_ft_h36m_dbb", "gt": "gt"}
 
 
 def from_published(
@@ -39,15 +38,15 @@ def from_published(
     checkpoint: Path,
     exp: str,
     *,
-    flat: Path | None = None,
+    published_settings: Path | None = None,
     like: str | None = None,
     classes: list[str] | None = None,
 ) -> str:
-    """Make an experiment and its weights of a published checkpoint; returns what was done, in words.
+    """Make an experiment and its weights of a published checkpoint; returns a text about it.
 
     Args:
         exp: what to call it in params/ and checkpoints/.
-        flat: the published settings file; params.json beside the checkpoint where there is one.
+        published_settings: their file; params.json beside the checkpoint where there is one.
         like, classes: see `convert`.
 
     Raises:
@@ -58,8 +57,8 @@ def from_published(
         if path.exists():
             raise InputError("exists", where=path, remedy="choose another name with --exp, or remove it")
     beside = checkpoint.with_name("params.json")
-    flat = flat or (beside if beside.exists() else None)
-    overrides = flat_overrides(flat) if flat else []
+    published_settings = published_settings or (beside if beside.exists() else None)
+    overrides = published_overrides(published_settings) if published_settings else []
     state, rest = load_published(checkpoint)
     model = find_model(family, state, str(checkpoint))
     published = cast(type[Model], MODELS.get(model)).published_for(state)
@@ -71,7 +70,7 @@ def from_published(
     with replaced(experiment) as temporary:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
     like = like or published.like
-    used = f"settings from {flat}, and those of {like}" if overrides else f"settings of {like}"
+    used = f"settings from {published_settings}, and those of {like}" if overrides else f"settings of {like}"
     lines = [
         f"{checkpoint}: {len(state)} entries of {model} -> {target} ({len(weights)} weights)",
         f"{experiment}: {used}, and what the weights' shapes determine",
@@ -89,15 +88,15 @@ def write_published(family: str, exp: str, path: Path) -> str:
     return f"{exp} -> {path} ({len(state)} entries under {family}'s names)"
 
 
-def flat_overrides(path: Path) -> list[str]:
-    """What a published settings file sets, as overrides of ours. Raises InputError if it is not such a file."""
-    expected = "the flat JSON settings of a published checkpoint"
-    flat = read_json(path, expected)
-    if not isinstance(flat, dict):
-        raise InputError(where=path, found=type(flat).__name__, expected=expected)
-    pairs = [(ours, flat[key]) for key, ours in FLAT_KEYS.items() if key in flat]
-    if "ds_category" in flat:
-        pairs.append(("data.detector", DETECTORS.get(flat["ds_category"], flat["ds_category"])))
+def published_overrides(path: Path) -> list[str]:
+    """A published settings file as overrides of ours. Raises InputError if it is not such a file."""
+    expected = "the settings of a published checkpoint, a JSON object"
+    values = read_json(path, expected)
+    if not isinstance(values, dict):
+        raise InputError(where=path, found=type(values).__name__, expected=expected)
+    pairs = [(ours, values[key]) for key, ours in SETTINGS_KEYS.items() if key in values]
+    if category := values.get("ds_category"):
+        pairs.append(("data.detector", {"cpn": "cpn_ft_h36m_dbb"}.get(category, category)))
     return [f"{key}={json.dumps(value)}" for key, value in pairs]
 
 
@@ -174,22 +173,22 @@ def convert(
     return settings, weights
 
 
-def class_names(numbered: list[str], given: list[str] | None, like: str, where: str) -> list[str]:
-    """Names of the classes: those given, or the experiment's if it has as many, or numbered ones.
+def class_names(numbered: list[str], named: list[str] | None, like: str, where: str) -> list[str]:
+    """Names of the classes: those named, or the experiment's if it has as many, or numbered ones.
 
     Raises:
-        InputError: more or fewer names are given than there are classes.
+        InputError: another number of names than of classes.
     """
-    if given is None:
+    if named is None:
         of_like = params.load(like).task.get("classes") or []
         return of_like if len(of_like) == len(numbered) else numbered
-    if len(given) != len(numbered):
+    if len(named) != len(numbered):
         raise InputError(
-            f"{len(given)} names, and {where} scores {len(numbered)} classes",
+            f"{len(named)} names, and {where} scores {len(numbered)} classes",
             where="--classes",
             remedy="give one name in each line, in the order that it was trained with",
         )
-    return given
+    return named
 
 
 def read_names(path: Path) -> list[str]:

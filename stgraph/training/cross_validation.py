@@ -85,7 +85,7 @@ class CrossValidation:
             row.scores.setdefault(subject, []).append(scores)
 
     def add_baselines(self, rows: dict[str, Row], training: Entry, scores: ClipScores, subject: str) -> None:
-        """Add what any recogniser must beat on a subject's clips, those of `scores`, to the rows of these names."""
+        """Add baselines on a subject's clips, those of `scores`, to the rows of their names."""
         run = TaskRun.create(training.name, cast(Settings, training.settings), self.dataset, self.engine)
         for name, each in run.clip_baselines(self.dataset, scores).items():
             rows.setdefault(name, Row(name)).scores[subject] = [each]
@@ -96,8 +96,8 @@ def fused(rows: Sequence[Row], weights: Sequence[float]) -> Row:
     row = Row("fused " + ":".join(f"{weight:g}" for weight in weights))
     for subject in rows[0].scores:
         for seeds in zip(*(each.scores[subject] for each in rows), strict=True):
-            parts = {each.name: scores for each, scores in zip(rows, seeds, strict=True)}
-            row.scores.setdefault(subject, []).append(fuse(parts, weights))
+            scores_of = {each.name: scores for each, scores in zip(rows, seeds, strict=True)}
+            row.scores.setdefault(subject, []).append(fuse(scores_of, weights))
     return row
 
 
@@ -114,8 +114,8 @@ def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Entry
             raise InputError("is a trained run", where=entry.exp, remedy=remedy)
         task = TASKS.get(entry.settings.task["name"])
         if task.run_class().clip_scores is TaskRun.clip_scores:
-            found, expected = f"an experiment of task {task.name!r}", "one that recognises clips"
-            raise InputError(where=entry.exp, found=found, expected=expected, remedy=task.served_by)
+            problem = f"an experiment of task {task.name!r}, which recognises no clips"
+            raise InputError(problem, where=entry.exp, remedy=task.served_by)
         settings = without_subject(entry.settings, subject, dataset)
         trainings.append(Entry(entry.exp, f"folds/{entry.name}", settings))
     return trainings
@@ -131,7 +131,7 @@ def without_subject(settings: Settings, subject: str, dataset: Dataset) -> Setti
 
 
 def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:
-    """The subjects to leave out in turn. Raises InputError for an unknown one, or where there is but one."""
+    """The subjects to leave out in turn. Raises InputError for an unknown one, or where there is only one."""
     subjects = sorted(set(map(str, dataset.recordings["subject"])))
     if unknown := [name for name in wanted or () if name not in subjects]:
         raise InputError(f"{dataset.path} has {', '.join(subjects)}", where=f"--subjects {', '.join(unknown)}")
@@ -142,7 +142,7 @@ def subjects_of(dataset: Dataset, wanted: Sequence[str] | None) -> list[str]:
 
 
 def folds_facts(rows: Sequence[Row], dataset: Dataset, first: str, seeds: int) -> dict[str, object]:
-    """What the reader of the table should know; `first` is the experiment whose input the nearest neighbour takes."""
+    """Facts above the table; `first` is the experiment whose input the nearest neighbour takes."""
     results = [seeds[0] for seeds in rows[0].scores.values()]
     clips, classes = sum(len(scores.label) for scores in results), len(results[-1].classes)
     facts = {
@@ -160,7 +160,7 @@ def folds_facts(rows: Sequence[Row], dataset: Dataset, first: str, seeds: int) -
     return facts
 
 
-def folds_markdown(rows: Sequence[Row], about: Mapping[str, object]) -> str:
+def folds_markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
     """Counts and shares of every row, by the subject left out and over all."""
     subjects = list(rows[0].scores)
     head = ["", *(f"{subject}, % of {rows[0].correct(subject)[1]}" for subject in subjects)]
@@ -177,8 +177,8 @@ def folds_markdown(rows: Sequence[Row], about: Mapping[str, object]) -> str:
         ]
         for row in rows
     ]
-    facts = [f"- {name}: {value}" for name, value in about.items()]
-    return "\n".join(["# Leave one subject out", "", *facts, "", *markdown_table(head, table), ""])
+    listed = [f"- {name}: {value}" for name, value in facts.items()]
+    return "\n".join(["# Leave one subject out", "", *listed, "", *markdown_table(head, table), ""])
 
 
 def spread(values: Sequence[int] | Sequence[float]) -> str:

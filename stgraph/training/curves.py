@@ -21,9 +21,9 @@ def plot_training(rows: list[dict[str, float]], path: Path, title: str) -> None:
     figure.suptitle(title)
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for part, style in (("train", "o-"), ("validation", "s--")):
-            if f"{part}/{name}" in rows[0]:
-                axes.plot(epochs, [row[f"{part}/{name}"] for row in rows], style, markersize=3, label=part)
+        for split, style in (("train", "o-"), ("validation", "s--")):
+            if f"{split}/{name}" in rows[0]:
+                axes.plot(epochs, [row[f"{split}/{name}"] for row in rows], style, markersize=3, label=split)
         axes.set(xlabel="epoch", ylabel=", ".join(named_unit(name) or (name,)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)

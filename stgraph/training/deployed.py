@@ -63,7 +63,7 @@ class Deployed(nn.Module):
         return (x,)
 
     def frames_text(self) -> str:
-        """What a user has to know of the number of frames; nothing where any number will do."""
+        """Limits on the number of frames; empty without any."""
         if not self.any_length:
             return f"always {self.frames}, since the model is made for that length"
         return f"at least {self.least}, of which {self.least - 1} are seen and not predicted" if self.least > 1 else ""
@@ -76,11 +76,11 @@ class Deployed(nn.Module):
         """
         margin = {"not predicted before": self.model.before, "not predicted after": self.model.after}
         frames = {"trained": self.frames, "any": self.any_length, "least": self.least} | margin
-        about = {"axes": self.axes, "dynamic": self.dynamic} | self.preparation() | {"frames": frames}
-        return about | {"frames per second": fps or "as in the training data"}
+        description = {"axes": self.axes, "dynamic": self.dynamic} | self.preparation() | {"frames": frames}
+        return description | {"frames per second": fps or "as in the training data"}
 
     def preparation(self) -> dict[str, object]:
-        """From poses to the model's own input, in words; a task adds its own."""
+        """Metadata of how poses become the model's input; a task overrides this."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What `render` is asked for. Light: the command's --help shows these defaults without torch."""
+"""The options of `render`. Imports no torch, so that --help shows the defaults at once."""
 
 from dataclasses import dataclass
 

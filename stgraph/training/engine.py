@@ -24,7 +24,7 @@ class Engine:
 
     Args:
         device: auto, cpu, cuda or mps.
-        devices: processes on this machine (torchrun's own count wins).
+        devices: processes on this machine (torchrun's count wins).
         nodes: machines.
         precision: 32, bf16 (autocast) or 64.
 
@@ -54,8 +54,8 @@ class Engine:
         self.devices, self.nodes = devices, nodes
         self.local_rank = int(os.environ.get("LOCAL_RANK", "0")) if devices * nodes > 1 else 0
         if kind == "cuda" and devices > torch.cuda.device_count():
-            found = f"{torch.cuda.device_count()} CUDA devices"
-            raise InputError(where=f"--devices {devices}", found=found, remedy="use as many processes or fewer")
+            problem = f"this machine has {torch.cuda.device_count()} CUDA devices"
+            raise InputError(problem, where=f"--devices {devices}", remedy="use as many processes or fewer")
         self.device = torch.device(kind, self.local_rank) if kind == "cuda" else torch.device(kind)
         self.double, self.sixteen = precision == "64", precision == "bf16"
         self.global_rank, self.world_size = 0, 1
@@ -69,7 +69,7 @@ class Engine:
     # Processes -------------------------------------------------------------------------------------------------------
 
     def launch(self) -> None:
-        """Start the other processes, or join those that torchrun started; nothing where there is but one."""
+        """Start the other processes, or join those that torchrun started; nothing where there is only one."""
         if self.devices * self.nodes == 1:
             return
         if self.device.type == "cuda":
@@ -102,7 +102,7 @@ class Engine:
     # Training --------------------------------------------------------------------------------------------------------
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which a model computes: with 16-bit products where these were asked for."""
+        """The context in which a model computes: with 16-bit products where the precision is bf16."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.sixteen)
 
     def trained(self, model: nn.Module, compile: bool) -> Callable[..., dict[str, Tensor]]:
@@ -128,7 +128,7 @@ class Engine:
         return cast(AnyModule, nn.SyncBatchNorm.convert_sync_batchnorm(model)) if several else model
 
     def wait(self) -> None:
-        """Until the device has done what it was given, so that a time taken is the whole of it."""
+        """Wait for the device, so that a measured time includes all of its work."""
         if self.device.type != "cpu":
             torch.accelerator.synchronize()
 
@@ -154,7 +154,7 @@ class Engine:
         return samples
 
     def _move(self, values: Tensor) -> Tensor:
-        """A tensor on the device; the original is kept, so that its address stays its own."""
+        """A tensor on the device; the original is kept, so that its address is not used again."""
         if values.data_ptr() not in self._moved:
             self._moved[values.data_ptr()] = (values, self.to_device(values))
         return self._moved[values.data_ptr()][1]

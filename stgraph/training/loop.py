@@ -47,7 +47,7 @@ class Listener:
 
 @dataclass
 class Progress:
-    """Where a fit stands; everything but weights and optimizer that resuming needs."""
+    """Progress of a fit: all that resuming needs besides weights and optimizer."""
 
     epoch: int = 0
     step: int = 0
@@ -65,14 +65,10 @@ class Progress:
         for name, mean in means.items():
             self.sums[name] = self.sums.get(name, 0.0) + windows * mean
 
-    def next_epoch(self) -> None:
-        """Forget the sums of the epoch."""
-        self.epoch, self.step, self.windows, self.sums = self.epoch + 1, 0, 0, {}
-
 
 @dataclass(frozen=True)
 class Step:
-    """What a step of the optimizer gave; the same in every process.
+    """The result of a step of the optimizer, the same in every process.
 
     Attributes:
         means: of the batch: the loss, its terms, the errors in mm.
@@ -151,7 +147,7 @@ class Fit:
         self.forward, self.optimizer = engine.trained(run.model, options.get("compile", False)), optimizer
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * options.get("save_minutes", 10.0)
-        # A single step can be asked for by itself; `fit` sets these anew.
+        # For `bench`, which calls `step` without `fit`; `fit` sets these anew.
         self.started = self.saved = time.monotonic()
         self.stop_requested: Callable[[], bool] = lambda: False
 
@@ -199,8 +195,7 @@ class Fit:
                 self.save_last()
             if step.interrupt:
                 raise KeyboardInterrupt(f"{self.run.folder / 'last.pt'} is written; go on with --resume")
-            budget = step.budget
-            if budget:
+            if budget := step.budget:
                 break
         if progress.step < self.batches:
             # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
@@ -210,7 +205,7 @@ class Fit:
             return False
         row = self.score()
         progress.history.append(row)
-        progress.next_epoch()
+        progress.epoch, progress.step, progress.windows, progress.sums = progress.epoch + 1, 0, 0, {}
         self.save_last()
         if self.engine.is_global_zero:
             self.write_history()
@@ -231,21 +226,21 @@ class Fit:
     def step(self, index: Int[np.ndarray, " b"]) -> Step:
         """One step of the optimizer.
 
-        Each process takes its part of the batch and weighs its loss by the part's size, since gradients are averaged
-        over processes as if the parts were equal.
+        Each process takes its share of the batch and weighs its loss by the size of that share, since gradients are
+        averaged over processes as if all shares were equal.
 
         Raises:
             InputError: a loss or gradient that is not finite; the weights are those of before the step.
         """
         engine, run, progress = self.engine, self.run, self.progress
-        part = np.array_split(index, engine.world_size)[engine.global_rank]
-        share = len(part) / len(index)
+        local = np.array_split(index, engine.world_size)[engine.global_rank]
+        share = len(local) / len(index)
         key = (run.settings.seed, progress.epoch, progress.step, engine.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
         done, spent = progress.epoch * self.batches + progress.step, progress.seconds / self.budget
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.optim, done, self.batches, spent)
-        batch = run.batch(self.train, torch.from_numpy(part))
+        batch = run.batch(self.train, torch.from_numpy(local))
         outputs = self.forward(**run.task.inputs(batch))
         terms = run.task.terms(batch, outputs)
         loss = run.task.loss(terms)
@@ -254,8 +249,9 @@ class Fit:
         with torch.no_grad():
             errors = run.task.errors(batch, outputs)
         means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
-        seconds = time.monotonic() - self.started
-        flags = [seconds / engine.world_size, self.save_due(), seconds >= self.budget, self.stop_requested()]
+        now = time.monotonic()
+        seconds, save_due = now - self.started, now - self.saved > self.save_seconds
+        flags = [seconds / engine.world_size, save_due, seconds >= self.budget, self.stop_requested()]
         sums = torch.stack([value.detach().float() * share for value in means.values()])
         sums = torch.cat([sums, sums.new_tensor(flags)])
         *values, seconds, save, budget, interrupt = engine.sum(sums).tolist()
@@ -283,10 +279,6 @@ class Fit:
             remedy=f"the last checkpoint in {self.run.folder} is from before it; lower optim.lr, set optim.max_norm or "
             "look at these data",
         )
-
-    def save_due(self) -> bool:
-        """Whether the last checkpoint is too long ago."""
-        return time.monotonic() - self.saved > self.save_seconds
 
     def score(self) -> dict[str, float]:
         """A line of metrics.csv; writes best.safetensors where the epoch is the best, or without validation."""
@@ -337,7 +329,7 @@ class Fit:
         """Go on from last.pt. Raises InputError that lists the settings that differ."""
         path = self.run.folder / "last.pt"
         state = load_last(path)
-        old, new = flat(state["settings"]), flat(self.run.settings.model_dump())
+        old, new = by_path(state["settings"]), by_path(self.run.settings.model_dump())
         may_change = ["optim.patience", "data.dataset", *self.run.scored_alone]
         if not by_epochs(self.optim):
             may_change.append("optim.epochs")
@@ -367,11 +359,11 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
-def flat(values: dict, prefix: str = "") -> dict[str, object]:
+def by_path(values: dict, prefix: str = "") -> dict[str, object]:
     """Nested settings by their paths."""
     items = {}
     for key, value in values.items():
-        items |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        items |= by_path(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return items
 
 

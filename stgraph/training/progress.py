@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a progress bar, a line an epoch, and TensorBoard."""
+"""Display of a training run: a progress bar, a line an epoch, and TensorBoard."""
 
 from pathlib import Path
 
@@ -37,9 +37,9 @@ class Terminal(Listener):
 
     def epoch(self, row: dict[str, float]) -> None:
         parts = [f"epoch {row['epoch']:g}", f"{row['minutes']:.1f} min"]
-        for part in ("train", "validation"):
-            shown = {name.removeprefix(f"{part}/"): value for name, value in row.items() if name.startswith(part)}
-            parts += [f"{part} {readable(shown)}"] if shown else []
+        for split in ("train", "validation"):
+            shown = {name.removeprefix(f"{split}/"): value for name, value in row.items() if name.startswith(split)}
+            parts += [f"{split} {readable(shown)}"] if shown else []
         self.console.print("  ".join(parts), highlight=False)
         for name, value in row.items():
             self.board.add_scalar(name, value, self.steps)

@@ -1,4 +1,4 @@
-"""Run: an experiment that is created or loaded; what of it no command decides."""
+"""Run: an experiment, created or loaded: its settings, task and model, and the samples that it is trained on."""
 
 from typing import Generic, TypeVar, cast
 
@@ -55,14 +55,14 @@ class Run(Generic[TaskT]):
 
     @property
     def entry(self) -> TaskEntry:
-        """What is known of its task."""
+        """The registry's entry of its task."""
         return TASKS.get(self.settings.task["name"])
 
     @property
     def scored_alone(self) -> tuple[str, ...]:
-        """Settings that say what is scored and nothing of what is trained on: they may change on resuming.
+        """Settings that affect scoring alone, which may change on resuming.
 
-        Without named training subjects, all others are trained on: then the test part says that, too.
+        Without named training subjects all others are trained on: then the test subjects affect training, too.
         """
         return () if self.settings.data.train is None else ("data.test",)
 
@@ -70,7 +70,7 @@ class Run(Generic[TaskT]):
     def of_task(
         cls: type[RunT], name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine
     ) -> RunT:
-        """A run of the class that the settings' task names. Raises InputError where that is none of this class."""
+        """A run of the class that the settings' task names. Raises InputError where it is of another class."""
         entry = TASKS.get(settings.task["name"])
         if not issubclass(entry.run_class(), cls):
             found = f"an experiment of task {entry.name!r}"
@@ -79,7 +79,7 @@ class Run(Generic[TaskT]):
 
     @classmethod
     def create(cls: type[RunT], name: str, settings: Settings, dataset: Dataset, engine: Engine) -> RunT:
-        """A new run for a dataset; what the settings leave to the dataset is settled."""
+        """A new run for a dataset; what the settings leave open is taken from the dataset."""
         rates = set(dataset.recordings["fps"].tolist())
         fps = rates.pop() if len(rates) == 1 else None
         origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic, fps)
@@ -88,7 +88,7 @@ class Run(Generic[TaskT]):
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
-        """The settings with what they leave to the dataset, such as subjects and classes."""
+        """The settings with what they leave open, such as subjects and classes, taken from the dataset."""
         return settings
 
     @classmethod
@@ -118,29 +118,28 @@ class Run(Generic[TaskT]):
         """Take another run's weights before training; heads of other outputs or classes stay as they are.
 
         Returns:
-            What was taken, in words.
+            A text about the weights that were taken.
 
         Raises:
-            InputError: no such checkpoint, or another body: joints, channels, or settings of the model that differ.
+            InputError: no such checkpoint, or other joints, channels or settings of the model.
         """
         path = weights_file(name)
         weights = load_weights(path)
-        own = self.model.state_dict()
-        theirs, mine = weights.settings.task, self.settings.task
-        other_classes = any((theirs.get(key) or []) != (mine.get(key) or []) for key in ("classes", "actions"))
-        new = [head for head in self.model.heads if head == "action" and other_classes]
-        of_new_heads = {key for key in own if any(key.startswith(f"heads.{head}.") for head in new)}
-        body = {key: value for key, value in weights.state.items() if key not in of_new_heads and key in own}
-        misfits = [key for key in own if key not in of_new_heads]
-        misfits = [key for key in misfits if key not in body or body[key].shape != own[key].shape]
+        state, tasks = self.model.state_dict(), (weights.settings.task, self.settings.task)
+        old_classes, classes = ([task.get(key) or [] for key in ("classes", "actions")] for task in tasks)
+        new = [head for head in self.model.heads if head == "action" and old_classes != classes]
+        of_new_heads = {key for key in state if any(key.startswith(f"heads.{head}.") for head in new)}
+        body = {key: value for key, value in weights.state.items() if key not in of_new_heads and key in state}
+        needed = [key for key in state if key not in of_new_heads]
+        misfits = [key for key in needed if key not in body or body[key].shape != state[key].shape]
         here, there = body_of(self.settings, self.skeleton), body_of(weights.settings, weights.skeleton)
         if misfits or here != there:
             problem = "differs in " + ", ".join(key for key in sorted(here | there) if here.get(key) != there.get(key))
             if misfits:
                 name = misfits[0]
                 shape = tuple(weights.state[name].shape) if name in weights.state else "nothing"
-                problem = f"{len(misfits)} of {len(own)} weights do not fit, such as {name} ({shape} there, "
-                problem += f"{tuple(own[name].shape)} here)"
+                problem = f"{len(misfits)} of {len(state)} weights do not fit, such as {name} ({shape} there, "
+                problem += f"{tuple(state[name].shape)} here)"
             raise InputError(
                 f"its body is another: {problem}",
                 where=path,
@@ -148,26 +147,26 @@ class Run(Generic[TaskT]):
                 expected=body_text(self.settings, self.skeleton),
                 remedy="use the same model, skeleton and input",
             )
-        self.model.load_state_dict(own | body)
+        self.model.load_state_dict(state | body)
         of_input = ("detector", "confidence", "normalise", "stream", "frames", "sampling", "frame_step")
         old, now = (settings.data.model_dump() for settings in (weights.settings, self.settings))
         other = [f"{key} {old[key]!r} -> {now[key]!r}" for key in of_input if key in old and old[key] != now.get(key)]
         heads = f"new: the head {', '.join(new)}, for other classes" if new else "the heads too"
-        changed = f"; other input than then: {', '.join(other)}" if other else ""
-        return f"{len(body)} of {len(own)} weights from {path}; {heads}{changed}"
+        changed = f"; input that differs: {', '.join(other)}" if other else ""
+        return f"{len(body)} of {len(state)} weights from {path}; {heads}{changed}"
 
     # Data ------------------------------------------------------------------------------------------------------------
 
     def training_samples(self, dataset: Dataset) -> Samples:
-        """What an epoch consists of."""
+        """The samples of an epoch."""
         raise NotImplementedError
 
     def validation_samples(self, dataset: Dataset) -> Samples | None:
-        """What chooses the best epoch; None where the settings have no validation."""
+        """The samples that choose the best epoch; None where the settings have no validation."""
         raise NotImplementedError
 
     def validation_part(self, dataset: Dataset) -> Bool[np.ndarray, " recording"] | None:
-        """Recordings that choose the best epoch; None where neither the settings nor the file's split has any."""
+        """Recordings that choose the best epoch; None where neither the settings nor the file's split have any."""
         return part(self.settings, dataset, "validation") if validates(self.settings, dataset) else None
 
     def check_joints(self, dataset: Dataset) -> None:
@@ -188,11 +187,11 @@ class Run(Generic[TaskT]):
         In a distributed run every process takes its share, and all get the same means.
         """
         engine = self.engine
-        mine = torch.arange(engine.global_rank, len(samples), engine.world_size)
-        # A process without a window scores one that does not count, so that all have the same names to add up.
-        mine, weight = (mine, 1) if len(mine) else (torch.zeros(1, dtype=torch.int64), 0)
+        indices = torch.arange(engine.global_rank, len(samples), engine.world_size)
+        # A process without samples scores one of weight 0, so that all have the same names to add up.
+        indices, weight = (indices, 1) if len(indices) else (torch.zeros(1, dtype=torch.int64), 0)
         sums, counts = {}, {}
-        for index in mine.split(max(1, FRAMES_AT_ONCE // samples.frames)):
+        for index in indices.split(max(1, FRAMES_AT_ONCE // samples.frames)):
             batch, outputs = self.outputs(samples, index, model)
             means = {name: (term, len(index)) for name, term in self.task.terms(batch, outputs).items()}
             for name, error in self.task.errors(batch, outputs).items():
@@ -220,7 +219,7 @@ class Run(Generic[TaskT]):
 
 
 def body_of(settings: Settings, skeleton: Skeleton) -> dict[str, object]:
-    """What weights stand for: the model's settings but for dropout, and the graph."""
+    """The settings and the graph on which the weights depend: those of the model but for dropout."""
     model = {f"model.{key}": value for key, value in settings.model.items() if key != "dropout"}
     return model | {"joints": skeleton.names, "parents": skeleton.parents, "centre": skeleton.centre}
 

@@ -1,4 +1,4 @@
-"""The optimizer, and what changes in the course of a training: the learning rate and the momentum of batch norms."""
+"""The optimizer, and the schedules of the learning rate and of the momentum of batch norms."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Task: the contract that every task keeps: what a model learns, and how far its outputs are from that."""
+"""Task: the base class of tasks, which define the loss and the errors of a model's outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Task(ABC):
 
     @staticmethod
     def inputs(batch: Batch) -> dict[str, Tensor]:
-        """What the model's `forward` takes of a batch."""
+        """The keyword arguments of the model's `forward`, from a batch."""
         return {"x": batch["x"]}
 
     @abstractmethod
@@ -44,11 +44,11 @@ class Task(ABC):
         """The unweighted terms of the loss, each a mean over the batch."""
 
     def loss(self, terms: dict[str, Scalar]) -> Scalar:
-        """What is trained on: the weighted sum of the terms."""
+        """The training loss: the weighted sum of the terms."""
         return _weighted(terms, self.losses)
 
     def validation_loss(self, terms: dict[str, float]) -> float:
-        """What the best epoch is chosen by: the weighted sum of `validation_losses`."""
+        """The loss that chooses the best epoch: the weighted sum of `validation_losses`."""
         chosen = {name: term for name, term in terms.items() if name in self.validation_losses} or terms
         return _weighted(chosen, self.losses)
 

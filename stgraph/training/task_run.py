@@ -1,4 +1,4 @@
-"""TaskRun: what commands need of a run. A task implements those that it serves; the others are refused by default."""
+"""TaskRun: the methods of a run that commands call. A task implements those it serves; the others raise InputError."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Speed:
-    """A figure that `bench` measures of one task alone, such as the time of a live answer.
+    """A quantity that `bench` measures for one task alone, such as the time of a live answer.
 
     Attributes:
         numbers: name -> value, for the JSON file.
@@ -40,16 +40,13 @@ class Speed:
     text: str
 
 
-FEW = 5
-
-
 def few(numbers: Int[np.ndarray, " n"]) -> list[int]:
-    """At most five of these numbers, evenly chosen: enough to find a typical one among them."""
-    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(FEW, len(numbers))).round().astype(int))].tolist()
+    """At most five of these numbers, evenly spaced, of which one is typical."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(5, len(numbers))).round().astype(int))].tolist()
 
 
 class TaskRun(Run[TaskT]):
-    """A run with what the commands call. `Run` trains and predicts; this evaluates, draws, exports and compares."""
+    """A run with the methods that commands call: evaluating, drawing, exporting and comparing."""
 
     report_kind: ReportKind
     comparison_columns: ClassVar[Mapping[str, Column]] = {}  # of a comparison's table; the first is plotted
@@ -79,14 +76,13 @@ class TaskRun(Run[TaskT]):
         }
 
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
-        """Where `evaluate` writes: everything but the test part has a folder of its own."""
-        part = "-".join(subjects)[:60] if subjects else scored
-        return evaluation_folder(self.name, part)
+        """Where `evaluate` writes: the report of any other split than test has its own folder."""
+        return evaluation_folder(self.name, "-".join(subjects)[:60] if subjects else scored)
 
     def evaluate(
         self, dataset: Dataset, *, subjects: list[str] | None = None, detector: str | None = None, **options: object
     ) -> dict:
-        """The report of scoring the test part, or some subjects; `options` are those of the task's entry."""
+        """The report of scoring the test split, or some subjects; `options` are those of the task's entry."""
         raise self.refusal("has no evaluation")
 
     def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
@@ -118,15 +114,15 @@ class TaskRun(Run[TaskT]):
 
     @staticmethod
     def bench_frames(settings: Settings) -> int:
-        """Length of the made-up recordings that `bench` takes its times with."""
+        """Frames of each random recording that `bench` measures with."""
         return 2500
 
     def predict_some(self, dataset: Dataset) -> int:
-        """Predict a part of a dataset as an evaluation does; returns the number of frames."""
+        """Predict some recordings as an evaluation does; returns the number of frames."""
         raise self.refusal("has no benchmark")
 
     def speeds(self) -> list[Speed]:
-        """Figures of this task alone, such as the time of a live answer."""
+        """Measurements for this task alone, such as the time of a live answer."""
         return []
 
     # track -----------------------------------------------------------------------------------------------------------
@@ -152,15 +148,15 @@ class TaskRun(Run[TaskT]):
     # baselines -------------------------------------------------------------------------------------------------------
 
     def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
-        """What any model of the task must beat: name -> a model fitted to the run's training data."""
+        """Baselines of the task: name -> a model fitted to the run's training data."""
         raise self.refusal("has no baselines")
 
     # folds -----------------------------------------------------------------------------------------------------------
 
     def clip_scores(self, dataset: Dataset, *, views: int = 1) -> "ClipScores":
-        """Scores of the clips of the test part, for cross-validation."""
+        """Scores of the clips of the test split, for cross-validation."""
         raise self.refusal("is not cross-validated")
 
     def clip_baselines(self, dataset: Dataset, scores: "ClipScores") -> "dict[str, ClipScores]":
-        """What any recogniser must beat on the clips of `scores`: name -> scores."""
+        """Baselines of recognition on the clips of `scores`: name -> scores."""
         raise self.refusal("is not cross-validated")

@@ -153,7 +153,7 @@ def test_fusing_what_was_evaluated(place, capsys):
     assert "small x 2, flat x 0.5" in said and "Synthetic data" in said and "synthetic people" in said
     assert Path("reports/fused/recognition.png").stat().st_size > 3000
     call(fuse, "small", "flat", "--choose", "--out", "reports/chosen")
-    assert report_of("chosen")["about"]["weights"] == "chosen on the validation part"
+    assert report_of("chosen")["about"]["weights"] == "chosen on the validation split"
 
 
 def test_rendering_a_clip(place, tmp_path, capsys):

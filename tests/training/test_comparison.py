@@ -87,7 +87,7 @@ def test_a_trained_run_is_taken_as_it_is(folder, dataset):
         entries(["graph:optim.lr=0.1"], None, None, [], [])
     run_compare("graph", "--subjects", "S1", "S9")
     text = Path("reports/compare/comparison.md").read_text()
-    assert "**graph was trained on S1, which it is scored on**" in text and "as it was found: graph" in text
+    assert "**graph was trained on S1, which it is scored on**" in text and "not trained here: graph" in text
 
 
 def test_different_frames_are_not_compared_silently():

@@ -64,7 +64,7 @@ class Branches(nn.Module):
     def forward(self, x: Motion) -> Shorter:
         """(b c t j) -> (b c s j), s = ceil(t / stride)."""
         *lifted, pooled = self.lift_norm(self.lift(x)).relu_().split(self.widths, dim=1)
-        results = [conv(part) for conv, part in zip(self.convs, lifted, strict=True)]
+        results = [conv(features) for conv, features in zip(self.convs, lifted, strict=True)]
         results += [F.max_pool2d(pooled, (3, 1), (self.stride, 1), (1, 0)), self.plain(x)]
         return self.norm(torch.cat(results, dim=1))
 

@@ -84,7 +84,7 @@ class GraphProduct(torch.autograd.Function):
 
 
 class GraphConv(ConvNormReLU):
-    """ReLU(norm(sum_k A_k x W_k + b)) with dropout; its input is what `aggregate` gives of x.
+    """ReLU(norm(sum_k A_k x W_k + b)) with dropout; its input is the result of `aggregate`.
 
     Two graph convolutions of one input share that.
 

@@ -17,7 +17,7 @@ class Kinematics(NamedTuple):
 
     Attributes:
         centre, scale: of the last pose.
-        last: the last pose; the centre for a joint that is not known yet.
+        last: the last pose; the centre for a joint that is not yet known.
         age: seconds from each older frame to the last.
         both: whether a joint is known in that frame and in the last.
         own: velocity of each joint from that frame to the last, units a second.
