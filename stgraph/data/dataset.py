@@ -1,8 +1,8 @@
 """The data format: one self-describing HDF5 file per dataset, columnar, readable without stgraph.
 
     /                     attributes format, version, source, terms, units, created_by, left_out, notes, classes (names
-                          of actions in their order, maybe none), synthetic (whether a program made the motion; absent =
-                          no), and sha256 of inputs and rows; lists are JSON
+                          of actions in their order, maybe none), synthetic (whether the motion was made up; absent in
+                          files of 0.1), and sha256 of inputs and rows; lists are JSON
     /skeleton             names, parents, left, right; attributes name, centre
     /recordings/<column>  id, subject, action, take, camera, fps, width, height, intrinsics (9, pixels),
                           rotation (4, quaternion w x y z, camera to world), translation (3, metres), label, frames
@@ -110,7 +110,9 @@ class Dataset:
             problem = f"format and version {version}"
             raise InputError(problem, where=self.path, expected=f"{(FORMAT, VERSION)}", remedy=AGAIN)
         self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
-        self.synthetic = bool(attributes.get("synthetic", False))
+        # Files of before 0.2.0 have no such attribute; the only made-up motion was that of the command `synthetic`.
+        puppet = self.created_by.startswith("python -m data_prep synthetic")
+        self.synthetic = bool(attributes.get("synthetic", puppet))
         self.notes: list[str] = json.loads(str(attributes["notes"]))
         self.left_out: list[tuple[str, str]] = json.loads(str(attributes["left_out"]))
         self.classes: list[str] = json.loads(str(attributes.get("classes", "[]")))

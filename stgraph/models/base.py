@@ -1,7 +1,7 @@
 """Model: the contract that every model keeps."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -102,6 +102,7 @@ class Model(nn.Module):
         published: facts about checkpoints of the published implementation; None where there are none.
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
+        former_names: of submodules in older checkpoints -> their names now.
         stride: frames of the input that one step of the features stands for.
         before, after: frames at the ends of a window that are input without being predicted.
         sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
@@ -114,6 +115,7 @@ class Model(nn.Module):
     published: ClassVar[Published | None] = None
     heads: nn.ModuleDict
     predicts_root: ClassVar[bool] = True
+    former_names: ClassVar[Mapping[str, str]] = {}
     stride: int = 1
     before: int = 0
     after: int = 0
@@ -123,6 +125,11 @@ class Model(nn.Module):
     def check(cls, settings: dict, frames: int) -> list[str]:
         """What is impossible in the model's section for windows of this length, each beginning "KEY: "."""
         return []
+
+    @classmethod
+    def current_name(cls, weight: str) -> str:
+        """The name of a weight of a checkpoint, which may be older than a submodule's name."""
+        return ".".join(cls.former_names.get(part, part) for part in weight.split("."))
 
     @classmethod
     def published_for(cls, state: dict[str, Tensor]) -> Published:

@@ -7,8 +7,8 @@ in which nothing of a person is detected is not remembered: it is predicted from
 longer time, which is an input.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, NamedTuple, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -79,6 +79,7 @@ class PoseDynamics(Model):
 
     small, small_frames = {"history": 2, "channels": 8, "layers": 2, "features": 3}, 5
     serves = ("tracks",)
+    former_names: ClassVar[Mapping[str, str]] = {"sight": "visual"}
 
     def __init__(
         self,

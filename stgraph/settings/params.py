@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
-from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry
+from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry, TaskClass
 from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
 FOLDER = Path("params")
@@ -125,17 +125,12 @@ def _impossible(check: Callable[[dict, int], list[str]], section: dict, data: Da
 
 def _misfits(task: dict, model: str) -> list[str]:
     """What the task asks for and the model does not have."""
-    cls, needs = MODELS.get(model), TASKS.get(task["name"]).needs
-    if needs not in cls.serves:
-        fitting = [name for name in MODELS.names() if needs in MODELS.get(name).serves]
+    cls, entry = MODELS.get(model), TASKS.get(task["name"])
+    if entry.needs not in cls.serves:
+        fitting = [name for name in MODELS.names() if entry.needs in MODELS.get(name).serves]
         return [f'model.name: found "{model}"; task "{task["name"]}" is for {", ".join(fitting)}']
-    if cls.predicts_root:
-        return []
-    return [
-        f"task.{key}: found {json.dumps(value)}; model {model!r} gives the root no output"
-        for key, value in (("output", "global"), ("root", "learned"))
-        if task.get(key) == value
-    ]
+    task_class = cast(type[TaskClass], entry.task_class())
+    return [f"task.{problem} in model {model!r}" for problem in task_class.check_model(task, cls)]
 
 
 @lru_cache

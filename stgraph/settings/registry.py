@@ -25,6 +25,19 @@ class ModelClass(Protocol):
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]: ...
 
+    @classmethod
+    def current_name(cls, weight: str) -> str: ...
+
+
+class TaskClass(Protocol):
+    """What settings need of a task's class; see `stgraph.training.task.Task`."""
+
+    @staticmethod
+    def check(settings: dict, frames: int) -> list[str]: ...
+
+    @staticmethod
+    def check_model(settings: dict, model: type) -> list[str]: ...
+
 
 @dataclass(frozen=True)
 class TaskEntry:

@@ -16,6 +16,7 @@ from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.settings.params import Settings, validate
 from stgraph.settings.places import CHECKPOINTS
+from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 
 FOLDER = CHECKPOINTS
@@ -74,6 +75,8 @@ def load_weights(path: Path) -> Weights:
             metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
         settings = validate(metadata["settings"], f"{path}, settings")
+        model = MODELS.get(settings.model["name"])
+        state = {model.current_name(name): value for name, value in state.items()}
         fields = metadata["skeleton"].items()
         tree: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields}
         skeleton, origin = Skeleton(**tree), Origin(**metadata["origin"])

@@ -338,10 +338,12 @@ class Fit:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]
             remedy = "\n  ".join(["set them back, or begin anew with --restart", *lines])
             raise InputError("belongs to other settings", where=path, remedy=remedy)
-        self.run.model.load_state_dict(state["model"])
+        model = self.run.model
+        model.load_state_dict({model.current_name(name): value for name, value in state["model"].items()})
         optimizer.load_state_dict(state["optimizer"])
         if self.average:
-            self.average.load_state_dict(state["average"])
+            average = {model.current_name(name): value for name, value in state["average"].items()}
+            self.average.load_state_dict(average)
         self.progress = Progress(**state["progress"])
 
     def write_history(self) -> None:

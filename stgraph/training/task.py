@@ -7,6 +7,8 @@ from typing import ClassVar, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
+from stgraph.models.base import Model
+
 Scalar = Float[Tensor, ""]
 Batch = dict[str, Tensor]
 Outputs = dict[str, Tensor]
@@ -32,6 +34,11 @@ class Task(ABC):
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
         """What is impossible in the task's section for samples of this length, each beginning "KEY: "."""
+        return []
+
+    @staticmethod
+    def check_model(settings: dict, model: type[Model]) -> list[str]:
+        """What of the task's section a model of this class cannot do, each beginning "KEY: "."""
         return []
 
     @staticmethod

@@ -397,6 +397,9 @@ def test_whether_the_motion_was_made_up_is_a_field(tmp_path):
     with h5py.File(path, "a") as file:
         del file.attrs["synthetic"]
     assert not Dataset(path).synthetic
+    with h5py.File(path, "a") as file:
+        file.attrs["created_by"] = "python -m data_prep synthetic --out data/synthetic.h5"
+    assert Dataset(path).synthetic  # the puppet of 0.1
 
 
 def test_recordings_are_selected_by_a_column(dataset):

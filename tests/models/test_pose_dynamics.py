@@ -251,6 +251,14 @@ def test_no_joint_is_an_island():
         assert (gradient[:, -1].abs().sum(-1) > 0).all()
 
 
+def test_weights_of_earlier_checkpoints_get_their_present_names():
+    model = model_of(features=7)
+    old = {name.replace("visual.", "sight."): value for name, value in model.state_dict().items()}
+    assert "sight.0.weight" in old
+    model.load_state_dict({model.current_name(name): value for name, value in old.items()})
+    assert model.current_name("module.sight.0.weight") == "module.visual.0.weight"
+
+
 @torch.no_grad()
 def test_visual_features_are_taken_and_may_be_left_out():
     model, inputs = model_of(features=7), people()

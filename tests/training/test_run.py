@@ -165,7 +165,7 @@ def test_long_recordings_of_single_frames_go_through_in_large_batches(trained, d
 
 @pytest.mark.parametrize("changes", [{"output": "global"}, {"root": "learned"}])
 def test_a_model_without_a_root_is_not_asked_for_one(changes):
-    with pytest.raises(InputError, match=r"task.*model 'linear' gives the root no output"):
+    with pytest.raises(InputError, match=r"task.*the root has no output in model 'linear'"):
         settings(task={"name": "lifting", "losses": {"position": 1.0}} | changes)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from stgraph.errors import InputError
 from stgraph.geometry import project, screen_normalise
+from stgraph.models.base import Model
 from stgraph.scoring.metrics import joint_error, scale_error, velocity_error
 from stgraph.skeleton import Skeleton
 from stgraph.training.task import Batch, Outputs, Scalar, Task
@@ -121,6 +122,18 @@ class Lifting(Task):
         for name, weight in joint_weights.items():
             self.joint_weights[skeleton.index(name)] = weight
         self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
+
+    @staticmethod
+    def check_model(settings: dict, model: type[Model]) -> list[str]:
+        """What needs an output of the root, where the model has none."""
+        if model.predicts_root:
+            return []
+        needing = {"output": "global", "root": "learned"}
+        return [
+            f'{key}: found "{value}"; the root has no output'
+            for key, value in needing.items()
+            if settings[key] == value
+        ]
 
     @staticmethod
     def check(settings: dict, frames: int) -> list[str]:
