@@ -39,8 +39,8 @@ def options(args: argparse.Namespace, task: TaskEntry) -> dict:
             if (value := getattr(args, option)) is None:
                 continue
             if name != task.name:
-                problem = f"an option of task {name!r}, and the experiment is of task {task.name!r}"
-                raise InputError(problem, where=f"--{option.replace('_', '-')}", remedy="leave it out")
+                where, found = f"--{option.replace('_', '-')}", f"an experiment of task {task.name!r}"
+                raise InputError(where=where, found=found, expected=f"one of task {name!r}", remedy="leave it out")
             chosen[option] = value
     return chosen
 

@@ -107,8 +107,8 @@ class Dataset:
         attributes = file.attrs
         version = (attributes.get("format"), attributes.get("version"))
         if version != (FORMAT, VERSION):
-            problem = f"format and version {version}"
-            raise InputError(problem, where=self.path, expected=f"{(FORMAT, VERSION)}", remedy=AGAIN)
+            expected = str((FORMAT, VERSION))
+            raise InputError(where=f"{self.path}, version", found=str(version), expected=expected, remedy=AGAIN)
         self.source, self.terms, self.created_by = (str(attributes[name]) for name in ("source", "terms", "created_by"))
         # Files of before 0.2.0 have no such attribute; the only made-up motion was that of the command `synthetic`.
         puppet = self.created_by.startswith("python -m data_prep synthetic")

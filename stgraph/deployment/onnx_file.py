@@ -69,7 +69,8 @@ class Difference:
 def check_target(path: Path) -> None:
     """Raises InputError for a file that is not to be called .onnx, or where packages are missing."""
     if path.suffix != ".onnx":
-        raise InputError(f"ending {path.suffix!r}, expected .onnx", where=path, remedy="give --out such as model.onnx")
+        found = f"the ending {path.suffix!r}"
+        raise InputError(where=path, found=found, expected=".onnx", remedy="give --out such as model.onnx")
     for package in PACKAGES:
         try:
             import_module(package)

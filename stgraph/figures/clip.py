@@ -45,7 +45,8 @@ class Clip:
         """Raises InputError for an ending, frame rate or bitrate that cannot be written."""
         ending = path.suffix.lower()
         if ending not in FASTEST:
-            raise InputError(where=path, found=f"ending {ending!r}", expected=" or ".join(FASTEST))
+            found = ending or "a file without an ending"
+            raise InputError(where=path, found=found, expected=" or ".join(FASTEST))
         if not 0 < self.rate <= FASTEST[ending]:
             expected = f"above 0 and at most {FASTEST[ending]:g} for {ending}"
             raise InputError(where=path, found=f"{self.rate:g} frames a second", expected=expected)

@@ -58,8 +58,8 @@ def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton,
     where, names = f"{path}: categories[0]", categories[0].keypoints
     spelled = [keypoint_name(name) for name in names]
     if not names or len({*spelled}) < len(names):
-        problem = f"{reprlib.repr(names)} are not a different name for each keypoint"
-        raise InputError(problem, where=f"{where}.keypoints", remedy="name the keypoints")
+        found, expected = reprlib.repr(names), "a different name for each keypoint"
+        raise InputError(where=f"{where}.keypoints", found=found, expected=expected, remedy="name the keypoints")
     for skeleton in (POSETRACK15, *SKELETONS.values()):
         wanted = [keypoint_name(name) for name in skeleton.names]
         extra = EARS if skeleton == POSETRACK15 else set()

@@ -126,14 +126,15 @@ def annotation(person: Person, image: int, where: str) -> Annotation:
     corners = [person.x1, person.y1, person.x2, person.y2]
     head = [corner for corner in corners if corner is not None]
     if len(head) not in (0, 4):
-        remedy = "give all of x1, y1, x2 and y2, or leave them out"
-        raise InputError("a part of the head box is missing", where=where, remedy=remedy)
+        expected, remedy = "x1, y1, x2 and y2", "add the others, or leave all of them out"
+        raise InputError(where=where, found="a part of the head box", expected=expected, remedy=remedy)
     keypoints, scores = np.zeros((len(POSETRACK17), 3)), np.zeros(len(POSETRACK17))
     points = person.annopoints.point
     for index, point in enumerate(points):
         if point.id in (other.id for other in points[:index]):
-            place, remedy = f"{where}.annopoints.point[{index}].id", "leave out the point that is wrong"
-            raise InputError(f"{point.id} is also that of an earlier point", where=place, remedy=remedy)
+            found, remedy = f"{point.id}, which is there already", "leave out the point that is wrong"
+            place = f"{where}.annopoints.point[{index}].id"
+            raise InputError(where=place, found=found, expected="each joint's id once", remedy=remedy)
         keypoints[PLACES[point.id]] = point.x, point.y, 1
         scores[PLACES[point.id]] = point.score or 0
     scored = any(point.score is not None for point in points)

@@ -96,8 +96,8 @@ def frame_numbers(images: Sequence[Image], key: str) -> list[int]:
         if number < 0:
             raise InputError(where=where, found=str(number), expected="a number from 0", remedy=remedy)
         if (other := first.setdefault((image.vid_id, number), index)) != index:
-            problem = f"{number} is also that of {key.rpartition(': ')[2]}[{other}] of the same video"
-            raise InputError(problem, where=where, remedy=remedy)
+            found = f"{number}, as {key.rpartition(': ')[2]}[{other}] of the same video has"
+            raise InputError(where=where, found=found, expected="a number of its own", remedy=remedy)
         numbers.append(number)
     return numbers
 
@@ -123,8 +123,8 @@ def image_indices(
     index_of: dict[int, int] = {}
     for index, image in enumerate(images):
         if (other := index_of.setdefault(image.id, index)) != index:
-            problem = f"{image.id} is also that of images[{other}]"
-            raise InputError(problem, where=f"{path}: images[{index}].id", remedy="give each image another")
+            place, found = f"{path}: images[{index}].id", f"{image.id}, as images[{other}] has"
+            raise InputError(where=place, found=found, expected="an id of its own", remedy="give each image another")
     people: dict[tuple[int, int], int] = {}
     for index, one in enumerate(annotations):
         if one.image_id not in index_of:

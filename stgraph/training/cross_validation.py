@@ -114,8 +114,8 @@ def fold(entries: Iterable[Entry], subject: str, dataset: Dataset) -> list[Entry
             raise InputError("is a trained run", where=entry.exp, remedy=remedy)
         task = TASKS.get(entry.settings.task["name"])
         if task.run_class().clip_scores is TaskRun.clip_scores:
-            problem = f"an experiment of task {task.name!r}, which recognises no clips"
-            raise InputError(problem, where=entry.exp, remedy=task.served_by)
+            found, expected = f"an experiment of task {task.name!r}", "one that recognises clips"
+            raise InputError(where=entry.exp, found=found, expected=expected, remedy=task.served_by)
         settings = without_subject(entry.settings, subject, dataset)
         trainings.append(Entry(entry.exp, f"folds/{entry.name}", settings))
     return trainings

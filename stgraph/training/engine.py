@@ -54,8 +54,8 @@ class Engine:
         self.devices, self.nodes = devices, nodes
         self.local_rank = int(os.environ.get("LOCAL_RANK", "0")) if devices * nodes > 1 else 0
         if kind == "cuda" and devices > torch.cuda.device_count():
-            problem = f"this machine has {torch.cuda.device_count()} CUDA devices"
-            raise InputError(problem, where=f"--devices {devices}", remedy="use as many processes or fewer")
+            found = f"{torch.cuda.device_count()} CUDA devices"
+            raise InputError(where=f"--devices {devices}", found=found, remedy="use as many processes or fewer")
         self.device = torch.device(kind, self.local_rank) if kind == "cuda" else torch.device(kind)
         self.double, self.sixteen = precision == "64", precision == "bf16"
         self.global_rank, self.world_size = 0, 1

@@ -41,7 +41,7 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, tmp_
     found = write_clips(tmp_path / "x.h5", splits={"standard": split} if split else {})
     chosen = settings(data=UNSET | data)
     if expected is None:
-        with pytest.raises(InputError, match=r"x.h5: nothing is in (part|subjects) .*--subjects \(S1, S2, S3, S4\)"):
+        with pytest.raises(InputError, match=r"x.h5: nothing is in ('|subjects ).*--subjects \(S1, S2, S3, S4\)"):
             part(chosen, found, name)
         return
     kept = part(chosen, found, name)
@@ -51,7 +51,7 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, tmp_
 
 def test_what_chose_the_epoch_is_no_test(tmp_path):
     found = write_clips(tmp_path / "x.h5", splits={"standard": {"validation": ["S3"]}})
-    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no part test, .*--scored validation"):
+    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no test recordings, .*--scored validation"):
         part(settings(data=UNSET | {"validation": None}), found, "test")
 
 
