@@ -110,7 +110,7 @@ def test_an_action_that_was_not_trained_is_left_out_in_plain_sight(dataset, tmp_
     assert report["recognition"]["unknown"] == {"hop": 1} and report["scored"]["clips"] == 2
     text = CLIPS.markdown(report)
     assert "hop (1)" in text and "clips: 2 of 2 persons" in text
-    with pytest.raises(InputError, match="other.h5: nothing is in part 'test' of split 'standard'"):
+    with pytest.raises(InputError, match="other.h5: nothing is in 'test' of split 'standard'"):
         run.evaluate(other)
 
 
@@ -225,7 +225,7 @@ def test_the_same_classes_keep_the_head(dataset, place):
     first = fitted(dataset, "first")
     again = new_run(dataset, "again", data={"stream": "bone"})
     assert again.start_from("checkpoints/first/best.safetensors").endswith(
-        "the heads too; other input than then: stream 'joint' -> 'bone'"
+        "the heads too; input that differs: stream 'joint' -> 'bone'"
     )
     assert same(again, first)
     calmer = new_run(dataset, "calmer", model=MODEL | {"dropout": 0.5})
