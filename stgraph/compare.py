@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     budget.add_argument("--epochs", type=int, help="epochs of each")
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", help="how to score, of the task's protocols (standard)")
+    arguments.add_argument("--conditions", action="store_true", help="score lifters under other cameras and so on too")
     arguments.add_argument("--out", type=Path, default=REPORTS / "compare", help="the table's folder (%(default)s)")
     engine_options(arguments)
     return arguments
@@ -40,6 +41,7 @@ def main(args: argparse.Namespace) -> None:
     overrides = [*([f"optim.epochs={args.epochs}"] if args.epochs else []), *args.set]
     chosen = entries(args.exps, args.data, args.detector, overrides, args.seeds)
     scoring = {"protocol": args.protocol, "detector": args.detector, "subjects": args.subjects}
+    scoring["conditions"] = args.conditions
     engine = Engine(args.device, precision=args.precision)
     report = compare(chosen, engine, Terminal(), data=args.data, minutes=args.minutes, **scoring)
     budget = f"{args.minutes:g} minutes each" if args.minutes else "as long as the settings say"

@@ -1,14 +1,12 @@
 """2D detections as a detector would give them, made from exact ones."""
 
 import hashlib
-import json
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from stgraph.data.detector_noise import noise_model
 from stgraph.errors import InputError
 from stgraph.geometry import screen_denormalise, screen_normalise
 from stgraph.skeleton import H36M17
@@ -20,21 +18,13 @@ def seeded(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, *np.frombuffer(digest, dtype=np.uint32).tolist()])
 
 
-@cache
-def noise_model() -> dict:
-    """The numbers in detector_noise.json; per-joint ones as arrays in H36M17's order (with `about` and `source`)."""
-    table = json.loads((Path(__file__).parent / "detector_noise.json").read_text())
-    joints = [table["joints"][name] for name in H36M17.names]
-    return table | {key: np.array([joint[key] for joint in joints]) for key in ("mean", "std", "weight")}
-
-
 def simulate_detections(
     pose2d: Float[np.ndarray, "t j 2"], width: int, height: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "t j 3"]:
     """Exact pixels to what a detector reports: pixels x, y and confidence.
 
-    The model and its numbers are in detector_noise.json. Key frames are spread evenly from the first frame to the
-    last, one for nine frames (27 for 243) and two at least, except for a single frame.
+    The model and its numbers are in stgraph/data/detector_noise.json. Key frames are spread evenly from the first frame
+    to the last, one for nine frames (27 for 243) and two at least, except for a single frame.
 
     Raises:
         InputError: another number of joints than H36M17 has, for which there are no numbers.

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.cameras.noise import noise_model
 from data_prep.checks.anatomy import UNITS, check_bones
 from data_prep.reading.rigs import metres, read_mapping
 from data_prep.reading.splitting import check_subjects, split_of
 from data_prep.reading.takes import UNKNOWN_TERMS, Motion, Take, read_take
+from stgraph.data.detector_noise import noise_model
 from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17

@@ -1,6 +1,7 @@
 """Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from stgraph.data.dataset import Dataset, window_table
 from stgraph.data.recording import members
 from stgraph.data.samples import Batch, TrackSamples
 from stgraph.errors import InputError
-from stgraph.geometry import mirror_intrinsics, screen_normalise
+from stgraph.geometry import mirror_intrinsics, normalise_intrinsics, screen_normalise
 from stgraph.skeleton import Skeleton
 
 
@@ -27,10 +28,24 @@ class WindowBatch(Batch):
     pose2d: Float[Tensor, "b s j 2"]  # the predicted frames of x
     seen: Float[Tensor, "b s j"]  # 1 where the detector saw the joint
     pose3d: Float[Tensor, "b s j 3"]  # metres; joints relative to the root, and the root's path in the root's place
+    camera: Float[Tensor, "b 4"]  # focal length and centre on the normalised screen; zeros where not known
     intrinsics: Float[Tensor, "b 9"]  # pixels
     size: Float[Tensor, "b 2"]  # image width and height, pixels
     track: Int[Tensor, " b"]  # kept track
     frame: Int[Tensor, "b s"]  # frame within the track, before clamping
+
+
+class Observed(NamedTuple):
+    """Windows before they are normalised: pixels with confidence, metres in camera space, and the cameras, in pixels.
+
+    `known`: 1 where the model is given the camera, 0 where it is not.
+    """
+
+    pose2d: Float[Tensor, "b t j 3"]
+    pose3d: Float[Tensor, "b t j 3"]
+    intrinsics: Float[Tensor, "b 9"]
+    size: Float[Tensor, "b 2"]
+    known: Float[Tensor, " b"]
 
 
 class Windows(TrackSamples):
@@ -101,11 +116,10 @@ class Windows(TrackSamples):
         """Gather windows."""
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
-        predicted = slice(self.margin[0], self.frames - self.margin[1])
-        rows, frame = self.rows(track, frame), frame[:, predicted]
-        x, pose3d = self.take("pose2d", rows), self.take("pose3d", rows[:, predicted])
         recording = self.recording[track]
-        intrinsics, size = self.intrinsics[recording], self.size[recording]
+        x, pose3d, intrinsics, size, known = self.observed(track, frame, recording)
+        predicted = slice(self.margin[0], self.frames - self.margin[1])
+        frame, pose3d = frame[:, predicted], pose3d[:, predicted]
         seen = (x[..., 2] > 0).to(x)
         # Normalising is affine, and the confidence passes through: one product over the batch, where it lies.
         width = size[:, :1].expand(-1, 2)
@@ -128,6 +142,7 @@ class Windows(TrackSamples):
             "pose2d": x[:, predicted, :, :2],
             "seen": seen[:, predicted],
             "pose3d": pose3d,
+            "camera": normalise_intrinsics(intrinsics, *size.unbind(-1))[:, :4] * known[:, None],
             "intrinsics": intrinsics,
             "size": size,
             "recording": recording,
@@ -136,6 +151,13 @@ class Windows(TrackSamples):
             "frame": frame,
             "inside": (frame >= 0) & (frame <= self.last[track, None]),
         }
+
+    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
+        """What the detector and the motion capture saw in some frames, as copies."""
+        rows = self.rows(track, frame)
+        intrinsics, size = self.intrinsics[recording], self.size[recording]
+        known = (intrinsics[:, 0] > 0).to(intrinsics)
+        return Observed(self.take("pose2d", rows), self.take("pose3d", rows), intrinsics, size, known)
 
     def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""

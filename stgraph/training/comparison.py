@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
@@ -97,6 +98,7 @@ def compare(
     protocol: str | None = None,
     detector: str | None = None,
     subjects: list[str] | None = None,
+    conditions: bool = False,
 ) -> dict:
     """Train what is untrained, one after the other, and score all alike.
 
@@ -109,6 +111,7 @@ def compare(
         minutes: training time of each.
         protocol: of the task's, if it has any.
         detector, subjects: to score; by default those of the settings.
+        conditions: score under the task's conditions too, if it has any.
 
     Raises:
         InputError: settings that the data cannot serve, or runs that score different joints or classes, before
@@ -141,7 +144,8 @@ def compare(
         )
     rows: dict[str, list[dict]] = {}
     columns: Mapping[str, Column] = {}
-    options = {"protocol": protocol} if protocol else {}
+    options: dict[str, Any] = {"protocol": protocol} if protocol else {}
+    options |= {"conditions": True} if conditions else {}
     for entry in chosen:
         spent = None
         if entry.settings:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stgraph.data.dataset import Dataset
 from stgraph.data.windows import epoch_batches
@@ -25,7 +24,7 @@ from stgraph.formats.files import replaced
 from stgraph.training.checkpoint import Weights, load_last, save_last, save_weights
 from stgraph.training.curves import plot_training
 from stgraph.training.run import Run
-from stgraph.training.schedule import by_epochs, learning_rate, norm_momentum, optimizer_for
+from stgraph.training.schedule import averaged, by_epochs, learning_rate, norm_momentum, optimizer_for
 from stgraph.training.task import Batch
 
 
@@ -354,11 +353,6 @@ class Fit:
             writer.writeheader()
             writer.writerows(rows)
         plot_training(rows, self.run.folder / "curves.png", self.run.name)
-
-
-def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """A copy of the model whose weights and norms follow as exponential moving averages."""
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
 def by_path(values: dict, prefix: str = "") -> dict[str, object]:

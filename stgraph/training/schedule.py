@@ -1,9 +1,10 @@
-"""The optimizer, and the schedules of the learning rate and of the momentum of batch norms."""
+"""The optimizer, averaged weights, and the schedules of the learning rate and of the momentum of batch norms."""
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from stgraph.settings.sections import OptimSettings
 
@@ -14,6 +15,19 @@ def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimiz
     if optim.name == "sgd":
         return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
     return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """A copy of the model whose weights and norms follow as exponential moving averages.
+
+    The decay grows to its value as (1 + n) / (10 + n) over n steps, so that the first weights are soon forgotten.
+    """
+
+    def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+        share = 1 - min(decay, (1 + float(steps)) / (10 + float(steps)))
+        return average.lerp(current, share) if average.is_floating_point() else current
+
+    return AveragedModel(model, avg_fn=update, use_buffers=True)
 
 
 def learning_rate(optim: OptimSettings, step: int, batches: int, spent: float) -> float:

@@ -14,6 +14,8 @@ def options(group: argparse._ArgumentGroup) -> None:
         action=argparse.BooleanOptionalAction,
         help="average with the prediction for the mirrored input (as the protocol says)",
     )
+    text = "score under other cameras, missing joints and other frame rates as well"
+    group.add_argument("--conditions", action="store_const", const=True, help=text)
 
 
 TASKS.add(

@@ -45,6 +45,7 @@ METRICS = {
     "y": Metric("mm", 1000, "mean distance up and down"),
     "z": Metric("mm", 1000, "mean distance in depth"),
     "path": Metric("mm", 1000, "distance of the root's path in camera space"),
+    "path of distance": Metric("%", 100, "the path's error in the root's distance from the camera"),
     "P1 with path": Metric("mm", 1000, "P1 with the path's error in the root's place"),
 }
 DIFFERENCES = ((1, "MPJVE", metrics.velocity_error), (2, "acceleration", metrics.acceleration_error))
@@ -175,7 +176,7 @@ class Evaluator:
                 raise InputError("no frame of the chosen recordings is marked as valid", remedy="choose other subjects")
         self._pred = torch.zeros(len(frame), len(joints), 3)
         self._target = torch.zeros_like(self._pred)
-        self._path = torch.zeros(len(frame), 1)
+        self._path, self._distance = torch.zeros(len(frame), 1), torch.ones(len(frame), 1)
         self._filled = torch.zeros(len(track), dtype=torch.bool)
 
     def add(self, index: Int[Tensor, " b"], pred: Float[Tensor, "b s j 3"], target: Float[Tensor, "b s j 3"]) -> None:
@@ -195,6 +196,7 @@ class Evaluator:
         pred, target = pred[scored], target[scored]
         if self.output == "global":
             self._path[row, 0] = metrics.joint_error(pred[:, self.root], target[:, self.root])
+            self._distance[row, 0] = target[:, self.root].norm(dim=-1)
             pred[:, self.root] = target[:, self.root] = 0
         elif self.protocol.root == "zero":
             pred[:, self.root] = 0
@@ -339,5 +341,6 @@ class Evaluator:
         }
         if self.output == "global":
             scores["path"] = self._path[rows]
+            scores["path of distance"] = self._path[rows] / self._distance[rows]
             scores["P1 with path"] = torch.where(self.joints == self.root, scores["path"], joint)
         return scores

@@ -27,6 +27,10 @@ class Lifter(Deployed):
             place += ", and in the root's place its path in camera space"
         meanings = {
             "pose": {"axes": ["batch", "coordinate", shown, "joint"], "unit": "metre", "meaning": f"x, y, z: {place}"},
+            "uncertainty": {
+                "axes": ["batch", "logarithm", shown, "joint"],
+                "meaning": "natural logarithm of the expected distance from the truth, in metres",
+            },
             "action": {
                 "axes": ["batch", "class", shown, "joint"],
                 "meaning": "scores; their mean over frames and joints (one node, or all) is the window's",

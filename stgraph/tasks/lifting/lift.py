@@ -54,7 +54,9 @@ def lift(
     for index in plan.batches():
         start = torch.from_numpy(plan.table)[index, 1]
         frame = (start[:, None] + torch.arange(plan.frames)).clamp(0, len(keypoints) - 1)
-        batch = run.engine.to_device({"x": rearrange(values[frame], "b t j c -> b c t j")})
+        batch = run.engine.to_device(
+            {"x": rearrange(values[frame], "b t j c -> b c t j"), "camera": torch.zeros(len(index), 4)}
+        )
         with run.engine.autocast():
             predicted = run.task.prediction(model(**run.task.inputs(batch))).float().cpu()
         frame, scored = plan.predicted(index)

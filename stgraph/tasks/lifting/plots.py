@@ -69,7 +69,26 @@ def plot_recognition(report: Mapping) -> "Figure | None":
     return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
 
 
+def plot_calibration(report: Mapping) -> "Figure | None":
+    """Errors that were made over errors that were expected; None for a model that expects none."""
+    from stgraph.figures.axes import titled_axes
+
+    if not (bins := report.get("calibration")):
+        return None
+    figure, axes = titled_axes((6, 5.0), "How certain it is", _facts(report), "both")
+    expected, made, share = (np.array([entry[key] for entry in bins]) for key in ("expected", "made", "share"))
+    limits = [0, 1.05 * max(expected.max(), made.max())]
+    axes.plot(limits, limits, color="0.3", linestyle=":", linewidth=1, label="as expected")
+    axes.plot(expected, made, color=P1_COLOUR, linewidth=1.2)
+    axes.scatter(expected, made, s=20 + 400 * share, color=P1_COLOUR, alpha=0.7, label="joints (area: how many)")
+    axes.set(xlabel="expected error, mm", ylabel="mean error, mm", xlim=limits, ylim=limits)
+    axes.legend(frameon=False, loc="upper left", fontsize=9)
+    return figure
+
+
+CALIBRATION = "calibration"
 PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "recognition": plot_recognition}
+PLOTS[CALIBRATION] = plot_calibration
 
 
 def _facts(report: Mapping) -> str:

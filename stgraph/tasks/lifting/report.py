@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from stgraph.formats.markdown import markdown_table, number_text
 from stgraph.scoring.classification_markdown import recognition_markdown
+from stgraph.tasks.lifting.conditions import CONDITIONS, SEED
 from stgraph.tasks.lifting.evaluation import METRICS
-from stgraph.tasks.lifting.plots import PLOTS
+from stgraph.tasks.lifting.plots import CALIBRATION, PLOTS
 from stgraph.training.compared import Column, Compared
 from stgraph.training.report import ReportKind, opening
 
@@ -14,7 +15,9 @@ COLUMNS = {
     "P2": Column("P2, mm"),
     "MPJVE": Column("MPJVE, mm/frame", 2),
     "action": Column("action, %"),
+    **{name: Column(f"{name}: P1, mm") for name in CONDITIONS},
 }
+UNDER_CONDITIONS = ("P1", "P2", "MPJVE", "path", "path of distance")
 PLOTTED = {"action": "actions", "joint": "joints"}  # group -> the plot of it
 
 
@@ -37,6 +40,10 @@ def poses_markdown(report: Mapping) -> str:
         "",
         *markdown_table(head, metrics, text=3),
     ]
+    if "conditions" in report:
+        lines += ["", *conditions_markdown(report["conditions"])]
+    if "calibration" in report:
+        lines += ["", "## How certain it is", "", f"![Errors that were expected and made]({CALIBRATION}.png)"]
     if "recognition" in report:
         lines += ["", "## Recognised actions", "", *recognition_markdown(report["recognition"])]
     # Not by recording in general: there may be thousands.
@@ -46,6 +53,17 @@ def poses_markdown(report: Mapping) -> str:
     worst = report["worst"]
     lines += ["", "## Worst recording", "", f"{worst['recording']}, P1 {worst['P1']:.1f} mm.", ""]
     return "\n".join([*lines, "![Error along time of the worst recording](worst.png)", ""])
+
+
+def conditions_markdown(conditions: Mapping[str, Mapping]) -> list[str]:
+    """The scores under each condition."""
+    names = [name for name in UNDER_CONDITIONS if any(name in scores for scores in conditions.values())]
+    rows = [
+        (name, CONDITIONS[name].text, *(number_text(scores.get(column)) for column in names))
+        for name, scores in conditions.items()
+    ]
+    head = ("", "what is scored", *(f"{name}, {METRICS[name].unit}" for name in names))
+    return ["## By condition", "", f"Drawn from seed {SEED}.", "", *markdown_table(head, rows, text=2)]
 
 
 def group_markdown(report: Mapping, group: str) -> list[str]:
@@ -66,6 +84,7 @@ POSES = ReportKind(poses_markdown, PLOTS)
 def comparison_row(report: Mapping) -> Compared:
     """The report as a row of a comparison."""
     scores = {name: report["metrics"].get(name) for name in COLUMNS}
+    scores |= {name: metrics["P1"] for name, metrics in report.get("conditions", {}).items()}
     if "recognition" in report:
         scores["action"] = report["recognition"]["frames"]["accuracy"]
     about, protocol = report["about"], report["protocol"]

@@ -10,22 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from stgraph.data.dataset import Dataset, window_table
+from stgraph.data.mixture import Mixture
+from stgraph.data.samples import Samples
 from stgraph.data.splits import settle_subjects
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
-from stgraph.settings.params import Settings, with_task
-from stgraph.settings.places import REPORTS
+from stgraph.settings.params import Settings, with_data, with_task
+from stgraph.settings.places import REPORTS, data_file
+from stgraph.tasks.lifting.augmentation import AugmentedWindows
 from stgraph.tasks.lifting.baselines import fit_baselines
+from stgraph.tasks.lifting.calibration import Calibration
+from stgraph.tasks.lifting.conditions import DETECTOR, scored_under
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
 from stgraph.tasks.lifting.report import COLUMNS, POSES, comparison_row
-from stgraph.tasks.lifting.settings import WindowSettings
+from stgraph.tasks.lifting.settings import Augmentation, WindowSettings
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.compared import Compared
 from stgraph.training.task_run import TaskRun
+
+MIRRORED_CAMERA = torch.tensor([1.0, 1.0, -1.0, 1.0])  # focal lengths and centre on the normalised screen
 
 
 class LiftingRun(TaskRun[Lifting]):
@@ -56,6 +63,7 @@ class LiftingRun(TaskRun[Lifting]):
         mirror: bool = False,
         margin: tuple[int, int] | None = None,
         any_action: bool = False,
+        augment: Augmentation | None = None,
     ) -> Windows:
         """Windows of some subjects; settings of the run hold where no value overrides them.
 
@@ -64,7 +72,7 @@ class LiftingRun(TaskRun[Lifting]):
         """
         self.check_joints(dataset)
         data = self.data
-        windows = Windows(
+        windows = (AugmentedWindows if augment else Windows)(
             dataset,
             detector=detector or data.detector,
             frames=data.frames,
@@ -84,12 +92,23 @@ class LiftingRun(TaskRun[Lifting]):
                 where=dataset.path,
                 remedy='use task.output "root_relative", or data in camera space',
             )
+        if isinstance(windows, AugmentedWindows) and augment:
+            windows.augment(augment)
         return self.engine.place(windows)
 
-    def training_samples(self, dataset: Dataset) -> Windows:
-        """Windows of the training subjects, cut and mirrored as the settings say."""
+    def training_samples(self, dataset: Dataset) -> Samples:
+        """Windows of the training subjects, cut, mirrored, drawn anew and mixed with other files by the settings."""
         data = self.data
-        return self.windows(dataset, data.train, stride=data.stride, mirror=data.flip).keep_valid()
+
+        def cut(file: Dataset, subjects: list[str] | None) -> Windows:
+            options = {"stride": data.stride, "mirror": data.flip, "augment": data.augment}
+            return self.windows(file, subjects, **options).keep_valid()
+
+        first = cut(dataset, data.train)
+        files = [(Dataset(data_file(name)), share) for name, share in data.mix.items()]
+        own = with_data(self.settings, train=None)
+        others = [(cut(file, settle_subjects(own, file).data.train), share) for file, share in files]
+        return Mixture(first, others) if others else first
 
     def validation_samples(self, dataset: Dataset) -> Windows | None:
         """Windows that predict every frame of the validation subjects; many at once, if that saves the margins."""
@@ -111,8 +130,15 @@ class LiftingRun(TaskRun[Lifting]):
         batch, outputs = super().outputs(samples, index, model)
         if flip:
             with self.engine.autocast():
-                twin = model(samples.mirrored(batch["x"]))
+                inputs = self.task.inputs(batch)
+                inputs |= {
+                    "x": samples.mirrored(batch["x"]),
+                    "camera": batch["camera"] * MIRRORED_CAMERA.to(batch["x"]),
+                }
+                twin = model(**inputs)
                 twin["pose"] = samples.mirrored(twin["pose"])
+                if "uncertainty" in twin and twin["uncertainty"].shape[-1] > 1:
+                    twin["uncertainty"] = twin["uncertainty"][..., samples.mirror_order]
                 outputs = {name: (output + twin[name]) / 2 for name, output in outputs.items()}
         return batch, outputs
 
@@ -142,11 +168,14 @@ class LiftingRun(TaskRun[Lifting]):
         detector: str | None = None,
         scored: str | None = None,
         flip: bool | None = None,
+        conditions: bool = False,
     ) -> dict:
         """Score a protocol's frames of some subjects; by default those that the settings test (or validate) on.
 
         Returns the report of `stgraph.tasks.lifting.evaluation.Evaluator`; where the model classifies
-        actions, with that of `stgraph.scoring.classification.ActionScores` as `recognition`.
+        actions, with that of `stgraph.scoring.classification.ActionScores` as `recognition`; where it knows how certain
+        it is, with that of `stgraph.tasks.lifting.calibration.Calibration` as `calibration`; and with the scores under
+        each of `stgraph.tasks.lifting.conditions.CONDITIONS`, if these are wanted, as `conditions`.
         """
         if scored:
             raise InputError(where=f"--scored {scored}", found="a lifter", remedy="choose with --subjects")
@@ -170,10 +199,14 @@ class LiftingRun(TaskRun[Lifting]):
         )
         evaluator = Evaluator(protocol, self.skeleton, tracks, self.model_window, output=self.task.output, flip=flip)
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
+        calibration = Calibration()
         for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
             evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
+            counted = evaluator.counted(index)
             if "action" in outputs:
-                actions.add(batch["recording"], outputs["action"], evaluator.counted(index))
+                actions.add(batch["recording"], outputs["action"], counted)
+            if "uncertainty" in outputs:
+                calibration.add(outputs["uncertainty"][:, 0], self.task.errors(batch, outputs)["mpjpe_mm"], counted)
         report = evaluator.report(
             **self.about(dataset),
             detector=windows.detector,
@@ -181,7 +214,15 @@ class LiftingRun(TaskRun[Lifting]):
             subjects=", ".join(subjects),
             trained_on_them_too=", ".join(sorted(set(subjects) & set(data.train or []))),
         )
-        return report | ({"recognition": actions.report()} if "action" in outputs else {})
+        report |= {"recognition": actions.report()} if "action" in outputs else {}
+        report |= {"calibration": calibration.report()} if "uncertainty" in outputs else {}
+        if conditions:
+
+            def score(file: Dataset) -> dict:
+                return self.evaluate(file, protocol, subjects=subjects, detector=DETECTOR, flip=flip)["metrics"]
+
+            report["conditions"] = scored_under(dataset, subjects, windows.detector, score)
+        return report
 
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
         """The run's folder, whichever subjects are scored."""

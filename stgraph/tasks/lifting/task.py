@@ -30,8 +30,12 @@ LossName = Literal[
     "trajectory",
     "reprojection",
     "root_motion",
+    "uncertainty",
     "action",
 ]
+
+
+LEAST_ERROR = 0.001  # metres
 
 
 def motion_loss(pred: Pose, target: Pose, intervals: tuple[int, ...] = (8, 12, 16, 24)) -> Scalar:
@@ -75,6 +79,15 @@ def reprojection_loss(
     return ((screen - pose2d).norm(dim=-1) * seen).mean()
 
 
+def uncertainty_loss(log_error: Float[Tensor, "b t _"], error: Float[Tensor, "b t j"]) -> Scalar:
+    """Negative log-likelihood of each joint's error under an exponential distribution: mean of u + e / exp(u).
+
+    It is least where exp(u) is the error to be expected, metres. Errors are constants here, and those below a
+    millimetre count as one: the root's are all zero, which no finite u expects.
+    """
+    return (log_error + error.detach().clamp_min(LEAST_ERROR) * (-log_error).exp()).mean()
+
+
 def action_loss(scores: Float[Tensor, "b n t _"], label: Int[Tensor, " b"]) -> Scalar:
     """Cross-entropy of a window's scores, averaged over its frames and joints; label -1 adds nothing."""
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32)).mean(dim=(2, 3))
@@ -89,7 +102,8 @@ class Lifting(Task):
         output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
         root: of a root-relative prediction: "zero", or "learned": predicted by the model, trained towards zero, and
             treated by the evaluation's protocol.
-        losses: weight of each term; see `terms`. With "action" the model gets a second head, the action's.
+        losses: weight of each term; see `terms`. With "action" the model gets a head for the action, with "uncertainty"
+            one for the logarithm of each joint's expected error in metres.
         actions: the classes of that head; null: the actions of the training recordings.
         joint_weights: joint name -> weight in the position loss; 1 where not named.
         motion_intervals: frames between the positions that the motion loss multiplies.
@@ -121,7 +135,14 @@ class Lifting(Task):
         self.joint_weights = torch.ones(len(skeleton))
         for name, weight in joint_weights.items():
             self.joint_weights[skeleton.index(name)] = weight
-        self.heads = {"pose": 3} | ({"action": len(self.classes)} if losses.get("action") else {})
+        self.heads = {"pose": 3}
+        self.heads |= {"uncertainty": 1} if losses.get("uncertainty") else {}
+        self.heads |= {"action": len(self.classes)} if losses.get("action") else {}
+
+    @staticmethod
+    def inputs(batch: Batch) -> dict[str, Tensor]:
+        """The model's inputs: 2D poses, and the cameras as far as they are known."""
+        return {"x": batch["x"], "camera": batch["camera"]}
 
     @staticmethod
     def check_model(settings: dict, model: type[Model]) -> list[str]:
@@ -225,6 +246,7 @@ class Lifting(Task):
             "root_motion": lambda: motion_loss(path[:, :, None], true_path[:, :, None], self.motion_intervals),
             # MixSTE's term: the prediction should change little from frame to frame.
             "smoothness": lambda: pose.diff(dim=1).square().mean(),
+            "uncertainty": lambda: uncertainty_loss(outputs["uncertainty"][:, 0].float(), joint_error(pose, true_pose)),
             "action": lambda: action_loss(outputs["action"], batch["label"]),
         }
         return {name: functions[name]() for name, weight in self.losses.items() if weight}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from data_prep.cameras.noise import noise_model, seeded, simulate_detections
+from data_prep.cameras.noise import seeded, simulate_detections
+from stgraph.data.detector_noise import noise_model
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
 

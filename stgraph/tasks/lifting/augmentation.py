@@ -1,0 +1,102 @@
+"""Windows of other people through other cameras and detectors than the file's, drawn anew for every batch."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from stgraph.data.windows import Observed, Windows
+from stgraph.errors import InputError
+from stgraph.geometry import camera_to_world, project, screen_denormalise, screen_normalise
+from stgraph.skeleton import Skeleton
+from stgraph.tasks.lifting.detections import Detector, descendants
+from stgraph.tasks.lifting.settings import Augmentation
+from stgraph.tasks.lifting.views import View, drawn_views
+
+OUTSIDE = 0.05  # of the image's width: how far outside the image a detector still places joints
+
+
+class AugmentedWindows(Windows):
+    """Training windows as `Augmentation` draws them. Draws come from torch's generator, so a resumed run repeats them.
+
+    The input is projected anew from the 3D poses in every window; the file's detections are not used.
+
+    Raises:
+        InputError: poses without their root's path, which the file's cameras cannot see.
+    """
+
+    def augment(self, settings: Augmentation) -> "AugmentedWindows":
+        """Draw from now on as the settings say."""
+        if settings.cameras < 1 and not self.has_path():
+            raise InputError(
+                f"the poses of {self.dataset.path} are relative to their root, so its own cameras cannot see them",
+                where="data.augment.cameras",
+                found=f"{settings.cameras:g}",
+                expected="1",
+                remedy="see every window by a drawn camera",
+            )
+        recordings = self.dataset.recordings
+        self.settings, self.detector_errors = settings, Detector(self.skeleton)
+        self.rotation = torch.from_numpy(recordings["rotation"]).float()
+        self.body = torch.from_numpy(descendants(self.skeleton)).float()
+        return self
+
+    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
+        """The windows as drawn people, cameras and detectors give them."""
+        settings = self.settings
+        pose = resized(self.stretched(track, frame), self.skeleton, self.body, settings.bodies)
+        view = View(pose, self.intrinsics[recording], self.size[recording])
+        new = torch.rand(len(pose), device=pose.device) < settings.cameras
+        if new.any():
+            drawn = drawn_views(camera_to_world(pose, self.rotation[recording], pose.new_zeros(3)), self.skeleton.root)
+            view = View(*(torch.where(spread(new, old), fresh, old) for fresh, old in zip(drawn, view, strict=True)))
+        width, height = view.size.unbind(-1)
+        exact = screen_normalise(project(view.pose, view.intrinsics), width, height)
+        screen, confidence = self.detector_errors.detect(exact, settings.noise)
+        edge = torch.stack([torch.ones_like(width), height / width], dim=-1) + OUTSIDE
+        lost = (exact.abs() > edge[:, None, None]).any(-1) | self.detector_errors.lost(exact, settings.missing)
+        unrated = torch.rand(len(pose), device=pose.device) < settings.unrated
+        confidence = torch.where(unrated[:, None, None], 1, confidence).masked_fill(lost, 0)
+        pixels = screen_denormalise(screen, width, height)
+        known = (torch.rand(len(pose), device=pose.device) >= settings.uncalibrated).to(pose)
+        return Observed(torch.cat([pixels, confidence[..., None]], dim=-1), *view, known)
+
+    def stretched(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"]) -> Float[Tensor, "b t j 3"]:
+        """Poses at the frames' distances from the middle one times a drawn factor, between the file's along lines."""
+        low, high = (math.log(limit) for limit in self.settings.stretch)
+        rate = torch.exp(low + (high - low) * torch.rand(len(frame), 1, device=frame.device))
+        middle = frame[:, [frame.shape[1] // 2]]
+        place = middle + rate * (frame - middle)
+        before = place.floor()
+        rows = torch.stack([before, before + 1]).long()
+        first, second = (self.take("pose3d", self.rows(track, part)) for part in rows)
+        return first.lerp(second, (place - before)[..., None, None])
+
+
+def spread(chosen: Tensor, like: Tensor) -> Tensor:
+    """A mask over the batch, shaped to broadcast against a tensor."""
+    return chosen.view(-1, *(1,) * (like.ndim - 1))
+
+
+def resized(
+    pose: Float[Tensor, "b t j 3"], skeleton: Skeleton, body: Float[Tensor, "v w"], spread: float
+) -> Float[Tensor, "b t j 3"]:
+    """Another person in the same pose: every bone times a factor of the whole body and one of its own, root kept.
+
+    Both are drawn from 1 - spread to 1 + spread for a window; bones that mirror one another share theirs.
+
+    Args:
+        body: whether joint w hangs on joint v, or is it.
+    """
+    if not spread:
+        return pose
+    b, _, j, _ = pose.shape
+    factor = 1 + spread * (2 * torch.rand(b, j, device=pose.device) - 1)
+    factor = factor[:, torch.from_numpy(np.minimum(skeleton.mirror, np.arange(j)))]
+    factor = factor * (1 + spread * (2 * torch.rand(b, 1, device=pose.device) - 1))
+    parents = np.where(np.array(skeleton.parents) < 0, np.arange(j), skeleton.parents)
+    # pose' = pose + sum over the bones on the way from the root of (factor - 1) bone.
+    bones = (pose - pose[:, :, parents]) * (factor - 1)[:, None, :, None]
+    return pose + torch.einsum("vw, btvd -> btwd", body.to(pose), bones)

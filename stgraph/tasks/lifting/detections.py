@@ -1,0 +1,158 @@
+"""A detector's errors made anew for the windows of a batch, and joints that it does not see.
+
+Coordinates are normalised on the screen (the image's width is 2). Errors are in proportion to the person's size there.
+"""
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from stgraph.data.detector_noise import PERSON, noise_model
+from stgraph.geometry import body_scale
+from stgraph.skeleton import Skeleton
+
+Seen = Bool[Tensor, "b t j"]
+STRENGTH = (0.5, 2.0)  # factor on a window's errors: detectors, blur and light differ
+JUMPS, JUMP = 0.004, 0.6  # share of joints that jump for one frame, and how far, in body scales (standard deviation)
+EXACT = 0.1  # share of windows without errors
+SWAPPED, SWAP = 0.08, 8  # share of windows with left and right swapped for a spell, and its most frames
+LEAST = 0.02  # confidence of a joint that is seen
+
+
+class Detector:
+    """Errors, swaps and gaps for a skeleton; draws come from torch's generator.
+
+    Args:
+        skeleton: whose joints they are; names give their numbers in `stgraph.data.detector_noise`.
+    """
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        model = noise_model(skeleton.names)
+        self.mean, self.std, self.weight = (torch.from_numpy(model[key]).float() for key in ("mean", "std", "weight"))
+        self.outlier, self.white, self.every = model["outlier"], model["white"], model["key_frame_every"]
+        self.confidence = model["confidence"]
+        self.mirror = torch.from_numpy(skeleton.mirror.copy())
+        self.limbs = torch.from_numpy(limbs(skeleton))
+        self.lower = torch.from_numpy(lower_body(skeleton))
+
+    def err(
+        self, screen: Float[Tensor, "b t j 2"], factor: Float[Tensor, " b"] | None = None, jumps: float = 0.0
+    ) -> tuple[Float[Tensor, "b t j 2"], Float[Tensor, "b t j"]]:
+        """Where the detector puts exact joints, and its confidence: as in detector_noise.json, correlated in time.
+
+        Args:
+            screen: exact joints.
+            factor: on each window's errors; None: 1.
+            jumps: share of the joints that jump for a frame.
+        """
+        b, t, j, _ = screen.shape
+        person = body_scale(screen[:, t // 2], torch.ones_like(screen[:, 0, :, 0]))[1].clamp_min(1e-3)
+        factor = torch.ones_like(person) if factor is None else factor
+        mean, std, weight = (values.to(screen) for values in (self.mean, self.std, self.weight))
+        keys = max(round(t / self.every), 2)
+        usual = mean + std * torch.randn(b, keys, j, 2, device=screen.device, dtype=screen.dtype)
+        outlier = self.outlier * (2 * self.rand(screen, b, keys, j, 2) - 1)
+        at_keys = torch.where(self.rand(screen, b, keys, j, 1) < weight[:, None], usual, outlier)
+        error = torch.randn_like(screen).mul_(self.white) + along(at_keys, t)
+        if jumps:
+            jumping = self.rand(screen, b, t, j, 1) < jumps
+            error = error + torch.randn_like(screen) * jumping * (JUMP * PERSON)
+        error = error * factor[:, None, None, None]
+        distance = error.norm(dim=-1)
+        a, slope, mean_of, std_of = (self.confidence[key] for key in "abms")
+        noise = (mean_of + std_of * torch.randn_like(distance)) * (factor > 0)[:, None, None]
+        confidence = (a / (distance + a) + slope * distance + noise).clamp(LEAST, 1)
+        return screen + error * (person / PERSON)[:, None, None, None], confidence
+
+    def detect(
+        self, screen: Float[Tensor, "b t j 2"], strength: float
+    ) -> tuple[Float[Tensor, "b t j 2"], Float[Tensor, "b t j"]]:
+        """As `err`, with a strength that differs by window, jumps of single joints, and swaps of left and right.
+
+        Args:
+            screen: exact joints.
+            strength: factor on the errors.
+        """
+        b = len(screen)
+        low, high = np.log(STRENGTH)
+        factor = strength * torch.exp(low + (high - low) * self.rand(screen, b)) * (self.rand(screen, b) >= EXACT)
+        found, confidence = self.err(screen, factor, JUMPS)
+        swapped = self.spells(screen, (b,), SWAPPED * (strength > 0), (1, SWAP))[:, :, None]
+        legs_alone = self.rand(screen, b, 1, 1) < 0.5
+        swapped = swapped & (self.lower.to(screen.device) | ~legs_alone)
+        found = torch.where(swapped[..., None], found[:, :, self.mirror], found)
+        return found, torch.where(swapped, confidence[:, :, self.mirror], confidence)
+
+    def lost(self, screen: Float[Tensor, "b t j 2"], share: float) -> Seen:
+        """Joints that are not seen: single ones, joints and limbs for a spell, the lower body, all joints for a while.
+
+        Each kind befalls a window independently.
+
+        Args:
+            screen: gives shape and device.
+            share: factor on how many windows each kind befalls; 0: none.
+        """
+        b, t, j, _ = screen.shape
+        rate = 0.35 * self.rand(screen, b) * (self.rand(screen, b) < 0.4 * share)
+        lost = self.rand(screen, b, t, j) < rate[:, None, None]
+        often = (self.rand(screen, b) < 0.5 * share)[:, None, None]
+        lost |= self.spells(screen, (b, j), 0.3, (3, 2 * t)) & often
+        limb = self.limbs.to(screen.device)[torch.randint(len(self.limbs), (b,), device=screen.device)]
+        lost |= self.spells(screen, (b,), 0.12 * share, (t // 4, 2 * t))[:, :, None] & limb[:, None]
+        lower = (self.rand(screen, b) < 0.08 * share)[:, None] & self.lower.to(screen.device)
+        lost |= lower[:, None]
+        return lost | self.spells(screen, (b,), 0.06 * share, (1, max(t // 3, 1)))[:, :, None]
+
+    @staticmethod
+    def rand(like: Tensor, *shape: int) -> Tensor:
+        """Uniform draws in [0, 1)."""
+        return torch.rand(shape, device=like.device, dtype=like.dtype)
+
+    def spells(
+        self, screen: Float[Tensor, "b t j 2"], shape: tuple[int, ...], share: float, length: tuple[int, int]
+    ) -> Bool[Tensor, "b t *j"]:
+        """Runs of frames, one with a chance of `share` for each of `shape`; begun anywhere, even before the window."""
+        t, last = screen.shape[1], max(length[1], length[0] + 1)
+        frames = torch.randint(length[0], last, shape, device=screen.device)
+        start = torch.rand(shape, device=screen.device) * (t + frames) - frames
+        frame = torch.arange(t, device=screen.device).view(-1, *(1,) * (len(shape) - 1))
+        start, frames = start[:, None], frames[:, None]
+        return (frame >= start) & (frame < start + frames) & (torch.rand(shape, device=screen.device) < share)[:, None]
+
+
+def along(keys: Float[Tensor, "b n j d"], t: int) -> Float[Tensor, "b t j d"]:
+    """Key frames spread evenly over t frames, with straight lines between them."""
+    place = torch.linspace(0, keys.shape[1] - 1, t, device=keys.device, dtype=keys.dtype)
+    node = torch.arange(keys.shape[1], device=keys.device, dtype=keys.dtype)
+    weights = (1 - (place[:, None] - node).abs()).clamp_min(0)
+    return rearrange(weights @ rearrange(keys, "b n j d -> b n (j d)"), "b t (j d) -> b t j d", d=keys.shape[-1])
+
+
+def limbs(skeleton: Skeleton) -> Bool[np.ndarray, "limb j"]:
+    """Arms and legs: a joint of one side whose parent is on neither, with all that hangs on it. One row of all joints
+    where a skeleton has none."""
+    sided, tree = skeleton.mirror != np.arange(len(skeleton)), descendants(skeleton)
+    first = [joint for joint, parent in skeleton.bones if sided[joint] and not sided[parent]]
+    return tree[first] if first else np.ones((1, len(skeleton)), bool)
+
+
+def lower_body(skeleton: Skeleton) -> Bool[np.ndarray, " j"]:
+    """Legs: the limbs that hang on the root; no joint where a skeleton has none."""
+    hanging = [limb for limb in limbs(skeleton) if not limb[skeleton.root]]
+    at_root = [
+        limb
+        for limb in hanging
+        if skeleton.parents[int(np.argmin(np.where(limb, skeleton.depths, 99)))] == skeleton.root
+    ]
+    return np.any(at_root, axis=0) if at_root else np.zeros(len(skeleton), bool)
+
+
+def descendants(skeleton: Skeleton) -> Bool[np.ndarray, "v w"]:
+    """Whether joint w hangs on joint v, or is it."""
+    tree = np.eye(len(skeleton), dtype=bool)
+    for joint in np.argsort(skeleton.depths)[::-1]:
+        if skeleton.parents[joint] >= 0:
+            tree[skeleton.parents[joint]] |= tree[joint]
+    return tree

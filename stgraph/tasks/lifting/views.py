@@ -1,0 +1,85 @@
+"""Cameras drawn anew for the windows of a batch.
+
+Drawn for each window: the image's shape, the focal length, the direction and height of the camera, how large the person
+appears, where in the image, and the roll. The ranges are those of videos that people make: see the constants.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgraph.geometry import body_scale
+
+# Width and height of common videos, pixels: landscape, square and portrait.
+IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
+FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
+ABOVE = (-0.6, 2.1)  # metres of the camera above the person's root: from a standing person's knee to a ladder
+APPEARS = (0.2, 0.95)  # a standing person's height, of the image's height or 1.2 times its width, whichever is less
+DISTANCE = (1.8, 20.0)  # metres from the camera to the root, along the floor
+ACROSS = 0.35  # how wide a person is, of the height: as much of the image's width stays free
+ASIDE = 0.85  # how far from the middle the root may be, of the room that the person's size leaves
+NEAREST = 0.8  # metres from the camera to any joint, along its axis
+ROLL = 2.5  # degrees, standard deviation
+UPRIGHT = 3.0  # times `body_scale` is a standing person's height
+
+
+class View(NamedTuple):
+    """What cameras see: poses in metres, camera space; intrinsics in pixels; image width and height in pixels."""
+
+    pose: Float[Tensor, "b t j 3"]
+    intrinsics: Float[Tensor, "b 9"]
+    size: Float[Tensor, "b 2"]
+
+
+def drawn_views(pose: Float[Tensor, "b t j 3"], root: int, middle: int | None = None) -> View:
+    """Every window through a camera of its own, without distortion.
+
+    The camera turns to the root in one frame, and from there so far that the root lies where it was drawn.
+
+    Args:
+        pose: metres, z up; where the origin lies does not matter.
+        root: the joint that cameras are placed by.
+        middle: the frame that they are placed by; None: the middle one. The draws depend on nothing else.
+    """
+    b, t = pose.shape[:2]
+
+    def uniform(low: float, high: float) -> Float[Tensor, " b"]:
+        return low + (high - low) * torch.rand(b, device=pose.device, dtype=pose.dtype)
+
+    sizes = pose.new_tensor(IMAGE_SIZES)
+    size = sizes[torch.randint(len(sizes), (b,), device=pose.device)]
+    width, height = size.unbind(-1)
+    focal = uniform(*FOCAL) * size.amax(-1)
+    person = pose[:, t // 2 if middle is None else middle]
+    tall = UPRIGHT * body_scale(person, torch.ones_like(person[..., 0]))[1]
+    appears = torch.exp(uniform(math.log(APPEARS[0]), math.log(APPEARS[1]))) * height.minimum(1.2 * width)
+    distance, above = (focal * tall / appears).clamp(*DISTANCE), uniform(*ABOVE)
+    aside = uniform(-ASIDE, ASIDE) * (width - ACROSS * appears).clamp_min(0) / 2
+    down = uniform(-ASIDE, ASIDE) * (height - appears).clamp_min(0) / 2
+    # From a level camera (x right, y down, z forward) that looks along the floor.
+    turn = about(2, torch.randn_like(focal) * math.radians(ROLL)) @ about(0, -torch.atan2(down, focal))
+    turn = turn @ about(1, torch.atan2(aside, focal)) @ about(0, torch.atan2(above, distance))
+    place = torch.stack([torch.zeros_like(above), above, distance], dim=-1)
+    level = pose.new_tensor([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    moved = (pose - person[:, None, [root]]).flatten(1, 2) @ (turn @ level @ about(2, uniform(0.0, 2 * math.pi))).mT
+    seen = moved + (turn @ place[..., None]).mT
+    # Straight back, where the person would come too near.
+    back = (NEAREST - seen[..., 2].amin(1)).clamp_min(0)
+    seen = (seen + F.pad(back[:, None], (2, 0))[:, None]).unflatten(1, (t, -1))
+    zeros = torch.zeros(b, 5, device=pose.device, dtype=pose.dtype)
+    intrinsics = torch.cat([focal[:, None], focal[:, None], size / 2, zeros], dim=-1)
+    return View(seen, intrinsics, size)
+
+
+def about(axis: int, angle: Float[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
+    """Rotation matrices about x (0), y (1) or z (2), radians, counter-clockwise as seen from the axis' tip."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = torch.eye(3, dtype=angle.dtype, device=angle.device).repeat(len(angle), 1, 1)
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, second, first] = angle.sin()
+    matrix[:, first, second] = -angle.sin()
+    return matrix
