@@ -90,6 +90,7 @@ def test_random_cameras_see_a_person_who_stands():
     assert any(width < height for width, height in sizes) and any(width > height for width, height in sizes)
 
 
+@pytest.mark.slow
 def test_a_long_walk_does_not_make_the_person_small():
     body = np.random.default_rng(1).uniform([-0.2, -0.2, 0.0], [0.2, 0.2, 1.7], (25, 3))
     pose = body + np.linspace([-15, 0, 0], [15, 0, 0], 300)[:, None]

@@ -69,6 +69,7 @@ def filmed(action, camera, subject="S9"):
     return pose3d, simulate_detections(pixels, camera.width, camera.height, seeded(0, action + camera.name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ACTIONS)
 def test_noisy_detections_of_every_action_are_admitted(action):
     """Bodies that are upside down, legs that are crossed: joints are near each other, and none is another's."""
@@ -90,6 +91,7 @@ def exchanged(*pairs):
 LIMBS = {"arms": ("Shoulder", "Elbow", "Wrist"), "legs": ("Hip", "Knee", "Foot")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pairs", "named"),
     [

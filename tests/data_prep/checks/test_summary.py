@@ -323,6 +323,7 @@ def test_height_is_of_any_skeleton_with_legs():
     assert height_bones(H36M17.without("LFoot")) == []
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page(tmp_path, sound):
     args = parser().parse_args(["summary", str(sound), "--out", str(tmp_path / "out")])
     text = commands()["summary"].run(args)

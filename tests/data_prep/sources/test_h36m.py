@@ -156,6 +156,7 @@ IMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "images"), [(name, "projected") for name in LAYOUTS] + [("world cdf", name) for name in IMAGES]
 )

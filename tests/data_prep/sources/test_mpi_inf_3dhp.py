@@ -178,6 +178,7 @@ def prepared(folder, out, annotation="univ_annot3"):
     return Dataset(out), source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_gives_the_same_dataset(tmp_path, name):
     LAYOUTS[name](tmp_path / "in")
@@ -216,6 +217,7 @@ def test_the_seventeen_are_those_of_the_field():
     assert len(ORDER) == 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [save5, save73])
 def test_either_annotation_is_read_and_named(tmp_path, save):
     """Intrinsics are estimated from the poses that the 2D shows, whichever are written."""
@@ -249,6 +251,7 @@ def test_an_npz_does_not_say_which_annotation(tmp_path):
     assert "as in data_train_3dhp.npz, which does not say" in read_mpi_inf_3dhp([tmp_path]).source
 
 
+@pytest.mark.slow
 def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
     test = npz_test()
     test["TS1"]["data_3d"][~valid("TS1")] = np.nan
@@ -267,6 +270,7 @@ def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
     assert ("TS1", "no frame is valid") in source.left_out and len(data) == 17
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 @pytest.mark.parametrize("scale", [0.88, 1.0, 1.12])
 def test_a_rescaled_skeleton_is_found_out(tmp_path, scale, noise):
