@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
+from scipy.spatial.transform import Rotation
 
 from data_prep.checks.anatomy import bone_lengths, knee_sines
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import members, runs
-from stgraph.geometry import project, quaternion_to_matrix
+from stgraph.geometry import project
 from stgraph.skeleton import Skeleton
 
 PIECE = 20_000  # rows
@@ -43,7 +44,7 @@ class Table:
         self.goes_on[tracks["first_row"]] = False
         self.fps = recordings["fps"]
         self.subjects, self.subject = np.unique(recordings["subject"], return_inverse=True)
-        self.up = quaternion_to_matrix(torch.from_numpy(recordings["rotation"])).numpy()[:, 2]
+        self.up = Rotation.from_quat(recordings["rotation"], scalar_first=True).as_matrix()[:, 2]
         # A camera whose place is not known is written at the world's origin, on the floor.
         known = recordings["translation"].any(axis=1)
         self.above = np.where(known, recordings["translation"][:, 2], np.nan)

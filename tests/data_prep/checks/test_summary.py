@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from data_prep.__main__ import commands, parser
 from data_prep.cameras.viewpoints import look_at
@@ -20,7 +21,7 @@ from data_prep.reading.layouts import level_camera
 from stgraph.data.dataset import Dataset
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
-from stgraph.geometry import Camera, matrix_to_quaternion, project, world_to_camera
+from stgraph.geometry import Camera, project, world_to_camera
 from stgraph.skeleton import H36M16, H36M17
 from tests.data_prep.people import squats
 
@@ -31,7 +32,7 @@ TAKES = {"Walking": 0.4, "Squats": 0.05}
 
 
 def camera(name, centre):
-    rotation = matrix_to_quaternion(torch.from_numpy(look_at(np.array(centre), MIDDLE, 0.0))).numpy()
+    rotation = Rotation.from_matrix(look_at(np.array(centre), MIDDLE, 0.0)).as_quat(scalar_first=True)
     return Camera(name, 1000, 1000, np.array([1145, 1145, 512, 512, 0, 0, 0, 0, 0.0]), rotation, np.array(centre))
 
 

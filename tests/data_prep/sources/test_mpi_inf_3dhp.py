@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from scipy.spatial.transform import Rotation
 
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import last_valid, layout
@@ -17,7 +18,7 @@ from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, inferred_scale
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
+from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
 from stgraph.skeleton import H36M17
 from tests.data_prep.commands import source_of
 from tests.data_prep.people import squats
@@ -45,7 +46,7 @@ def camera(name, number):
     rotation = look_at(centre, np.array([0, 0, 0.8]), 1.0)
     lens = LENS * [*(2 * [width / 2048]), width / 2048, height / 2048, *(5 * [0])] + number
     lens[4:] = 0
-    return Camera(str(number), width, height, lens, matrix_to_quaternion(torch.from_numpy(rotation)).numpy(), centre)
+    return Camera(str(number), width, height, lens, Rotation.from_matrix(rotation).as_quat(scalar_first=True), centre)
 
 
 def seen(name, number):

@@ -13,7 +13,7 @@ from data_prep.sources.pw3d.files import find
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.geometry import normalise_intrinsics, project, screen_normalise
+from stgraph.geometry import project, screen_normalise
 from stgraph.skeleton import H36M17
 from tests.data_prep.commands import source_of
 from tests.data_prep.people import squats
@@ -218,7 +218,8 @@ def relative(entry):
 def normalised(way):
     def change(entry):
         size = SIZE[way]
-        lens = normalise_intrinsics(torch.from_numpy(entry["cam"]), *size).numpy()
+        centre = screen_normalise(torch.from_numpy(entry["cam"][2:4]), *size).numpy()
+        lens = np.concatenate([entry["cam"][:2] / size[0] * 2, centre, entry["cam"][4:]])
         return entry | {
             "pos2d": screen_normalise(torch.from_numpy(entry["pos2d"]), *size).numpy().astype(np.float32),
             "cam": np.tile(lens, (FRAMES, 1)),

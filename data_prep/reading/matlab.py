@@ -9,7 +9,7 @@ import numpy as np
 from stgraph.errors import InputError
 
 
-def read_matlab(path: Path, names: set[str], optional: set[str]) -> dict[str, np.ndarray]:
+def read_matlab(path: Path, names: set[str], optional: set[str] = frozenset()) -> dict[str, np.ndarray]:
     """Variables of a MATLAB file in MATLAB's order of axes; a cell is an array of objects.
 
     Raises InputError for a damaged file or a missing variable.
@@ -28,11 +28,11 @@ def read_matlab(path: Path, names: set[str], optional: set[str]) -> dict[str, np
     # What readers of damaged binary files raise is listed nowhere.
     except Exception as error:
         problem = f"cannot be read ({type(error).__name__}: {error})"
-        remedy = "it may have been cut short, get it again"
+        remedy = "it may have been cut short, get or convert it again"
         raise InputError(problem, where=path, expected="a whole MATLAB file", remedy=remedy) from error
     if missing := sorted(names - content.keys()):
         problem = f"no {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}"
-        raise InputError(problem, where=path, remedy="get the official file")
+        raise InputError(problem, where=path, remedy="get or convert it again")
     return content
 
 
