@@ -38,26 +38,27 @@ MODULES = {module(path): path for path in FILES}
 
 
 @cache
-def nodes(path: Path) -> list[ast.AST]:
-    """All of a file's syntax tree."""
-    return list(ast.walk(ast.parse(path.read_text())))
-
-
-def constants(path: Path) -> set[object]:
-    """The literal values in a file."""
-    return {node.value for node in nodes(path) if isinstance(node, ast.Constant)}
-
-
-@cache
-def imported(path: Path) -> list[str]:
-    """Modules and names of the project that a file imports, anywhere in it."""
-    names = []
-    for node in nodes(path):
+def parsed(path: Path) -> tuple[list[str], set[object]]:
+    """Modules and names of the project that a file imports, anywhere in it, and its literal values."""
+    names, constants = [], set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return [name for name in names if name.split(".")[0] in ("stgraph", "data_prep")]
+        elif isinstance(node, ast.Constant):
+            constants.add(node.value)
+    return [name for name in names if name.split(".")[0] in ("stgraph", "data_prep")], constants
+
+
+def imported(path: Path) -> list[str]:
+    """Modules and names of the project that a file imports."""
+    return parsed(path)[0]
+
+
+def constants(path: Path) -> set[object]:
+    """The literal values in a file."""
+    return parsed(path)[1]
 
 
 def place(name: str) -> int:
