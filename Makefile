@@ -36,7 +36,7 @@ test: setup
 check: lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types fast
 
-# Shapes are checked by `make test`: looking at every argument takes as long again as the fast tests.
+# Shapes are checked by `make test`: looking at every argument takes two fifths longer.
 fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --jaxtyping-packages=
 
@@ -44,6 +44,6 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Node's default of 16 MB for new objects makes it collect garbage for a fifth of the time.
+# More room for new objects than Node's default, so that it collects garbage less often.
 types: setup
 	NODE_OPTIONS=--max-semi-space-size=64 $(BIN)/pyright --pythonpath $(BIN)/python
