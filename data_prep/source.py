@@ -19,13 +19,9 @@ class Source:
     Attributes:
         recordings: one at a time, so that a large archive never has to fit in memory.
         total: how many will come, as far as is known (for the progress bar); may change while recordings are read.
-        source, terms: where the data comes from and what may be done with it, in words; they travel with the file.
-        inputs: files whose sha256 is recorded.
         left_out: (name, reason); may grow while recordings are read.
         notes: sentences for the summary (which calibration, which unit, what was decided by a rule).
-        splits: name -> part ("train", "validation", "test") -> subjects or recording ids.
-        classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
-        synthetic: whether the motion is synthetic; reports of what is trained or scored on it say so.
+        source, terms, inputs, splits, classes, synthetic: see `stgraph.data.dataset_writer.DatasetWriter`.
     """
 
     skeleton: Skeleton

@@ -129,13 +129,6 @@ def screen_denormalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -
     return (x + centre) * half
 
 
-def normalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:
-    """Pixel intrinsics to those whose projection is screen-normalised; distortion has no unit and stays."""
-    half, _ = _screen(width, height, intrinsics)
-    centre = screen_normalise(intrinsics[..., 2:4], width, height)
-    return torch.cat([intrinsics[..., :2] / half, centre, intrinsics[..., 4:]], -1)
-
-
 def denormalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:
     """Screen-normalised intrinsics to pixels."""
     half, _ = _screen(width, height, intrinsics)
@@ -168,28 +161,6 @@ def quaternion_to_matrix(quaternion: Float[Tensor, "... 4"]) -> Float[Tensor, ".
     """Rotation matrices, acting on column vectors, of unit quaternions w x y z."""
     axes = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device).expand(*quaternion.shape[:-1], 3, 3)
     return rotate(quaternion[..., None, :], axes).mT
-
-
-def matrix_to_quaternion(matrix: Float[Tensor, "... 3 3"]) -> Float[Tensor, "... 4"]:
-    """Unit quaternions w x y z of rotation matrices, the one with w >= 0 of each pair.
-
-    Row i of the 4 x 4 matrix below is 4 q_i q; the row of the largest component is taken, as it alone is safe to
-    divide by at every angle (Shepperd 1978).
-    """
-    m = [[matrix[..., row, column] for column in range(3)] for row in range(3)]
-    x, y, z = m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]
-    xy, xz, yz = m[0][1] + m[1][0], m[0][2] + m[2][0], m[1][2] + m[2][1]
-    rows = [
-        torch.stack([1 + m[0][0] + m[1][1] + m[2][2], x, y, z], -1),
-        torch.stack([x, 1 + m[0][0] - m[1][1] - m[2][2], xy, xz], -1),
-        torch.stack([y, xy, 1 - m[0][0] + m[1][1] - m[2][2], yz], -1),
-        torch.stack([z, xz, yz, 1 - m[0][0] - m[1][1] + m[2][2]], -1),
-    ]
-    products = torch.stack(rows, -2)
-    largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)
-    quaternion = products.take_along_dim(largest[..., None, None], dim=-2)[..., 0, :]
-    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
-    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
 def euler_to_matrix(degrees: Float[Tensor, "... n"], order: Sequence[str]) -> Float[Tensor, "... 3 3"]:

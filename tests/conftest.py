@@ -1,5 +1,6 @@
 """A small dataset in the toolkit's own format, made from a fixed recipe."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ from stgraph.skeleton import H36M17
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-exports", action="store_true", help="export every model with every skeleton (ten minutes)")
+
+
+def pytest_collection_finish() -> None:
+    # The tests and all modules stay to the end: collecting garbage need not walk over them again and again.
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from stgraph.skeleton import H36M17
 
 GOLDEN = Path(__file__).parent / "golden"
 PIXELS = np.array([1145.05, 1143.78, 512.54, 515.45, -0.2071, 0.2478, -0.0031, -0.00098, -0.00142])
+NORMALISED = np.array([2.2901, 2.2876, 0.0251, 0.0289, *PIXELS[4:]])
 
 
 @pytest.fixture
@@ -70,11 +71,9 @@ def test_the_camera_centre_is_the_origin_of_its_space(rng):
 
 
 def test_normalised_intrinsics_project_to_the_normalised_image(rng):
-    points, pixels = pose(rng, 5), torch.from_numpy(PIXELS)
-    normalised = geometry.normalise_intrinsics(pixels, 1000, 1002)
-    expected = geometry.screen_normalise(geometry.project(points, pixels), 1000, 1002)
-    assert_close(geometry.project(points, normalised), expected)
-    assert_close(geometry.denormalise_intrinsics(normalised, 1000, 1002), pixels)
+    points, normalised = pose(rng, 5), torch.from_numpy(NORMALISED)
+    expected = geometry.screen_denormalise(geometry.project(points, normalised), 1000, 1002)
+    assert_close(geometry.project(points, geometry.denormalise_intrinsics(normalised, 1000, 1002)), expected)
 
 
 def test_image_sizes_may_differ_by_clip():
@@ -88,9 +87,7 @@ def test_image_sizes_may_differ_by_clip():
 
 @pytest.mark.parametrize("width", [0, 1000], ids=["normalised", "pixels"])
 def test_mirrored_camera_sees_the_mirrored_pose(rng, width):
-    intrinsics = torch.from_numpy(PIXELS)
-    if not width:
-        intrinsics = geometry.normalise_intrinsics(intrinsics, 1000, 1002)
+    intrinsics = torch.from_numpy(PIXELS if width else NORMALISED)
     points = pose(rng, 3)
     mirrored = (points * torch.tensor([-1.0, 1, 1], dtype=torch.float64))[:, H36M17.mirror]
     image = geometry.project(points, intrinsics)
@@ -120,13 +117,9 @@ def test_impossible_cameras_are_refused(change):
         Camera("cam7", height=1002, **(good | change))
 
 
-def test_quaternions_and_matrices_match_scipy(rng):
+def test_quaternions_match_scipy(rng):
     q = torch.cat([quaternions(rng, 50), torch.eye(4, dtype=torch.float64)])  # the half turns are the hard ones
-    matrix = geometry.quaternion_to_matrix(q)
-    assert_close(matrix, torch.from_numpy(scipy_rotation(q).as_matrix()))
-    back = geometry.matrix_to_quaternion(matrix)
-    assert (back[:, 0] >= 0).all()
-    assert_close((back * q).sum(-1).abs(), torch.ones(len(q), dtype=torch.float64))
+    assert_close(geometry.quaternion_to_matrix(q), torch.from_numpy(scipy_rotation(q).as_matrix()))
 
 
 @pytest.mark.parametrize("order", ["ZXY", "XYZ", "ZYX", "YZ", "X"])

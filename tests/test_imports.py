@@ -2,9 +2,8 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*ROOT.glob("stgraph/**/*.py"), *ROOT.glob("data_prep/**/*.py")])
@@ -35,15 +34,31 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> list[str]:
-    """Modules and names of the project that a file imports, anywhere in it."""
-    names = []
+MODULES = {module(path): path for path in FILES}
+
+
+@cache
+def parsed(path: Path) -> tuple[list[str], set[object]]:
+    """Modules and names of the project that a file imports, anywhere in it, and its literal values."""
+    names, constants = [], set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return [name for name in names if name.split(".")[0] in ("stgraph", "data_prep")]
+        elif isinstance(node, ast.Constant):
+            constants.add(node.value)
+    return [name for name in names if name.split(".")[0] in ("stgraph", "data_prep")], constants
+
+
+def imported(path: Path) -> list[str]:
+    """Modules and names of the project that a file imports."""
+    return parsed(path)[0]
+
+
+def constants(path: Path) -> set[object]:
+    """The literal values in a file."""
+    return parsed(path)[1]
 
 
 def place(name: str) -> int:
@@ -54,51 +69,54 @@ def place(name: str) -> int:
     return PLACES.get(part, COMMAND)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
-    own = module(path)
-    package, *parts = own.split(".")
-    for name in imported(path):
-        target = name.split(".")
-        if package == "data_prep":
-            assert target[0] == "data_prep" or target[1] in DATA_PREP, f"{own} imports {name}"
-        elif target[0] == "data_prep":
-            assert parts and place(own) == COMMAND, f"{own} imports {name}: only a command may"
-        elif parts and target[1] != parts[0]:
-            assert place(name) < place(own), f"{own} imports {name}, which is not below it"
+def may_import(own: str, name: str) -> bool:
+    """Whether the layers let a module import a name of another one."""
+    (package, *parts), target = own.split("."), name.split(".")
+    if package == "data_prep":
+        return target[0] == "data_prep" or target[1] in DATA_PREP
+    if target[0] == "data_prep":  # which only a command may import
+        return bool(parts) and place(own) == COMMAND
+    return not parts or target[1] == parts[0] or place(name) < place(own)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_task_and_a_source_are_named_by_nothing_outside_their_folder(path: Path) -> None:
-    own = module(path)
-    for name in imported(path):
-        for room in ("stgraph.tasks", "data_prep.sources"):
-            if name.startswith(f"{room}."):
-                folder = f"{room}.{name.split('.')[2]}"
-                assert own.startswith(folder) or own == "stgraph", f"{own} imports {name}"
-    if not own.startswith("stgraph.tasks."):
-        words = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
-        named = sorted({word for word in words if isinstance(word, str)} & (TASKS - {"action"}))
-        assert not named, f"{own} names the task {named}"
+def test_imports_point_down() -> None:
+    wrong = [
+        f"{own} imports {name}" for own, path in MODULES.items() for name in imported(path) if not may_import(own, name)
+    ]
+    assert not wrong
+
+
+def test_a_task_and_a_source_are_named_by_nothing_outside_their_folder() -> None:
+    wrong = []
+    for own, path in MODULES.items():
+        for name in imported(path):
+            for room in ("stgraph.tasks", "data_prep.sources"):
+                if name.startswith(f"{room}.") and own != "stgraph":
+                    folder = f"{room}.{name.split('.')[2]}"
+                    wrong += [] if own.startswith(folder) else [f"{own} imports {name}"]
+        if not own.startswith("stgraph.tasks."):
+            wrong += [f"{own} names the task {name}" for name in constants(path) & (TASKS - {"action"})]
+    assert not wrong
 
 
 def test_modules_make_no_circle() -> None:
     graph = {}
-    modules = {module(path): path for path in FILES}
-    for own, path in modules.items():
+    for own, path in MODULES.items():
         names = [name for name in imported(path) if name != "stgraph.__version__"]
-        graph[own] = {name if name in modules else name.rpartition(".")[0] for name in names} & set(modules) - {own}
+        graph[own] = {name if name in MODULES else name.rpartition(".")[0] for name in names} & set(MODULES) - {own}
     while leaves := [name for name, needs in graph.items() if not needs & set(graph)]:
         for name in leaves:
             del graph[name]
     assert not graph, f"these import one another: {sorted(graph)}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_device_and_no_joint_count_outside_their_places(path: Path) -> None:
-    text = path.read_text()
-    if path.name not in ("bench.py", "engine.py", "hardware.py"):
-        assert not re.search(r"\bcuda\b|torch\.device|\.to\(device", text), "devices live in training/engine.py"
-    if path.name != "skeleton.py":
-        numbers = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
-        assert 17 not in numbers, "ask the skeleton how many joints it has"
+def test_no_device_outside_its_place() -> None:
+    device = re.compile(r"\bcuda\b|torch\.device|\.to\(device")
+    own = ("bench.py", "engine.py", "hardware.py")
+    wrong = [path for path in FILES if path.name not in own and device.search(path.read_text())]
+    assert not wrong, "devices live in training/engine.py"
+
+
+def test_no_joint_count_outside_its_place() -> None:
+    wrong = [path for path in FILES if path.name != "skeleton.py" and 17 in constants(path)]
+    assert not wrong, "ask the skeleton how many joints it has"

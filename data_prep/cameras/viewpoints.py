@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation
 
 from data_prep.cameras.projection import image, to_camera
-from stgraph.geometry import Camera, matrix_to_quaternion, quaternion_to_matrix
+from stgraph.geometry import Camera
 
 # Sizes of common videos: landscape, square and portrait.
 IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
@@ -25,7 +25,7 @@ def common_look_at(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     """The point nearest to the optical axes of two or more cameras (least squares), metres in the world."""
     matrix, vector = np.zeros((3, 3)), np.zeros(3)
     for camera in cameras:
-        axis = quaternion_to_matrix(torch.from_numpy(camera.rotation.copy())).numpy()[:, 2]
+        axis = Rotation.from_quat(camera.rotation, scalar_first=True).as_matrix()[:, 2]
         across = np.eye(3) - np.outer(axis, axis)
         matrix += across
         vector += across @ camera.translation
@@ -90,7 +90,7 @@ def pinhole(
         width=width,
         height=height,
         intrinsics=np.array([focal, focal, width / 2, height / 2, 0, 0, 0, 0, 0]),
-        rotation=matrix_to_quaternion(torch.from_numpy(rotation)).numpy(),
+        rotation=Rotation.from_matrix(rotation).as_quat(canonical=True, scalar_first=True),
         translation=centre,
     )
 

@@ -94,7 +94,7 @@ def check_person(
             where=where,
             remedy="reorder them",
         )
-    if knee_flexion(pose, skeleton) < BACKWARDS:
+    if knee_sines(pose, skeleton).mean() < BACKWARDS:
         problem = "knees bend backwards, so left and right joints are swapped or an axis is mirrored"
         raise InputError(problem, where=where, expected=f"the joints in the order {joints}, and right-handed axes")
 
@@ -122,11 +122,6 @@ def bone_lengths(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) 
     """Distance of every joint but the root from its parent."""
     joint, parent = np.array(skeleton.bones).T
     return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
-
-
-def knee_flexion(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> float:
-    """The mean of `knee_sines`."""
-    return float(knee_sines(pose, skeleton).mean())
 
 
 def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, " t"]:

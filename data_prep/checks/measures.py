@@ -6,17 +6,16 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+from scipy.spatial.transform import Rotation
 
 from data_prep.checks.anatomy import bone_lengths, knee_sines
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import members, runs
-from stgraph.geometry import project, quaternion_to_matrix
+from stgraph.geometry import project
 from stgraph.skeleton import Skeleton
 
 PIECE = 20_000  # rows
-# Errors are counted in bins of equal ratio, which gives medians of millions of them to 0.5 %.
-BINS = np.geomspace(0.01, 1e5, 3201)  # pixels
 LOWEST = 2  # percent of the frames, for the floor
 FEET, HEAD = ("LFoot", "RFoot"), "Head"
 LEGS = tuple(f"{side}{joint}" for side in "LR" for joint in ("Hip", "Knee", "Foot"))
@@ -43,7 +42,7 @@ class Table:
         self.goes_on[tracks["first_row"]] = False
         self.fps = recordings["fps"]
         self.subjects, self.subject = np.unique(recordings["subject"], return_inverse=True)
-        self.up = quaternion_to_matrix(torch.from_numpy(recordings["rotation"])).numpy()[:, 2]
+        self.up = Rotation.from_quat(recordings["rotation"], scalar_first=True).as_matrix()[:, 2]
         # A camera whose place is not known is written at the world's origin, on the floor.
         known = recordings["translation"].any(axis=1)
         self.above = np.where(known, recordings["translation"][:, 2], np.nan)
@@ -255,7 +254,7 @@ class Detections:
     mean: Float[np.ndarray, " j"]
     median: Float[np.ndarray, " j"]
     most: Float[np.ndarray, " j"]
-    overall: tuple[float, float, float]
+    overall: Float[np.ndarray, "3"]
     unseen: Float[np.ndarray, " j"]
     inside: float
     size: float
@@ -263,29 +262,6 @@ class Detections:
     error: Float[np.ndarray, " recording"]
     swapped: Float[np.ndarray, " recording"]
     upright: Float[np.ndarray, " recording"]
-
-
-class Errors:
-    """Errors of every joint, counted in BINS."""
-
-    def __init__(self, joints: int) -> None:
-        self.counts, self.total = np.zeros((joints, len(BINS) + 1), np.int64), np.zeros(joints)
-
-    def add(self, error: Float[np.ndarray, "t j"], counted: Bool[np.ndarray, "t j"]) -> None:
-        """Count the errors of some joints."""
-        self.total += np.where(counted, error, 0).sum(axis=0)
-        place = np.nonzero(counted)[1] * self.counts.shape[1] + np.searchsorted(BINS, error[counted])
-        self.counts += np.bincount(place, minlength=self.counts.size).reshape(self.counts.shape)
-
-    def quantiles(self, share: float) -> Float[np.ndarray, " j"]:
-        """The quantile of every joint."""
-        return np.array([quantile(counts, share) for counts in self.counts])
-
-    def overall(self) -> tuple[float, float, float]:
-        """Mean, median and 95 % over all joints."""
-        counts = self.counts.sum(axis=0)
-        mean = self.total.sum() / counts.sum() if counts.any() else np.nan
-        return float(mean), quantile(counts, 0.5), quantile(counts, 0.95)
 
 
 def measure_detections(table: Table, name: str, path: bool) -> Detections:
@@ -296,7 +272,8 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
     """
     dataset, skeleton = table.dataset, table.skeleton
     reference = reference_of(table, name, path)
-    errors, unseen, inside, counted_rows = Errors(len(skeleton)), np.zeros(len(skeleton)), 0, 0
+    errors = np.full((len(table.recording) if reference else 0, len(skeleton)), np.nan, np.float32)
+    unseen, inside, counted_rows = np.zeros(len(skeleton)), 0, 0
     low, high = np.inf, -np.inf
     extent, down, error_sum, swapped_sum, pairs = np.zeros((5, len(table.recording)))
     down[:] = np.nan
@@ -318,7 +295,7 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         if reference:
             true, visible = reference_poses(table, piece, reference)
             both = seen & visible & valid[:, None]
-            errors.add(np.linalg.norm(pose - true, axis=-1), both)
+            errors[piece] = np.where(both, np.linalg.norm(pose - true, axis=-1), np.nan)
             mirrored = both & both[:, skeleton.mirror]
             pairs[piece] = mirrored.sum(axis=1)
             for sums, compared in ((error_sum, pose), (swapped_sum, pose[:, skeleton.mirror])):
@@ -326,13 +303,14 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
     extents = table.mean_by_recording(extent)
     scale = table.sum_by_recording(pairs) * extents
     seen_joints = counted_rows * len(skeleton) - unseen.sum()
+    mean, median, most = statistics(errors)
     return Detections(
         name=name,
         reference=reference,
-        mean=ratio(errors.total, errors.counts.sum(axis=1)),
-        median=errors.quantiles(0.5),
-        most=errors.quantiles(0.95),
-        overall=errors.overall(),
+        mean=mean,
+        median=median,
+        most=most,
+        overall=statistics(errors.reshape(-1, 1))[:, 0],
         unseen=unseen / max(counted_rows, 1),
         inside=inside / max(seen_joints, 1),
         size=float(np.nanmedian(extents)) if np.isfinite(extents).any() else np.nan,
@@ -341,6 +319,14 @@ def measure_detections(table: Table, name: str, path: bool) -> Detections:
         swapped=ratio(table.sum_by_recording(swapped_sum), scale),
         upright=table.mean_by_recording(down) / extents,
     )
+
+
+def statistics(errors: Float32[np.ndarray, "n j"]) -> Float[np.ndarray, "3 j"]:
+    """Mean, median and 95 % quantile of each column's errors that are not NaN; NaN where there are none."""
+    known = [column[np.isfinite(column)] for column in errors.T]
+    nothing = np.full(3, np.nan)
+    values = [[each.mean(dtype=float), *np.quantile(each, (0.5, 0.95))] if len(each) else nothing for each in known]
+    return np.array(values).T
 
 
 def reference_of(table: Table, detector: str, path: bool) -> str:
@@ -366,13 +352,3 @@ def person_extent(pose: Float[np.ndarray, "t j 2"], seen: Bool[np.ndarray, "t j"
     low = np.where(seen[..., None], pose, np.inf).min(1)
     enough = seen.sum(1) > 1
     return np.linalg.norm(np.where(enough[:, None], high - low, np.nan), axis=-1)
-
-
-def quantile(counts: Int[np.ndarray, " bin"], share: float) -> float:
-    """The quantile of errors counted in BINS; NaN without any."""
-    below = np.cumsum(counts)
-    if not below[-1]:
-        return np.nan
-    # The middle of a bin, by ratio; errors below the first one are as good as none.
-    place = int(np.searchsorted(below, share * below[-1]))
-    return 0.0 if place == 0 else float(np.sqrt(BINS[place - 1] * BINS[min(place, len(BINS) - 1)]))

@@ -107,7 +107,7 @@ def detector_summary(table: Table, detections: Detections) -> dict:
         name: dict(zip(("mean", "median", "p95", "unseen"), map(float, values), strict=True))
         for name, *values in zip(table.skeleton.names, *of_joint, strict=True)
     }
-    overall = dict(zip(("mean", "median", "p95"), detections.overall, strict=True))
+    overall = dict(zip(("mean", "median", "p95"), map(float, detections.overall), strict=True))
     return {
         "reference": detections.reference or None,
         "all": overall | {"unseen": float(detections.unseen.mean())},

@@ -69,7 +69,7 @@ class DatasetWriter:
         splits: name -> "train", "validation" or "test" -> subjects or recording ids.
         windows: (frames, stride) of the window table that the file carries.
         classes: names of the actions in the order of a recogniser's scores; empty where no order is given.
-        synthetic: whether a program made the motion.
+        synthetic: whether a program made the motion; reports of what is trained or scored on it say so.
 
     Raises:
         InputError: on entering, where the file cannot be written, is one of the inputs, or is there and no dataset, or

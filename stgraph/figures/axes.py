@@ -1,5 +1,6 @@
 """The frame of a plot: a heading, a line about what is plotted, and a quiet grid."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -18,3 +19,10 @@ def titled_axes(
     axes.grid(axis=grid, alpha=0.25)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def run_facts(report: Mapping) -> str:
+    """The line about a report's run: experiment, input, and whether its data are synthetic."""
+    about = report["about"]
+    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    return ", ".join(filter(None, facts))

@@ -38,28 +38,24 @@ def clip_lines(report: Mapping) -> list[str]:
 
 def plot_clips(report: Mapping) -> "Figure | None":
     """The confusion matrix of the clips."""
+    from stgraph.figures.axes import run_facts
     from stgraph.figures.confusion import plot_confusion
 
     scores = report["recognition"]
     counts = {"clips": np.array(scores["clips"]["confusion"])}
-    return plot_confusion(counts, scores["classes"], "Recognised against true classes", _facts(report))
+    return plot_confusion(counts, scores["classes"], "Recognised against true classes", run_facts(report))
 
 
 def plot_clip_contributions(report: Mapping) -> "Figure | None":
     """Contribution of every joint to every class; None where the features have no joints."""
+    from stgraph.figures.axes import run_facts
     from stgraph.figures.confusion import plot_contributions
 
     if not (contributions := report.get("contributions")):
         return None
     classes, joints = report["recognition"]["classes"], contributions["joints"]
     values = np.array([contributions["classes"].get(name) or [np.nan] * len(joints) for name in classes])
-    return plot_contributions(values, classes, joints, "Contribution of the joints", _facts(report))
-
-
-def _facts(report: Mapping) -> str:
-    about = report["about"]
-    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
-    return ", ".join(filter(None, facts))
+    return plot_contributions(values, classes, joints, "Contribution of the joints", run_facts(report))
 
 
 CLIP_PLOTS = {"recognition": plot_clips, "contributions": plot_clip_contributions}

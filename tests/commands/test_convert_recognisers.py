@@ -16,6 +16,7 @@ from stgraph.tasks.action.task import clip_scores
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
 
+pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parents[1] / "golden" / "stgcn_narrow_openpose_spatial.npz"
 CLASSES = 10
 LIKE = {

@@ -1,5 +1,8 @@
 """Who is trained, validated and tested on: what the settings name, else what the file's split says."""
 
+import json
+from functools import cache
+
 import pytest
 
 from stgraph.data.splits import part, settle_subjects
@@ -8,6 +11,18 @@ from tests.tasks.action.clip_people import settings, write_clips
 
 WHOLE = {"train": ["S1", "S2"], "validation": ["S3"], "test": ["S4"]}
 UNSET = {"train": None, "validation": None, "test": None}
+
+
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory):
+    """The dataset with a split, or with none; each is written once."""
+
+    @cache
+    def written(text):
+        split = json.loads(text)
+        return write_clips(tmp_path_factory.mktemp("split") / "x.h5", splits={"standard": split} if split else {})
+
+    return lambda split: written(json.dumps(split))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +52,8 @@ UNSET = {"train": None, "validation": None, "test": None}
         (None, {"validation": []}, "validation", None),
     ],
 )
-def test_parts_are_what_settings_and_split_say(split, data, name, expected, tmp_path):
-    found = write_clips(tmp_path / "x.h5", splits={"standard": split} if split else {})
+def test_parts_are_what_settings_and_split_say(split, data, name, expected, divided):
+    found = divided(split)
     chosen = settings(data=UNSET | data)
     if expected is None:
         with pytest.raises(InputError, match=r"x.h5: nothing is in ('|subjects ).*--subjects \(S1, S2, S3, S4\)"):
@@ -86,8 +101,8 @@ def test_other_splits_single_clips_actions_and_cameras(tmp_path):
         (None, {}, "S1 S2 S3 S4 | |"),
     ],
 )
-def test_subjects_in_place_of_recordings(split, data, expected, tmp_path):
-    dataset = write_clips(tmp_path / "x.h5", splits={"standard": split} if split else {})
+def test_subjects_in_place_of_recordings(split, data, expected, divided):
+    dataset = divided(split)
     chosen = settings(data=UNSET | {"validation": []} | data)
     found = settle_subjects(chosen, dataset).data
     assert [found.train, found.validation, found.test] == [part.split() for part in expected.split("|")]

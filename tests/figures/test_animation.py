@@ -241,6 +241,7 @@ def test_one_frame_and_slow_sources(tmp_path):
         assert picture.size == (960, 340)
 
 
+@pytest.mark.slow
 def test_mp4(tmp_path):
     path = animate(panels(40), H36M17, tmp_path / "clip.mp4", Clip(fps=50, rate=25, size=(601, 241), bitrate=800))
     reader = imageio_ffmpeg.read_frames(str(path))
@@ -291,6 +292,7 @@ def test_panels_must_go_together(tmp_path):
         animate([PosePanel("a", clip(4) * np.nan)], H36M17, tmp_path / "clip.gif", Clip(fps=50))
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_old_clip(tmp_path):
     """ffmpeg's own failures do not reach us; what it wrote is counted."""
     path = tmp_path / "clip.mp4"

@@ -272,6 +272,7 @@ def test_what_holds_itself_is_refused(tmp_path, kind):
     assert f"its pickle holds a {kind} that holds itself" in refusal(pickled(tmp_path, loops()[kind]))
 
 
+@pytest.mark.slow
 def test_depth_without_end_is_one_message(tmp_path):
     path = opcodes(tmp_path, b"]" * 100_000 + b"a" * 99_999)
     assert "RecursionError" in refusal(path)

@@ -1,5 +1,6 @@
 """CTR-GCN: its equations, its published size, that graphs depend on the clip, and that it learns a small set."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -151,6 +152,7 @@ def test_impossible_settings_are_listed():
     assert [problem.split(":")[0] for problem in problems] == ["strides", "channels"]
 
 
+@pytest.mark.slow
 def test_sixty_clips_are_learned_in_seconds():
     torch.manual_seed(0)
     model = CTRGCN(STAR, 3, {"action": 5}, channels=[12, 12, 24], strides=[1, 2, 1])

@@ -104,6 +104,7 @@ def test_joints_are_seen_from_the_root_which_is_an_input_of_its_own():
     assert (model(x)["pose"] - model(moved)["pose"]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_exports_with_any_batch_and_frames():
     model, example = build().eval().float(), torch.randn(3, 2, 2, 4)
     dynamic = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frames")}

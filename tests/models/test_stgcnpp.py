@@ -118,6 +118,7 @@ def test_a_graph_convolution_aggregates_before_it_maps_or_after_alike():
     torch.testing.assert_close(layer(x), F.relu(normed(mapped, layer.norm) + layer.residual(x)))
 
 
+@pytest.mark.slow
 def test_sixty_clips_are_learned_in_seconds():
     torch.manual_seed(0)
     model = STGCNpp(STAR, 3, {"action": 5}, channels=[12, 12, 24], strides=[1, 2, 1])

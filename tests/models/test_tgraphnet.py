@@ -54,6 +54,7 @@ def test_outputs_are_the_published_ones(name):
     assert relative_error(millimetres(model, arrays["input"], torch.float64), arrays["output_f64"]) < 1e-7
 
 
+@pytest.mark.slow
 def test_full_size_outputs_are_the_published_ones():
     about = json.loads((GOLDEN / "tgraphnet_seq_root_rel_full.json").read_text())
     entries = [entry for entry in about["keys"] if "adj_" not in entry[0] or entry[0] == "adj_v"]

@@ -39,6 +39,7 @@ def by_frame(truth, result, joint):
 # Against others.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [2, 6])
 def test_clear_mot_and_idf1_are_those_of_motmetrics(people):
     pairs = [crowd(seed, people=people, name=str(seed)) for seed in range(3)]
@@ -64,6 +65,7 @@ def test_clear_mot_and_idf1_are_those_of_motmetrics(people):
         assert mine["IDF1"] == pytest.approx(100 * table["idf1"], abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [2, 6])
 def test_hota_and_idf1_are_those_of_trackeval(people):
     pairs = [crowd(seed, people=people, name=str(seed)) for seed in range(3)]
@@ -136,6 +138,7 @@ def literal_average_precision(pairs, joint, mode):
     return 100 * area
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["strict", "official"])
 def test_average_precision_is_that_of_a_literal_loop(mode):
     pairs = [crowd(seed, people=people, name=str(seed)) for seed, people in enumerate((2, 4, 6))]

@@ -281,6 +281,7 @@ def test_scores_below_nothing_are_refused(wrong):
             suppress()
 
 
+@pytest.mark.slow
 def test_a_thousand_poses_are_suppressed_in_bounded_time():
     poses, seen = people(1000, room=5000.0)
     score = np.random.default_rng(8).random(1000)

@@ -32,6 +32,7 @@ def texts(figure):
     return [text.get_text() for text in figure.axes[0].texts]
 
 
+@pytest.mark.slow
 def test_written_report_is_whole_and_readable(tmp_path):
     report = make_report(experiment="demo", source="somewhere", detector="gt")
     (tmp_path / "report.json").write_text("old")

@@ -19,7 +19,6 @@ TEST = ("S13", "S35")
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Options of `python -m data_prep builtin`."""
     parser.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="these of its subjects alone")
     parser.add_argument("--seed", type=int, default=Studio.seed, help="of the simulated detector (%(default)s)")
 

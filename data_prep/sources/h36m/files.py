@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.checks.anatomy import check_finite
 from data_prep.reading.h36m import action_of, renamed
+from data_prep.reading.matlab import read_matlab
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
@@ -224,14 +224,11 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
 
     Raises InputError for a damaged file or another number of columns.
     """
-    try:
-        values = read_mat(path) if path.suffix == ".mat" else read_cdf(path)
-    # Readers of damaged binary files raise many types, which they do not document.
-    except Exception as error:
-        problem = f"cannot be read ({type(error).__name__}: {error})"
-        expected = f"a whole file with the variable {'data' if path.suffix == '.mat' else 'Pose'}"
-        remedy = "it may have been cut short, extract or convert it again"
-        raise InputError(problem, where=path, expected=expected, remedy=remedy) from error
+    if path.suffix == ".mat":
+        values = read_matlab(path, {"data"})["data"]
+        values = values[0, 0] if values.dtype == object else values  # MATLAB's cdfread gives a cell with the matrix
+    else:
+        values = read_cdf(path)
     columns, joints = np.shape(values)[-1] if np.ndim(values) else 0, len(H36M32)
     if columns != joints * channels or np.size(values) == 0:
         problem = f"Pose has shape {np.shape(values)}"
@@ -241,24 +238,15 @@ def read_official(path: Path, channels: int) -> Float[np.ndarray, "t 32 c"]:
 
 
 def read_cdf(path: Path) -> np.ndarray:
-    """`Pose` of an official file."""
+    """`Pose` of an official file. Raises InputError for a damaged one."""
     import cdflib
 
-    return np.asarray(cdflib.CDF(path).varget("Pose"))
-
-
-def read_mat(path: Path) -> np.ndarray:
-    """`data` of a converted file: MATLAB's cdfread gives a cell that holds the matrix. Version 7.3 files are HDF5."""
-    import scipy.io
-
-    if h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            data = cast(h5py.Dataset, file["data"])
-            # Axes are stored in reverse, and a cell holds references.
-            matrix = cast(h5py.Dataset, file[data[0, 0]]) if data.dtype == h5py.ref_dtype else data
-            return np.transpose(matrix[()])
-    data = scipy.io.loadmat(path)["data"]
-    return data[0, 0] if data.dtype == object else data
+    try:
+        return np.asarray(cdflib.CDF(path).varget("Pose"))
+    except Exception as error:  # cdflib raises many types for a damaged file
+        problem = f"cannot be read ({type(error).__name__}: {error})"
+        expected, remedy = "a whole file with the variable Pose", "it may have been cut short, extract it again"
+        raise InputError(problem, where=path, expected=expected, remedy=remedy) from error
 
 
 # VideoPose3D ----------------------------------------------------------------------------------------------------------

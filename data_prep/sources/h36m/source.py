@@ -8,7 +8,7 @@ where it is not. Each file of detections becomes a detector of its own.
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from jaxtyping import Float
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
 from data_prep.cameras.projection import check_in_front, image, to_camera
 from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person, in_frames
+from data_prep.reading.files import listed
 from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.reading.layouts import detections
 from data_prep.source import Source
@@ -58,30 +59,25 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    return read_h36m(args.paths)
-
-
-def read_h36m(paths: Iterable[Path]) -> Source:
     """The recordings in some files and folders, with all detectors.
 
     Raises:
         InputError: nothing usable was found, or a detector whose file was named lacks a recording; and, while
             recordings are read, for damaged files and for implausible values.
     """
-    archive = find(list(paths))
+    archive = find(args.paths)
     left_out, notes = archive.left_out, []
     keys = wanted(archive, left_out)
     drop_partial(archive, keys)
     plans = planned(archive, keys)
     if not plans:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out)
-        raise InputError(f"every recording found was left out: {reasons}", where=", ".join(map(str, paths)))
+        raise InputError(f"every recording found was left out: {reasons}", where=listed(args.paths))
     report_missing(archive, keys, left_out)
     report_origin(plans, archive, notes)
-    recordings = iterate(plans, notes)
     return Source(
         skeleton=H36M17,
-        recordings=recordings,
+        recordings=iterate(plans, notes),
         total=len(plans),
         source=SOURCE,
         terms=TERMS,

@@ -7,7 +7,7 @@ the split `standard`, others its part `train`.
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,30 +64,19 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    if args.frames < 1:
-        raise InputError(where=f"--frames {args.frames}", expected="1 or more")
-    return read_clips(args.folders, args.labels, args.frames, class_names(args.classes))
-
-
-def read_clips(
-    folders: Iterable[Path], labels: Iterable[Path] = (), frames: int = FRAMES, classes: list[str] | None = None
-) -> Source:
     """Every clip in the given folders that has a label and can be used; the others are listed with the reason.
-
-    Args:
-        labels: a file for every folder of clips, or one for all; by default FOLDER_label.json.
-        frames: those with this number or a greater one are left out.
-        classes: names in the order of `label_index`; by default those of the labels.
 
     Raises:
         InputError: a folder or file of labels is missing, labels that cannot be used, or no clip.
     """
-    folders = [inner for folder in folders for inner in clip_folders(folder)]
-    labels = list(labels) or [folder.with_name(f"{folder.name}_label.json") for folder in folders]
+    if args.frames < 1:
+        raise InputError(where=f"--frames {args.frames}", expected="1 or more")
+    folders = [inner for folder in args.folders for inner in clip_folders(folder)]
+    labels = args.labels or [folder.with_name(f"{folder.name}_label.json") for folder in folders]
     if len(labels) not in (1, len(folders)):
         problem = f"{len(labels)} files for {len(folders)} folders ({listed(folders)})"
         raise InputError(problem, where="--labels", remedy="give one for each in the same order, or one for all")
-    labels *= len(folders) // len(labels)
+    labels = labels * (len(folders) // len(labels))
     by_file = {path: read_labels(path) for path in labels}
     left_out: list[tuple[str, str]] = []
     unique: dict[tuple[str, str], KineticsClip] = {}
@@ -99,7 +88,7 @@ def read_clips(
     clips = list(unique.values())
     if not clips:
         raise none_left("no clip with a label", listed(folders), left_out)
-    names, notes = classes_of(by_file, classes)
+    names, notes = classes_of(by_file, class_names(args.classes))
     notes += [
         f"pixels of images of {SIZE[0]} x {SIZE[1]}; the files have fractions of the image",
         f"persons: of the first {READ} people of a frame the {PERSONS} with the highest scores, highest first; who is "
@@ -110,7 +99,7 @@ def read_clips(
     splits = split_of((part, part) for part in {clip.part for clip in clips})
     result = Source(OPENPOSE18, iter(()), len(clips), SOURCE, TERMS, inputs=inputs, classes=names)
     result.left_out, result.notes, result.splits = left_out, notes, splits
-    unread = (UnreadClip(clip.name, partial(read_clip, clip, frames), str(clip.path)) for clip in clips)
+    unread = (UnreadClip(clip.name, partial(read_clip, clip, args.frames), str(clip.path)) for clip in clips)
     result.recordings = usable(unread, result)
     return result
 
@@ -152,7 +141,7 @@ def labelled_clips(
     left_out += [(name, f"in {path.name}, but there is no such clip") for name in labels if name not in clips]
 
 
-def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str] | None) -> tuple[list[str], list[str]]:
+def classes_of(labels: dict[Path, dict[str, Label]], classes: list[str]) -> tuple[list[str], list[str]]:
     """Classes in the order of `label_index`, and notes on it.
 
     Raises:

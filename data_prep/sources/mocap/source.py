@@ -26,7 +26,6 @@ NUMBERS_FROM_0 = ("rate", "margin", "seed")
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Options of `python -m data_prep mocap`."""
     motion_arguments(parser)
     add = parser.add_argument
     add("--cameras", choices=("h36m", "random"), default="h36m", help="Human3.6M's four, or drawn for every take")

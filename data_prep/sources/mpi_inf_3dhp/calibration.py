@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import torch
+from scipy.spatial.transform import Rotation
 
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, matrix_to_quaternion
+from stgraph.geometry import Camera
 
 
 def read_calibration(path: Path) -> dict[str, Camera]:
@@ -38,6 +38,6 @@ def _calibrated(name: str, entry: dict[str, list[str]]) -> Camera:
     upright = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up to z up
     rotation = upright @ place[:3, :3].T
     centre = -rotation @ place[:3, 3] / 1000
-    quaternion = matrix_to_quaternion(torch.from_numpy(rotation)).numpy()
+    quaternion = Rotation.from_matrix(rotation).as_quat(canonical=True, scalar_first=True)
     intrinsics = np.array([lens[0, 0], lens[1, 1], lens[0, 2], lens[1, 2], *np.zeros(5)])
     return Camera(name, width, height, intrinsics, rotation=quaternion, translation=centre)

@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float
 from data_prep.reading.arrays import AGAIN, flags, numbers, same_length
 from data_prep.reading.files import find_files, listed
 from data_prep.reading.layouts import layout
+from data_prep.reading.matlab import read_matlab
 from data_prep.sources.mpi_inf_3dhp.calibration import read_calibration
-from data_prep.sources.mpi_inf_3dhp.matlab import read_matlab
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 from stgraph.geometry import Camera

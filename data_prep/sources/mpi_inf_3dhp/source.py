@@ -7,7 +7,7 @@ of the files. Intrinsics come from `camera.calibration` if it exists, else they 
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +54,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    return read_mpi_inf_3dhp(args.paths, args.annotation)
-
-
-def read_mpi_inf_3dhp(paths: Iterable[Path], annotation: str = ANNOTATIONS[0]) -> Source:
     """Every view of every sequence in the given files and folders.
 
     Raises:
         InputError: nothing usable was found, or two files hold one sequence; and, while recordings are read, for
             damaged files and for implausible values.
     """
-    views, inputs = find(list(paths), annotation)
+    views, inputs = find(args.paths, args.annotation)
     annotations = dict.fromkeys(view.annotation or f"as in {view.path.name}, which does not say" for view in views)
     source = f"{SOURCE}; 3D: {', '.join(annotations)}"
     left_out, notes = missing(views), decided(views)

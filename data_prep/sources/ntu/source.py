@@ -6,7 +6,7 @@ are written: `xsub` by subjects and `xview` by cameras.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -43,22 +43,17 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    return read_clips(args.paths, args.leave_out, class_names(args.classes))
-
-
-def read_clips(paths: Sequence[Path], leave_out: Path | None = None, classes: list[str] | None = None) -> Source:
     """Every clip in the given files and folders that can be used; the others are listed with the reason.
 
-    Args:
-        leave_out: text that names clips, with or without ending.
-        classes: names of the actions A001, A002, ...; by default the 60 known ones, further ones being called "A061".
+    Classes that are not named are the 60 known ones, further ones being called "A061".
 
     Raises:
         InputError: a path is missing, no clips or fewer classes than actions.
     """
-    files = find_files(paths, r".*\.skeleton", "the folder with .skeleton files")
+    leave_out, classes = args.leave_out, class_names(args.classes)
+    files = find_files(args.paths, r".*\.skeleton", "the folder with .skeleton files")
     if not files:
-        raise InputError("no .skeleton files; give the folder with those of NTU RGB+D", where=listed(paths))
+        raise InputError("no .skeleton files; give the folder with those of NTU RGB+D", where=listed(args.paths))
     named = names_in(leave_out) if leave_out else set()
     clips: dict[str, Path] = {}
     left_out = []
@@ -70,7 +65,7 @@ def read_clips(paths: Sequence[Path], leave_out: Path | None = None, classes: li
         elif clips.setdefault(path.stem, path) is not path:
             left_out.append((str(path), f"the same clip as {clips[path.stem]}"))
     if not clips:
-        raise none_left("no clips of NTU RGB+D to read", listed(paths), left_out)
+        raise none_left("no clips of NTU RGB+D to read", listed(args.paths), left_out)
     names = action_names(max(map(action_of, clips)), classes)
     notes = [*NOTES]
     if leave_out:
@@ -78,10 +73,18 @@ def read_clips(paths: Sequence[Path], leave_out: Path | None = None, classes: li
         notes.append(f"{leave_out.name} names {len(named)} clips, of which {count} are here and were not read")
     if len(names) > ACTIONS:
         notes.append(f"splits xsub and xview are of actions A001 to A{ACTIONS:03d}; the others are in no part of them")
-    description = SOURCE if len(names) <= ACTIONS else f"{SOURCE}, {SOURCE_120}"
-    inputs = list(clips.values())
-    result = Source(NTU25, iter(()), len(clips), description, TERMS, inputs=inputs, classes=names)
-    result.left_out, result.notes, result.splits = left_out, notes, splits(clips)
+    result = Source(
+        skeleton=NTU25,
+        recordings=iter(()),
+        total=len(clips),
+        source=SOURCE if len(names) <= ACTIONS else f"{SOURCE}, {SOURCE_120}",
+        terms=TERMS,
+        inputs=list(clips.values()),
+        left_out=left_out,
+        notes=notes,
+        splits=splits(clips),
+        classes=names,
+    )
     unread = (UnreadClip(stem, partial(read_clip, path, names), str(path)) for stem, path in clips.items())
     result.recordings = usable(unread, result)
     return result

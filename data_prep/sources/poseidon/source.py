@@ -54,12 +54,6 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--detector", default="2d_poses", help="what the 2D is called in the file (%(default)s)")
 
 
-def read(args: Namespace) -> Source:
-    stated = {name: getattr(args, name) for name in CONVENTIONS if getattr(args, name)}
-    image = two_numbers("--image", args.image, "WIDTHxHEIGHT in pixels, such as 1000x1002")
-    return read_poseidon(args.folder, image=image, detector=args.detector, stated=stated)
-
-
 @dataclass(frozen=True)
 class Part:
     """The arrays of one part, of equal length: poses memory-mapped, and the rows of every action."""
@@ -71,25 +65,16 @@ class Part:
     rows: dict[str, Int[np.ndarray, " row"]]
 
 
-def read_poseidon(
-    folder: Path,
-    *,
-    image: tuple[int, int] = (1000, 1000),
-    detector: str = "2d_poses",
-    stated: Mapping[str, str] | None = None,
-) -> Source:
+def read(args: Namespace) -> Source:
     """The frames of a folder: a recording for every part and action.
-
-    Args:
-        image: width and height in pixels.
-        detector: name of the 2D poses in the dataset.
-        stated: conventions of CONVENTIONS that are not inferred.
 
     Raises:
         InputError: files missing, damaged or of other shapes; conventions that are ambiguous or contradicted;
             and, while recordings are read, poses that cannot be a person's or 2D that does not show the 3D.
     """
-    if detector == "gt":
+    folder, stated = args.folder, {name: getattr(args, name) for name in CONVENTIONS if getattr(args, name)}
+    image = two_numbers("--image", args.image, "WIDTHxHEIGHT in pixels, such as 1000x1002")
+    if args.detector == "gt":
         problem = "the name of exact 2D, which the files do not say theirs is"
         raise InputError(problem, where="--detector gt", remedy="give another")
     if not folder.is_dir():
@@ -98,7 +83,7 @@ def read_poseidon(
     if not parts:
         expected = f"{FILES}, {H36M16.name}, in this folder"
         raise InputError("no frames in POSEIDON's layout", where=folder, expected=expected)
-    conventions = [infer(part, stated or {}, image) for part in parts]
+    conventions = [infer(part, stated, image) for part in parts]
     first, last = conventions[0], conventions[-1]
     if differing := [name for name in first if first[name] != last[name]]:
         raise InputError(
@@ -109,7 +94,7 @@ def read_poseidon(
         )
     return Source(
         skeleton=H36M16,
-        recordings=iterate(parts, first, image, detector),
+        recordings=iterate(parts, first, image, args.detector),
         total=sum(len(part.rows) for part in parts),
         source=f"{SOURCE}, single frames in POSEIDON's layout",
         terms=TERMS,

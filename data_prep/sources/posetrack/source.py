@@ -28,7 +28,6 @@ UNIDENTIFIED = "unidentified"  # detections that the annotations have without id
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Options of `python -m data_prep posetrack`."""
     add = parser.add_argument
     text = "files or folders of annotations; in them all files are read"
     add("paths", nargs="+", type=Path, metavar="PATH", help=text)

@@ -6,7 +6,7 @@ they are not scored.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +36,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def read(args: Namespace) -> Source:
-    return read_pw3d(args.paths)
-
-
-def read_pw3d(paths: Iterable[Path]) -> Source:
     """Every sequence in the given files and folders, with all its people.
 
     Raises:
         InputError: nothing usable was found, or both layouts; and, while recordings are read, for damaged files and for
             implausible values.
     """
-    sequences, inputs, notes = find(list(paths))
+    sequences, inputs, notes = find(args.paths)
     splits = split_of((sequence.part, sequence.name) for sequence in sequences)
     left_out: list[tuple[str, str]] = []
     recordings = iterate(sequences, notes, left_out)

@@ -49,7 +49,6 @@ SHORTEST = 1.5  # seconds that a person is there at least, or as long as the sce
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Options of `python -m data_prep scenes`."""
     motion_arguments(parser)
     add = parser.add_argument
     add("--scenes", type=int, default=20, help="for training, of subjects in no other part (%(default)s)")

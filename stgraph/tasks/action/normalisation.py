@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
-from stgraph.geometry import screen_normalise
+from stgraph.geometry import body_scale, screen_normalise
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.settings import ClipSettings
@@ -54,7 +54,7 @@ class Normalisation:
         lead_place, lead_seen, clip = place[lead], seen[lead], torch.arange(clips, device=lead.device)
         frame = torch.where(lead_seen[:, :, root].any(1), first(lead_seen[:, :, root]), first(lead_seen.any(2)))
         pose, visible = lead_place[clip, frame], lead_seen[clip, frame]
-        origin = torch.where(visible[:, root, None], pose[:, root], mean_joint(pose, visible))
+        origin = torch.where(visible[:, root, None], pose[:, root], body_scale(pose, visible)[0])
         if self.in_3d:
             whole = lead_seen.all(dim=2)
             frame = first(whole)
@@ -109,17 +109,7 @@ def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: Size) -> 
     return order.repeat(2)[least]
 
 
-def mean_joint(place: Float[Tensor, "... j d"], seen: Bool[Tensor, "... j"]) -> Float[Tensor, "... d"]:
-    """Mean position of the visible joints; zero where none is."""
-    return (place * seen[..., None]).sum(-2) / seen.sum(-1).clamp_min(1)[..., None]
-
-
 def spread(place: Float[Tensor, "b t j d"], seen: Bool[Tensor, "b t j"]) -> Float[Tensor, " b"]:
-    """Size of a body: root mean square distance of its joints from their mean, averaged over frames with two or more.
-
-    Zero where no frame has two visible joints.
-    """
-    count = seen.sum(2)
-    square = ((place - mean_joint(place, seen)[:, :, None]).square().sum(-1) * seen).sum(2) / count.clamp_min(1)
-    several = count > 1
-    return (square.sqrt() * several).sum(1) / several.sum(1).clamp_min(1)
+    """`body_scale`, averaged over frames with two visible joints or more; zero where there is none."""
+    several = seen.sum(2) > 1
+    return (body_scale(place, seen)[1] * several).sum(1) / several.sum(1).clamp_min(1)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#1f6fb4", "#8a8a8a", "#e08a00", "#2f9e44", "#8e44ad", "#12a5a5")
@@ -12,7 +11,9 @@ COLOURS = ("#1f6fb4", "#8a8a8a", "#e08a00", "#2f9e44", "#8e44ad", "#12a5a5")
 
 def plot_forecasts(report: Mapping) -> "Figure":
     """Mean error of every predictor's predictions, some frames ahead."""
-    figure, axes = _axes("Error of predictions", report)
+    from stgraph.figures.axes import run_facts, titled_axes
+
+    figure, axes = titled_axes((7.5, 4.0), "Error of predictions", run_facts(report), "y")
     for (name, errors), colour in zip(report["forecast"]["error"].items(), COLOURS, strict=False):
         horizons = [int(horizon) for horizon in errors]
         axes.plot(horizons, list(errors.values()), "o-", color=colour, label=name, linewidth=2, markersize=4)
@@ -24,9 +25,11 @@ def plot_forecasts(report: Mapping) -> "Figure":
 
 def plot_recovered(report: Mapping) -> "Figure | None":
     """Share of the missed joints that are recovered, by the length of the gap, for every predictor."""
+    from stgraph.figures.axes import run_facts, titled_axes
+
     if "tracking" not in report:
         return None
-    figure, axes = _axes("Missed joints that are recovered", report)
+    figure, axes = titled_axes((7.5, 4.0), "Missed joints that are recovered", run_facts(report), "y")
     gaps = next(iter(report["tracking"].values()))["recovery"]["gap"]
     width = 0.8 / len(report["tracking"])
     for number, (name, scores) in enumerate(report["tracking"].items()):
@@ -37,14 +40,6 @@ def plot_recovered(report: Mapping) -> "Figure | None":
     axes.set_xticklabels([f"{gap}\n({row['missed']:,} joints)" for gap, row in gaps.items()], fontsize=8)
     axes.legend(frameon=False)
     return figure
-
-
-def _axes(title: str, report: Mapping) -> "tuple[Figure, Axes]":
-    from stgraph.figures.axes import titled_axes
-
-    about = report["about"]
-    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
-    return titled_axes((7.5, 4.0), title, ", ".join(filter(None, facts)), "y")
 
 
 TRACK_PLOTS = {"forecast": plot_forecasts, "recovered": plot_recovered}

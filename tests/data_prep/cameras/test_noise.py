@@ -18,6 +18,7 @@ def errors(frames: int, seed: int = 0, width: int = 1000, height: int = 1002) ->
     return (found[..., :2] - exact) * 2 / width, found[..., 2]
 
 
+@pytest.mark.slow
 def test_error_statistics_are_those_of_the_mixture():
     """At key frames: mean w m, variance w (s2 + m2) + (1 - w) u2 / 3 - mean2, plus white noise."""
     model = noise_model()

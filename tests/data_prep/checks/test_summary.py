@@ -9,18 +9,19 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from data_prep.__main__ import commands, parser
 from data_prep.cameras.viewpoints import look_at
 from data_prep.checks.anatomy import bone_lengths
-from data_prep.checks.measures import BINS, Table, height_bones, measure_detections, measure_people, quantile
+from data_prep.checks.measures import Table, height_bones, measure_detections, measure_people, statistics
 from data_prep.checks.plausibility import problems
 from data_prep.checks.summary import markdown, summarise
 from data_prep.reading.layouts import level_camera
 from stgraph.data.dataset import Dataset
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
-from stgraph.geometry import Camera, matrix_to_quaternion, project, world_to_camera
+from stgraph.geometry import Camera, project, world_to_camera
 from stgraph.skeleton import H36M16, H36M17
 from tests.data_prep.people import squats
 
@@ -31,7 +32,7 @@ TAKES = {"Walking": 0.4, "Squats": 0.05}
 
 
 def camera(name, centre):
-    rotation = matrix_to_quaternion(torch.from_numpy(look_at(np.array(centre), MIDDLE, 0.0))).numpy()
+    rotation = Rotation.from_matrix(look_at(np.array(centre), MIDDLE, 0.0)).as_quat(scalar_first=True)
     return Camera(name, 1000, 1000, np.array([1145, 1145, 512, 512, 0, 0, 0, 0, 0.0]), rotation, np.array(centre))
 
 
@@ -304,13 +305,14 @@ def test_measures_are_those_of_numpy(sound, monkeypatch):
     assert summary["splits"]["standard"]["test"]["recordings"] == 4
 
 
-def test_quantiles_of_what_is_counted():
-    rng = np.random.default_rng(0)
-    values = rng.exponential(5, 10_000)
-    counts = np.bincount(np.searchsorted(BINS, values), minlength=len(BINS) + 1)
-    for share in (0.05, 0.5, 0.95):
-        assert quantile(counts, share) == pytest.approx(np.quantile(values, share), rel=0.01)
-    assert np.isnan(quantile(0 * counts, 0.5))
+def test_statistics_are_those_of_what_is_known():
+    values = np.random.default_rng(0).lognormal(1, 1, 1001).astype(np.float32)
+    errors = np.stack([np.where(np.arange(1001) < 800, values, np.nan), np.full(1001, np.nan)], axis=1)
+    known = values[:800].astype(np.float64)
+    expected = [known.mean(), np.median(known), np.quantile(known, 0.95)]
+    found = statistics(errors.astype(np.float32))
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
+    assert np.isnan(found[:, 1]).all() and np.isnan(statistics(errors[:0].astype(np.float32))).all()
 
 
 def test_height_is_of_any_skeleton_with_legs():
@@ -323,6 +325,7 @@ def test_height_is_of_any_skeleton_with_legs():
     assert height_bones(H36M17.without("LFoot")) == []
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page(tmp_path, sound):
     args = parser().parse_args(["summary", str(sound), "--out", str(tmp_path / "out")])
     text = commands()["summary"].run(args)

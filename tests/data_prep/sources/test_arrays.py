@@ -227,6 +227,7 @@ def test_clips_that_cannot_be_used_are_left_out(tmp_path):
     assert "clip 5: NaN: nan at person 0, frame 4, joint Neck" in text
 
 
+@pytest.mark.slow
 def test_large_arrays_are_never_read_whole(tmp_path):
     """A file of 40 GB that holds one clip in its beginning and nothing elsewhere takes neither disk nor memory."""
     clip = kinect(0, frames=2000).transpose(3, 1, 2, 0)

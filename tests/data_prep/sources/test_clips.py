@@ -224,6 +224,7 @@ def test_columns_that_are_twice_the_same_are_refused(tmp_path):
 ROOT = NTU25.index("SpineShoulder")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("axes", ["z-up", "camera", "kinect"])
 def test_axes_that_are_not_upright_are_refused_with_those_that_are(tmp_path, axes, centred):

@@ -1,6 +1,5 @@
 """Human3.6M's layouts: the same made-up motion, written in each, gives the same dataset; what is wrong is named."""
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from cdflib.cdfwrite import CDF
 from scipy.spatial.transform import Rotation
 
 from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
-from data_prep.checks.anatomy import ADULT_BONES, knee_flexion
+from data_prep.checks.anatomy import ADULT_BONES, knee_sines
 from data_prep.sources.h36m.files import MPII16
-from data_prep.sources.h36m.source import check_length, read, read_h36m
+from data_prep.sources.h36m.source import check_length
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.geometry import project, world_to_camera
 from stgraph.skeleton import H36M16, H36M17, H36M32
+from tests.data_prep.commands import source_of
 
 FRAMES = 60
 TAKES = [("S1", "Walking 1"), ("S9", "TakingPhoto"), ("S11", "Directions"), ("S11", "WalkingDog 1")]
@@ -135,7 +135,7 @@ MOTIONS = {key: walker(seed) for seed, key in enumerate(TAKES)}
 
 
 def prepared(*paths, out):
-    source = read(argparse.Namespace(paths=[Path(path) for path in paths]))
+    source = source_of("h36m", *paths)
     prepare(source, out, "test")
     return Dataset(out), source
 
@@ -156,6 +156,7 @@ IMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "images"), [(name, "projected") for name in LAYOUTS] + [("world cdf", name) for name in IMAGES]
 )
@@ -300,7 +301,7 @@ def test_recordings_are_read_one_at_a_time(tmp_path):
     write_official(tmp_path, "D3_Positions")
     path = tmp_path / "S11" / "MyPoseFeatures" / "D3_Positions" / "WalkingDog 1.cdf"
     path.write_bytes(path.read_bytes()[:2000])
-    recordings = read_h36m([tmp_path]).recordings
+    recordings = source_of("h36m", tmp_path).recordings
     assert len([next(recordings) for _ in range(8)]) == 8
     with pytest.raises(InputError, match=r"WalkingDog 1\.cdf: cannot be read.*cut short"):
         next(recordings)
@@ -311,7 +312,7 @@ def test_recordings_are_read_one_at_a_time(tmp_path):
 
 def refusal(*paths):
     with pytest.raises(InputError) as error:
-        list(read_h36m([Path(path) for path in paths]).recordings)
+        list(source_of("h36m", *paths).recordings)
     return str(error.value)
 
 
@@ -413,10 +414,10 @@ def test_wrong_order_and_sides(one):
 
 def test_knees_bend_one_way():
     pose = walker(5)[:, H36M17.select_from(H36M32)]
-    assert 0.3 < knee_flexion(pose) < 0.7
+    assert 0.3 < knee_sines(pose).mean() < 0.7
     anyhow = Rotation.random(1, random_state=0).apply(pose.reshape(-1, 3)).reshape(pose.shape)
-    assert np.isclose(knee_flexion(anyhow), knee_flexion(pose))
-    assert np.isclose(knee_flexion(pose[:, H36M17.mirror]), -knee_flexion(pose))
+    assert np.isclose(knee_sines(anyhow).mean(), knee_sines(pose).mean())
+    assert np.isclose(knee_sines(pose[:, H36M17.mirror]).mean(), -knee_sines(pose).mean())
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -481,7 +482,7 @@ def test_other_joint_orders_are_refused_by_their_sides(tmp_path):
 
 def left_in_folder(folder, path, reason):
     """A detector that does not go with the rest is left out of what a folder holds; the summary says why."""
-    text = prepare(source := read_h36m([folder]), folder / "out.h5", "test")
+    text = prepare(source := source_of("h36m", folder), folder / "out.h5", "test")
     assert reason in dict(source.left_out)[path.name] and f"left out    {path.name}: " in text
     assert path not in source.inputs and Dataset(folder / "out.h5").detectors == ["gt"]
 
@@ -526,7 +527,7 @@ def test_a_joint_that_flies_off_for_a_frame_is_refused(one):
 def test_a_path_given_twice_is_read_once(one):
     path = only(one, "D3_Positions")
     around = path.parent / ".." / path.parent.name / path.name
-    assert read_h36m([one, path, one, around]).total == 4
+    assert source_of("h36m", one, path, one, around).total == 4
 
 
 @pytest.mark.parametrize(("frames", "allowed"), [(60, 10), (400, 20), (2000, 100)])
@@ -548,7 +549,7 @@ def test_a_long_take_runs_on(tmp_path):
         longer = [np.concatenate([view, view[-extra:]])[:, kept] for view in views]
         np.savez(tmp_path / "data_2d_h36m_cpn.npz", positions_2d={"S9": {"Walking": longer}})
         if works:
-            assert {len(recording.tracks[0]) for recording in read_h36m([tmp_path]).recordings} == {400}
+            assert {len(recording.tracks[0]) for recording in source_of("h36m", tmp_path).recordings} == {400}
         else:
             assert "421 frames of 2D for 400 frames of 3D" in refusal(tmp_path)
 

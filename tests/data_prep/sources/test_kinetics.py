@@ -8,11 +8,11 @@ import pytest
 
 from data_prep.__main__ import commands, parser
 from data_prep.reading.kinetics import read_kinetics
-from data_prep.sources.kinetics.source import read_clips
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
 from stgraph.skeleton import OPENPOSE18
+from tests.data_prep.commands import source_of
 
 JOINTS = len(OPENPOSE18)
 SWIMMING, ABSEILING = ("swimming", 1), ("abseiling", 0)
@@ -257,19 +257,21 @@ def test_labels_that_cannot_be_used_are_refused(tmp_path, given, message):
     raw = folder(tmp_path / "raw")
     path = write(raw / "kinetics_train_label.json", given)
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}.*{message}"):
-        read_clips([raw / "kinetics_train"])
+        source_of("kinetics", raw / "kinetics_train")
 
 
 def test_what_is_missing_is_named(tmp_path):
     raw = folder(tmp_path / "raw")
     with pytest.raises(InputError, match="gone: no such folder"):
-        read_clips([tmp_path / "gone"])
+        source_of("kinetics", tmp_path / "gone")
     with pytest.raises(InputError, match="--labels: 3 files for 2 folders"):
-        read_clips([raw], [raw / "kinetics_train_label.json"] * 3)
+        source_of("kinetics", raw, "--labels", *[raw / "kinetics_train_label.json"] * 3)
     with pytest.raises(InputError, match="(?s)no clip with a label; left out:.*b: no label in"):
-        read_clips([raw / "kinetics_train"], [write(raw / "labels.json", labels(c=("yoga", 0, True)))])
+        source_of(
+            "kinetics", raw / "kinetics_train", "--labels", write(raw / "labels.json", labels(c=("yoga", 0, True)))
+        )
     (raw / "kinetics_train_label.json").unlink()
     with pytest.raises(InputError, match="kinetics_train_label.json: .*No such file.*named by --labels"):
-        read_clips([raw])
+        source_of("kinetics", raw)
     with pytest.raises(InputError, match="--frames 0: expected 1 or more"):
         convert(tmp_path, raw, "--frames", 0)

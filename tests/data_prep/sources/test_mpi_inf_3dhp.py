@@ -1,6 +1,5 @@
 """MPI-INF-3DHP's layouts: the same made-up motion, written in each, gives the same dataset; what is wrong is named."""
 
-import argparse
 from functools import cache
 from pathlib import Path
 
@@ -9,17 +8,19 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from scipy.spatial.transform import Rotation
 
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import last_valid, layout
 from data_prep.sources.mpi_inf_3dhp import files
 from data_prep.sources.mpi_inf_3dhp.files import CAMERAS, RELEVANT
-from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, inferred_scale, read, read_mpi_inf_3dhp
+from data_prep.sources.mpi_inf_3dhp.source import fit_intrinsics, inferred_scale
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.geometry import Camera, camera_to_world, matrix_to_quaternion, project, world_to_camera
+from stgraph.geometry import Camera, camera_to_world, project, world_to_camera
 from stgraph.skeleton import H36M17
+from tests.data_prep.commands import source_of
 from tests.data_prep.people import squats
 
 FRAMES = 60
@@ -45,7 +46,7 @@ def camera(name, number):
     rotation = look_at(centre, np.array([0, 0, 0.8]), 1.0)
     lens = LENS * [*(2 * [width / 2048]), width / 2048, height / 2048, *(5 * [0])] + number
     lens[4:] = 0
-    return Camera(str(number), width, height, lens, matrix_to_quaternion(torch.from_numpy(rotation)).numpy(), centre)
+    return Camera(str(number), width, height, lens, Rotation.from_matrix(rotation).as_quat(scalar_first=True), centre)
 
 
 def seen(name, number):
@@ -173,11 +174,12 @@ LAYOUTS = {
 
 
 def prepared(folder, out, annotation="univ_annot3"):
-    source = read(argparse.Namespace(paths=[folder], annotation=annotation))
+    source = source_of("3dhp", folder, "--annotation", annotation)
     prepare(source, out, "test")
     return Dataset(out), source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_gives_the_same_dataset(tmp_path, name):
     LAYOUTS[name](tmp_path / "in")
@@ -216,6 +218,7 @@ def test_the_seventeen_are_those_of_the_field():
     assert len(ORDER) == 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [save5, save73])
 def test_either_annotation_is_read_and_named(tmp_path, save):
     """Intrinsics are estimated from the poses that the 2D shows, whichever are written."""
@@ -246,9 +249,10 @@ def test_calibrated_cameras_have_their_place(tmp_path):
 
 def test_an_npz_does_not_say_which_annotation(tmp_path):
     write_npz(tmp_path)
-    assert "as in data_train_3dhp.npz, which does not say" in read_mpi_inf_3dhp([tmp_path]).source
+    assert "as in data_train_3dhp.npz, which does not say" in source_of("3dhp", tmp_path).source
 
 
+@pytest.mark.slow
 def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
     test = npz_test()
     test["TS1"]["data_3d"][~valid("TS1")] = np.nan
@@ -267,6 +271,7 @@ def test_frames_that_are_not_valid_may_hold_anything(tmp_path):
     assert ("TS1", "no frame is valid") in source.left_out and len(data) == 17
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 @pytest.mark.parametrize("scale", [0.88, 1.0, 1.12])
 def test_a_rescaled_skeleton_is_found_out(tmp_path, scale, noise):
@@ -314,7 +319,7 @@ def test_the_corner_is_no_position(tmp_path):
 
 def test_what_is_not_there_is_listed(tmp_path):
     write_official(tmp_path)
-    left_out = [what for what, _ in read_mpi_inf_3dhp([tmp_path]).left_out]
+    left_out = [what for what, _ in source_of("3dhp", tmp_path).left_out]
     assert left_out == ["S1 Seq2", "S5 Seq1", "TS2", "TS3", "TS4", "TS6"]
 
 
@@ -343,7 +348,7 @@ def test_checks_look_at_the_last_valid_frame():
 
 def refusal(*paths):
     with pytest.raises(InputError) as error:
-        list(read_mpi_inf_3dhp([Path(path) for path in paths]).recordings)
+        list(source_of("3dhp", *paths).recordings)
     return str(error.value)
 
 
@@ -361,7 +366,7 @@ def test_files_out_of_place_and_twice(tmp_path):
     assert "annot.mat: neither its folders nor its name say which" in refusal(tmp_path / "annot.mat")
     write_npz(tmp_path / "in")
     assert "both hold S1 Seq1; give one of them" in refusal(tmp_path / "in")
-    assert read_mpi_inf_3dhp([tmp_path / "in" / "S1", tmp_path / "in" / "S1" / "Seq1"]).total == 8
+    assert source_of("3dhp", tmp_path / "in" / "S1", tmp_path / "in" / "S1" / "Seq1").total == 8
 
 
 @pytest.mark.parametrize("save", [save5, save73])

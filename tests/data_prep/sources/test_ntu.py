@@ -8,11 +8,12 @@ import pytest
 
 from data_prep.__main__ import commands, parser
 from data_prep.reading.ntu import parse, read_ntu
-from data_prep.sources.ntu.source import XSUB, read_clips
+from data_prep.sources.ntu.source import XSUB
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.skeleton import NTU25
+from tests.data_prep.commands import source_of
 
 JOINTS = len(NTU25)
 WAVES = "S001C001P001R001A023"
@@ -264,16 +265,16 @@ def test_further_actions_have_names_and_no_part(tmp_path):
 
 def test_nothing_to_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
-        read_clips([tmp_path / "gone"])
+        source_of("ntu", tmp_path / "gone")
     with pytest.raises(InputError, match=r"no \.skeleton files"):
-        read_clips([tmp_path])
+        source_of("ntu", tmp_path)
     write(tmp_path / "mine.skeleton", body(0))
     with pytest.raises(InputError, match="no clips of NTU RGB.*\n  mine.skeleton: expected a name"):
-        read_clips([tmp_path])
+        source_of("ntu", tmp_path)
     write(tmp_path / f"{WAVES}.skeleton")
     with pytest.raises(InputError, match=f"(?s)none can be used.*{WAVES}: no person: no person in any frame"):
-        prepare(read_clips([tmp_path]), tmp_path / "ntu.h5", "")
+        prepare(source_of("ntu", tmp_path), tmp_path / "ntu.h5", "")
     (tmp_path / "list.txt").write_text("none")
     with pytest.raises(InputError, match="list.txt: no names of clips; expected some such as"):
-        read_clips([tmp_path], tmp_path / "list.txt")
+        source_of("ntu", tmp_path, "--leave-out", tmp_path / "list.txt")
     assert not (tmp_path / "ntu.h5").exists()

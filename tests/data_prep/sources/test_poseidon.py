@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from data_prep.__main__ import commands, parser
-from data_prep.sources.poseidon.source import read_poseidon
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, project, screen_normalise
 from stgraph.skeleton import H36M16, H36M17
+from tests.data_prep.commands import source_of
 from tests.data_prep.people import squats
 
 ACTIONS = {"train": ("Eating", "TakingPhoto", "Walking 1"), "test": ("Photo", "Waiting")}
@@ -62,14 +62,14 @@ def write(folder, *, to2d=screen, to3d=relative, actions=np.array, change=lambda
     return folder
 
 
-def converted(folder, **options):
-    prepare(read_poseidon(folder, **options), folder / "out.h5", "test")
+def converted(folder, *words):
+    prepare(source_of("poseidon", folder, *words), folder / "out.h5", "test")
     return Dataset(folder / "out.h5")
 
 
-def refusal(folder, **options):
+def refusal(folder, *words):
     with pytest.raises(InputError) as error:
-        list(read_poseidon(folder, **options).recordings)
+        list(source_of("poseidon", folder, *words).recordings)
     return str(error.value)
 
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_read_is_named(tmp_path, change, expected):
 
 def test_a_root_that_is_none_can_be_taken_off(tmp_path):
     folder = write(tmp_path / "in", change=spoiled("3d_poses", lambda p: p + [0, 0, -0.3]))
-    data = converted(folder, stated={"root": "relative"})
+    data = converted(folder, "--root", "relative")
     true = np.concatenate([people("train"), people("test")])
     np.testing.assert_allclose(data.rows("pose3d"), relative(true), atol=1e-5)
 
@@ -225,9 +225,9 @@ def test_image_sizes_that_cannot_be(tmp_path, text):
 
 
 def test_detectors_are_never_exact(tmp_path):
-    assert "--detector gt: the name of exact 2D" in refusal(write(tmp_path / "in"), detector="gt")
+    assert "--detector gt: the name of exact 2D" in refusal(write(tmp_path / "in"), "--detector", "gt")
     with pytest.raises(InputError, match="an array called 'a/b'"):
-        converted(tmp_path / "in", detector="a/b")
+        converted(tmp_path / "in", "--detector", "a/b")
 
 
 @pytest.mark.parametrize("form", ["as SemGCN has them", "pixels"])

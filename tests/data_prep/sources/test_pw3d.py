@@ -1,8 +1,6 @@
 """3DPW's layouts, made up: official sequences and TGraphNet's file; what is wrong is named."""
 
-import argparse
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +10,12 @@ from scipy.spatial.transform import Rotation
 from data_prep.cameras.viewpoints import look_at
 from data_prep.reading.layouts import layout
 from data_prep.sources.pw3d.files import find
-from data_prep.sources.pw3d.source import read, read_pw3d
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
-from stgraph.geometry import normalise_intrinsics, project, screen_normalise
+from stgraph.geometry import project, screen_normalise
 from stgraph.skeleton import H36M17
+from tests.data_prep.commands import source_of
 from tests.data_prep.people import squats
 
 pytestmark = pytest.mark.slow
@@ -118,7 +116,7 @@ def write_official(folder, ways=("landscape", "portrait", "landscape"), change=l
 
 
 def prepared(folder, out):
-    source = read(argparse.Namespace(paths=[folder]))
+    source = source_of("3dpw", folder)
     prepare(source, out, "test")
     return Dataset(out), source
 
@@ -220,7 +218,8 @@ def relative(entry):
 def normalised(way):
     def change(entry):
         size = SIZE[way]
-        lens = normalise_intrinsics(torch.from_numpy(entry["cam"]), *size).numpy()
+        centre = screen_normalise(torch.from_numpy(entry["cam"][2:4]), *size).numpy()
+        lens = np.concatenate([entry["cam"][:2] / size[0] * 2, centre, entry["cam"][4:]])
         return entry | {
             "pos2d": screen_normalise(torch.from_numpy(entry["pos2d"]), *size).numpy().astype(np.float32),
             "cam": np.tile(lens, (FRAMES, 1)),
@@ -280,7 +279,7 @@ def test_the_layout_is_known_by_what_is_in_a_file(tmp_path, monkeypatch):
     assert [one.part for one in find([tmp_path / "test" / "pw3d_test.pkl"])[0]] == ["test"]
     write(tmp_path / "train" / "a_b_00.pkl", sequence("landscape"))
     monkeypatch.chdir(tmp_path / "train")
-    assert read_pw3d([Path("a_b_00.pkl")]).splits["standard"] == {"train": ["a_b_00"]}
+    assert source_of("3dpw", "a_b_00.pkl").splits["standard"] == {"train": ["a_b_00"]}
 
 
 def of_a_passer_by(detected):
@@ -309,7 +308,7 @@ def test_somebody_elses_detections_are_left_out(tmp_path):
 
 def refusal(*paths):
     with pytest.raises(InputError) as error:
-        list(read_pw3d([Path(path) for path in paths]).recordings)
+        list(source_of("3dpw", *paths).recordings)
     return str(error.value)
 
 

@@ -6,6 +6,8 @@ import pytest
 from stgraph.tasks.action.rendering import watch
 from tests.tasks.action.clip_people import alive, new_run, write_clips
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):

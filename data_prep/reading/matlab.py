@@ -1,5 +1,6 @@
 """Variables of MATLAB files, version 5 or 7.3."""
 
+from collections.abc import Set
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,7 @@ import numpy as np
 from stgraph.errors import InputError
 
 
-def read_matlab(path: Path, names: set[str], optional: set[str]) -> dict[str, np.ndarray]:
+def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -> dict[str, np.ndarray]:
     """Variables of a MATLAB file in MATLAB's order of axes; a cell is an array of objects.
 
     Raises InputError for a damaged file or a missing variable.
@@ -20,19 +21,19 @@ def read_matlab(path: Path, names: set[str], optional: set[str]) -> dict[str, np
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 present = [str(name) for name in file if not str(name).startswith("#")]
-                content = {name: _variable(file, name) for name in (names | optional).intersection(present)}
+                content = {name: _variable(file, name) for name in {*present} & {*names, *optional}}
         else:
             present = [name for name, *_ in scipy.io.whosmat(path)]
-            content = scipy.io.loadmat(path, variable_names=list((names | optional).intersection(present)))
+            content = scipy.io.loadmat(path, variable_names=list({*present} & {*names, *optional}))
             content = {name: value for name, value in content.items() if name in present}
     # What readers of damaged binary files raise is listed nowhere.
     except Exception as error:
         problem = f"cannot be read ({type(error).__name__}: {error})"
-        remedy = "it may have been cut short, get it again"
+        remedy = "it may have been cut short, get or convert it again"
         raise InputError(problem, where=path, expected="a whole MATLAB file", remedy=remedy) from error
     if missing := sorted(names - content.keys()):
         problem = f"no {', '.join(missing)}; it holds {', '.join(present) or 'nothing'}"
-        raise InputError(problem, where=path, remedy="get the official file")
+        raise InputError(problem, where=path, remedy="get or convert it again")
     return content
 
 
