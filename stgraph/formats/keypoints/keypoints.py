@@ -184,10 +184,11 @@ def joint_sources(joints: Sequence[str], wanted: Sequence[str], where: str = "")
 
     found = [{exact[spelling(name)]: 1.0} if whole else sources(canonical(name)) for name in wanted]
     if lacking := [name for name, made in zip(wanted, found, strict=True) if made is None]:
+        known = "|".join(layouts_of(len(joints))) or "FILE.json"
         raise InputError(
             f"no {', '.join(lacking)} among the joints {', '.join(joints[:40])}",
             where=where,
             expected="joints of these names, or such that they can be made of",
-            remedy=f"if the joints are others, name the layout (`--layout {'|'.join(layouts_of(len(joints))) or 'FILE.json'}`)",
+            remedy=f"if the joints are others, name the layout by --layout {known}",
         )
     return [made for made in found if made is not None]

@@ -27,72 +27,38 @@ from stgraph.skeleton import (
 
 MOST_JOINTS = 1000  # whole bodies have 136
 
-_FEET = [f"{side}{part}" for side in "LR" for part in ("BigToe", "SmallToe", "Heel")]
-_FACE = [f"Face{number}" for number in range(68)]
-
-
-def _split(text: str) -> list[str]:
-    return text.split()
-
-
-def _hand(side: str, wrist: str) -> list[str]:
-    fingers = ("Thumb", "Index", "Middle", "Ring", "Pinky")
-    return [wrist, *(f"{side}{finger}{joint}" for finger in fingers for joint in range(1, 5))]
-
-
-_HANDS = [*_hand("L", "LHandRoot"), *_hand("R", "RHandRoot")]
-_BODY_25 = _split(
-    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye LEye "
-    "REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+_SIDES = "LR"
+_FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
+_COCO = " ".join(COCO17.names)
+_FEET = " ".join(f"{side}{part}" for side in _SIDES for part in ("BigToe", "SmallToe", "Heel"))
+_HALPE = f"{_COCO} Head Neck Hip LBigToe RBigToe LSmallToe RSmallToe LHeel RHeel"
+_FACE = " ".join(f"Face{number}" for number in range(68))
+_HANDS = " ".join(
+    f"{side}HandRoot " + " ".join(f"{side}{finger}{joint}" for finger in _FINGERS for joint in range(1, 5))
+    for side in _SIDES
 )
-_MPI_15 = _split("Head Neck RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle Chest")
-_HALPE_26 = [
-    *COCO17.names,
-    *("Head", "Neck", "Hip", "LBigToe", "RBigToe", "LSmallToe", "RSmallToe", "LHeel", "RHeel"),
-]
-_MEDIAPIPE_33 = _split(
-    "Nose LEyeInner LEye LEyeOuter REyeInner REye REyeOuter LEar REar MouthLeft MouthRight LShoulder RShoulder LElbow "
-    "RElbow LWrist RWrist LPinky RPinky LIndex RIndex LThumb RThumb LHip RHip LKnee RKnee LAnkle RAnkle LHeel RHeel "
-    "LFootIndex RFootIndex"
-)
-_MPII_16 = _split(
-    "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder "
-    "LShoulder LElbow LWrist"
-)
-_CROWDPOSE_14 = _split(
-    "LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle HeadTop Neck"
-)
-_AIC_14 = [
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "RHip",
-    "RKnee",
-    "RAnkle",
-    "LHip",
-    "LKnee",
-    "LAnkle",
-    "HeadTop",
-    "Neck",
-]
-
-# OpenPose's BODY_25, COCO and MPI models; COCO with feet and as a whole body; Halpe as AlphaPose has it; BlazePose.
+# OpenPose's BODY_25 and MPI models; Halpe as AlphaPose has it; COCO with feet and as a whole body; BlazePose; others of
+# MMPose's data sets.
+_ORDERS = {
+    "body25": "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle "
+    "REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel",
+    "mpi15": "Head Neck RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle Chest",
+    "halpe26": _HALPE,
+    "halpe136": f"{_HALPE} {_FACE} {_HANDS}",
+    "coco23": f"{_COCO} {_FEET}",
+    "wholebody133": f"{_COCO} {_FEET} {_FACE} {_HANDS}",
+    "mediapipe33": "Nose LEyeInner LEye LEyeOuter REyeInner REye REyeOuter LEar REar MouthLeft MouthRight LShoulder "
+    "RShoulder LElbow RElbow LWrist RWrist LPinky RPinky LIndex RIndex LThumb RThumb LHip RHip LKnee RKnee LAnkle "
+    "RAnkle LHeel RHeel LFootIndex RFootIndex",
+    "mpii16": "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder LShoulder "
+    "LElbow LWrist",
+    "crowdpose14": "LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle HeadTop Neck",
+    "aic14": "RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle HeadTop Neck",
+}
+_SKELETONS = (COCO17, H36M17, POSETRACK17, OPENPOSE18, NTU25, H36M16, H36M32, POSETRACK15, HAND21)
 LAYOUTS: Mapping[str, tuple[str, ...]] = {
-    **{one.name: one.names for one in (COCO17, H36M17, POSETRACK17, OPENPOSE18, NTU25, H36M16, H36M32, POSETRACK15)},
-    "body25": tuple(_BODY_25),
-    "mpi15": tuple(_MPI_15),
-    "halpe26": tuple(_HALPE_26),
-    "halpe136": (*_HALPE_26, *_FACE, *_HANDS),
-    "coco23": (*COCO17.names, *_FEET),
-    "wholebody133": (*COCO17.names, *_FEET, *_FACE, *_HANDS),
-    "mediapipe33": tuple(_MEDIAPIPE_33),
-    "mpii16": tuple(_MPII_16),
-    "crowdpose14": tuple(_CROWDPOSE_14),
-    "aic14": tuple(_AIC_14),
-    HAND21.name: HAND21.names,
+    **{skeleton.name: skeleton.names for skeleton in _SKELETONS},
+    **{name: tuple(order.split()) for name, order in _ORDERS.items()},
 }
 
 

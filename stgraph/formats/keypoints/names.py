@@ -56,9 +56,8 @@ def natural(text: str) -> list[tuple[int, int, str]]:
     >>> sorted(["frame10", "frame9"], key=natural)
     ['frame9', 'frame10']
     """
-    parts = re.split(r"(\d+)", text)
-    # A number so long that Python refuses to read it is compared by its length and digits.
-    return [
-        (len(part.lstrip("0")), place % 2, part.lstrip("0")) if place % 2 else (0, 0, part)
-        for place, part in enumerate(parts)
+    # Numbers may be so long that Python refuses to read them: they are compared by length and digits.
+    parts = [
+        (place % 2, part.lstrip("0") if place % 2 else part) for place, part in enumerate(re.split(r"(\d+)", text))
     ]
+    return [(len(part) if number else 0, number, part) for number, part in parts]

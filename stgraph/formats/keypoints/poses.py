@@ -180,9 +180,7 @@ def confidences(confidence: Float[np.ndarray, "n j"]) -> tuple[Float[np.ndarray,
     if most <= 1:
         return confidence, []
     if np.isin(confidence, (0, 1, 2)).all():
-        return np.minimum(confidence, 1), [
-            "the third number is taken for COCO's visibility: confidence 1 where above 0"
-        ]
+        return np.minimum(confidence, 1), ["the third number is taken for COCO's visibility: 1 where it is above 0"]
     text = [f"confidences reach {most:.3g}: those above 1 are taken as 1"] if most > SLACK else []
     return np.minimum(confidence, 1), text
 
@@ -271,7 +269,7 @@ def layout_by_content(
 def in_pixels(
     pose: Float[np.ndarray, "n j 3"], scale: str, size: tuple[int, int] | None, where: str, notes: list[str]
 ) -> tuple[Float[np.ndarray, "n j 2"], str]:
-    """Coordinates in pixels, and the scale that they had. Raises InputError without the size, or where it is unclear."""
+    """Coordinates in pixels, and their scale. Raises InputError without the size, or where it is unclear."""
     xy = pose[..., :2]
     if not scale:
         seen = xy[pose[..., 2] > 0]
