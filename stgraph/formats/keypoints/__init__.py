@@ -1,6 +1,5 @@
-"""Anyone's 2D keypoints, by one reader: a file for each family of formats."""
+"""Anyone's 2D keypoints by one reader, `read.read_keypoints`, as one thing, `keypoints.Keypoints`.
 
-from stgraph.formats.keypoints.keypoints import Keypoints
-from stgraph.formats.keypoints.read import read_all_keypoints, read_keypoints
-
-__all__ = ["Keypoints", "read_all_keypoints", "read_keypoints"]
+A family of formats is a file; `read.py` tells them apart. What a file says becomes a `poses.Raw`, and `poses.finished`
+checks it and makes it `Keypoints`: joints named (`layouts`, `fit`), pixels, frames in order, unseen joints all zero.
+"""

@@ -13,9 +13,10 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
+from stgraph.formats.keypoints.frames import numbered as frame_numbers
 from stgraph.formats.keypoints.layouts import LAYOUTS as KNOWN
 from stgraph.formats.keypoints.names import natural
-from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
+from stgraph.formats.keypoints.poses import Raw
 
 # The layout of the results for so many joints, by these formats.
 LAYOUTS = {len(KNOWN[name]): (name,) for name in ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")}
@@ -42,7 +43,7 @@ def read_results(tree: Any, path: Path) -> list[Raw]:
     """
     entries = objects(tree, str(path))
     ids = [one.get("image_id") for one in entries]
-    frames, notes = numbered(ids, path)
+    frames, notes = frames_of(ids, path)
     videos: dict[str, list[int]] = {}
     for index, image in enumerate(ids):
         folder = str(PurePosixPath(image.replace("\\", "/")).parent) if isinstance(image, str) else "."
@@ -53,7 +54,7 @@ def read_results(tree: Any, path: Path) -> list[Raw]:
     ]
 
 
-def numbered(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
+def frames_of(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
     """The frame of each image: its number, the last one in its name, or its place among all; and what was assumed.
 
     Raises:
@@ -69,16 +70,18 @@ def numbered(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
         if min(ids) >= POSETRACK_IDS:
             return [one % 10**4 for one in ids], []
         return list(ids), []
-    different: dict[str, int | None] = {}
-    for one in map(str, ids):
-        match = LAST_NUMBER.search(PurePosixPath(one.replace("\\", "/")).stem)
-        different[one] = int(match[1]) if match and len(match[1]) < 20 else None
-    known = [one for one in different.values() if one is not None and one < MOST_FRAMES]
-    places = {(PurePosixPath(one).parent, frame) for one, frame in different.items()}
-    if len(known) == len(different) == len(places):
-        return [known_frame for known_frame in (different[str(one)] for one in ids) if known_frame is not None], []
-    order = {one: place for place, one in enumerate(sorted(different, key=natural))}
-    return [order[str(one)] for one in ids], ["images have no frame numbers: numbered in the order of their names"]
+    names = sorted({*map(str, ids)}, key=natural)
+    files = [PurePosixPath(name.replace("\\", "/")) for name in names]
+    folders = {file.parent for file in files}
+    result: dict[str, int] = {}
+    notes: list[str] = []
+    for folder in folders:
+        inside = [(name, file) for name, file in zip(names, files, strict=True) if file.parent == folder]
+        matches = [LAST_NUMBER.search(file.stem) for _, file in inside]
+        numbers, remarks = frame_numbers([match[1] if match else "" for match in matches])
+        result |= {name: number for (name, _), number in zip(inside, numbers, strict=True)}
+        notes += remarks
+    return [result[str(one)] for one in ids], notes[:1]
 
 
 def video(

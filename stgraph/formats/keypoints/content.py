@@ -1,5 +1,6 @@
 """What JSON holds, with errors that name the place: numbers, objects and lists as they should be."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,22 +81,27 @@ def objects(value: Any, where: str) -> list[Mapping[str, Any]]:
 
 def number(value: Any, where: str, default: float | None = None) -> float:
     """One number, also one in a list of one; `default` for None. Raises InputError for anything else."""
-    while isinstance(value, list | tuple) and len(value) == 1:
-        (value,) = value
-    if value is None and default is not None:
+    one = unwrapped(value)
+    if one is None and default is not None:
         return default
-    if type(value) not in (int, float) or (isinstance(value, int) and abs(value) >= 2**63):
-        raise InputError(where=where, found=repr(value)[:40], expected="a number", remedy=AGAIN)
-    return float(value)
+    if not isinstance(one, int | float) or isinstance(one, bool) or (isinstance(one, int) and abs(one) >= 2**63):
+        raise InputError(where=where, found=reprlib.repr(one), expected="a number", remedy=AGAIN)
+    return float(one)
 
 
 def whole(value: Any, where: str) -> int:
     """One whole number, also in a list of one or as 3.0. Raises InputError for anything else."""
+    one = number(value, where)
+    if not np.isfinite(one) or one != round(one):
+        raise InputError(where=where, found=reprlib.repr(value), expected="a whole number", remedy=AGAIN)
+    return round(one)
+
+
+def unwrapped(value: Any) -> object:
+    """What is in a list of one, at any depth."""
     while isinstance(value, list | tuple) and len(value) == 1:
-        (value,) = value
-    if type(value) not in (int, float) or value != value or abs(value) >= 2**63 or value != int(value):
-        raise InputError(where=where, found=repr(value)[:40], expected="a whole number", remedy=AGAIN)
-    return int(value)
+        value = value[0]
+    return value
 
 
 def triples(value: Any, where: str) -> Float[np.ndarray, "j 3"]:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.layouts import known_skeleton, layouts_of
 from stgraph.formats.keypoints.names import canonical, sides, spelling
+from stgraph.formats.posetrack import Video
 from stgraph.skeleton import Skeleton
 
 # A joint -> what it is made of where the source has no joint of its name: the first of these whose joints are all there
@@ -46,6 +47,7 @@ class Keypoints:
         layout: the name of a known layout that `joints` is; "" for others.
         notes: what was assumed, a sentence each.
         bones: pairs of joints that the file names as joined.
+        video: the same with labels, ignored regions and marks, of PoseTrack's files alone.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Keypoints:
     layout: str = ""
     notes: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()
+    video: Video | None = None
 
     def __len__(self) -> int:
         """Poses."""
@@ -81,7 +84,7 @@ class Keypoints:
         """Some of the poses, of the same frames."""
         box = None if self.box is None else self.box[kept]
         columns = {name: getattr(self, name)[kept] for name in ("frame", "person", "pose", "score")}
-        return replace(self, **columns, box=box)
+        return replace(self, **columns, box=box, video=None)
 
     def of(self, person: int) -> "Keypoints":
         """The poses of one person alone. Raises InputError for an identity that is not there."""
@@ -154,7 +157,7 @@ class Keypoints:
             pose[:, place, 2] = confidence
         pose[pose[..., 2] == 0] = 0
         layout = target.name if isinstance(target, Skeleton) else ""
-        return replace(self, joints=names, pose=pose, layout=layout, bones=())
+        return replace(self, joints=names, pose=pose, layout=layout, bones=(), video=None)
 
 
 def joint_sources(joints: Sequence[str], wanted: Sequence[str], where: str = "") -> list[dict[int, float]]:

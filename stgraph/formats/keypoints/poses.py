@@ -7,18 +7,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.body import misfit
+from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
-from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, find_layout, layouts_of
+from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, find_layout
 from stgraph.formats.keypoints.scales import SCALES, fitting_scale, to_pixels
+from stgraph.formats.posetrack import Video
 from stgraph.skeleton import Skeleton
 
 MOST_FRAMES = 1_000_000  # of a video; larger numbers are no frame numbers
 MOST_PIXELS = 1e6  # from the image's corner; larger numbers are no coordinates
 CORNER = 1e-3  # pixels within which a joint is a (0, 0) that was scaled and back
 SLACK = 1.1  # some detectors' confidences go a little beyond 1
-# Residuals of `misfit` of names that are right, and how much worse wrong ones are.
-FITS, WORSE = 0.4, 1.25
 
 
 @dataclass
@@ -32,6 +31,7 @@ class Raw:
         layouts: names of the layouts that the format may have for so many joints; none: all that are known.
         scale: a key of `scales.SCALES`, or "" to infer it.
         frames: that the file covers, if not from the first to the last pose.
+        video: the same with labels, ignored regions and marks, of PoseTrack's files.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Raw:
     frames: tuple[int, int] | None = None
     bones: tuple[tuple[int, int], ...] = ()
     notes: list[str] = field(default_factory=list)
+    video: Video | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
         layout=layout,
         notes=tuple(notes),
         bones=raw.bones,
+        video=raw.video,
     )
 
 
@@ -205,65 +207,10 @@ def named(
             found = f"{len(raw.joints)} names, {len({*raw.joints})} different, for {count} joints"
             raise InputError(where=where, found=found, expected="a different name for each joint")
         return next((name for name, names in LAYOUTS.items() if names == raw.joints), ""), raw.joints
-    layout = layout_by_content(pose[..., :2], pose[..., 2] > 0, raw.layouts or layouts_of(count), where)
+    layout = layout_by_content(pose[..., :2], pose[..., 2] > 0, where, raw.layouts)
     if not raw.layouts:
         notes.append(f"the order of the {count} joints is taken for {layout}'s (--layout)")
     return layout, LAYOUTS[layout]
-
-
-def remedy_of(count: int) -> str:
-    """The option that names a layout of so many joints."""
-    known = layouts_of(count)
-    return f"say which layout it is by --layout {'|'.join(known) or 'FILE.json, with the names of the joints'}"
-
-
-def layout_by_content(
-    pose: Float[np.ndarray, "n j d"],
-    seen: np.ndarray,
-    expected: Sequence[str],
-    where: str,
-) -> str:
-    """Which layout joints without names have: the one that fits a body, or the one that a format has by definition.
-
-    Args:
-        pose: coordinates.
-        seen: (n j) which of them count.
-        expected: the layouts to choose from. A single one is taken, unless another layout of as many joints fits and it
-            does not.
-        where: the file, for messages.
-
-    Raises:
-        InputError: no layout has so many joints, none fits, or several do.
-    """
-    count = pose.shape[1]
-    if not expected:
-        known = ", ".join(f"{name} ({len(names)})" for name, names in LAYOUTS.items())
-        raise InputError(
-            where=where, found=f"{count} joints", expected=f"a known layout: {known}", remedy=remedy_of(count)
-        )
-    all_known = layouts_of(count)
-    fits = {name: misfit(pose, seen, LAYOUTS[name]) for name in all_known}
-    best = min(fits, key=fits.__getitem__)
-    if len(expected) == 1:
-        (only,) = expected
-        contradicted = best != only and fits[best] * 1.5 < min(fits[only], 1) and fits[best] < FITS < fits[only]
-        if not contradicted:
-            return only
-        problem = f"the joints are {only}'s by the format, but their positions are those of {best}"
-        raise InputError(problem, where=where, remedy=remedy_of(count))
-    fits = {name: fits[name] for name in expected}
-    best = min(fits, key=fits.__getitem__)
-    rest = [name for name in fits if name != best and fits[name] < WORSE * fits[best]]
-    if np.isinf(fits[best]):
-        problem = f"{count} joints may be those of {' or '.join(fits)}, and too few of the trunk and the head are seen"
-        raise InputError(problem, where=where, remedy=remedy_of(count))
-    if fits[best] > FITS:
-        problem = f"{count} joints, and in the order of {' or '.join(fits)} they are no body"
-        raise InputError(problem, where=where, remedy=remedy_of(count) + " or --layout FILE.json")
-    if rest:
-        problem = f"{count} joints fit {' and '.join([best, *rest])} alike"
-        raise InputError(problem, where=where, remedy=remedy_of(count))
-    return best
 
 
 def in_pixels(

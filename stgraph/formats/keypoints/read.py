@@ -1,12 +1,25 @@
 """Reading anyone's 2D keypoints: a file's format is known by its content, never by its ending."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from stgraph.errors import InputError
 from stgraph.formats.json_files import garbage_kept, read_json
-from stgraph.formats.keypoints import arrays, coco, mediapipe, openpose, videopose3d
+from stgraph.formats.keypoints import (
+    arrays,
+    coco,
+    deeplabcut,
+    hdf5,
+    mediapipe,
+    mmpose,
+    openpose,
+    posetrack,
+    sleap,
+    tables,
+    ultralytics,
+    videopose3d,
+)
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
@@ -96,23 +109,49 @@ def kind_of(path: Path) -> str:
         return "empty"
     if text[:1] in b"[{":
         return "json"
-    return ""
+    if b"\0" in start:
+        return ""
+    words = text.decode("utf-8", "replace")
+    if deeplabcut.is_csv(words):
+        return "deeplabcut"
+    if tables.is_numbers(words):
+        return "numbers"
+    if words.split("\n", 1)[0].count(",") > 1:
+        return "csv"
+    return "lines" if ultralytics.is_lines(text) else ""
 
 
 def read_file(path: Path, options: Options) -> list[Raw]:
     """The videos of a file. Raises InputError for one of no known format."""
+    readers: dict[str, Callable[[], list[Raw]]] = {
+        "json": lambda: read_tree(read_json(path, FORMATS), path, options),
+        "npy": lambda: arrays.read_content(load_npy(path), path, options),
+        "npz": lambda: read_npz(path, options),
+        "pickle": lambda: arrays.read_content(load_pickle(path), path, options),
+        "hdf5": lambda: read_hdf5(path),
+        "deeplabcut": lambda: deeplabcut.read_csv(path),
+        "numbers": lambda: tables.read_numbers(path, options),
+        "csv": lambda: tables.read_table(path),
+        "lines": lambda: ultralytics.read_lines([path], "", options),
+    }
     kind = kind_of(path)
-    if kind == "empty":
-        raise InputError("is empty", where=path, expected=FORMATS, remedy="write or fetch it again")
-    if kind == "json":
-        return read_tree(read_json(path, FORMATS), path, options)
-    if kind == "npy":
-        return arrays.read_content(load_npy(path), path, options)
-    if kind == "npz":
-        return read_npz(path, options)
-    if kind == "pickle":
-        return arrays.read_content(load_pickle(path), path, options)
-    raise InputError("a file of no known format", where=path, expected=FORMATS, remedy=REMEDY)
+    if kind not in readers:
+        problem = "is empty" if kind == "empty" else "a file of no known format"
+        raise InputError(problem, where=path, expected=FORMATS, remedy=REMEDY)
+    return readers[kind]()
+
+
+def read_hdf5(path: Path) -> list[Raw]:
+    """The videos of an HDF5 file. Raises InputError for one of no known form."""
+    with hdf5.opened(path) as file:
+        if sleap.is_analysis(file):
+            return sleap.read_analysis(file, path)
+        if (table := deeplabcut.table_of(file)) is not None:
+            return deeplabcut.read_hdf5(table, path)
+        labels, there = sleap.is_labels(file), ", ".join(map(str, [*file][:8]))
+    if labels:
+        return sleap.read_labels(path)
+    raise InputError(where=path, found=f"HDF5 with {there or 'nothing'}", expected=FORMATS, remedy=REMEDY)
 
 
 def read_npz(path: Path, options: Options) -> list[Raw]:
@@ -129,6 +168,12 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
     """The videos of JSON. Raises InputError for JSON of no known form."""
     if openpose.is_openpose(tree):
         return openpose.read_openpose({path: tree})
+    if posetrack.is_posetrack(tree):
+        return posetrack.read_posetrack(tree, path, options)
+    if mmpose.is_frames(tree):
+        return mmpose.read_frames(tree, path)
+    if mmpose.is_instances(tree):
+        return mmpose.read_images({path: tree})
     if coco.is_results(tree):
         return coco.read_results(tree, path)
     if mediapipe.is_landmarks(tree):
@@ -146,24 +191,46 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
 def read_folder(folder: Path, options: Options) -> list[Raw]:
     """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
 
+    Files of no known format are left aside, as are those whose names begin with a dot.
+
     Raises:
         InputError: no file of a known format, or what is wrong with one.
     """
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     kinds = {path: kind_of(path) for path in entries if path.is_file()}
-    videos: list[Raw] = []
     trees = {path: read_json(path, FORMATS) for path, kind in kinds.items() if kind == "json"}
     frames = {path: tree for path, tree in trees.items() if openpose.is_openpose(tree)}
+    images = {path: tree for path, tree in trees.items() if mmpose.is_instances(tree)}
+    # An image without people is an empty list.
+    images |= {path: tree for path, tree in trees.items() if images and tree == []}
+    lines = [path for path, kind in kinds.items() if kind == "lines"]
+    videos: list[Raw] = []
     if frames:
         videos += openpose.read_openpose(frames, folder.name)
+    if images:
+        videos += mmpose.read_images(images, folder.name)
+    if lines:
+        empty = [path for path, kind in kinds.items() if kind == "empty" and path.suffix == lines[0].suffix]
+        videos += ultralytics.read_lines([*lines, *empty], folder.name, options)
     for path, kind in kinds.items():
-        if path not in frames and kind not in ("", "empty"):
-            videos += read_tree(trees[path], path, options) if path in trees else read_file(path, options)
+        if path in trees and path not in frames and path not in images:
+            videos += read_tree(trees[path], path, options)
+        elif kind not in ("", "empty", "json", "lines"):
+            videos += read_file(path, options)
     for path in entries:
-        if path.is_dir():
-            inner = [kind_of(file) for file in path.rglob("*") if file.is_file()]
-            if any(inner):
-                videos += read_folder(path, options)
+        if path.is_dir() and any(kind_of(file) for file in path.rglob("*") if file.is_file()):
+            videos += below(path, read_folder(path, options), {video.name for video in videos})
     if not videos:
         raise InputError("no file of a known format in this folder", where=folder, expected=FORMATS, remedy=REMEDY)
+    return videos
+
+
+def below(folder: Path, videos: list[Raw], taken: set[str]) -> list[Raw]:
+    """The videos of a folder, with its name before theirs where others have theirs. Raises InputError for two alike."""
+    for video in videos:
+        if video.name in taken:
+            video.name = f"{folder.name}/{video.name}"
+        if video.name in taken:
+            raise InputError(f"video {video.name!r} is there twice", where=folder, remedy="rename one of the files")
+        taken.add(video.name)
     return videos

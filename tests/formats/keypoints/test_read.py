@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints import read_all_keypoints, read_keypoints
 from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.read import read_all_keypoints, read_keypoints
 from tests.formats.keypoints.people import SIZE, walker
 
 
