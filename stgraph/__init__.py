@@ -11,6 +11,8 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from stgraph.data.dataset import Dataset
     from stgraph.errors import InputError
+    from stgraph.formats.keypoints.keypoints import Keypoints
+    from stgraph.formats.keypoints.read import read_keypoints
     from stgraph.skeleton import Skeleton
     from stgraph.tasks.action.live import Live
     from stgraph.tasks.action.recognise import recognise
@@ -19,17 +21,32 @@ if TYPE_CHECKING:
     from stgraph.training.engine import Engine
     from stgraph.training.task_run import TaskRun as Run
 
-__all__ = ["Dataset", "Engine", "InputError", "Live", "Run", "Skeleton", "Tracker", "__version__", "lift", "recognise"]
+__all__ = [
+    "Dataset",
+    "Engine",
+    "InputError",
+    "Keypoints",
+    "Live",
+    "Run",
+    "Skeleton",
+    "Tracker",
+    "__version__",
+    "lift",
+    "read_keypoints",
+    "recognise",
+]
 
 _PLACES = {
     "Dataset": "stgraph.data.dataset",
     "Engine": "stgraph.training.engine",
     "InputError": "stgraph.errors",
+    "Keypoints": "stgraph.formats.keypoints.keypoints",
     "Live": "stgraph.tasks.action.live",
     "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",
     "Tracker": "stgraph.tracking.tracker",
     "lift": "stgraph.tasks.lifting.lift",
+    "read_keypoints": "stgraph.formats.keypoints.read",
     "recognise": "stgraph.tasks.action.recognise",
 }
 

@@ -10,17 +10,13 @@ from jaxtyping import Float32, Shaped
 
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
-from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
+from data_prep.reading.poses import Poses, layouts_of
 from stgraph.data.recording import Recording, Track, runs
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.names import spelling
+from stgraph.formats.keypoints.scales import PIXELS, SCALES, to_pixels
 from stgraph.skeleton import Skeleton
 
-SCALES = {
-    "pixels": "pixels",
-    "fractions": "fractions of the image's width and height",
-    "centred": "fractions less 0.5, as ST-GCN takes them",
-    "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
-}
 # Axes of 3D: a description, and camera axes (x right, y down, z away) from them, a row each.
 AXES = {
     "camera": ("x right, y down, z away", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
@@ -147,21 +143,15 @@ class Convention:
         self, values: Float32[np.ndarray, "m t j c"], size: tuple[int, int] | None
     ) -> Shaped[np.ndarray, "m t j 3"]:
         """Pixels and confidence; all zero for unseen joints. Raises InputError without a size."""
-        if size is None and self.size is None:
+        size_of_images = size or self.size
+        if size_of_images is None:
             raise InputError("no size of its images; give it by --size WIDTHxHEIGHT", kind=Kind.IMAGE_SIZE)
         xy, scale = values[..., :2], "pixels" if size else self.scale
         confidence = values[..., 2:] if self.channels == "xyc" else np.ones_like(values[..., :1])
         if self.channels == "xy" or scale in ("pixels", "fractions"):
             # No joint is exactly in the corner; in the middle it may be, where a confidence decides.
             confidence = confidence * xy.any(axis=-1, keepdims=True)
-        width, height = np.array(size or self.size, np.float32)
-        factor, offset = {
-            "pixels": ((1, 1), (0, 0)),
-            "fractions": ((width, height), (0, 0)),
-            "centred": ((width, height), (0.5, 0.5)),
-            "screen": ((width / 2, width / 2), (1, height / width)),
-        }[scale]
-        pixels = (xy + np.array(offset, np.float32)) * np.array(factor, np.float32)
+        pixels = to_pixels(xy, scale, size_of_images)
         return np.where(confidence > 0, np.concatenate([pixels, confidence], axis=-1), 0)
 
     def notes(self) -> list[str]:

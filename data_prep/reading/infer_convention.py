@@ -15,16 +15,18 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from data_prep.checks.anatomy import UNIT_NAMES, UNITS
-from data_prep.reading.conventions import AXES, SCALES, Convention
+from data_prep.reading.conventions import AXES, Convention
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.labels import classes_argument
-from data_prep.reading.poses import PIXELS, Poses, layouts_of, spelling
+from data_prep.reading.poses import Poses, layouts_of
 from data_prep.reading.rigs import metres
 from data_prep.reading.splitting import split_arguments
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.formats.keypoints.names import spelling
+from stgraph.formats.keypoints.scales import SCALES, fitting_scale
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
 
 TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
@@ -138,14 +140,9 @@ def seen(poses: Poses, channels: str) -> Float[np.ndarray, "n a"]:
 def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
     """The scale by the range of x and y. Raises InputError for an ambiguous range."""
     values = np.concatenate([seen(poses, channels) for poses in samples if poses.size is None])
-    if not len(values):
-        return "fractions"
+    if scale := fitting_scale(values):
+        return scale
     low, high = np.percentile(values, [0.5, 99.5])
-    if high > PIXELS:
-        return "pixels"
-    for scale, least, most in (("fractions", -0.05, 1.1), ("centred", -0.6, 0.6)):
-        if low >= least and high <= most:
-            return scale
     scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
     no_confidence = "; or --third z, if the third channel is no confidence" if channels == "xyc" else ""
     problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"

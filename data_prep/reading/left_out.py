@@ -68,7 +68,7 @@ def usable(clips: Iterable[UnreadClip], source: Source, strict: bool = False) ->
                 raise InputError("another clip has this name", remedy="give each a name of its own", kind=Kind.NAME)
             check_plausible(recording, source.skeleton)
         except InputError as error:
-            kind = error.kind if isinstance(error.kind, Kind) else Kind.UNREADABLE
+            kind = next((kind for kind in Kind if kind == error.kind), Kind.UNREADABLE)
             kinds[kind] += 1
             source.left_out.append((clip.name, f"{kind}: {reason(error, clip.where or clip.name)}"))
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.reading.csv_poses import MOST_FRAMES, csv_poses, csv_tables
+from data_prep.reading.csv_poses import csv_poses
 from data_prep.reading.kinetics import SIZE as KINETICS_SIZE
 from data_prep.reading.kinetics import read_kinetics
 from data_prep.reading.left_out import Kind
@@ -15,6 +15,8 @@ from data_prep.reading.poses import Poses, persons_first
 from data_prep.reading.pyskl import poses_of
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.csv_rows import csv_tables
+from stgraph.formats.keypoints.poses import MOST_FRAMES
 from stgraph.formats.numpy_files import load_npy, load_npz
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton

@@ -1,6 +1,5 @@
 """A clip as arrays (m t j c) of persons, frames, joints and channels. Missing values are zero."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +7,11 @@ from jaxtyping import Shaped
 
 from data_prep.reading.left_out import Kind
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.scales import PIXELS
 from stgraph.skeleton import SKELETONS
 
 ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
 MOST_CONFIDENCE = 1.1  # some detectors' confidences go a little beyond 1
-PIXELS = 20  # beyond it, x and y beside a confidence are no fractions
 
 
 @dataclass(frozen=True)
@@ -49,23 +48,6 @@ class Poses:
     def pixels(self) -> bool:
         """Whether the channels can only be pixels and confidence."""
         return self.confident and bool((np.abs(self.values[..., :2]) > PIXELS).any())
-
-
-def spelling(joint: str) -> str:
-    """A joint's name in one spelling.
-
-    >>> {spelling(name) for name in ("LEye", "left_eye", "Left Eye", "l-eye", "eye.L", "EyeLeft")}
-    {'leye'}
-    """
-    words = re.split(r"[\W_]+", joint.lower())
-    side = next((word for word in words if word in ("left", "right", "l", "r")), "")
-    if side and len(words) > 1:
-        words.remove(side)
-    else:
-        whole = "".join(words)
-        side = next((word for word in ("left", "right") if whole.startswith(word) or whole.endswith(word)), "")
-        words = [whole.removeprefix(side) if whole.startswith(side) else whole.removesuffix(side)]
-    return side[:1] + "".join(words)
 
 
 def layouts_of(joints: int) -> list[str]:

@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Int
 
 from stgraph.errors import InputError
-from stgraph.formats.posetrack18 import Category
+from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
+from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout, known_skeleton
+from stgraph.formats.posetrack18 import FIRST_ID, Annotation, Category, Image
 from stgraph.skeleton import POSETRACK15, POSETRACK17, SKELETONS, Skeleton
 
 
@@ -40,7 +42,7 @@ def category(skeleton: Skeleton) -> dict[str, object]:
 def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton, Int[np.ndarray, " j"], int]:
     """The skeleton of a file's keypoints.
 
-    Names that are PoseTrack's, with or without ears, are of POSETRACK15, and so are those of a file without categories.
+    Names that are PoseTrack's, with or without ears, are of POSETRACK15, and so are those of no categories.
     Other names are those of a known skeleton, in any order; else they and the pairs in `skeleton` make one.
 
     Args:
@@ -66,6 +68,40 @@ def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton,
         if {*wanted} == {*spelled} - extra:
             return skeleton, np.array([spelled.index(name) for name in wanted]), len(names)
     return skeleton_of(names, categories[0].skeleton or [], where), np.arange(len(names)), len(names)
+
+
+def unnamed_layout(
+    images: Sequence[Image],
+    annotations: Sequence[Annotation],
+    path: Path,
+    named: str | Skeleton | Sequence[str] | None = None,
+) -> tuple[Skeleton, Int[np.ndarray, " j"], int]:
+    """As `layout`, of a file without categories: PoseTrack's by its image ids, else as named or as the positions tell.
+
+    Raises:
+        InputError: no layout has so many keypoints, or it is not clear which one it is.
+    """
+    posetrack = len(POSETRACK17)
+    if named is None and any(image.id >= FIRST_ID for image in images):
+        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), posetrack
+    rows = [one.keypoints for one in annotations if one.keypoints]
+    count = len(rows[0]) // 3 if rows else posetrack
+    if named is not None:
+        name, joints = find_layout(named)
+        if len(joints) != count:
+            expected = f"{len(joints)}, as the layout {name or 'given'} has"
+            raise InputError(where=path, found=f"{count} keypoints", expected=expected, remedy=remedy_of(count))
+    else:
+        poses = np.array([row for row in rows if len(row) == 3 * count], float).reshape(-1, count, 3)
+        name = layout_by_content(poses[..., :2], (poses[..., 2] > 0) & poses.any(axis=2), str(path))
+        joints = LAYOUTS[name]
+    if joints == POSETRACK17.names:
+        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), count
+    skeleton = known_skeleton(joints, name)
+    if skeleton is None:
+        found = f"the joints {reprlib.repr(joints)}, which make no tree by their names"
+        raise InputError(where=path, found=found, remedy="name the keypoints and their bones in `categories`")
+    return skeleton, np.arange(count), count
 
 
 def skeleton_of(names: Sequence[str], pairs: Sequence[tuple[int, int]], where: str) -> Skeleton:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.formats.json_files import garbage_kept, read_json, validated
-from stgraph.formats.keypoint_names import category, layout
+from stgraph.formats.keypoint_names import category, layout, unnamed_layout
 from stgraph.formats.posetrack17 import PoseTrack17, as_posetrack18
 from stgraph.formats.posetrack18 import (
     PoseTrack18,
@@ -139,7 +139,21 @@ def videos_by_name(paths: Sequence[Path]) -> dict[str, tuple[Video, Path]]:
 
 def read_file(path: Path) -> list[Video]:
     """The videos of one file, in the order that they first appear in. Raises InputError for anything malformed."""
-    tree = read_json(path, EXPECTED)
+    return read_tree(read_json(path, EXPECTED), path)
+
+
+def read_tree(tree: object, path: Path, named: str | Skeleton | Sequence[str] | None = None) -> list[Video]:
+    """The videos of a file's content.
+
+    Args:
+        tree: the JSON.
+        path: of the file, for names and messages.
+        named: the layout of keypoints that no `categories` names, as `find_layout` takes it; by default PoseTrack's for
+            files with its image ids, and for others the one that the positions have.
+
+    Raises:
+        InputError: anything malformed, or keypoints whose layout is not clear.
+    """
     if not isinstance(tree, dict) or not {"images", "annolist"} & {*tree}:
         found = f"an object with the keys {', '.join(tree) or '-'}" if isinstance(tree, dict) else reprlib.repr(tree)
         raise InputError(where=path, found=found, expected=EXPECTED, remedy="leave the file out")
@@ -153,7 +167,10 @@ def read_file(path: Path) -> list[Video]:
     def where(index: int, name: str) -> str:
         return f"{path}: {places[index] if places else f'annotations[{index}]'}{name and f'.{name}'}"
 
-    skeleton, order, count = layout(file.categories, path)
+    if file.categories or places or not annotations:
+        skeleton, order, count = layout(file.categories, path)
+    else:
+        skeleton, order, count = unnamed_layout(images, annotations, path, named)
     image = image_indices(images, annotations, path, where)
     person = np.array([max(one.track_id, -1) for one in annotations], int)
     pose, score = poses(annotations, order, count, where)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.reading.csv_poses import CSV_FORM, csv_poses, csv_tables
+from data_prep.reading.csv_poses import csv_poses
 from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
 from data_prep.reading.labels import FORMS, labels_of, read_labels
@@ -21,6 +21,7 @@ from data_prep.reading.poses import ORDERS, Poses, persons_first
 from data_prep.reading.splitting import PARTS, split_of, with_splits
 from data_prep.source import Source
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.csv_rows import CSV_FORM, csv_tables
 from stgraph.formats.numpy_files import load_npy
 
 

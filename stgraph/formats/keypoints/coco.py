@@ -1,0 +1,130 @@
+"""COCO's results and AlphaPose's: a list with an object for each pose.
+
+`[{"image_id": 7, "category_id": 1, "keypoints": [x, y, c, ...], "score": 0.9, "idx": 2}]`: AlphaPose's `image_id` is
+the name of an image, `idx` the person's identity, its boxes are `box`, and its scores reach beyond 1.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
+from stgraph.formats.keypoints.frames import numbered as frame_numbers
+from stgraph.formats.keypoints.layouts import LAYOUTS as KNOWN
+from stgraph.formats.keypoints.names import natural
+from stgraph.formats.keypoints.poses import Raw
+
+# The layout of the results for so many joints, by these formats.
+LAYOUTS = {len(KNOWN[name]): (name,) for name in ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")}
+POSETRACK_IDS = 10**10  # image ids of PoseTrack end in four digits of the frame
+LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+
+
+def is_results(tree: Any) -> bool:
+    """Whether JSON is a list of poses."""
+    return (
+        isinstance(tree, list)
+        and bool(tree)
+        and isinstance(tree[0], dict)
+        and "keypoints" in tree[0]
+        and ("image_id" in tree[0] or "category_id" in tree[0])
+    )
+
+
+def read_results(tree: Any, path: Path) -> list[Raw]:
+    """The videos of a list of poses: one for each folder that the names of images are in.
+
+    Raises:
+        InputError: malformed poses, or poses of several numbers of joints.
+    """
+    entries = objects(tree, str(path))
+    ids = [one.get("image_id") for one in entries]
+    frames, notes = frames_of(ids, path)
+    videos: dict[str, list[int]] = {}
+    for index, image in enumerate(ids):
+        folder = str(PurePosixPath(image.replace("\\", "/")).parent) if isinstance(image, str) else "."
+        videos.setdefault(folder, []).append(index)
+    return [
+        video(entries, members, [frames[member] for member in members], path, "" if len(videos) == 1 else folder, notes)
+        for folder, members in videos.items()
+    ]
+
+
+def frames_of(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
+    """The frame of each image: its number, the last one in its name, or its place among all; and what was assumed.
+
+    Raises:
+        InputError: an id that is neither a number nor a name.
+    """
+    if not all(type(one) in (int, str) for one in ids):
+        if all(one is None for one in ids):
+            return [*range(len(ids))], ["poses have no image_id: one frame each, in their order"]
+        index = next(index for index, one in enumerate(ids) if type(one) not in (int, str))
+        found, expected = repr(ids[index])[:40], "a number or a name"
+        raise InputError(where=f"{path}: [{index}].image_id", found=found, expected=expected, remedy=AGAIN)
+    if all(type(one) is int for one in ids):
+        if min(ids) >= POSETRACK_IDS:
+            return [one % 10**4 for one in ids], []
+        return list(ids), []
+    names = sorted({*map(str, ids)}, key=natural)
+    files = [PurePosixPath(name.replace("\\", "/")) for name in names]
+    folders = {file.parent for file in files}
+    result: dict[str, int] = {}
+    notes: list[str] = []
+    for folder in folders:
+        inside = [(name, file) for name, file in zip(names, files, strict=True) if file.parent == folder]
+        matches = [LAST_NUMBER.search(file.stem) for _, file in inside]
+        numbers, remarks = frame_numbers([match[1] if match else "" for match in matches])
+        result |= {name: number for (name, _), number in zip(inside, numbers, strict=True)}
+        notes += remarks
+    return [result[str(one)] for one in ids], notes[:1]
+
+
+def video(
+    entries: Sequence[Mapping[str, Any]],
+    members: Sequence[int],
+    frames: Sequence[int],
+    path: Path,
+    folder: str,
+    notes: Sequence[str],
+) -> Raw:
+    """The video of some of the poses. Raises InputError."""
+    some = [entries[member] for member in members]
+    places = [f"{path}: [{member}]" for member in members]
+    poses = []
+    for one, place in zip(some, places, strict=True):
+        if "keypoints" not in one:
+            raise InputError(where=place, found="no keypoints", expected="keypoints in every pose", remedy=AGAIN)
+        poses.append(triples(one["keypoints"], f"{place}.keypoints"))
+    pose = stacked(poses, places, str(path))
+    identified = any("idx" in one or "track_id" in one for one in some)
+    person = [
+        max(whole(one.get("idx", one.get("track_id", -1)), f"{place}.idx"), -1) if identified else -1
+        for one, place in zip(some, places, strict=True)
+    ]
+    score = np.array(
+        [number(one.get("score"), f"{place}.score", np.nan) for one, place in zip(some, places, strict=True)]
+    )
+    boxes = [one.get("box", one.get("bbox")) for one in some]
+    box = None
+    if any(boxes):
+        rows = [
+            floats(one, f"{place}.box", 4) if one else np.zeros(4) for one, place in zip(boxes, places, strict=True)
+        ]
+        box = corners(np.stack([row.reshape(4) for row in rows]))
+    alpha = identified or any("box" in one or isinstance(one.get("image_id"), str) for one in some)
+    return Raw(
+        folder or path.stem,
+        "AlphaPose" if alpha else "COCO results",
+        frames,
+        pose,
+        person,
+        score,
+        box,
+        layouts=LAYOUTS.get(pose.shape[1], ()),
+        notes=[*notes],
+    )

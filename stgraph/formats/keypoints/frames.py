@@ -1,0 +1,41 @@
+"""Frame numbers in names: of files that are a frame each, and of images."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from stgraph.formats.keypoints.names import natural
+from stgraph.formats.keypoints.poses import MOST_FRAMES
+
+NAME = re.compile(r"(?P<video>.*?)[_\-. ]?(?P<frame>\d+)(_keypoints|_pose)?")
+ORDERED = "names have no frame numbers of a video: numbered in their order"
+
+
+def videos_of(paths: Sequence[Path], folder: str) -> list[tuple[str, dict[Path, int], list[str]]]:
+    """Files that are a frame each, by videos: what stands before the number in their names tells them apart.
+
+    Args:
+        paths: of the files.
+        folder: names the video whose files' names are numbers alone.
+
+    Returns:
+        for each video its name, the frame of each file, and what was assumed.
+    """
+    videos: dict[str, dict[Path, str]] = {}
+    for path in sorted(paths, key=lambda path: natural(path.name)):
+        match = NAME.fullmatch(path.stem)
+        videos.setdefault(match["video"] if match else "", {})[path] = match["frame"] if match else ""
+    result = []
+    for title, texts in videos.items():
+        frames, notes = numbered([*texts.values()])
+        name = title or folder or next(iter(texts)).stem
+        result.append((name, dict(zip(texts, frames, strict=True)), notes))
+    return result
+
+
+def numbered(texts: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Numbers written in digits, if they can be those of a video's frames; else places in order, and a note on it."""
+    numbers = [int(text) if 0 < len(text) < 20 else MOST_FRAMES for text in texts]
+    if len({*numbers}) < len(numbers) or max(numbers, default=0) >= MOST_FRAMES:
+        return [*range(len(texts))], [ORDERED] if len(texts) > 1 else []
+    return numbers, []

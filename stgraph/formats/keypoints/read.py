@@ -1,0 +1,236 @@
+"""Reading anyone's 2D keypoints: a file's format is known by its content, never by its ending."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from stgraph.errors import InputError
+from stgraph.formats.json_files import garbage_kept, read_json
+from stgraph.formats.keypoints import (
+    arrays,
+    coco,
+    deeplabcut,
+    hdf5,
+    mediapipe,
+    mmpose,
+    openpose,
+    posetrack,
+    sleap,
+    tables,
+    ultralytics,
+    videopose3d,
+)
+from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.formats.keypoints.poses import Options, Raw, finished
+from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
+from stgraph.formats.safe_pickle import load_pickle
+from stgraph.skeleton import Skeleton
+
+FORMATS = (
+    "keypoints of OpenPose, COCO, AlphaPose, MMPose, Detectron2, VideoPose3D, Ultralytics, MediaPipe, rtmlib, SLEAP, "
+    "DeepLabCut or PoseTrack, an array, or CSV"
+)
+REMEDY = "see the table of formats in stgraph/README.md"
+
+
+def read_keypoints(
+    path: Path | str,
+    *,
+    video: str = "",
+    layout: str | Skeleton | Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    scale: str = "",
+    joints: int | None = None,
+    order: str = "",
+) -> Keypoints:
+    """The 2D poses of one video, from a file or a folder that any of the known pose estimators wrote.
+
+        keypoints = read_keypoints("openpose/", size=(1920, 1080))
+        pose = keypoints.to(H36M17).pose                       # (n j 3): pixels and confidence
+
+    Args:
+        path: of the file, or of the folder with a file for each frame.
+        video: the name of one of several videos.
+        layout: the order of the joints, where the file does not name them and their positions do not tell it: a name in
+            `layouts.LAYOUTS`, a JSON file with `names` and `parents`, a skeleton, or the joints' names.
+        size: width and height of the images in pixels; needed where coordinates are fractions of it.
+        fps: frames per second.
+        scale: what coordinates are, a key of `scales.SCALES`; by default as the format or their range tells.
+        joints: how many joints a person has, where a file leaves it open.
+        order: the axes of an array, one of `arrays.ORDERS`.
+
+    Raises:
+        InputError: an unreadable file, several videos, or anything that is ambiguous, with what settles it.
+    """
+    options = {"layout": layout, "size": size, "fps": fps, "scale": scale, "joints": joints, "order": order}
+    videos = read_all_keypoints(path, **options)
+    if video:
+        videos = [one for one in videos if one.name == video] or videos
+    if len(videos) > 1 or (video and videos[0].name != video):
+        names = ", ".join(one.name for one in videos[:10])
+        remedy = "choose one by its name"
+        raise InputError(where=path, found=f"the videos {names}", expected=video or "one", remedy=remedy)
+    return videos[0]
+
+
+def read_all_keypoints(path: Path | str, **options: Any) -> list[Keypoints]:
+    """As `read_keypoints`, all videos of a file, or of a folder and those in it. Raises InputError as it does."""
+    path, known = Path(path), Options(**options)
+    with garbage_kept():
+        videos = read_folder(path, known) if path.is_dir() else read_file(path, known)
+        found = [finished(raw, known, where_of(path, raw)) for raw in videos]
+    if not found:
+        raise InputError("no keypoints in it", where=path, expected=FORMATS, remedy=REMEDY)
+    return found
+
+
+def where_of(path: Path, raw: Raw) -> str:
+    """How messages about a video begin."""
+    return str(path) if raw.name in (path.stem, path.name) else f"{path}, {raw.name}"
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a file by its first bytes; "" for one that is none of those that hold keypoints.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=path, remedy="check the path") from error
+    for kind, mark in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("hdf5", b"\x89HDF"), ("pickle", b"\x80")):
+        if start.startswith(mark):
+            return kind
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return "empty"
+    if text[:1] in b"[{":
+        return "json"
+    if b"\0" in start:
+        return ""
+    words = text.decode("utf-8", "replace")
+    if deeplabcut.is_csv(words):
+        return "deeplabcut"
+    if tables.is_numbers(words):
+        return "numbers"
+    if words.split("\n", 1)[0].count(",") > 1:
+        return "csv"
+    return "lines" if ultralytics.is_lines(text) else ""
+
+
+def read_file(path: Path, options: Options) -> list[Raw]:
+    """The videos of a file. Raises InputError for one of no known format."""
+    readers: dict[str, Callable[[], list[Raw]]] = {
+        "json": lambda: read_tree(read_json(path, FORMATS), path, options),
+        "npy": lambda: arrays.read_content(load_npy(path), path, options),
+        "npz": lambda: read_npz(path, options),
+        "pickle": lambda: arrays.read_content(load_pickle(path), path, options),
+        "hdf5": lambda: read_hdf5(path),
+        "deeplabcut": lambda: deeplabcut.read_csv(path),
+        "numbers": lambda: tables.read_numbers(path, options),
+        "csv": lambda: tables.read_table(path),
+        "lines": lambda: ultralytics.read_lines([path], "", options),
+    }
+    kind = kind_of(path)
+    if kind not in readers:
+        problem = "is empty" if kind == "empty" else "a file of no known format"
+        raise InputError(problem, where=path, expected=FORMATS, remedy=REMEDY)
+    return readers[kind]()
+
+
+def read_hdf5(path: Path) -> list[Raw]:
+    """The videos of an HDF5 file. Raises InputError for one of no known form."""
+    with hdf5.opened(path) as file:
+        if sleap.is_analysis(file):
+            return sleap.read_analysis(file, path)
+        if (table := deeplabcut.table_of(file)) is not None:
+            return deeplabcut.read_hdf5(table, path)
+        labels, there = sleap.is_labels(file), ", ".join(map(str, [*file][:8]))
+    if labels:
+        return sleap.read_labels(path)
+    raise InputError(where=path, found=f"HDF5 with {there or 'nothing'}", expected=FORMATS, remedy=REMEDY)
+
+
+def read_npz(path: Path, options: Options) -> list[Raw]:
+    """The videos of an `.npz` file. Raises InputError."""
+    names = npz_names(path)
+    if videopose3d.is_detectron(names):
+        return videopose3d.read_detectron(load_npz(path, ("boxes", "keypoints", "metadata")), path)
+    if videopose3d.is_dataset(names):
+        return videopose3d.read_dataset(load_npz(path), path)
+    return arrays.read_content(load_npz(path), path, options)
+
+
+def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
+    """The videos of JSON. Raises InputError for JSON of no known form."""
+    if openpose.is_openpose(tree):
+        return openpose.read_openpose({path: tree})
+    if posetrack.is_posetrack(tree):
+        return posetrack.read_posetrack(tree, path, options)
+    if mmpose.is_frames(tree):
+        return mmpose.read_frames(tree, path)
+    if mmpose.is_instances(tree):
+        return mmpose.read_images({path: tree})
+    if coco.is_results(tree):
+        return coco.read_results(tree, path)
+    if mediapipe.is_landmarks(tree):
+        return mediapipe.read_landmarks(tree, path)
+    if isinstance(tree, list) and tree and isinstance(tree[0], list):
+        return arrays.read_content(tree, path, options)
+    found = f"an object with the keys {', '.join([*tree][:8])}" if isinstance(tree, dict) else "a list of other things"
+    if tree in ([], {}):
+        raise InputError(
+            "no people in it", where=path, expected=FORMATS, remedy="check that the detector found someone"
+        )
+    raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)
+
+
+def read_folder(folder: Path, options: Options) -> list[Raw]:
+    """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
+
+    Files of no known format are left aside, as are those whose names begin with a dot.
+
+    Raises:
+        InputError: no file of a known format, or what is wrong with one.
+    """
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    kinds = {path: kind_of(path) for path in entries if path.is_file()}
+    trees = {path: read_json(path, FORMATS) for path, kind in kinds.items() if kind == "json"}
+    frames = {path: tree for path, tree in trees.items() if openpose.is_openpose(tree)}
+    images = {path: tree for path, tree in trees.items() if mmpose.is_instances(tree)}
+    # An image without people is an empty list.
+    images |= {path: tree for path, tree in trees.items() if images and tree == []}
+    lines = [path for path, kind in kinds.items() if kind == "lines"]
+    videos: list[Raw] = []
+    if frames:
+        videos += openpose.read_openpose(frames, folder.name)
+    if images:
+        videos += mmpose.read_images(images, folder.name)
+    if lines:
+        empty = [path for path, kind in kinds.items() if kind == "empty" and path.suffix == lines[0].suffix]
+        videos += ultralytics.read_lines([*lines, *empty], folder.name, options)
+    for path, kind in kinds.items():
+        if path in trees and path not in frames and path not in images:
+            videos += read_tree(trees[path], path, options)
+        elif kind not in ("", "empty", "json", "lines"):
+            videos += read_file(path, options)
+    for path in entries:
+        if path.is_dir() and any(kind_of(file) for file in path.rglob("*") if file.is_file()):
+            videos += below(path, read_folder(path, options), {video.name for video in videos})
+    if not videos:
+        raise InputError("no file of a known format in this folder", where=folder, expected=FORMATS, remedy=REMEDY)
+    return videos
+
+
+def below(folder: Path, videos: list[Raw], taken: set[str]) -> list[Raw]:
+    """The videos of a folder, with its name before theirs where others have theirs. Raises InputError for two alike."""
+    for video in videos:
+        if video.name in taken:
+            video.name = f"{folder.name}/{video.name}"
+        if video.name in taken:
+            raise InputError(f"video {video.name!r} is there twice", where=folder, remedy="rename one of the files")
+        taken.add(video.name)
+    return videos

@@ -1,0 +1,127 @@
+"""Ultralytics' text files: one for each frame (`NAME_12.txt`), a line for each person, normalised by the image.
+
+A line is a class, a box (centre x, centre y, width, height), K times (x, y) or (x, y, confidence), and perhaps the
+person's confidence and identity. How many keypoints there are does not follow from its length: the reading is taken in
+which the keypoints lie in their boxes, if there is one such.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stgraph.errors import InputError
+from stgraph.formats.keypoints.frames import videos_of
+from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS
+from stgraph.formats.keypoints.poses import Options, Raw
+
+BOX = 5  # numbers before the keypoints: the class and the box
+MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that lie in a box with such margins
+
+
+def is_lines(start: bytes) -> bool:
+    """Whether a file's first bytes are a line of Ultralytics."""
+    words = start.split(b"\n", 1)[0].split()
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        return False
+    return len(values) > BOX + 1 and values[0] == int(max(min(values[0], 1e9), -1)) and max(values[1:BOX]) <= 1.5
+
+
+def read_lines(paths: list[Path], folder: str, options: Options) -> list[Raw]:
+    """The videos of some files. Raises InputError for malformed lines, or an unclear number of keypoints."""
+    return [video(name, frames, notes, options) for name, frames, notes in videos_of(paths, folder)]
+
+
+def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Options) -> Raw:
+    """The video of some files. Raises InputError."""
+    rows, frame, first = [], [], next(iter(frames))
+    for path, number in frames.items():
+        for line, row in lines(path):
+            if rows and len(row) != len(rows[0]):
+                expected = f"{len(rows[0])}, as in {first}"
+                raise InputError(where=f"{path}, line {line}", found=f"{len(row)} numbers", expected=expected)
+            rows.append(row)
+            frame.append(number)
+    if not rows:
+        raise InputError(where=first.parent, found="no people in it", expected="a pose at least")
+    values = np.array(rows)
+    joints, channels = reading(values, options, str(first))
+    keypoints = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
+    rest = values[:, BOX + joints * channels :]
+    if channels == 2:
+        keypoints = np.concatenate([keypoints, np.ones((len(values), joints, 1))], axis=-1)
+        notes = [*notes, "confidence is not given: 1 where a joint is seen"]
+    score, person = None, None
+    if rest.shape[1]:
+        last: Float[np.ndarray, " n"] = rest[:, -1]
+        if (last == np.round(last)).all() and (rest.shape[1] == 2 or last.max() >= 1):
+            person = last.astype(int)
+        if rest.shape[1] == 2 or person is None:
+            score = rest[:, 0]
+    centre, half = values[:, 1:3], values[:, 3:BOX] / 2
+    return Raw(
+        name,
+        "Ultralytics",
+        frame,
+        keypoints,
+        person,
+        score,
+        np.concatenate([centre - half, centre + half], axis=1),
+        layouts=("coco17",) if joints == len(LAYOUTS["coco17"]) else (),
+        scale="fractions",
+        notes=notes,
+    )
+
+
+def lines(path: Path) -> Iterator[tuple[int, list[float]]]:
+    """Number and values of each line. Raises InputError for other things than numbers."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", where=path, remedy="leave the file out") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            values = [float(word) for word in words]
+        except ValueError as error:
+            raise InputError(where=f"{path}, line {number}", found=line[:40], expected="numbers alone") from error
+        if not np.isfinite(values).all() or np.abs(values).max() > 2**31:
+            raise InputError(where=f"{path}, line {number}", found=line[:40], expected="finite numbers")
+        yield number, values
+
+
+def reading(values: Float[np.ndarray, "n w"], options: Options, where: str) -> tuple[int, int]:
+    """How many keypoints there are and how many numbers each has. Raises InputError where it is not clear."""
+    width = values.shape[1]
+    possible = {
+        (joints, channels): rest
+        for channels in (2, 3)
+        for rest in (0, 1, 2)
+        if (joints := (width - BOX - rest) // channels) > 0
+        and BOX + joints * channels + rest == width
+        and joints <= MOST_JOINTS
+        and options.joints in (None, joints)
+    }
+    fitting = [one for one in possible if fits(values, *one)] if len(possible) > 1 else [*possible]
+    if len(fitting) == 1:
+        return fitting[0]
+    counts = sorted({joints for joints, _ in fitting or possible})
+    found = f"{width} numbers in a line, for {' or '.join(map(str, counts)) or 'no possible number of'} keypoints"
+    raise InputError(where=where, found=found, expected="one reading", remedy="say how many keypoints by --joints")
+
+
+def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
+    """Whether the keypoints lie in their boxes, and confidences are from 0 to 1 (or visibilities 0, 1, 2)."""
+    points = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
+    confidence = points[..., 2:]
+    if ((confidence < 0) | (confidence > 1) & (confidence != 2)).any():
+        return False
+    seen = points[..., :2].any(axis=-1) & (confidence > 0).all(axis=-1)
+    near = np.less_equal(np.abs(points[..., :2] - values[:, None, 1:3]), values[:, None, 3:BOX] * (0.5 + MARGIN))
+    inside = np.asarray(near).all(axis=-1)[seen]
+    return len(inside) > 0 and float(inside.mean()) >= INSIDE
