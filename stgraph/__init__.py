@@ -11,6 +11,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from stgraph.data.dataset import Dataset
     from stgraph.errors import InputError
+    from stgraph.motion.motion import Motion
     from stgraph.skeleton import Skeleton
     from stgraph.tasks.action.live import Live
     from stgraph.tasks.action.recognise import recognise
@@ -19,13 +20,26 @@ if TYPE_CHECKING:
     from stgraph.training.engine import Engine
     from stgraph.training.task_run import TaskRun as Run
 
-__all__ = ["Dataset", "Engine", "InputError", "Live", "Run", "Skeleton", "Tracker", "__version__", "lift", "recognise"]
+__all__ = [
+    "Dataset",
+    "Engine",
+    "InputError",
+    "Live",
+    "Motion",
+    "Run",
+    "Skeleton",
+    "Tracker",
+    "__version__",
+    "lift",
+    "recognise",
+]
 
 _PLACES = {
     "Dataset": "stgraph.data.dataset",
     "Engine": "stgraph.training.engine",
     "InputError": "stgraph.errors",
     "Live": "stgraph.tasks.action.live",
+    "Motion": "stgraph.motion.motion",
     "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",
     "Tracker": "stgraph.tracking.tracker",

@@ -16,6 +16,7 @@ LAYERS = [
     {"formats"},
     {"settings"},
     {"figures"},
+    {"motion"},
     {"data", "models"},
     {"tracking", "scoring"},
     {"training"},
