@@ -1,5 +1,6 @@
 """Motion: what lifting gives, people's joints in metres over time. Imports no torch."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +90,7 @@ class Motion:
         """Keypoints that the detector saw."""
         return np.isfinite(self.keypoints).all(-1) & (self.keypoints[..., 2] > 0)
 
-    @property
+    @cached_property
     def time(self) -> Float[np.ndarray, " t"]:
         """Seconds of the frames."""
         return self.frame / self.fps
@@ -98,6 +99,38 @@ class Motion:
     def rate(self) -> float:
         """Rows a second: `fps`, or a part of it where only every n-th frame is there."""
         return self.fps / int(self.frame[1] - self.frame[0]) if len(self) > 1 else self.fps
+
+    @cached_property
+    def clean_keypoints(self) -> Float[np.ndarray, "t m j 3"]:
+        """The keypoints with zeros for what was not seen."""
+        return np.where(self.seen[..., None], self.keypoints, 0)
+
+    @cached_property
+    def spans(self) -> Bool[np.ndarray, "t m"]:
+        """For each person, the frames from the first with it to the last."""
+        begun, ended = (np.logical_or.accumulate(present) for present in (self.present, self.present[::-1]))
+        return begun & ended[::-1]
+
+    @property
+    def y_up(self) -> Float[np.ndarray, "t m j 3"]:
+        """The pose in the axes of BVH and OpenSim: x right, y up, z towards the camera."""
+        return self.pose[..., [0, 2, 1]] * np.array([1, 1, -1], self.pose.dtype)
+
+    @property
+    def joint_labels(self) -> list[str]:
+        """The joints' names in letters that every program takes: "Neck_Nose"."""
+        labels = [re.sub(r"[^\w.-]+", "_", name) for name in self.skeleton.names]
+        return [name if labels.count(name) == 1 else f"{name}_{j}" for j, name in enumerate(labels)]
+
+    @property
+    def guessed_text(self) -> str:
+        """Which joints are guessed, and in how many of the frames with the person; "" where none is.
+
+        For formats that have no place for it. "guessed: LKnee 100 %, LFoot 12 %"
+        """
+        share = 100 * self.guessed[self.present].mean(0) if self.present.any() else np.zeros(len(self.skeleton))
+        named = [f"{self.skeleton.names[j]} {share[j]:.0f} %" for j in np.argsort(-share, kind="stable") if share[j]]
+        return f"guessed: {', '.join(named)}" if named else ""
 
     def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
         """The motion of some people in some frames."""

@@ -31,6 +31,11 @@ class Format(NamedTuple):
 
 FORMATS = {
     ".npz": Format("npz_file"),
+    ".csv": Format("csv_file"),
+    ".json": Format("json_file"),
+    ".bvh": Format("bvh_file", one_person=True),
+    ".trc": Format("trc_file", one_person=True),
+    ".c3d": Format("c3d_file", one_person=True, needs="ezc3d"),
 }
 
 

@@ -38,7 +38,7 @@ def walking(takes: tuple[str, ...] = ("S07/walk 01",), frames: int = 100, **fiel
     values = {
         "skeleton": H36M17,
         "fps": 50.0,
-        "frame": np.arange(frames),
+        "frame": np.arange(len(pose)),
         "person": np.arange(1, len(takes) + 1),
         "pose": pose,
         "guessed": guessed,
