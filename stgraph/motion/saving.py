@@ -33,6 +33,7 @@ FORMATS = {
     ".npz": Format("npz_file"),
     ".csv": Format("csv_file"),
     ".json": Format("json_file"),
+    ".html": Format("html_file"),
     ".bvh": Format("bvh_file", one_person=True),
     ".trc": Format("trc_file", one_person=True),
     ".c3d": Format("c3d_file", one_person=True, needs="ezc3d"),
