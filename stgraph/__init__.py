@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stgraph.errors import InputError
     from stgraph.formats.keypoints.keypoints import Keypoints
     from stgraph.formats.keypoints.read import read_keypoints
+    from stgraph.motion.motion import Motion
     from stgraph.skeleton import Skeleton
     from stgraph.tasks.action.live import Live
     from stgraph.tasks.action.recognise import recognise
@@ -27,6 +28,7 @@ __all__ = [
     "InputError",
     "Keypoints",
     "Live",
+    "Motion",
     "Run",
     "Skeleton",
     "Tracker",
@@ -42,6 +44,7 @@ _PLACES = {
     "InputError": "stgraph.errors",
     "Keypoints": "stgraph.formats.keypoints.keypoints",
     "Live": "stgraph.tasks.action.live",
+    "Motion": "stgraph.motion.motion",
     "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",
     "Tracker": "stgraph.tracking.tracker",

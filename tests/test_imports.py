@@ -15,6 +15,7 @@ LAYERS = [
     {"formats"},
     {"settings"},
     {"figures"},
+    {"motion"},
     {"data", "models"},
     {"tracking", "scoring"},
     {"training"},

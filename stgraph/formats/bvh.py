@@ -1,4 +1,4 @@
-"""BVH: a tree of joints with offsets, and the channels of every frame."""
+"""BVH, read and written: a tree of joints with offsets, and the channels of every frame."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.files import replaced
 from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines
 from stgraph.geometry import euler_to_matrix
 
@@ -114,6 +115,35 @@ def read_bvh(path: Path | str) -> Bvh:
         where = f"{path}, line {start + 3}"
         raise InputError(where=where, found=f"frame time {frame_time}", expected=f"{low:g} to {high:g} s a frame")
     return Bvh(joints, frame_time, _motion(path, lines, start + 3, int(frames), joints))
+
+
+def write_bvh(bvh: Bvh, path: Path | str) -> None:
+    """Write a file, whole or not at all, with six decimals.
+
+    Its joints are in the order in which the file nests them: children directly after their parent and its earlier
+    children. An end site is a joint without channels.
+    """
+    lines, nested = ["HIERARCHY"], []
+
+    def close(parent: int) -> None:
+        while nested and nested[-1] != parent:
+            nested.pop()
+            lines.append("  " * len(nested) + "}")
+
+    for number, joint in enumerate(bvh.joints):
+        close(joint.parent)
+        kind = "ROOT" if joint.parent < 0 else "JOINT"
+        indent = "  " * len(nested)
+        lines += [indent + (f"{kind} {joint.name}" if joint.channels else "End Site"), indent + "{"]
+        lines.append(f"{indent}  OFFSET " + " ".join(f"{value:.6f}" for value in joint.offset))
+        if joint.channels:
+            lines.append(f"{indent}  CHANNELS {len(joint.channels)} {' '.join(joint.channels)}")
+        nested.append(number)
+    close(-1)
+    lines += ["MOTION", f"Frames: {len(bvh.motion)}", f"Frame Time: {bvh.frame_time:.9g}"]
+    with replaced(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        np.savetxt(file, bvh.motion, fmt="%.6f")
 
 
 def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:

@@ -1,0 +1,1 @@
+"""People's motion in metres, and the files that it is saved as."""

@@ -1,0 +1,90 @@
+"""A person's motion as BVH."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from stgraph.errors import InputError
+from stgraph.formats.bvh import CHANNELS, Bvh, Joint, write_bvh
+from stgraph.motion.motion import Motion
+from stgraph.motion.rigid import RigidMotion, children_of, fit_rigid
+from stgraph.skeleton import Skeleton
+
+TURNS = ("Zrotation", "Xrotation", "Yrotation")
+TIP = 0.25  # of the bone before a joint at the end: how far its end site is
+
+
+def write(motion: Motion, path: Path) -> str:
+    """Write constant bones in metres, y up, as `fit_rigid` fits them to the motion.
+
+    The rest pose is a T-pose that faces z with its left on x, as in other BVH files. The root has a position, every
+    joint rotations in the order Z, X, Y: R = R_z R_x R_y. In frames without the person the nearest earlier pose is
+    held, or the first one. The line that is returned says how far the constant bones are from the motion.
+
+    Raises:
+        InputError: the person is in no frame.
+    """
+    present = np.flatnonzero(motion.present[:, 0])
+    if not len(present):
+        raise InputError(f"person {motion.person[0]} is in no frame", where=path, remedy="leave the person out")
+    pose = motion.y_up[present, 0]
+    rigid = fit_rigid(pose, motion.skeleton, motion.rate)
+    held = np.searchsorted(present, np.arange(len(motion)), side="right").clip(1) - 1
+    write_bvh(as_bvh(rigid, motion.skeleton, motion.joint_labels, motion.rate, held), path)
+    distance = 1000 * np.linalg.norm(rigid.positions - pose, axis=-1)
+    lines = [f"constant bones move joints by {distance.mean():.1f} mm on average, {distance.max():.1f} mm at most"]
+    if gaps := len(motion) - len(present):
+        lines.append(f"the pose is held in {gaps:,} frames without the person")
+    return "; ".join([*lines, *filter(None, [motion.guessed_text])])
+
+
+def as_bvh(rigid: RigidMotion, skeleton: Skeleton, names: list[str], rate: float, frames: Int[np.ndarray, " s"]) -> Bvh:
+    """The joints and channels of some frames of a person of constant bones; names are those of the joints."""
+    order = nested_order(skeleton)
+    joints: list[Joint] = []
+    motion = [rigid.root]
+    numbers: dict[int, int] = {-1: -1}
+    for joint in order:
+        parent = skeleton.parents[joint]
+        numbers[joint] = len(joints)
+        channels = TURNS if parent >= 0 else (*CHANNELS[:3], *TURNS)
+        joints.append(Joint(names[joint], numbers[parent], rigid.offsets[joint], channels))
+        above = rigid.rotations[:, parent] if parent >= 0 else np.eye(3)
+        motion.append(euler_zxy(np.swapaxes(above, -1, -2) @ rigid.rotations[:, joint]))
+        if not children_of(skeleton, joint):
+            joints.append(Joint(f"{names[joint]} end", numbers[joint], TIP * rigid.offsets[joint], ()))
+    return Bvh(tuple(joints), 1 / rate, np.concatenate(motion, axis=1)[frames])
+
+
+def nested_order(skeleton: Skeleton) -> list[int]:
+    """Joints from the root, each followed by all that hangs on it."""
+
+    def below(joint: int) -> list[int]:
+        return [joint, *(lower for child in children_of(skeleton, joint) for lower in below(child))]
+
+    return below(skeleton.root)
+
+
+def euler_zxy(rotation: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3"]:
+    """Degrees about z, x and y with R = R_z R_x R_y, continuous over the frames.
+
+    Of the two triples that give the same rotation, (z, x, y) and (z + 180, 180 - x, y + 180), and their full turns,
+    each frame has the nearest to the frame before.
+    """
+    z = np.arctan2(-rotation[:, 0, 1], rotation[:, 1, 1])
+    cosine, sine = np.cos(z), np.sin(z)
+    x = np.arctan2(rotation[:, 2, 1], cosine * rotation[:, 1, 1] - sine * rotation[:, 0, 1])
+    # From what R_z and R_x leave, so that the product is right where x is 90 degrees and z is anything.
+    y = np.arctan2(
+        cosine * rotation[:, 0, 2] + sine * rotation[:, 1, 2], cosine * rotation[:, 0, 0] + sine * rotation[:, 1, 0]
+    )
+    first = np.degrees(np.stack([z, x, y], axis=-1))
+    both = np.stack([first, first * (1, -1, 1) + 180], axis=1)
+    angles = np.empty_like(first)
+    last = np.zeros(3)
+    for t, triples in enumerate(both):
+        near = triples - 360 * np.round((triples - last) / 360)
+        last = near[np.abs(near - last).sum(-1).argmin()]
+        angles[t] = last
+    return angles

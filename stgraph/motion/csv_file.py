@@ -1,0 +1,49 @@
+"""A motion as CSV: one row for each frame, person and joint, as pandas and R like it."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stgraph.formats.files import replaced
+from stgraph.motion.motion import Motion
+
+COLUMNS = ["frame", "time", "person", "joint", "x", "y", "z", "guessed", "uncertainty", "u", "v", "confidence"]
+
+
+def write(motion: Motion, path: Path) -> str:
+    """Write `COLUMNS`: seconds, metres (z up), guessed as True or False, and pixels u and v of the keypoint.
+
+    A person has rows from the first frame with it to the last. Cells are empty where there is nothing to say: x, y and
+    z in frames without the person, u and v of joints that were not seen, the uncertainty where it is not known.
+    """
+    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for t, m in np.argwhere(motion.spans).tolist():
+            writer.writerows(rows(motion, t, m))
+    return ""
+
+
+def rows(motion: Motion, t: int, m: int) -> Iterator[tuple]:
+    """The rows of a person in a frame."""
+    names, empty = motion.skeleton.names, ("",) * len(motion.skeleton)
+    about = (int(motion.frame[t]), round(float(motion.time[t]), 6), motion.person[m])
+    guessed, seen = motion.guessed[t, m].tolist(), motion.seen[t, m].tolist()
+    *pixels, confidence = motion.clean_keypoints[t, m].T
+    u, v = (
+        [value if there else "" for value, there in zip(rounded(values, 2), seen, strict=True)] for values in pixels
+    )
+    place, spread = (empty, empty, empty), empty
+    if motion.present[t, m]:
+        place = rounded(motion.pose[t, m].T, 5)
+        spread = empty if motion.uncertainty is None else rounded(motion.uncertainty[t, m], 5)
+    for name, *row in zip(names, *place, guessed, spread, u, v, rounded(confidence, 4), strict=True):
+        yield (*about, name, *row)
+
+
+def rounded(values: Float[np.ndarray, "..."], digits: int) -> list:
+    """Numbers that are written with so many digits."""
+    return np.round(values.astype(np.float64), digits).tolist()

@@ -1,0 +1,168 @@
+"""Motion: what lifting gives, people's joints in metres over time. Imports no torch."""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from stgraph.errors import InputError
+from stgraph.motion.saving import FORMATS, Saved, check_outputs, format_module, person_paths
+from stgraph.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from stgraph.geometry import Camera
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Joints of m persons in t frames. Compared by identity, because its fields are arrays.
+
+    The world's axes are x to the right of the camera's view, y away from the camera and z up, with the floor at z = 0.
+
+    Attributes:
+        skeleton: names and joins the j joints.
+        fps: of the frame numbers: frame n is at n / fps seconds.
+        frame: numbers, evenly spaced. A frame without anybody stays, as a frame in which everybody is absent.
+        person: identities, whole numbers or text, all different.
+        pose: metres, NaN where a person is absent; a person who is present has all joints.
+        guessed: joints that the detector did not see, in this frame or nearby, so that the network made them up.
+        keypoints: what the pose was lifted from, in the model's joints: pixels x and y, and a confidence, which is 0
+            (with any x and y) where a joint was not seen.
+        size: width and height of the image, pixels.
+        uncertainty: standard deviation of a joint's distance from the truth, metres; None where it is not known.
+        camera: the one that the keypoints are seen by: `pose` projects onto `keypoints`.
+        notes: sentences on how the motion came about, such as where its scale is from.
+
+    Raises:
+        InputError: shapes that do not go together, no frame, no person, frame numbers that are not evenly spaced,
+            identities that occur twice, a pose that is partly NaN, or a rate that is not above 0.
+    """
+
+    skeleton: Skeleton
+    fps: float
+    frame: Int[np.ndarray, " t"]
+    person: Shaped[np.ndarray, " m"]
+    pose: Float[np.ndarray, "t m j 3"]
+    guessed: Bool[np.ndarray, "t m j"]
+    keypoints: Float[np.ndarray, "t m j 3"]
+    size: tuple[int, int]
+    uncertainty: Float[np.ndarray, "t m j"] | None = None
+    camera: "Camera | None" = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = (len(self.frame), len(self.person), len(self.skeleton))
+        if 0 in shape:
+            raise InputError(where="motion", found=f"{shape[0]} frames, {shape[1]} people", expected="one or more each")
+        for name, tail in (("pose", (3,)), ("guessed", ()), ("keypoints", (3,)), ("uncertainty", ())):
+            value = getattr(self, name)
+            if value is not None and value.shape != shape + tail:
+                raise InputError(where=f"motion, {name}", found=str(value.shape), expected=str(shape + tail))
+        steps = np.diff(self.frame)
+        if (steps <= 0).any() or (steps != steps[:1]).any():
+            remedy = "keep a frame without anybody as one of NaN"
+            raise InputError("are not evenly spaced", where="motion, frame numbers", remedy=remedy)
+        if self.person.dtype.kind not in "iuU" or len(np.unique(self.person)) != len(self.person):
+            expected = "whole numbers or text, all different"
+            raise InputError(where="motion, person", found=str(self.person.tolist()), expected=expected)
+        finite = np.isfinite(self.pose).all(-1)
+        if (partly := finite.any(-1) & ~finite.all(-1)).any():
+            t, m = np.argwhere(partly)[0]
+            problem = f"frame {self.frame[t]}, person {self.person[m]} lacks some joints"
+            raise InputError(problem, where="motion, pose", expected="all joints, or NaN where the person is absent")
+        if not 0 < self.fps < float("inf"):
+            raise InputError(where="motion, fps", found=f"{self.fps:g}", expected="frames a second, above 0")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def present(self) -> Bool[np.ndarray, "t m"]:
+        """Who is there in which frame."""
+        return np.asarray(np.isfinite(self.pose).all((-2, -1)))
+
+    @cached_property
+    def seen(self) -> Bool[np.ndarray, "t m j"]:
+        """Keypoints that the detector saw."""
+        return np.isfinite(self.keypoints).all(-1) & (self.keypoints[..., 2] > 0)
+
+    @cached_property
+    def time(self) -> Float[np.ndarray, " t"]:
+        """Seconds of the frames."""
+        return self.frame / self.fps
+
+    @property
+    def rate(self) -> float:
+        """Rows a second: `fps`, or a part of it where only every n-th frame is there."""
+        return self.fps / int(self.frame[1] - self.frame[0]) if len(self) > 1 else self.fps
+
+    @cached_property
+    def clean_keypoints(self) -> Float[np.ndarray, "t m j 3"]:
+        """The keypoints with zeros for what was not seen."""
+        return np.where(self.seen[..., None], self.keypoints, 0)
+
+    @cached_property
+    def spans(self) -> Bool[np.ndarray, "t m"]:
+        """For each person, the frames from the first with it to the last."""
+        begun, ended = (np.logical_or.accumulate(present) for present in (self.present, self.present[::-1]))
+        return begun & ended[::-1]
+
+    @property
+    def y_up(self) -> Float[np.ndarray, "t m j 3"]:
+        """The pose in the axes of BVH and OpenSim: x right, y up, z towards the camera."""
+        return self.pose[..., [0, 2, 1]] * np.array([1, 1, -1], self.pose.dtype)
+
+    @property
+    def joint_labels(self) -> list[str]:
+        """The joints' names in letters that every program takes: "Neck_Nose"."""
+        labels = [re.sub(r"[^\w.-]+", "_", name) for name in self.skeleton.names]
+        return [name if labels.count(name) == 1 else f"{name}_{j}" for j, name in enumerate(labels)]
+
+    @property
+    def guessed_text(self) -> str:
+        """Which joints are guessed, and in how many of the frames with the person; "" where none is.
+
+        For formats that have no place for it. "guessed: LKnee 100 %, LFoot 12 %"
+        """
+        share = 100 * self.guessed[self.present].mean(0) if self.present.any() else np.zeros(len(self.skeleton))
+        named = [f"{self.skeleton.names[j]} {share[j]:.0f} %" for j in np.argsort(-share, kind="stable") if share[j]]
+        return f"guessed: {', '.join(named)}" if named else ""
+
+    def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
+        """The motion of some people in some frames."""
+        arrays = {name: getattr(self, name) for name in ("pose", "guessed", "keypoints", "uncertainty")}
+        chosen = {name: value[frames, persons] for name, value in arrays.items() if value is not None}
+        return replace(self, frame=self.frame[frames], person=self.person[persons], **chosen)
+
+    def save(self, *paths: Path | str) -> list[Saved]:
+        """Write files, each whole or not at all, in the format of its ending: `motion.save("walk.bvh", "walk.html")`.
+
+        Returns:
+            the files, in order, with what there is to say about each. Formats of one person (`.bvh`, `.trc`, `.c3d`)
+            become a file a person where there are several: `walk.1.bvh`, called after the identity.
+
+        Raises:
+            InputError: an ending that is unknown, which lists the known, or a package that a format needs is missing;
+                before anything is written.
+        """
+        targets = [Path(path) for path in paths]
+        check_outputs(targets)
+        saved = []
+        for path in targets:
+            ending = path.suffix.lower()
+            write = format_module(ending).write
+            parts = [(self, path)]
+            if FORMATS[ending].one_person:
+                people = [self.part(persons=slice(m, m + 1)) for m in range(len(self.person))]
+                parts = zip(people, person_paths(self.person, path), strict=True)
+            saved += [Saved(target, write(part, target)) for part, target in parts]
+        return saved
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Motion":
+        """Read a motion that was saved as `.npz`. Raises InputError for any other file."""
+        return format_module(".npz").read(Path(path))

@@ -1,0 +1,70 @@
+"""A motion as an `.npz` file, which numpy reads without pickle and `Motion.load` reads back."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stgraph.errors import InputError
+from stgraph.formats.files import replaced
+from stgraph.formats.numpy_files import load_npz
+from stgraph.motion.motion import Motion
+from stgraph.skeleton import Skeleton
+
+FORMAT = "stgraph motion 1"
+ARRAYS = ("frame", "person", "pose", "guessed", "keypoints")
+JOINTS = ("names", "parents", "left", "right")
+CAMERA = ("intrinsics", "rotation", "translation")
+
+
+def write(motion: Motion, path: Path) -> str:
+    """Write all fields of a motion; those of the skeleton and the camera have names such as `skeleton_parents`."""
+    skeleton, camera = motion.skeleton, motion.camera
+    arrays = {name: getattr(motion, name) for name in ARRAYS}
+    arrays |= {"format": FORMAT, "fps": motion.fps, "size": motion.size, "notes": np.array(motion.notes, str)}
+    arrays |= {"skeleton": skeleton.name, "skeleton_names": skeleton.names}
+    arrays |= {f"skeleton_{name}": np.array(getattr(skeleton, name), int) for name in JOINTS[1:]}
+    if motion.uncertainty is not None:
+        arrays["uncertainty"] = motion.uncertainty
+    if camera is not None:
+        arrays |= {"camera": camera.name} | {f"camera_{name}": getattr(camera, name) for name in CAMERA}
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return ""
+
+
+def read(path: Path) -> Motion:
+    """Read what `write` wrote.
+
+    Raises:
+        InputError: no such file, a damaged one, one that is no motion, or fields that do not go together.
+    """
+    arrays = load_npz(path)
+    wanted = ("format", "fps", "size", "notes", *ARRAYS, "skeleton", *(f"skeleton_{name}" for name in JOINTS))
+    if missing := [name for name in wanted if name not in arrays]:
+        problem = f"is no motion, as it lacks {', '.join(missing)}"
+        raise InputError(problem, where=path, expected="a file that Motion.save wrote")
+    if str(arrays["format"]) != FORMAT:
+        raise InputError(where=path, found=f"format {arrays['format']}", expected=FORMAT)
+    names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
+    try:
+        width, height = arrays["size"].tolist()
+        return Motion(
+            Skeleton(str(arrays["skeleton"]), names, parents, left, right),
+            float(arrays["fps"]),
+            **{name: arrays[name] for name in ARRAYS},
+            size=(width, height),
+            uncertainty=arrays.get("uncertainty"),
+            camera=_camera(arrays, width, height),
+            notes=tuple(arrays["notes"].tolist()),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error), where=path, remedy="save the motion again") from error
+
+
+def _camera(arrays: dict[str, np.ndarray], width: int, height: int):
+    """The camera of a file's arrays, if they hold one."""
+    if "camera" not in arrays:
+        return None
+    from stgraph.geometry import Camera
+
+    return Camera(str(arrays["camera"]), width, height, *(arrays[f"camera_{name}"] for name in CAMERA))
