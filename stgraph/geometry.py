@@ -117,6 +117,21 @@ def check_size(size: object) -> tuple[float, float]:
     raise InputError(where="size", found=repr(size), expected="width and height of the image in pixels, above 0")
 
 
+def image_space(
+    pose: Float[Tensor, "... j 3"], intrinsics: Array, root: int
+) -> tuple[Float[Tensor, "... j 3"], Float[Tensor, "..."]]:
+    """A camera-space pose as pixels x, y and a depth of the same scale, and that scale in metres per pixel.
+
+    The depth behind the root is divided by root's depth / focal length, the scale with which the root's plane is seen
+    (Sun et al., ECCV 2018).
+    """
+    focal = _per_point(intrinsics, pose)[..., :2].mean(-1)
+    depth = pose[..., 2]
+    scale = depth[..., root] / focal[..., 0]
+    behind = (depth - depth[..., root, None]) / scale[..., None]
+    return torch.cat([project(pose, intrinsics), behind[..., None]], -1), scale
+
+
 def screen_normalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -> Float[Tensor, "... 2"]:
     """Pixels to [-1, 1] across the width, the aspect ratio kept: x / w * 2 - (1, h / w)."""
     half, centre = _screen(width, height, x)
@@ -127,6 +142,13 @@ def screen_denormalise(x: Float[Tensor, "... 2"], width: Array, height: Array) -
     """Screen-normalised coordinates to pixels: (x + (1, h / w)) * w / 2."""
     half, centre = _screen(width, height, x)
     return (x + centre) * half
+
+
+def normalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:
+    """Pixel intrinsics to those whose projection is screen-normalised; distortion has no unit and stays."""
+    half, _ = _screen(width, height, intrinsics)
+    centre = screen_normalise(intrinsics[..., 2:4], width, height)
+    return torch.cat([intrinsics[..., :2] / half, centre, intrinsics[..., 4:]], -1)
 
 
 def denormalise_intrinsics(intrinsics: Float[Tensor, "... 9"], width: Array, height: Array) -> Float[Tensor, "... 9"]:

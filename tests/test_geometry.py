@@ -33,6 +33,22 @@ def pose(rng, *shape):
     return torch.randn(*shape, 17, 3, generator=rng, dtype=torch.float64) * 0.5 + torch.tensor([0.0, 0.0, 5.0])
 
 
+def test_image_space_is_seen_with_the_scale_of_the_roots_plane(rng):
+    points, root = pose(rng, 4, 3), 0
+    pinhole = np.concatenate([PIXELS[:4], np.zeros(5)])
+    image, scale = geometry.image_space(points, pinhole, root)
+    assert_close(image[..., :2], geometry.project(points, pinhole))
+    assert_close(scale, points[..., root, 2] / PIXELS[:2].mean())
+    assert_close(image[..., 2] * scale[..., None], points[..., 2] - points[..., root, 2:])
+    flat = points.clone()
+    flat[..., 2] = points[..., root, 2:]  # all joints in the root's plane: the scale makes metres of pixels
+    image, scale = geometry.image_space(flat, np.concatenate([[1000, 1000], PIXELS[2:4], np.zeros(5)]), root)
+    moved = (image - image[..., root, None, :]) * scale[..., None, None]
+    near = (flat[..., :2].abs() < flat[..., 2:]).all(dim=(-2, -1))  # within what a projection does not clamp
+    assert near.any()
+    assert_close(moved[near], (flat - flat[..., root, None, :])[near])
+
+
 def quaternions(rng, *shape):
     return torch.nn.functional.normalize(torch.randn(*shape, 4, generator=rng, dtype=torch.float64), dim=-1)
 

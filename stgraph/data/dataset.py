@@ -9,6 +9,8 @@
     /tracks/<column>      recording, person, first_row, rows
     /rows/frame           (row)           frame number within the recording
     /rows/pose3d          (row, joint, 3) float32, metres, camera space, root not removed          optional
+    /rows/image3d         (row, joint, 3) float32, pixels x, y and a depth of the same scale               optional
+    /rows/metres_per_pixel (row) float32, the scale of image3d, 0 where it is not known                     optional
     /rows/pose2d/<name>   (row, joint, 3) float32, pixels x, y and confidence; unseen = confidence 0
     /rows/valid           (row) uint8, 0 where the ground truth is not to be scored; absent = all are valid
     /rows/box, head_box   (row, 4) float32, left, top, right, bottom in pixels; zeros where unknown    optional
@@ -126,7 +128,8 @@ class Dataset:
         self.splits = {name: text(file, f"splits/{name}") for name in members_of(file, "splits")}
         self.detectors = sorted(members_of(file, "rows/pose2d"))
         self.detected = sorted(members_of(file, "detections"))
-        fields = [*ROW_NUMBERS, "box", "head_box", "pose3d", *(f"pose2d/{detector}" for detector in self.detectors)]
+        fields = [*ROW_NUMBERS, "box", "head_box", "pose3d", "image3d", "metres_per_pixel"]
+        fields += [f"pose2d/{detector}" for detector in self.detectors]
         fields += [f"features/{name}" for name in members_of(file, "rows/features")]
         self._places = {name: self._place(array(file, f"rows/{name}")) for name in fields if f"rows/{name}" in file}
         self._mapped: dict[str, np.memmap] = {}

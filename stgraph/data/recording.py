@@ -14,7 +14,13 @@ from stgraph.skeleton import Skeleton
 # The median bone of any skeleton in use lies well inside, that of a hand (0.03) too. Outside lie people in centimetres
 # (20) or millimetres (200) and hands in millimetres (30), or one divided by 1000.
 BONE_METRES = (0.01, 5.0)
-NUMBERS = {"frame": (), "score": (), "box": (4,), "head_box": (4,)}  # of a row; other fields have them for every joint
+NUMBERS = {
+    "frame": (),
+    "score": (),
+    "metres_per_pixel": (),
+    "box": (4,),
+    "head_box": (4,),
+}  # of a row; other fields have them for every joint
 # Frames that the unit is inferred from: it holds for a whole track, and a hundred thousand tracks are written quickly.
 MEASURED = 16
 
@@ -25,13 +31,15 @@ class Track:
 
     Attributes:
         pose2d: detector -> (t, j, 3): pixels x, y and confidence; confidence 0 = not seen.
-        pose3d: (t, j, 3) metres, camera space, root not removed; or None.
+        pose3d: (t, j, 3) metres, camera space, root not removed; or None. Anything where `valid` is False.
         frame: number of the first frame within the recording.
         person: number of the person within the recording.
         apart: the frames have no order in time: each is written as a track of one frame.
         valid: (t) bool, False where the source says that its ground truth is not to be scored; None = all are valid.
         box, head_box: (t 4) left, top, right, bottom in pixels, zeros where not known; or None.
         features: name -> (t j w) visual features of the joints, of any width.
+        image3d: (t, j, 3) the pose in image space: pixels x, y and a depth of the same scale; or None.
+        metres_per_pixel: (t) the scale of `image3d`, 0 where it is not known; or None.
     """
 
     # Shapes are checked when a recording is written, with a message that names it.
@@ -44,6 +52,8 @@ class Track:
     box: np.ndarray | None = None
     head_box: np.ndarray | None = None
     features: dict[str, np.ndarray] = field(default_factory=dict)
+    image3d: np.ndarray | None = None
+    metres_per_pixel: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.fields().values()), ()))
@@ -51,7 +61,8 @@ class Track:
     def fields(self) -> dict[str, np.ndarray]:
         """Row arrays by their place under /rows."""
         poses = {"pose3d": self.pose3d} | {f"pose2d/{detector}": pose for detector, pose in self.pose2d.items()}
-        others = {"box": self.box, "head_box": self.head_box}
+        others = {"image3d": self.image3d, "metres_per_pixel": self.metres_per_pixel}
+        others |= {"box": self.box, "head_box": self.head_box}
         others |= {f"features/{name}": values for name, values in self.features.items()}
         return {name: values for name, values in (poses | others).items() if values is not None}
 
@@ -145,7 +156,7 @@ def check_recording(recording: Recording, skeleton: Skeleton) -> None:
             problem = f"{track.valid.dtype} of shape {track.valid.shape}; expected ({len(track)} frames) of bool"
             raise InputError(problem, where=f"{recording.id}, valid")
         if track.pose3d is not None:
-            check_metres(track.pose3d, skeleton, recording.id)
+            check_metres(track.pose3d if track.valid is None else track.pose3d[track.valid], skeleton, recording.id)
     check_names(recording.id, recording.detections)
     for detector, detections in recording.detections.items():
         where, frame = f"{recording.id}, detections {detector}", np.asarray(detections.frame)
@@ -203,7 +214,7 @@ def check_tracks(recording: Recording) -> None:
 
 def check_metres(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, where: str) -> None:
     """Raises InputError where the median bone is no human's in metres, naming the unit that it looks like."""
-    if not skeleton.bones:
+    if not skeleton.bones or not len(pose):
         return
     pose = pose[:: 1 + len(pose) // MEASURED]
     joint, parent = np.array(skeleton.bones).T

@@ -1,7 +1,7 @@
 """Windows: fixed-length views into the tracks of a dataset, gathered a batch at a time."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NotRequired
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from stgraph.data.dataset import Dataset, window_table
 from stgraph.data.recording import members
 from stgraph.data.samples import Batch, TrackSamples
 from stgraph.errors import InputError
-from stgraph.geometry import mirror_intrinsics, normalise_intrinsics, screen_normalise
+from stgraph.geometry import image_space, mirror_intrinsics, normalise_intrinsics, screen_normalise
 from stgraph.skeleton import Skeleton
 
 
@@ -22,7 +22,7 @@ class WindowBatch(Batch):
     """A batch of windows of t frames, s of which are predicted: all but the margin.
 
     `x` is screen-normalised, with unseen joints at zero; c is 2, or 3 with confidence. `inside`: whether a frame
-    is one of the track's.
+    is one of the track's. The last two are there with `image` alone.
     """
 
     pose2d: Float[Tensor, "b s j 2"]  # the predicted frames of x
@@ -33,6 +33,8 @@ class WindowBatch(Batch):
     size: Float[Tensor, "b 2"]  # image width and height, pixels
     track: Int[Tensor, " b"]  # kept track
     frame: Int[Tensor, "b s"]  # frame within the track, before clamping
+    image3d: NotRequired[Float[Tensor, "b s j 3"]]  # image space relative to the root; 1 is half the image's width
+    scale: NotRequired[Float[Tensor, "b s"]]  # metres per unit of `image3d`, 0 where it is not known
 
 
 class Observed(NamedTuple):
@@ -64,6 +66,7 @@ class Windows(TrackSamples):
         mirror: add the mirrored twin of every window.
         confidence: give the model the detector's confidence as a third channel.
         margin: frames at either end of a window that the model sees but does not predict.
+        image: give the poses in image space too: the file's, or those that its cameras see (`geometry.image_space`).
 
     Attributes:
         first_frames: number of each kept track's first frame.
@@ -88,12 +91,15 @@ class Windows(TrackSamples):
         skeleton: Skeleton | None = None,
         margin: tuple[int, int] = (0, 0),
         labels: Int[np.ndarray, " recording"] | None = None,
+        image: bool = False,
     ) -> None:
         kept = dataset.select("subject", subjects) & dataset.select("action", actions)
         tracks = np.flatnonzero(kept[dataset.tracks["recording"]])
         if not len(tracks):
             raise InputError(f"no recording of subjects {subjects} has an action of {actions}", where=dataset.path)
         fields = {"pose2d": f"pose2d/{detector}", "pose3d": "pose3d"}
+        self.image, stored = image, {"image3d": "image3d", "scale": "metres_per_pixel"}
+        fields |= stored if image and dataset.has("image3d") else {}
         super().__init__(dataset, fields, skeleton, labels)
         self.keep_tracks(tracks, frame_step)
         self.detector, self.frames, self.margin, self.confidence = detector, frames, margin, confidence
@@ -128,12 +134,13 @@ class Windows(TrackSamples):
         shift, scale = (F.pad(part, (0, 1), value=last)[:, None, None] for part, last in ((shift, 0), (scale, 1)))
         x.mul_(scale).add_(shift).mul_(seen[..., None])
         root = self.skeleton.root
+        image = self.image_poses(self.rows(track, frame), pose3d, recording) if self.image else {}
         path = pose3d[:, :, root].clone()
         pose3d -= path[:, :, None]
         pose3d[:, :, root] = path
         if self.twins:
             twin = mirrored.bool()
-            for pose in (x, pose3d):
+            for pose in (x, pose3d, *([image["image3d"]] if image else [])):
                 pose[twin] = rearrange(self.mirrored(rearrange(pose[twin], "b t j c -> b c t j")), "b c t j -> b t j c")
             seen = torch.where(twin[:, None, None], seen[:, :, self.mirror_order], seen)
             intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
@@ -150,6 +157,7 @@ class Windows(TrackSamples):
             "label": self.labels[recording],
             "frame": frame,
             "inside": (frame >= 0) & (frame <= self.last[track, None]),
+            **image,
         }
 
     def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
@@ -158,6 +166,18 @@ class Windows(TrackSamples):
         intrinsics, size = self.intrinsics[recording], self.size[recording]
         known = (intrinsics[:, 0] > 0).to(intrinsics)
         return Observed(self.take("pose2d", rows), self.take("pose3d", rows), intrinsics, size, known)
+
+    def image_poses(
+        self, rows: Int[Tensor, "b s"], pose3d: Float[Tensor, "b s j 3"], recording: Int[Tensor, " b"]
+    ) -> dict[str, Float[Tensor, "b s ..."]]:
+        """The fields of a batch that are in image space; `pose3d` is in camera space."""
+        half = self.size[recording, :1] / 2
+        if "image3d" in self.fields:
+            image, scale = self.take("image3d", rows), self.take("scale", rows)
+        else:
+            image, scale = image_space(pose3d, self.intrinsics[recording], self.skeleton.root)
+        relative = image - image[:, :, self.skeleton.root, None]
+        return {"image3d": relative / half[:, :, None, None], "scale": scale * half}
 
     def mirrored(self, pose: Float[Tensor, "b c t j"]) -> Float[Tensor, "b c t j"]:
         """A pose whose x is centred on zero, seen in a mirror: x negated, left and right joints swapped."""
@@ -175,9 +195,9 @@ class Windows(TrackSamples):
         return self.dataset.rows("valid")[self.first_rows.cpu().numpy()[track] + self.frame_step * frame]
 
     def keep_valid(self) -> "Windows":
-        """Leave out windows that would predict a frame that is not valid."""
+        """Leave out windows that would predict a frame that is not valid; poses of image space always are."""
         valid = self.valid()
-        if valid.all():
+        if valid.all() or "image3d" in self.fields:
             return self
         before = np.concatenate([[0], np.cumsum(~valid)])  # frames that are not valid, before each
         track, start, _ = self.table.cpu().numpy().T
@@ -186,7 +206,13 @@ class Windows(TrackSamples):
         low, high = first + np.clip(ends, 0, self.lengths[track] - 1)
         kept = before[low] == before[high + 1]
         if not kept.any():
-            raise InputError(f"every window of {self.frames} frames has one that is not valid", where=self.dataset.path)
+            raise InputError(
+                f"every window of {self.frames} frames has one that is not valid",
+                where=self.dataset.path,
+                remedy='its poses are in image space, so set task.output "image"'
+                if self.dataset.has("image3d")
+                else "",
+            )
         self.table = self.table[torch.from_numpy(kept).to(self.table.device)]
         return self
 

@@ -108,9 +108,10 @@ def write(form: Deployed, path: Path, metadata: dict[str, str]) -> list[Differen
 
 def traced(form: Deployed) -> ONNXProgram:
     """The form as an ONNX program, with every axis dynamic that may be."""
-    # One more frame than in training: a length for which no model has a special path.
-    frames = form.frames + form.any_length
-    dims = {axis: torch.export.Dim(axis, min=form.least if axis == "frame" else 1) for axis in form.dynamic}
+    # One more frame than in training, or one less: a length for which no model has a special path.
+    frames = form.frames + (-1 if form.frames == form.most else 1) * form.any_length
+    limits = {"frame": {"min": form.least, "max": form.most}}
+    dims = {axis: torch.export.Dim(axis, **limits.get(axis, {"min": 1})) for axis in form.dynamic}
     named = [{place: dims[axis] for place, axis in enumerate(axes) if axis in dims} for axes in form.inputs.values()]
     with quiet():
         program = torch.onnx.export(
@@ -143,7 +144,8 @@ def quiet() -> Iterator[None]:
 def differences(form: Deployed, path: Path) -> list[Difference]:
     """Of a file from its form, on random inputs of other shapes than the traced one, with an absent person."""
     session, measured, generator = open_session(path), [], torch.Generator().manual_seed(0)
-    lengths = {form.least, form.frames, form.frames + 7} if form.any_length else {form.frames}
+    other = (form.least + form.frames) // 2 if form.frames == form.most else form.frames + 7
+    lengths = {form.least, form.frames, min(other, form.most or other)} if form.any_length else {form.frames}
     for frames in sorted(lengths):
         for batch, persons in ((1, 1), (3, 3)):
             example = form.example(batch, persons, frames, generator)

@@ -107,6 +107,7 @@ class Model(nn.Module):
         before, after: frames at the ends of a window that are input without being predicted.
         sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
             window of whatever length. Long recordings then go through in long pieces.
+        longest: frames of the longest window that it takes; None: there is no longest one.
     """
 
     small: ClassVar[dict[str, Any]]
@@ -120,6 +121,7 @@ class Model(nn.Module):
     before: int = 0
     after: int = 0
     sliding: bool = False
+    longest: int | None = None
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:

@@ -30,7 +30,7 @@ NUMPY_NAMES = [
     *("numpy.random.__RandomState_ctor", "numpy.random._pickle.__randomstate_ctor"),
     *("numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937"),
 ]
-WEIGHTS = ("state_dict", "model_pos")  # keys under which publishers keep the weights
+WEIGHTS = ("state_dict", "model_pos", "model")  # keys under which publishers keep the weights
 
 
 def load_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stgraph.geometry import procrustes
 
-UNITS = {"_mm": "mm", "_percent": "%"}  # ending of a measure's name -> its unit
+UNITS = {"_mm": "mm", "_px": "pixels", "_percent": "%"}  # ending of a measure's name -> its unit
 
 
 def named_unit(name: str) -> tuple[str, str] | None:

@@ -29,7 +29,7 @@ class Deployed(nn.Module):
     Attributes:
         inputs: name -> axes. outputs: name -> axes, and what they mean.
         sizes: of the axes that have one size alone.
-        least: the fewest frames that give an output.
+        least: the fewest frames that give an output. most: the frames that go in at most; None: any number.
     """
 
     inputs: ClassVar[dict[str, Axes]]
@@ -42,6 +42,7 @@ class Deployed(nn.Module):
         self.model, self.task, self.data, self.frames, self.any_length = model, task, data, frames, any_length
         self.sizes = {"channel": data.channels, "joint": joints} | ({} if any_length else {"frame": frames})
         self.least = 1 + model.before + model.after if any_length else frames
+        self.most = model.longest if any_length else frames
         self.eval()
 
     @property
@@ -66,7 +67,10 @@ class Deployed(nn.Module):
         """Limits on the number of frames; empty without any."""
         if not self.any_length:
             return f"always {self.frames}, since the model is made for that length"
-        return f"at least {self.least}, of which {self.least - 1} are seen and not predicted" if self.least > 1 else ""
+        limits = [f"at most {self.most}"] if self.most else []
+        if self.least > 1:
+            limits.append(f"at least {self.least}, of which {self.least - 1} are seen and not predicted")
+        return "; ".join(limits)
 
     def input_text(self, fps: float | None) -> dict[str, object]:
         """The metadata's description of the input: axes, values, frames, and how it is prepared.
@@ -75,7 +79,7 @@ class Deployed(nn.Module):
             fps: frames per second of the training data, where all recordings have the same.
         """
         margin = {"not predicted before": self.model.before, "not predicted after": self.model.after}
-        frames = {"trained": self.frames, "any": self.any_length, "least": self.least} | margin
+        frames = {"trained": self.frames, "any": self.any_length, "least": self.least, "most": self.most} | margin
         description = {"axes": self.axes, "dynamic": self.dynamic} | self.preparation() | {"frames": frames}
         return description | {"frames per second": fps or "as in the training data"}
 
@@ -86,4 +90,5 @@ class Deployed(nn.Module):
 
 def takes_any_length(model: dict, frames: int) -> bool:
     """Whether a model with this section of the settings, trained on so many frames, takes other numbers of them."""
-    return not MODELS.get(model["name"]).check(model, frames + 1)
+    check = MODELS.get(model["name"]).check
+    return any(not check(model, other) for other in (frames + 1, frames - 1) if other)

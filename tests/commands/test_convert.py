@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stgraph import convert, evaluate
 from stgraph.errors import InputError
+from stgraph.models.motionagformer import PUBLISHED_MISSING_LINKS
 from stgraph.models.published import families, find_model, load_published
 from stgraph.settings import params
 from stgraph.settings.registry import MODELS
@@ -68,6 +69,12 @@ def videopose3d_file(state: State) -> dict[str, Any]:
     return about | {"model_pos": state, "model_traj": None}
 
 
+def motionagformer_file(state: State) -> dict[str, Any]:
+    state = {f"module.{name}": value for name, value in state.items()}
+    about = {"epoch": 50, "lr": 0.0003, "optimizer": optimiser(), "min_mpjpe": np.float64(38.4), "wandb_id": "a1"}
+    return about | {"model": state}
+
+
 @dataclass(frozen=True)
 class Case:
     """A published checkpoint: how its publisher writes it, and what of its numbers is ours."""
@@ -82,6 +89,7 @@ class Case:
     unit: float = 1.0
     input: str = "b t j c"
     output: str = "b t j c"
+    channels: int = 2
 
 
 UNET = {"channels": [16, 32, 32], "stages": [1, 2, 2], "residual": True, "frames_per_graph": 3, "temporal_stride": 3}
@@ -110,7 +118,27 @@ CASES = {
     "dense": Case(
         "videopose3d", "vp3d_temporal_c32_33_dense", videopose3d_file, {"dense": True, "filter_widths": [3, 3, 3]}, 27
     ),
+    "mixste": Case("mixste", "mixste_d32_l3_f27", videopose3d_file, {"channels": 32, "layers": 3, "mlp_ratio": 2}, 27),
+    "motionbert": Case(
+        "motionbert",
+        "motionbert_d32_l2_f27",
+        semgcn_file,
+        {"channels": 32, "representation": 64, "layers": 2, "mlp_ratio": 4},
+        27,
+        like="four_heads_motionbert",
+        channels=3,
+    ),
+    "motionagformer": Case(
+        "motionagformer",
+        "motionagformer_d32_l2_f27",
+        motionagformer_file,
+        {"channels": 32, "representation": 64, "layers": 2, "missing_links": [*PUBLISHED_MISSING_LINKS]},
+        27,
+        like="four_heads_motionagformer",
+        channels=3,
+    ),
 }
+FOUR_HEADS = {"motionbert": {"eps": 1e-5}, "motionagformer": {}}  # of small networks, which no experiment has
 
 
 def arrays(name: str) -> tuple[State, dict[str, np.ndarray]]:
@@ -118,7 +146,7 @@ def arrays(name: str) -> tuple[State, dict[str, np.ndarray]]:
     with np.load(GOLDEN / f"{name}.npz") as file:
         content = dict(file)
     state = {key[6:]: torch.from_numpy(value) for key, value in content.items() if key.startswith("state/")}
-    for alias, key in json.loads(str(content["config"]))["aliases"].items():
+    for alias, key in json.loads(str(content["config"])).get("aliases", {}).items():
         state[alias] = state[key]
     return state, content
 
@@ -127,6 +155,12 @@ def arrays(name: str) -> tuple[State, dict[str, np.ndarray]]:
 def place(tmp_path, monkeypatch):
     """A folder with the experiments and nothing else."""
     shutil.copytree(ROOT / "params", tmp_path / "params")
+    for name, others in FOUR_HEADS.items():
+        like = "motionagformer_b" if name == "motionagformer" else name
+        settings = json.loads((tmp_path / "params" / like / "params.json").read_text())
+        settings["model"] |= {"attention_heads": 4, **others}
+        (tmp_path / "params" / f"four_heads_{name}").mkdir()
+        (tmp_path / "params" / f"four_heads_{name}" / "params.json").write_text(json.dumps(settings))
     (tmp_path / "theirs").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -162,7 +196,7 @@ def test_converted_checkpoint_predicts_as_the_published_one(name, place, capsys)
     for number in ("", "2") if "input2" in golden else ("",):
         x = torch.from_numpy(golden[f"input{number}"])
         with torch.no_grad():
-            pose = run.model(rearrange(x, f"{case.input} -> {axes[case.input]}", c=2))["pose"]
+            pose = run.model(rearrange(x, f"{case.input} -> {axes[case.input]}", c=case.channels))["pose"]
         if case.family == "martinez":
             assert not pose[..., run.skeleton.root].any()
             pose = pose[..., 1:]
@@ -175,11 +209,15 @@ def test_converted_checkpoint_predicts_as_the_published_one(name, place, capsys)
     assert settings.model.items() >= case.model.items()
     assert settings.data.frames == case.frames and settings.data.skeleton == run.skeleton.name
     assert len(run.skeleton) == case.joints
-    rest = {"tgraphnet": "best_err, optim_dict", "videopose3d": "lr, random_state, optimizer"}
+    rest = {
+        "tgraphnet": "best_err, optim_dict",
+        **dict.fromkeys(("videopose3d", "mixste"), "lr, random_state, optimizer"),
+        "motionagformer": "lr, optimizer, min_mpjpe, wandb_id",
+    }
     assert f"not used: {rest.get(case.family, 'lr, step, error, optimizer')}\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["sequence", "single", "semgcn", "martinez", "causal"])
+@pytest.mark.parametrize("name", ["sequence", "single", "semgcn", "martinez", "causal", "mixste", "motionagformer"])
 def test_converted_checkpoint_is_scored_on_every_frame(name, place, dataset):
     converted(CASES[name], place)
     run = Run.load("mine", Engine("cpu"))
@@ -218,6 +256,11 @@ def test_converted_checkpoint_evaluates_at_once(place, dataset, capsys):
         ("semgcn", "semgcn_nonlocal_h128_l4_full", {"channels": 128, "layers": 4, "non_local": True}, 1),
         ("martinez", "martinez_full1024", {"name": "linear", "channels": 1024, "layers": 2}, 1),
         ("videopose3d", "vp3d_temporal_243_full", {"name": "tcn", "channels": 1024, "filter_widths": [3] * 5}, 243),
+        ("mixste", "mixste_243", {"name": "mixste", "channels": 512, "layers": 8, "attention_heads": 8}, 243),
+        ("motionbert", "motionbert_full", {"channels": 512, "layers": 5, "mlp_ratio": 2, "eps": 1e-6}, 243),
+        ("motionbert", "motionbert_lite", {"channels": 256, "layers": 5, "mlp_ratio": 4, "eps": 1e-6}, 243),
+        ("motionagformer", "motionagformer_xs", {"channels": 64, "layers": 12, "frames": 27}, 27),
+        ("motionagformer", "motionagformer_b", {"channels": 128, "layers": 16, "frames": 243}, 243),
     ],
 )
 def test_every_name_and_shape_of_a_full_size_checkpoint_fits(family, layout, settings, frames, place):
@@ -301,7 +344,9 @@ def test_a_checkpoint_of_another_family_is_recognised(name, place):
     case = CASES[name]
     path = place / "theirs" / "published.bin"
     torch.save(case.file(arrays(case.golden)[0]), path)
-    assert families() == ["martinez", "semgcn", "stgcn", "tgraphnet", "videopose3d"]
+    assert families() == [
+        *("martinez", "mixste", "motionagformer", "motionbert", "semgcn", "stgcn", "tgraphnet", "videopose3d")
+    ]
     for family in set(families()) - {case.family}:
         expected = f"not a checkpoint of {family}: it looks like one of {case.family}; "
         with pytest.raises(InputError) as caught:
@@ -329,6 +374,18 @@ def test_missing_and_unknown_keys_are_listed(published):
     message = str(caught.value)
     assert "missing: merge_norm.weight" in message and "unknown: surplus.weight" in message
     assert "heads.pose.joints_conv.bias (4,) instead of (3,)" in message
+
+
+@pytest.mark.parametrize("name", ["mixste", "motionbert", "motionagformer"])
+def test_another_number_of_joints_is_named(name, place):
+    case = CASES[name]
+    state = {
+        key: value[:, :15] if key.endswith("os_embed") and "Temporal" not in key else value
+        for key, value in arrays(case.golden)[0].items()
+    }
+    torch.save(case.file(state), "theirs/humaneva.bin")
+    with pytest.raises(InputError, match=r"of 17 joints\n  of other shape: joint_embedding \(1, 15, 32\) instead of"):
+        call(case.family, Path("theirs/humaneva.bin"), *(["--like", case.like] if case.like else []))
 
 
 def test_other_joints_are_named(place):

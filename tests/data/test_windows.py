@@ -146,3 +146,21 @@ def test_a_margin_is_seen_and_not_predicted(dataset):
     torch.testing.assert_close(found["x"], all_frames["x"])
     for name in ("pose3d", "pose2d", "seen", "frame", "inside"):
         torch.testing.assert_close(found[name], all_frames[name][:, 20:24])
+
+
+def test_image_space_is_what_the_camera_sees_and_its_mirror_a_mirror(dataset):
+    data = windows(dataset, image=True, mirror=True)
+    half = len(data) // 2
+    batch = data.batch(torch.arange(0, half, 9))
+    pose = batch["pose3d"].clone()
+    pose[:, :, 1:] += pose[:, :, :1]
+    pixels = project(pose, batch["intrinsics"])
+    width = batch["size"][:, :1, None, None]
+    torch.testing.assert_close(batch["image3d"][..., :2], 2 * (pixels - pixels[:, :, :1]) / width)
+    depth = batch["image3d"][..., 1:, 2] * batch["scale"][..., None]
+    torch.testing.assert_close(depth, batch["pose3d"][:, :, 1:, 2], atol=1e-5, rtol=1e-4)
+    twin = data.batch(torch.arange(half, 2 * half, 9))
+    mirrored = data.mirrored(rearrange(batch["image3d"], "b t j c -> b c t j"))
+    torch.testing.assert_close(rearrange(mirrored, "b c t j -> b t j c"), twin["image3d"])
+    torch.testing.assert_close(twin["scale"], batch["scale"])
+    assert "image3d" not in windows(dataset).batch(torch.arange(2))

@@ -110,7 +110,7 @@ class PoseRecogniser(Recogniser):
     def __init__(self, model: Model, task: Action, skeleton: Skeleton, data: ClipSettings) -> None:
         frames = data.test_frames or data.frames
         super().__init__(model, task, data, joints=len(skeleton), frames=frames, any_length=True)
-        self.prepare, self.least = Preparation(skeleton, data, training=False), 1
+        self.prepare, self.least, self.most = Preparation(skeleton, data, training=False), 1, None
         self.sizes |= {"value": 3, "side": 2} | ({"person": data.max_persons} if task.padded else {})
 
     @property

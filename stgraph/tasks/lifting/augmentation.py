@@ -37,6 +37,9 @@ class AugmentedWindows(Windows):
                 expected="1",
                 remedy="see every window by a drawn camera",
             )
+        if self.image:
+            remedy = "leave data.augment out, or predict metres"
+            raise InputError("draws no poses in image space", where='task.output "image"', remedy=remedy)
         recordings = self.dataset.recordings
         self.settings, self.detector_errors = settings, Detector(self.skeleton)
         self.rotation = torch.from_numpy(recordings["rotation"]).float()

@@ -26,11 +26,11 @@ class Calibration:
 
         Args:
             log_error: logarithm of the expected error in metres, of every joint or of all.
-            error: mm.
+            error: metres.
             counted: frames to add.
         """
         expected = (1000 * log_error.float().exp()).expand_as(error).cpu()[counted].flatten()
-        made = error.float().cpu()[counted].flatten()
+        made = 1000 * error.float().cpu()[counted].flatten()
         place = torch.bucketize(expected, self.edges)
         for row, values in enumerate((torch.ones_like(made), expected, made)):
             self.sums[row].index_add_(0, place, values.double())

@@ -121,7 +121,7 @@ class Evaluator:
         model: lengths of the model's input and prediction.
         output: "global": joint 0 of prediction and target is the root's path in camera space; it is scored by itself
             and the pose with a root of zero. "root_relative": the target's root is zero, the prediction's is treated
-            as the protocol says.
+            as the protocol says. "image": as root-relative; the caller brought it to metres, which the report says.
         flip: whether the caller averages with the mirrored input's prediction; None leaves it to the protocol.
 
     Attributes:
@@ -140,7 +140,7 @@ class Evaluator:
         tracks: Tracks,
         model: ModelWindow,
         *,
-        output: Literal["root_relative", "global"] = "root_relative",
+        output: Literal["root_relative", "global", "image"] = "root_relative",
         flip: bool | None = None,
     ) -> None:
         self.protocol, self.tracks, self.output = protocol, tracks, output
@@ -250,6 +250,11 @@ class Evaluator:
         root = f"The predicted root is {ROOTS[self.protocol.root]}."
         if self.output == "global":
             root = "The root's path is scored by itself, the pose with a root of zero."
+        if self.output == "image":
+            root += (
+                " It predicts in image space; the scale of every frame that makes metres of it comes from the ground "
+                "truth, as published, and is not there for a video of one's own."
+            )
         return {
             "about": about,
             "protocol": {

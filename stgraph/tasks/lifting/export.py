@@ -25,8 +25,9 @@ class Lifter(Deployed):
         place = "every joint relative to the root"
         if self.task.output == "global":
             place += ", and in the root's place its path in camera space"
+        unit = "half the image's width, without a metric scale" if self.task.output == "image" else "metre"
         meanings = {
-            "pose": {"axes": ["batch", "coordinate", shown, "joint"], "unit": "metre", "meaning": f"x, y, z: {place}"},
+            "pose": {"axes": ["batch", "coordinate", shown, "joint"], "unit": unit, "meaning": f"x, y, z: {place}"},
             "uncertainty": {
                 "axes": ["batch", "logarithm", shown, "joint"],
                 "meaning": "natural logarithm of the expected distance from the truth, in metres",

@@ -86,7 +86,7 @@ def cut_windows(
     """
     lengths, size = np.asarray(lengths, dtype=np.int64), outputs if whole else protocol.scored(outputs)
     by_size = protocol.share is not None and not whole
-    table = window_table(lengths, outputs, size) if by_size else side_by_side(lengths, outputs)
+    table = window_table(lengths, outputs, size) if by_size else side_by_side(lengths, outputs, whole or protocol.tail)
     track, start = table.T
     first = start + (outputs - size) // 2
     last = first + size
@@ -106,13 +106,17 @@ def describe_windows(protocol: Protocol, model: ModelWindow, whole: bool = False
         after = f" and {model.after} after" if model.after else ""
         return f"Each frame from a window of it and the {model.before} before{after} it."
     if protocol.share is None:
-        return f"Windows of {model.frames} frames, {scored} apart, the last one moved back to end with the track."
+        last = ", the last one moved back to end with the track" if protocol.tail else ""
+        return f"Windows of {model.frames} frames, {scored} apart{last}."
     return f"Windows of {model.frames} frames, cut every {scored}; of each, the {scored} in the centre scored."
 
 
-def side_by_side(lengths: Int[np.ndarray, " track"], frames: int) -> Int[np.ndarray, "window 2"]:
-    """Windows (track, start) at 0, frames, 2 frames, ..., the last one ending with the track, none before frame 0."""
-    count = -(-lengths // frames)
+def side_by_side(lengths: Int[np.ndarray, " track"], frames: int, tail: bool = True) -> Int[np.ndarray, "window 2"]:
+    """Windows (track, start) at 0, frames, 2 frames, ..., the last one ending with the track, none before frame 0.
+
+    Without `tail` only whole windows, and one for a shorter track.
+    """
+    count = -(-lengths // frames) if tail else np.maximum(lengths // frames, 1)
     track = np.repeat(np.arange(len(lengths)), count)
     within = np.arange(len(track)) - np.repeat(np.cumsum(count) - count, count)
     return np.stack([track, np.minimum(within * frames, np.maximum(lengths[track] - frames, 0))], axis=1)

@@ -31,6 +31,8 @@ class Protocol:
         share: of a window's frames, how many are scored: its centre `max(1, floor(share x frames))`, windows cut so
             that these centres tile the track. None: the whole window, side by side, the last one moved back to end
             with the track (padded behind where the track is shorter than a window).
+        tail: with windows side by side, whether the frames behind the last whole one are scored, by one more window
+            that is moved back; they always are in a track shorter than a window.
         once: each frame of a track counts exactly once. Otherwise whatever the windows score counts, padded frames
             (copies of the track's first or last frame) and overlaps too.
         velocity: differences in time are taken along the whole track, or inside each window only. Where frames count
@@ -48,6 +50,7 @@ class Protocol:
     name: str
     summary: str
     share: Fraction | None = Fraction(1, 3)
+    tail: bool = True
     once: bool = True
     velocity: Literal["track", "window"] = "track"
     root: Literal["zero", "subtracted", "as predicted"] = "zero"
@@ -114,11 +117,17 @@ PROTOCOLS = {
         ),
         Protocol(
             "motionbert",
-            "Three S9 takes with bad ground truth left out; without the published rescaling by a ground-truth factor.",
+            "Windows side by side, the frames behind the last whole one not scored; three S9 takes with bad ground "
+            "truth left out.",
             share=None,
+            tail=False,
             root="subtracted",
             flip=True,
-            without_takes=(("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1")),
+            # By the names of the official files, and by the index as `data_prep motionbert` has them.
+            without_takes=(
+                *(("S9", take) for take in ("Greeting", "SittingDown 1", "Waiting 1")),
+                *(("S9", take) for take in ("act_05_subact_02", "act_10_subact_02", "act_13_subact_01")),
+            ),
         ),
         Protocol(
             "3dhp",

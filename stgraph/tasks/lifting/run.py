@@ -17,6 +17,7 @@ from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.scoring.classification import ActionScores, class_labels
+from stgraph.scoring.metrics import joint_error
 from stgraph.settings.params import Settings, with_data, with_task
 from stgraph.settings.places import REPORTS, data_file
 from stgraph.tasks.lifting.augmentation import AugmentedWindows
@@ -85,8 +86,10 @@ class LiftingRun(TaskRun[Lifting]):
             skeleton=self.skeleton,
             margin=(self.model.before, self.model.after) if margin is None else margin,
             labels=class_labels(dataset.recordings["action"], self.task.classes),
+            image=self.task.output == "image",
         )
-        if self.task.output == "global" and not windows.has_path():
+        needs_path = {"global": True, "image": not dataset.has("image3d")}.get(self.task.output, False)
+        if needs_path and not windows.has_path():
             raise InputError(
                 f"its poses are relative to their root, whose path is not known (source: {dataset.source})",
                 where=dataset.path,
@@ -201,12 +204,14 @@ class LiftingRun(TaskRun[Lifting]):
         plan, actions = evaluator.plan, ActionScores(self.task.classes, dataset.recordings)
         calibration = Calibration()
         for index, batch, outputs in self.predictions(windows, plan, evaluator.flip):
-            evaluator.add(index, self.task.prediction(outputs), self.task.target(batch))
+            pred, target = self.task.in_metres(batch, outputs)
+            evaluator.add(index, pred, target)
             counted = evaluator.counted(index)
             if "action" in outputs:
                 actions.add(batch["recording"], outputs["action"], counted)
             if "uncertainty" in outputs:
-                calibration.add(outputs["uncertainty"][:, 0], self.task.errors(batch, outputs)["mpjpe_mm"], counted)
+                error = joint_error(self.task.without_root(pred), self.task.without_root(target))
+                calibration.add(outputs["uncertainty"][:, 0], error, counted)
         report = evaluator.report(
             **self.about(dataset),
             detector=windows.detector,
@@ -260,8 +265,15 @@ class LiftingRun(TaskRun[Lifting]):
         table = plan.table[windows.recording.cpu().numpy()[plan.table[:, 0]] == recording]
         plan, batches = replace(plan, table=table), []
         for index, batch, outputs in self.predictions(windows, plan, flip):
+            if self.task.output == "image" and not batch["scale"].all():
+                raise InputError(
+                    "the scale of its poses in image space is not known",
+                    where=dataset.recordings["id"][recording],
+                    remedy="take a recording of the test part",
+                )
             path = batch["pose3d"][:, :, self.skeleton.root]
-            poses = {"prediction": self.task.prediction(outputs), "target": self.task.target(batch), "path": path}
+            prediction, target = self.task.in_metres(batch, outputs)
+            poses = {"prediction": prediction, "target": target, "path": path}
             _, scored = plan.predicted(index)
             batches.append({name: values.float().cpu()[scored].numpy() for name, values in poses.items()})
         joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

@@ -1,6 +1,8 @@
 """Lifting: from 2D joints over time to 3D joints over time, and the root's path.
 
 The target is `(b t j 3)` in metres: every joint relative to the root, and in the root's place its path in camera space.
+Or it is in image space (`stgraph.geometry.image_space`), relative to the root, where 1 is half the image's width: such
+a prediction has no metric scale.
 """
 
 from typing import Annotated, Literal
@@ -20,6 +22,7 @@ from stgraph.skeleton import Skeleton
 from stgraph.training.task import Batch, Outputs, Scalar, Task
 
 Pose = Float[Tensor, "b t j 3"]
+Output = Literal["root_relative", "global", "image"]
 LossName = Literal[
     "position",
     "mse",
@@ -99,13 +102,14 @@ class Lifting(Task):
 
     Args:
         skeleton: of input and output.
-        output: "root_relative" (the root is zero in the target) or "global" (the root's path as well).
+        output: "root_relative" (the root is zero in the target), "global" (the root's path as well) or "image"
+            (root-relative in image space; the evaluation takes the scale to metres from the ground truth).
         root: of a root-relative prediction: "zero", or "learned": predicted by the model, trained towards zero, and
             treated by the evaluation's protocol.
         losses: weight of each term; see `terms`. With "action" the model gets a head for the action, with "uncertainty"
             one for the logarithm of each joint's expected error in metres.
         actions: the classes of that head; null: the actions of the training recordings.
-        joint_weights: joint name -> weight in the position loss; 1 where not named.
+        joint_weights: joint name -> weight in the losses of position and smoothness; 1 where not named.
         motion_intervals: frames between the positions that the motion loss multiplies.
 
     Raises:
@@ -119,7 +123,7 @@ class Lifting(Task):
         self,
         skeleton: Skeleton,
         *,
-        output: Literal["root_relative", "global"] = "root_relative",
+        output: Output = "root_relative",
         root: Literal["zero", "learned"] = "zero",
         losses: Annotated[dict[LossName, Annotated[float, Field(ge=0)]], Field(min_length=1)],
         joint_weights: dict[str, Annotated[float, Field(ge=0)]] = {},  # noqa: B006 - never written to
@@ -127,8 +131,8 @@ class Lifting(Task):
         actions: Annotated[list[str], Field(min_length=2)] | None = None,
     ) -> None:
         self.root = skeleton.root
-        self.output: Literal["root_relative", "global"] = output
-        self.root_is_zero = output == "root_relative" and root == "zero"
+        self.output: Output = output
+        self.root_is_zero = output != "global" and root == "zero"
         self.classes = tuple(actions or ())
         self.losses = {name: weight for name, weight in losses.items()}
         self.motion_intervals = motion_intervals
@@ -162,7 +166,7 @@ class Lifting(Task):
         problems = []
         losses = settings["losses"]
         of_path = [name for name in ("trajectory", "reprojection", "root_motion") if losses.get(name)]
-        if settings["output"] == "root_relative" and of_path:
+        if settings["output"] != "global" and of_path:
             problems.append(f'losses: {", ".join(of_path)} need the root\'s path; set output to "global"')
         if settings["output"] == "global" and settings["root"] == "learned":
             problems.append('root: "learned" is for a root-relative output; with output "global" leave it out')
@@ -216,7 +220,16 @@ class Lifting(Task):
 
     def target(self, batch: Batch) -> Pose:
         """The batch's true pose in the same form."""
+        if self.output == "image":
+            return batch["image3d"]
         return batch["pose3d"] if self.output == "global" else self.without_root(batch["pose3d"])
+
+    def in_metres(self, batch: Batch, outputs: Outputs) -> tuple[Pose, Pose]:
+        """Prediction and target, metres; a prediction in image space by the scale of its true pose."""
+        pred, target = self.prediction(outputs), self.target(batch)
+        if self.output != "image":
+            return pred, target
+        return pred * batch["scale"][..., None, None], self.without_root(batch["pose3d"])
 
     def terms(self, batch: Batch, outputs: Outputs) -> dict[str, Scalar]:
         """The unweighted terms named in `losses`, each a mean over the batch.
@@ -245,7 +258,7 @@ class Lifting(Task):
             ),
             "root_motion": lambda: motion_loss(path[:, :, None], true_path[:, :, None], self.motion_intervals),
             # MixSTE's term: the prediction should change little from frame to frame.
-            "smoothness": lambda: pose.diff(dim=1).square().mean(),
+            "smoothness": lambda: (pose.diff(dim=1).square() * weights[:, None]).mean(),
             "uncertainty": lambda: uncertainty_loss(outputs["uncertainty"][:, 0].float(), joint_error(pose, true_pose)),
             "action": lambda: action_loss(outputs["action"], batch["label"]),
         }
@@ -254,7 +267,11 @@ class Lifting(Task):
     def errors(self, batch: Batch, outputs: Outputs) -> dict[str, Float[Tensor, "b t _"]]:
         """Unreduced errors by name; its ending is the unit (see `stgraph.scoring.metrics.UNITS`)."""
         pred, target = self.prediction(outputs), self.target(batch)
-        errors = {"mpjpe_mm": 1000 * joint_error(self.without_root(pred), self.without_root(target))}
+        error = joint_error(self.without_root(pred), self.without_root(target))
+        if self.output == "image":
+            errors = {"mpjpe_px": error * batch["size"][:, :1, None] / 2}
+        else:
+            errors = {"mpjpe_mm": 1000 * error}
         if self.output == "global":
             errors["path_mm"] = 1000 * joint_error(pred, target)[:, :, [self.root]]
         if "action" in self.heads:

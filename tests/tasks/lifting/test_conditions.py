@@ -63,7 +63,7 @@ def test_calibration_finds_what_was_expected():
     made = expected * -torch.log(1 - torch.rand_like(expected))
     counted = torch.ones(50, 20, dtype=torch.bool)
     counted[0] = False
-    calibration.add((expected / 1000).log(), made, counted)
+    calibration.add((expected / 1000).log(), made / 1000, counted)
     bins = calibration.report()
     assert sum(entry["share"] for entry in bins) == pytest.approx(1)
     for entry in bins:

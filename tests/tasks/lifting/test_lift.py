@@ -48,3 +48,29 @@ def test_an_unseen_joint_may_be_anything(dataset):
         stgraph.lift(run, keypoints, size=(0, 1000))
     with pytest.raises(InputError, match="there is no frame"):
         stgraph.lift(run, keypoints[:0], size=(1000, 1000))
+
+
+IMAGE = {
+    "task": {"name": "lifting", "output": "image", "losses": {"position": 1.0}},
+    "model": {"name": "mixste", "channels": 8, "layers": 1, "attention_heads": 2, "frames": 9},
+}
+
+
+def test_a_bone_gives_image_space_its_scale(dataset):
+    values = SETTINGS | IMAGE | {"data": SETTINGS["data"] | {"confidence": True}}
+    run = TaskRun.create("lift", validate(values, "test"), dataset, Engine("cpu"))
+    keypoints = np.random.default_rng(0).uniform(0, 900, (30, len(run.skeleton), 3)).astype(np.float32)
+    keypoints[..., 2] = 1
+    lifted = stgraph.lift(run, keypoints, size=(1000, 1000), bone=("RHip", "RKnee", 0.45))
+    ends = run.skeleton.index("RHip"), run.skeleton.index("RKnee")
+    length = np.linalg.norm(lifted[:, ends[0]] - lifted[:, ends[1]], axis=-1)
+    assert np.sort(length)[14] == pytest.approx(0.45, rel=1e-5)  # the lower of the two medians of an even number
+    with pytest.raises(InputError, match="bone: lift predicts in image space, .*give the length of one"):
+        stgraph.lift(run, keypoints, size=(1000, 1000))
+    with pytest.raises(InputError, match="bone: found a length of 0.0"):
+        stgraph.lift(run, keypoints, size=(1000, 1000), bone=("RHip", "RKnee", 0.0))
+    with pytest.raises(InputError, match="keypoints: no confidence, which is an input of lift; give it as a third"):
+        stgraph.lift(run, keypoints[..., :2], size=(1000, 1000), bone=("RHip", "RKnee", 0.45))
+    metres = TaskRun.create("lift", settings(), dataset, Engine("cpu"))
+    with pytest.raises(InputError, match="bone: lift predicts in metres; leave it out"):
+        stgraph.lift(metres, keypoints, size=(1000, 1000), bone=("RHip", "RKnee", 0.45))

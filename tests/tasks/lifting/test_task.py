@@ -5,6 +5,7 @@ import torch
 from einops import rearrange
 
 from stgraph.errors import InputError
+from stgraph.geometry import image_space
 from stgraph.skeleton import H36M17
 from stgraph.tasks.lifting.task import Lifting
 
@@ -105,6 +106,7 @@ def test_unseen_joints_do_not_reproject(published):
     [
         ({"losses": {"position": 0.0, "trajectory": 0.0}}, 81, "every weight is 0"),
         ({"losses": {"trajectory": 1.0}}, 81, 'set output to "global"'),
+        ({"losses": {"trajectory": 1.0}, "output": "image"}, 81, 'set output to "global"'),
         ({"losses": {"motion": 1.0}}, 8, "window of 8 frames"),
         ({"losses": {"position": 1.0}, "output": "global", "root": "learned"}, 81, "root-relative output"),
         ({"losses": {"position": 1.0}, "actions": ["Walking", "Sitting"]}, 81, "nothing learns them"),
@@ -162,6 +164,35 @@ def test_the_actions_term_is_the_cross_entropy_of_the_mean_score(published):
     share = task.errors(batch | {"label": labels}, outputs)["action_percent"]
     torch.testing.assert_close(share[0, :, 0], 100.0 * (scores[0].mean(-1).argmax(0) == 2))
     assert not share[1].any()
+
+
+def test_image_space_is_trained_in_half_widths_and_brought_to_metres_by_the_batchs_scale(published):
+    _, _, batch = published
+    root = H36M17.root
+    image, scale = image_space(batch["pose3d"] + torch.tensor([0.0, 0, 5]), batch["intrinsics"], root)
+    relative = (image - image[:, :, root, None]) / 500
+    batch = batch | {"image3d": relative, "scale": 500 * scale}
+    task = lifting(output="image", losses={"position": 1.0, "velocity": 20.0})
+    outputs = {"pose": rearrange(relative + 0.01, "b t j c -> b c t j")}
+    terms = task.terms(batch, outputs)
+    torch.testing.assert_close(terms["position"].item(), 0.01 * 3**0.5 * 16 / 17, rtol=1e-4, atol=0)
+    assert terms["velocity"] < 1e-6
+    found, target = task.in_metres(batch, outputs)
+    torch.testing.assert_close(target, task.without_root(batch["pose3d"]))
+    torch.testing.assert_close(found, task.without_root(relative + 0.01) * 500 * scale[..., None, None])
+    errors = task.errors(batch, outputs)
+    torch.testing.assert_close(errors["mpjpe_px"][..., 1:], torch.full_like(errors["mpjpe_px"][..., 1:], 5 * 3**0.5))
+
+
+def test_smoothness_is_weighed_by_joint():
+    random = torch.Generator().manual_seed(0)
+    pose = torch.randn(2, 3, 5, 17, generator=random)
+    batch = {"pose3d": torch.zeros(2, 5, 17, 3)}
+    weights = {"LWrist": 4.0}
+    task = lifting(losses={"smoothness": 1.0}, joint_weights=weights, root="learned")
+    change = pose.diff(dim=2).square()
+    expected = change.mean() + 3 * change[..., H36M17.index("LWrist")].mean() / 17
+    torch.testing.assert_close(task.terms(batch, {"pose": pose})["smoothness"], expected)
 
 
 def test_actions_are_those_of_the_training_recordings():
