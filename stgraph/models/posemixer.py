@@ -18,7 +18,7 @@ from stgraph.skeleton import Skeleton
 
 FOCAL = 2.2  # of a camera that is not known, on the normalised screen: 49 degrees across the image
 PERSON = 0.55  # metres: `stgraph.geometry.body_scale` of a standing person, which turns apparent size into distance
-NEAREST = 8.0  # how much less a frame's view counts than that of a frame one step nearer, in powers of e
+NEAREST = 40.0  # how much less a frame's view counts than that of a frame one step nearer, in powers of e: not at all
 
 
 class View(nn.Module):
@@ -54,7 +54,7 @@ class View(nn.Module):
         return flat / spread[..., None], turn, torch.cat([centre, spread.log(), size], dim=-1)
 
     def nearest(self, some: Tensor) -> Float[Tensor, "b t s"]:
-        """Weights of the frames that show something: nearly 1 for the nearest."""
+        """Weights of the frames that show something: 1 for the nearest."""
         frame = torch.arange(some.shape[1], device=some.device)
         later = frame - frame[:, None]
         weight = -NEAREST * later.abs().to(torch.float32)
@@ -200,14 +200,21 @@ class PoseMixer(Model):
     ) -> tuple[dict[str, Tensor], Float[Tensor, "b c _ j"]]:
         """The outputs of one more frame, as `forward` gives them for all frames at once, and the past to go on with.
 
-        The past is all frames that the next output depends on. Only for a causal model.
+        The past is all frames that the next output depends on, and before them the last that showed something. Only for
+        a causal model.
 
         Args:
             past: what the step before returned; None before the first.
         """
         x = frame if past is None else torch.cat([past, frame], dim=2)
         outputs = {name: output[:, :, -1:] for name, output in self(x, camera=camera).items()}
-        return outputs, x[:, :, -sum(block.mixing.reach for block in self.blocks) :]
+        reach = sum(block.mixing.reach for block in self.blocks)
+        older, newer = x[:, :, :-reach], x[:, :, -reach:]
+        if older.shape[2]:
+            shows = (older[:, :2] != 0).any(1).any(-1)
+            last = older.shape[2] - 1 - shows.flip(1).int().argmax(1)
+            newer = torch.cat([older[torch.arange(len(x)), :, last][:, :, None], newer], dim=2)
+        return outputs, newer
 
     def output(
         self,
