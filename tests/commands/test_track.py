@@ -147,7 +147,7 @@ def test_an_openpose_folder_is_tracked_under_its_own_names(tmp_path):
         "--gif",
         tmp_path / "a.gif",
     )
-    found = read_keypoints(tmp_path / "out.json")
+    found = read_keypoints(out)
     assert found.joints == LAYOUTS["body25"] and found.people == [1, 2] and len(found) == 24
     assert (tmp_path / "a.gif").exists()
     assert found.skeleton.parents == read_keypoints(tmp_path / "in").skeleton.parents

@@ -52,11 +52,8 @@ def layout_by_content(
     best = min(fits, key=fits.__getitem__)
     # Few joints fit many bodies: what they contradict must be measured as well.
     few = seen[:, rigid_places(LAYOUTS[best])].sum(axis=1).max(initial=0) < ENOUGH
-    alike = [
-        name for name in fits if name != best and (fits[name] < WORSE * fits[best] or (few and fits[name] == np.inf))
-    ]
-        name for name in fits if name != best and (fits[name] < WORSE * fits[best] or few and fits[name] == np.inf)
-    ]
+    unclear = {name for name in fits if fits[name] < WORSE * fits[best] or (few and np.isinf(fits[name]))}
+    alike = sorted(unclear - {best})
     if np.isinf(fits[best]):
         problem = f"{count} joints may be those of {' or '.join(fits)}, and too few of the trunk and the head are seen"
     elif fits[best] > FITS:
