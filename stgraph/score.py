@@ -22,14 +22,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from stgraph.formats.posetrack import read_videos
+    from stgraph.formats.keypoints.read import read_people
     from stgraph.scoring.tracking.markdown import tracking_markdown
     from stgraph.scoring.tracking.report import paired, score
     from stgraph.training.report import write_json
 
-    truths = read_videos(args.truth)
-    results = paired(truths, read_videos(args.result), args.result)
-    detections = args.detections and paired(truths, read_videos(args.detections), args.detections)
+    truths = read_people(args.truth)
+    results = paired(truths, read_people(args.result), args.result)
+    detections = args.detections and paired(truths, read_people(args.detections), args.detections)
     report = score(list(zip(truths, results, strict=True)), args.mode, detections)
     print(tracking_markdown(report))
     if args.json:

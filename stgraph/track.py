@@ -1,7 +1,8 @@
 """python -m stgraph.track --exp NAME --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
-Reads and writes PoseTrack18 JSON; identities in it are not used. NAME is a trained run of pose dynamics, or hold,
-velocity or kalman, which need no training.
+Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats); identities in it
+are not used. Writes PoseTrack18 JSON with the names of the joints that came in. NAME is a trained run of pose dynamics,
+whose joints are taken by name, or hold, velocity or kalman, which need no training.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stgraph.cli.command import run_command
+from stgraph.cli.keypoints import keypoint_options, keypoint_settings
 from stgraph.cli.numbers import picture_size
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.predictor import load_predictor
@@ -22,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.track", description=__doc__)
     add = arguments.add_argument
     add("--exp", required=True, help=f"a trained run or its .safetensors file, or {', '.join(UNTRAINED)}")
-    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="a JSON file, or a folder of them")
+    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="a file of keypoints, or a folder")
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
     add("--fps", type=float, help=f"frames per second of the video (that of the file, else {FPS:g})")
@@ -35,31 +37,37 @@ def parser() -> argparse.ArgumentParser:
     for name, (kind, text) in TrackerOptions.described().items():
         default = getattr(TrackerOptions, name)
         tracker.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{text} (%(default)s)")
+    keypoint_options(arguments)
     engine_options(arguments)
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
     from stgraph.figures.clip import Clip
-    from stgraph.formats.posetrack import read_videos, write_video
+    from stgraph.formats.keypoints.posetrack import as_video
+    from stgraph.formats.keypoints.read import read_all_keypoints
+    from stgraph.formats.posetrack import write_video
     from stgraph.tracking.tracker import Tracker
-    from stgraph.tracking.videos import check_files, draw_video, follow, summary, with_joints_of
+    from stgraph.tracking.videos import check_files, draw_video, follow, summary
 
     positive("fps", args.fps)
     positive("seconds", args.seconds)
     if not 0 <= args.start < float("inf"):
         raise InputError(where="--start", found=f"{args.start:g}", expected="a finite number of 0 or more")
     clip = Clip(FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
-    videos = read_videos(args.input)
-    several = args.input.is_dir() or len(videos) > 1
+    videos = read_all_keypoints(args.input, **keypoint_settings(args))
+    # A folder with the frames of one video becomes a file, if that is what --out names.
+    several = len(videos) > 1 or (args.input.is_dir() and args.out.suffix.lower() != ".json")
     check_files(args.input, args.out, args.gif, several=several)
     if args.gif:
         clip.check(args.gif / "name.gif" if several else args.gif)
     predictor, skeleton = load_predictor(args.exp, args.device, args.precision)
     options = TrackerOptions(**{name: getattr(args, name) for name in TrackerOptions.described()})
-    for video in videos:
+    for keypoints in videos:
+        for note in keypoints.notes:
+            print(f"{keypoints.name}: {note}")
+        video = as_video(keypoints.to(skeleton) if skeleton else keypoints)
         fps, name = args.fps or video.fps or FPS, video.name.replace("/", "_")
-        video = with_joints_of(video, skeleton or video.skeleton)
         tracked = follow(Tracker(predictor, video.skeleton, size=video.size, options=options), video, fps)
         out = args.out / f"{name}.json" if several else args.out
         write_video(replace(tracked, fps=fps), out)

@@ -1,4 +1,4 @@
-"""Tracking a video of detections from PoseTrack's files, and drawing the result."""
+"""Tracking a video of detections, and drawing the result."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -9,8 +9,10 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
+from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.posetrack import Mark, Video
-from stgraph.skeleton import Skeleton
+from stgraph.tracking.options import TrackerOptions
+from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import Tracker
 
 
@@ -67,18 +69,37 @@ def box_of(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n 4"]:
     return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0)
 
 
-def with_joints_of(video: Video, skeleton: Skeleton) -> Video:
-    """The video with the joints of a skeleton, selected by name. Raises InputError where one is missing."""
-    if skeleton.names == video.skeleton.names:
-        return video
-    if missing := [name for name in skeleton.names if name not in video.skeleton.names]:
-        raise InputError(
-            where=f"video {video.name}",
-            found=f"the joints {', '.join(video.skeleton.names)}, without {', '.join(missing)}",
-            expected=f"those of the run, {', '.join(skeleton.names)}",
-            remedy="train on such joints, or use a predictor that needs no training",
-        )
-    return replace(video, pose=video.pose[:, skeleton.select_from(video.skeleton)], skeleton=skeleton)
+def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
+    """People with identities: the file's, else the tracker's, which knows the whole video.
+
+    A video that never shows two people is of person 0. Elsewhere people are tracked without training (a Kalman filter)
+    and have their identity from their first pose on; who is detected fewer than `least` times stays without one.
+
+    Args:
+        keypoints: of a video, with or without identities.
+        fps: frames per second.
+        least: detections of a person that is kept.
+    """
+    if (keypoints.person >= 0).any() or not len(keypoints):
+        return keypoints
+    frames, counts = np.unique(keypoints.frame, return_counts=True)
+    if counts.max() == 1:
+        note = "people have no identities, and no frame shows two: all are person 0"
+        return replace(keypoints, person=np.zeros(len(keypoints), int), notes=(*keypoints.notes, note), video=None)
+    options = TrackerOptions(min_hits=1, birth_score=0.0)
+    tracker = Tracker(find_predictor("kalman"), keypoints.skeleton, size=None, options=options)
+    person, ends = np.full(len(keypoints), -1), np.cumsum(counts)
+    for number, first, last in zip(frames.tolist(), ends - counts, ends, strict=True):
+        pose = keypoints.pose[first:last]
+        people = tracker.update(pose[..., :2], pose[..., 2], number / fps)
+        found = people.detection >= 0
+        person[first + people.detection[found]] = people.id[found]
+    known, hits = np.unique(person, return_counts=True)
+    person[np.isin(person, known[hits < least])] = -1
+    kept = np.unique(person[person >= 0])
+    person = np.where(person >= 0, np.searchsorted(kept, person), -1)
+    note = f"people have no identities: {len(kept)} by tracking"
+    return replace(keypoints, person=person, notes=(*keypoints.notes, note), video=None)
 
 
 def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> Path:

@@ -1,6 +1,8 @@
 """python -m stgraph.track: a file of detections in, people with identities out, and a picture."""
 
+import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +10,13 @@ from PIL import Image
 
 from stgraph.cli.command import run_command
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.read import read_keypoints
 from stgraph.formats.posetrack import Mark, read_videos, write_video
+from stgraph.skeleton import Skeleton
 from stgraph.track import main, parser
-from stgraph.tracking.videos import with_joints_of
+from stgraph.tracking.videos import identified
+from tests.formats.keypoints.people import walker
 from tests.scoring import tracking_people
 from tests.tracking.walkers import person, video
 
@@ -111,10 +117,49 @@ def test_another_skeleton_than_posetracks(tmp_path):
 
 
 def test_joints_are_those_of_the_run_by_their_names(file):
-    (read,) = read_videos(file)
-    assert with_joints_of(read, read.skeleton) is read
-    with pytest.raises(InputError, match=r"video walk: found the joints Nose, .*without Head, Neck, Hip; expected"):
-        with_joints_of(read, tracking_people.JOINTS)
+    read = read_keypoints(file)
+    assert read.to(read.skeleton) is read
+    with pytest.raises(InputError, match=r"walk: no Tail among the joints Nose, .*; expected joints of these names"):
+        read.to(Skeleton("other", ("Hip", "Tail"), (-1, 0)))
+
+
+def openpose(folder, frames=12):
+    """A folder of OpenPose's: two people who stand apart, one of them with an arm that is not seen."""
+    folder.mkdir()
+    pose = walker("body25", frames)
+    for number, one in enumerate(pose):
+        other = one + [500, 0, 0]
+        other[[3, 4]] = 0
+        people = [{"person_id": [-1], "pose_keypoints_2d": values.ravel().tolist()} for values in (one, other)]
+        name = f"clip_{number:012d}_keypoints.json"
+        (folder / name).write_text(json.dumps({"version": 1.3, "people": people}))
+    return folder
+
+
+def test_an_openpose_folder_is_tracked_under_its_own_names(tmp_path):
+    run(
+        "--exp",
+        "kalman",
+        "--in",
+        openpose(tmp_path / "in"),
+        "--out",
+        tmp_path / "out.json",
+        "--gif",
+        tmp_path / "a.gif",
+    )
+    found = read_keypoints(out)
+    assert found.joints == LAYOUTS["body25"] and found.people == [1, 2] and len(found) == 24
+    assert (tmp_path / "a.gif").exists()
+    assert found.skeleton.parents == read_keypoints(tmp_path / "in").skeleton.parents
+
+
+def test_people_without_identities_get_them_from_their_first_frame_on(tmp_path):
+    keypoints = identified(read_keypoints(openpose(tmp_path / "in")), 25.0)
+    assert keypoints.person.tolist() == [0, 1] * 12
+    alone = keypoints.of(1)
+    assert identified(alone, 25.0) is alone
+    unknown = replace(alone, person=np.full(len(alone), -1))
+    assert identified(unknown, 25.0).people == [0]
 
 
 MISTAKES = {

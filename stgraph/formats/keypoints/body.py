@@ -70,6 +70,12 @@ LEAST_JOINTS = 6  # of the trunk and the head that a pose must show: four fit an
 MEASURED = 100  # poses
 
 
+def rigid_places(joints: Sequence[str]) -> list[int]:
+    """Places of the joints of the trunk and the head, each of them once."""
+    spelled = [canonical(joint) for joint in joints]
+    return [place for place, joint in enumerate(spelled) if joint in RIGID and joint not in spelled[:place]]
+
+
 def misfit(pose: Float[np.ndarray, "n j d"], seen: Bool[np.ndarray, "n j"], joints: Sequence[str]) -> float:
     """How far poses are from a body whose joints have these names; infinite where no pose shows enough of its joints.
 
@@ -82,13 +88,12 @@ def misfit(pose: Float[np.ndarray, "n j d"], seen: Bool[np.ndarray, "n j"], join
         seen: which of the joints count.
         joints: a name for each.
     """
-    spelled = [canonical(joint) for joint in joints]
-    places = [place for place, joint in enumerate(spelled) if joint in RIGID and joint not in spelled[:place]]
+    places = rigid_places(joints)
     pose, seen = pose[:, places], seen[:, places]
     enough = np.flatnonzero(seen.sum(axis=1) >= LEAST_JOINTS)
     if not len(enough):
         return np.inf
-    body, residuals = np.array([POSITIONS[spelled[place]] for place in places]), []
+    body, residuals = np.array([POSITIONS[canonical(joints[place])] for place in places]), []
     for row in enough[:: max(len(enough) // MEASURED, 1)]:
         one, other = (points[seen[row]] - points[seen[row]].mean(axis=0) for points in (body, pose[row]))
         spread = np.linalg.norm(other)

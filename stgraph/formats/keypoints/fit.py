@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.body import misfit
+from stgraph.formats.keypoints.body import misfit, rigid_places
 from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 
 # Residuals of `misfit` of names that are right, how much worse wrong ones are, and how much worse ones are that a
 # format gives and the positions contradict.
 FITS, WORSE, CONTRADICTED = 0.4, 1.25, 1.5
+ENOUGH = 8  # joints of the trunk and the head that decide by themselves
 
 
 def remedy_of(count: int) -> str:
@@ -49,7 +50,10 @@ def layout_by_content(
         return not_contradicted(possible[0], fits, where, count)
     fits = {name: fits[name] for name in possible}
     best = min(fits, key=fits.__getitem__)
-    alike = [name for name in fits if name != best and fits[name] < WORSE * fits[best]]
+    # Few joints fit many bodies: what they contradict must be measured as well.
+    few = seen[:, rigid_places(LAYOUTS[best])].sum(axis=1).max(initial=0) < ENOUGH
+    unclear = {name for name in fits if fits[name] < WORSE * fits[best] or (few and np.isinf(fits[name]))}
+    alike = sorted(unclear - {best})
     if np.isinf(fits[best]):
         problem = f"{count} joints may be those of {' or '.join(fits)}, and too few of the trunk and the head are seen"
     elif fits[best] > FITS:

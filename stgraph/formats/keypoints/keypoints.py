@@ -156,8 +156,11 @@ class Keypoints:
             pose[:, place, :2] = np.einsum("njc, j -> nc", self.pose[:, used, :2], [*weights.values()])
             pose[:, place, 2] = confidence
         pose[pose[..., 2] == 0] = 0
+        video = None
+        if self.video is not None and isinstance(target, Skeleton):
+            video = replace(self.video, pose=pose, skeleton=target, mark=None)
         layout = target.name if isinstance(target, Skeleton) else ""
-        return replace(self, joints=names, pose=pose, layout=layout, bones=(), video=None)
+        return replace(self, joints=names, pose=pose, layout=layout, bones=(), video=video)
 
 
 def joint_sources(joints: Sequence[str], wanted: Sequence[str], where: str = "") -> list[dict[int, float]]:

@@ -23,6 +23,7 @@ from stgraph.formats.keypoints import (
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
+from stgraph.formats.posetrack import Video
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.skeleton import Skeleton
 
@@ -77,12 +78,19 @@ def read_keypoints(
 def read_all_keypoints(path: Path | str, **options: Any) -> list[Keypoints]:
     """As `read_keypoints`, all videos of a file, or of a folder and those in it. Raises InputError as it does."""
     path, known = Path(path), Options(**options)
+    if not path.exists():
+        raise InputError("no such file or folder", where=path, expected=FORMATS, remedy="check the path")
     with garbage_kept():
         videos = read_folder(path, known) if path.is_dir() else read_file(path, known)
         found = [finished(raw, known, where_of(path, raw)) for raw in videos]
     if not found:
         raise InputError("no keypoints in it", where=path, expected=FORMATS, remedy=REMEDY)
     return found
+
+
+def read_people(path: Path | str, **options: Any) -> list[Video]:
+    """As `read_all_keypoints`, as videos, which PoseTrack's files give with labels and ignored regions."""
+    return [posetrack.as_video(one) for one in read_all_keypoints(path, **options)]
 
 
 def where_of(path: Path, raw: Raw) -> str:

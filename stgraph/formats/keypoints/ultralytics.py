@@ -122,6 +122,6 @@ def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
     if ((confidence < 0) | (confidence > 1) & (confidence != 2)).any():
         return False
     seen = points[..., :2].any(axis=-1) & (confidence > 0).all(axis=-1)
-    near = np.less_equal(np.abs(points[..., :2] - values[:, None, 1:3]), values[:, None, 3:BOX] * (0.5 + MARGIN))
-    inside = np.asarray(near).all(axis=-1)[seen]
+    away = np.abs(points[..., :2] - values[:, None, 1:3]) / np.maximum(values[:, None, 3:BOX], 1e-9)
+    inside = away[seen].max(axis=-1) <= 0.5 + MARGIN
     return len(inside) > 0 and float(inside.mean()) >= INSIDE

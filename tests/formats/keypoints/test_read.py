@@ -110,7 +110,7 @@ def test_fractions_need_the_size(tmp_path):
     pose = walker("body25")
     fractions = pose / [*SIZE, 1]
     folder = openpose(tmp_path / "clip", fractions)
-    with pytest.raises(InputError, match="give it by --size"):
+    with pytest.raises(InputError, match="give it by --image-size"):
         read_keypoints(folder)
     np.testing.assert_allclose(read_keypoints(folder, size=SIZE).pose, pose)
     signed = pose / [SIZE[0] / 2, SIZE[1] / 2, 1] - [1, 1, 0]

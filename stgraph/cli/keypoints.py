@@ -1,0 +1,28 @@
+"""Options that say of a file of keypoints what it does not say itself."""
+
+import argparse
+
+from stgraph.cli.numbers import two_numbers
+
+# Of `formats.keypoints`, which is imported when it is needed.
+SCALES = ("pixels", "fractions", "centred", "signed", "screen")
+ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")
+
+
+def keypoint_options(arguments: argparse.ArgumentParser) -> None:
+    """Layout, scale, size of the images, and axes of arrays."""
+    group = arguments.add_argument_group("keypoints", "only where the files do not say it")
+    text = "order of the joints: coco17, h36m17, body25, halpe26, ... or a JSON file with names and parents"
+    group.add_argument("--layout", metavar="NAME|FILE", help=text)
+    group.add_argument("--image-size", metavar="WxH", help="pixels of the images, such as 1920x1080")
+    group.add_argument("--scale", choices=SCALES, default="", help="what x and y are (by their range)")
+    group.add_argument("--joints", type=int, help="how many keypoints a person has in text files and flat arrays")
+    text = "axes of an array: t frames, m people, j joints, c channels (by their lengths)"
+    group.add_argument("--order", choices=ORDERS, default="", help=text)
+
+
+def keypoint_settings(args: argparse.Namespace) -> dict[str, object]:
+    """The options as keyword arguments of `read_keypoints`. Raises InputError for a size that is none."""
+    expected = "WIDTHxHEIGHT in pixels, such as 1920x1080"
+    size = two_numbers("--image-size", args.image_size, expected) if args.image_size else None
+    return {"layout": args.layout, "size": size, "scale": args.scale, "joints": args.joints, "order": args.order}
