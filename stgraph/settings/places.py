@@ -4,6 +4,9 @@ from pathlib import Path
 
 from stgraph.errors import InputError
 
+LIFTER = "lifter"  # the run whose weights ship
+# Beside the package in a checkout, inside it where it is installed.
+PACKAGED = (Path(__file__).parents[1] / "checkpoints", Path(__file__).parents[2] / "checkpoints")
 CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
 
 
@@ -20,8 +23,9 @@ def evaluation_folder(name: str, scored: str | None) -> Path:
 def weights_file(name: str) -> Path:
     """The checkpoint of a trained run, by its name or path. Raises InputError where there is none."""
     path = Path(name) if name.endswith(".safetensors") else CHECKPOINTS / name / "best.safetensors"
-    if path.exists():
-        return path
+    for place in (path, *(folder / name / "best.safetensors" for folder in PACKAGED)):
+        if place.exists():
+            return place
     trained = sorted(path.parent.name for path in CHECKPOINTS.glob("*/best.safetensors"))
     listed = f"{', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
     raise InputError(

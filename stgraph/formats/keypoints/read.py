@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stgraph.errors import InputError
 from stgraph.formats.json_files import garbage_kept, read_json
 from stgraph.formats.keypoints import (
@@ -73,6 +75,13 @@ def read_keypoints(
         remedy = "choose one by its name"
         raise InputError(where=path, found=f"the videos {names}", expected=video or "one", remedy=remedy)
     return videos[0]
+
+
+def keypoints_of(values: np.ndarray, **options: Any) -> Keypoints:
+    """The 2D poses in an array, (t j 2), (t j 3) or (t m j 3), as those of a file; see `read_keypoints`."""
+    given = Options(**options)
+    raw = arrays.of_array(arrays.people_axes(values, "keypoints", given), None, "keypoints", given)
+    return finished(raw, given, "keypoints")
 
 
 def read_all_keypoints(path: Path | str, **options: Any) -> list[Keypoints]:

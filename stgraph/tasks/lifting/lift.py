@@ -1,102 +1,227 @@
-"""lift: a person's 2D keypoints over time become 3D motion, without a dataset file."""
+"""lift: people's 2D keypoints over time become 3D motion in metres, without a dataset file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.spatial.transform import Rotation
 
+from stgraph.data.recording import runs
 from stgraph.errors import InputError
-from stgraph.geometry import check_size, screen_normalise
-from stgraph.tasks.lifting.plan import plan_windows
-from stgraph.tasks.lifting.protocols import find_protocol
+from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.formats.keypoints.read import keypoints_of
+from stgraph.geometry import Camera
+from stgraph.motion.motion import Motion
+from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
+from stgraph.tasks.lifting.track import lift_track
+from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
+from stgraph.tracking.videos import identified
+from stgraph.training.engine import Engine
+from stgraph.training.task_run import TaskRun
+
+FPS = 30.0  # where nothing says otherwise
+FOCAL = 1.1  # of the image's longer side, for a camera that is not known: 49 degrees across it
+GAP = 0.5  # seconds without any keypoint that are filled
+NEARBY = 0.2  # seconds within which a joint that was seen supports its 3D
+SHORTEST = 3  # frames of a person that is lifted
+FASTEST = 75.0  # frames a second above which windows leave frames out
+STATURE = 1.7  # metres, of people without a stated height, for runs without a scale of their own
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Scene:
+    """What is known beside the keypoints.
+
+    Attributes:
+        size: width and height of the image, pixels.
+        fps: frames per second.
+        camera: focal lengths and centre in pixels; None: the default (`FOCAL`).
+        height: of the people, metres; None: as the run predicts it.
+        up: "camera": the camera is level; "trunk": estimated from upright trunks.
+        smooth: standard deviation of a Gaussian over time, seconds; 0: none.
+    """
+
+    size: tuple[int, int]
+    fps: float = FPS
+    camera: Float[np.ndarray, "4"] | None = None
+    height: float | int | None = None
+    up: str = "trunk"
+    smooth: float | int = 0.0
+
+    def __post_init__(self) -> None:
+        positive = {"size": min(self.size), "fps": self.fps, "height": self.height or 1.0}
+        for name, value in positive.items():
+            if not 0 < value < np.inf:
+                raise InputError(where=name, found=f"{getattr(self, name)}", expected="finite and above 0")
+        if not 0 <= self.smooth < np.inf:
+            raise InputError(where="smooth", found=f"{self.smooth}", expected="seconds, 0 or more")
+        if self.up not in ("camera", "trunk"):
+            raise InputError(where="up", found=self.up, expected='"camera" or "trunk"')
+
+    @property
+    def intrinsics(self) -> Float[np.ndarray, "4"]:
+        """Focal lengths and centre, pixels."""
+        focal = FOCAL * max(self.size)
+        return np.array([focal, focal, self.size[0] / 2, self.size[1] / 2]) if self.camera is None else self.camera
+
+    @property
+    def on_screen(self) -> Float[np.ndarray, "4"]:
+        """The same on the normalised screen."""
+        half = self.size[0] / 2
+        return np.array([*self.intrinsics[:2], *(self.intrinsics[2:] - np.array(self.size) / 2)]) / half
+
+
 def lift(
-    run: LiftingRun,
-    keypoints: Float[np.ndarray, "t j c"],
+    keypoints: "Keypoints | np.ndarray",
     *,
-    size: tuple[int, int],
-    bone: tuple[str, str, float] | None = None,
-) -> Float[np.ndarray, "t j 3"]:
-    """Lift one person's keypoints, every frame from the window in whose centre it lies.
+    run: object = None,
+    size: tuple[int, int] | None = None,
+    fps: float | int | None = None,
+    layout: str | Sequence[str] | None = None,
+    camera: Float[np.ndarray, "4"] | None = None,
+    height: float | int | None = None,
+    up: str = "trunk",
+    smooth: float | int = 0.0,
+) -> Motion:
+    """Lift everybody in a video.
+
+        motion = stgraph.lift(stgraph.read_keypoints("openpose/"), size=(1920, 1080), fps=30)
+        motion.save("walk.bvh", "walk.html")
 
     Args:
-        run: a trained lifter.
-        keypoints: pixels x, y and perhaps a confidence, joints in the order of `run.skeleton`. A joint that is not
-            finite or has a confidence of 0 is unseen.
-        size: width and height of the image, pixels.
-        bone: two joints and the distance between them in metres, which gives the scale of a run that predicts in image
-            space (`task.output` "image"): all frames get the one with which the median of that distance is right.
+        keypoints: from `stgraph.read_keypoints`, or an array (t j 2), (t j 3) or (t m j 3): pixels x, y and confidence.
+            A joint at (0, 0), NaN or of confidence 0 is not seen.
+        run: a trained lifter or its name; None: the one that ships.
+        size: width and height of the image in pixels, where the keypoints do not carry it.
+        fps: frames per second, where the keypoints do not carry it (30 where nothing does).
+        layout: of an array's joints, where their number and place do not tell it.
+        camera: focal lengths and centre in pixels; None: 1.1 times the longer side, in the middle.
+        height, up, smooth: see `Scene`.
 
     Returns:
-        Metres, x right, y down, z forward. Joints are relative to the root, which is zero or, where the task predicts
-        it (`task.output` "global"), its path in camera space.
+        The motion in the world (x right, y away from the camera, z up, floor at 0). Gaps of up to half a second are
+        filled; over longer ones a person is absent. Its notes say where scale, camera, up and floor are from.
 
     Raises:
-        InputError: a run of another task, another number of joints or values, no frame, no size, no confidence where
-            the network has it as an input, or a bone where the run needs none, or none where it does.
+        InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or nobody who is
+            seen for at least three frames.
     """
-    if not isinstance(run, LiftingRun):
-        raise InputError(where="run", found=repr(run), expected="a trained lifter", remedy="load one with Run.load")
-    keypoints = np.asarray(keypoints, dtype=np.float32)
-    if keypoints.ndim != 3 or keypoints.shape[1] != len(run.skeleton) or keypoints.shape[2] not in (2, 3):
-        expected = f"(frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 2 or 3)"
-        remedy = f"order the joints as {', '.join(run.skeleton.names)}"
-        raise InputError(where="keypoints", found=f"shape {keypoints.shape}", expected=expected, remedy=remedy)
-    if not len(keypoints):
-        raise InputError("there is no frame", where="keypoints", remedy="give at least one")
-    if run.data.confidence and keypoints.shape[2] == 2:
-        raise InputError(
-            f"no confidence, which is an input of {run.name}",
-            where="keypoints",
-            remedy="give it as a third value of every joint, 1 where the detector has none",
-        )
-    ends = joints_of(bone, run)
-    model = run.model.eval()
-    pixels = torch.from_numpy(keypoints[..., :2])
-    confidence = torch.from_numpy(keypoints[..., 2]) if keypoints.shape[2] == 3 else torch.ones(pixels.shape[:2])
-    seen = pixels.isfinite().all(-1) & (confidence > 0)
-    width, height = torch.tensor(check_size(size), dtype=torch.float32)
-    values = screen_normalise(pixels, width, height)
-    if run.data.confidence:
-        values = torch.cat([values, confidence[..., None]], dim=-1)
-    values = torch.where(seen[..., None], values, 0).to(next(model.parameters()).dtype)
-    plan = plan_windows(find_protocol("standard"), np.array([len(keypoints)]), run.model_window)
-    pose = torch.zeros(*pixels.shape[:2], 3)
-    for index in plan.batches():
-        start = torch.from_numpy(plan.table)[index, 1]
-        frame = (start[:, None] + torch.arange(plan.frames)).clamp(0, len(keypoints) - 1)
-        batch = run.engine.to_device(
-            {"x": rearrange(values[frame], "b t j c -> b c t j"), "camera": torch.zeros(len(index), 4)}
-        )
-        with run.engine.autocast():
-            predicted = run.task.prediction(model(**run.task.inputs(batch))).float().cpu()
-        frame, scored = plan.predicted(index)
-        pose[frame[scored]] = predicted[scored]
-    if ends is None or bone is None:
-        return pose.numpy()
-    length = (pose[:, ends[0]] - pose[:, ends[1]]).norm(dim=-1).median()
-    return (pose * (bone[2] / length)).numpy()
+    fps = float(fps) if fps is not None else None
+    if not isinstance(keypoints, Keypoints):
+        keypoints = keypoints_of(np.asarray(keypoints), layout=layout, size=size, fps=fps)
+    run = lifter(run)
+    if not (size or keypoints.size):
+        raise InputError("the image's size is not known", where=keypoints.name, remedy="give size=(WIDTH, HEIGHT)")
+    scene = Scene(size or keypoints.size or (0, 0), fps or keypoints.fps or FPS, camera, height, up, smooth)
+    notes = list(keypoints.notes)
+    if not (fps or keypoints.fps):
+        notes.append(f"Frames per second are not known: {FPS:g}.")
+    if camera is None:
+        notes.append(f"The camera is not known: a focal length of {FOCAL:g} times the image's longer side.")
+    people = identified(keypoints, scene.fps).to(run.skeleton)
+    return motion_of(run, people, scene, notes)
 
 
-def joints_of(bone: tuple[str, str, float] | None, run: LiftingRun) -> tuple[int, int] | None:
-    """The joints of the bone that gives the scale of a run in image space; None for any other run.
+def lifter(run: object) -> LiftingRun:
+    """The run, by its name; by default the one that ships. Raises InputError for a run of another task."""
+    loaded = TaskRun.load(run or LIFTER, Engine("cpu")) if run is None or isinstance(run, str) else run
+    if not isinstance(loaded, LiftingRun):
+        raise InputError(where="run", found=repr(loaded), expected="a trained lifter", remedy="load one with Run.load")
+    return loaded
 
-    Raises:
-        InputError: a bone where the run needs none, none where it does, an unknown joint, or a length that is none.
-    """
-    in_image = run.task.output == "image"
-    if in_image != (bone is not None):
-        raise InputError(
-            f"{run.name} predicts in {'image space, without a metric scale' if in_image else 'metres'}",
-            where="bone",
-            remedy='give the length of one, such as bone=("RHip", "RKnee", 0.45)' if in_image else "leave it out",
-        )
-    if bone is None:
-        return None
-    first, second, length = bone
-    if not 0 < length < float("inf"):
-        raise InputError(where="bone", found=f"a length of {length}", expected="metres, above 0")
-    return run.skeleton.index(first), run.skeleton.index(second)
+
+def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]) -> Motion:
+    """The motion of identified people whose joints are the run's; see `lift`."""
+    first, last = people.frames
+    step = max(1, round(scene.fps / (run.origin.fps or scene.fps))) if scene.fps > FASTEST else 1
+    tracks = []
+    for person in people.people:
+        dense = people.of(person).dense()
+        present = filled(dense[..., 2].any(-1), round(GAP * scene.fps))
+        tracks.append((person, dense, [part for part in runs(present) if part[1] - part[0] >= SHORTEST]))
+    tracks = [track for track in tracks if track[2]]
+    if dropped := len(people.people) - len(tracks):
+        notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
+    if not tracks:
+        raise InputError(f"nobody is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
+    shape = (last - first, len(tracks), len(run.skeleton))
+    pose, expected = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
+    keypoints, guessed = np.zeros((*shape, 3)), np.zeros(shape, bool)
+    in_camera: list[np.ndarray] = []
+    for place, (_, dense, parts) in enumerate(tracks):
+        keypoints[:, place] = dense
+        nearby = maximum_filter1d(dense[..., 2] > 0, 2 * round(NEARBY * scene.fps) + 1, axis=0, mode="constant")
+        for start, end in parts:
+            rows = slice(start, end)
+            lifted = lift_track(run, dense[rows], scene.size, scene.on_screen, step)
+            relative = lifted.pose
+            if run.task.output == "image":
+                relative = relative * (STATURE / height_of(relative, run.skeleton))
+            path = lifted.path if lifted.path is not None else path_of(relative, dense[rows], scene.intrinsics)
+            together = relative + path[:, None]
+            if scene.smooth:
+                together = gaussian_filter1d(together, scene.smooth * scene.fps, axis=0, mode="nearest")
+            pose[rows, place] = together
+            guessed[rows, place] = ~nearby[rows]
+            if lifted.expected is not None:
+                expected[rows, place] = lifted.expected
+        in_camera.append(pose[np.isfinite(pose[:, place, 0, 0]), place])
+    factor = scale_of(in_camera, run, scene, notes)
+    pose, camera = in_world(factor * pose, run, scene, notes)
+    return Motion(
+        skeleton=run.skeleton,
+        fps=scene.fps,
+        frame=np.arange(first, last),
+        person=np.array([person for person, _, _ in tracks]),
+        pose=pose.astype(np.float32),
+        guessed=guessed,
+        keypoints=keypoints.astype(np.float32),
+        size=(int(scene.size[0]), int(scene.size[1])),
+        uncertainty=(factor * expected).astype(np.float32) if np.isfinite(expected).any() else None,
+        camera=camera,
+        notes=tuple(notes),
+    )
+
+
+def filled(seen: Bool[np.ndarray, " t"], gap: int) -> Bool[np.ndarray, " t"]:
+    """The frames with their gaps of up to so many frames between two that are seen."""
+    filled = seen.copy()
+    for start, end in runs(~seen):
+        if start > 0 and end < len(seen) and end - start <= gap:
+            filled[start:end] = True
+    return filled
+
+
+def scale_of(poses: list[np.ndarray], run: LiftingRun, scene: Scene, notes: list[str]) -> float:
+    """The factor that gives people the stated height; 1 without one."""
+    heights = [height_of(pose, run.skeleton) for pose in poses]
+    said = ", ".join(f"{height:.2f}" for height in heights)
+    if scene.height is None:
+        source = f"a stature of {STATURE:g} m" if run.task.output == "image" else "the bones that the network expects"
+        notes.append(f"The scale is from {source} (standing height {said} m); a height would settle it.")
+        return 1.0
+    notes.append(f"The scale is from the height of {scene.height:g} m (before: {said} m).")
+    return scene.height / float(np.median(heights))
+
+
+def in_world(
+    pose: Float[np.ndarray, "t m j 3"], run: LiftingRun, scene: Scene, notes: list[str]
+) -> tuple[Float[np.ndarray, "t m j 3"], Camera]:
+    """The pose on the floor of a world whose z is up, and the camera there."""
+    present = pose[np.isfinite(pose).all((-2, -1))]
+    up, count = up_of(present if scene.up == "trunk" else present[:0], run.skeleton)
+    tilt = np.degrees(np.arccos(np.clip(-up[1], -1, 1)))
+    estimated = f"estimated from {count:,} upright trunks; the camera is tilted by {tilt:.0f} degrees"
+    notes.append(f"Up is {estimated if count else 'that of a level camera'}.")
+    turn = rotation_to_world(up)
+    world = pose @ turn.T
+    floor = floor_of((present @ turn.T)[..., 2].min(-1))
+    notes.append(f"The floor is {-floor:.2f} m below the camera, under the lowest joints.")
+    world[..., 2] -= floor
+    quaternion = Rotation.from_matrix(turn).as_quat(canonical=True, scalar_first=True)
+    intrinsics = np.concatenate([scene.intrinsics, np.zeros(5)])
+    width, height = scene.size
+    return world, Camera("video", int(width), int(height), intrinsics, quaternion, np.array([0, 0, -floor]))

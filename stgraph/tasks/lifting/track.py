@@ -1,0 +1,97 @@
+"""A run of a lifter over one person's frames, without a dataset file: overlapping windows, blended."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from stgraph.geometry import screen_normalise
+from stgraph.tasks.lifting.plan import FRAMES_AT_ONCE
+from stgraph.tasks.lifting.run import LiftingRun
+
+OVERLAP = 3  # windows that a frame lies in
+
+
+class Lifted(NamedTuple):
+    """What a run predicts for t frames.
+
+    Attributes:
+        pose: metres in camera space, relative to the root; in image space for a run that predicts there.
+        path: of the root, metres in camera space; None for a run that does not predict it.
+        expected: distance from the truth, metres; None for a run that does not predict it.
+    """
+
+    pose: Float[np.ndarray, "t j 3"]
+    path: Float[np.ndarray, "t 3"] | None
+    expected: Float[np.ndarray, "t j"] | None
+
+
+@torch.no_grad()
+def lift_track(
+    run: LiftingRun,
+    keypoints: Float[np.ndarray, "t j 3"],
+    size: tuple[int, int],
+    camera: Float[np.ndarray, "4"],
+    step: int = 1,
+) -> Lifted:
+    """Lift one person's consecutive frames.
+
+    Every frame lies in `OVERLAP` windows, whose predictions are averaged with weights that fall linearly from the
+    window's middle to its ends, so that no window begins or ends visibly.
+
+    Args:
+        run: a trained lifter.
+        keypoints: pixels and confidence, 0 for what was not seen; joints as the run has them.
+        size: width and height of the image, pixels.
+        camera: focal length and centre on the normalised screen; zeros where it is not known.
+        step: frames from one that a window sees to the next, for videos faster than the run was trained on.
+    """
+    model, dtype = run.model.eval(), next(run.model.parameters()).dtype
+    values = torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32))
+    width, height = torch.tensor(size, dtype=torch.float32)
+    screen = screen_normalise(values[..., :2], width, height)
+    values = torch.cat([screen, values[..., 2:]], dim=-1) * (values[..., 2:] > 0)
+    values = values[..., : run.data.channels].to(dtype)
+    window = run.model_window
+    starts, weights = windows(len(values), window.outputs, step, whole=window.sliding)
+    sums, total = torch.zeros(len(values), 3 * len(run.skeleton)), torch.zeros(len(values), 1)
+    logs = torch.zeros(len(values), len(run.skeleton)) if "uncertainty" in run.task.heads else None
+    seen = torch.arange(-window.before, window.outputs + window.after) * step
+    for begin in starts.split(max(1, FRAMES_AT_ONCE // window.frames)):
+        frame = (begin[:, None] + seen).clamp(0, len(values) - 1)
+        x = rearrange(values[frame], "b t j c -> b c t j")
+        given = torch.from_numpy(camera).to(dtype).expand(len(x), -1)
+        batch = run.engine.to_device({"x": x, "camera": given})
+        with run.engine.autocast():
+            outputs = model(**run.task.inputs(batch))
+        predicted = rearrange(run.task.prediction(outputs).float().cpu(), "b t j c -> b t (j c)")
+        made = begin[:, None] + torch.arange(window.outputs) * step
+        inside = (made >= 0) & (made < len(values))
+        weight = weights.expand(len(begin), -1)[inside][:, None]
+        sums.index_add_(0, made[inside], predicted[inside] * weight)
+        total.index_add_(0, made[inside], weight)
+        if logs is not None:
+            log = outputs["uncertainty"][:, 0].float().cpu().expand(-1, -1, len(run.skeleton))
+            logs.index_add_(0, made[inside], log[inside] * weight)
+    pose = (sums / total).view(len(values), -1, 3)
+    path = pose[:, run.skeleton.root].clone().numpy() if run.task.output == "global" else None
+    expected = None if logs is None else (logs / total).exp().numpy()
+    return Lifted(run.task.without_root(pose[None])[0].numpy(), path, expected)
+
+
+def windows(frames: int, outputs: int, step: int, whole: bool) -> tuple[Tensor, Float[Tensor, " s"]]:
+    """First predicted frames of windows over so many frames, and the weight of each frame of a window.
+
+    For every phase of `step` they begin before the first frame and end behind the last, `OVERLAP` of them over each.
+    `whole`: windows side by side, for a model whose prediction does not depend on where in a window a frame lies.
+    """
+    apart = outputs if whole else max(outputs // OVERLAP, 1)
+    first = torch.arange(apart - outputs, -(-frames // step), apart)
+    starts = (first[:, None] * step + torch.arange(step)).flatten()
+    if whole or outputs == 1:
+        return starts, torch.ones(outputs)
+    place = torch.arange(outputs) - (outputs - 1) / 2
+    return starts, 1 - place.abs() / (outputs / 2 + 1)
