@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import ClassVar
 
+import torch
 from einops import rearrange
 from torch import nn
 
@@ -21,16 +22,22 @@ class DataNorm(nn.Module):
     Args:
         channels: of a joint.
         joints: of a person.
+        persons: whose coordinates are normed each by themselves: a clip's, which lie one after another in the batch.
     """
 
-    def __init__(self, channels: int, joints: int) -> None:
+    def __init__(self, channels: int, joints: int, persons: int = 1) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(joints * channels)  # ordered (j c), as in published weights
+        self.persons = persons
+        self.norm = nn.BatchNorm1d(persons * joints * channels)  # ordered (m j c), as in published weights
 
     def forward(self, x: Motion) -> Motion:
-        """Normalise, and lay out in channels-last memory."""
-        rows = self.norm(rearrange(x, "b c t j -> (b t) (j c)"))
-        return rearrange(rows, "(b t) (j c) -> b c t j", t=x.shape[2], j=x.shape[3])
+        """Normalise, and lay out in channels-last memory. A last clip may have fewer persons in evaluation."""
+        samples, sizes = x.shape[0], {"m": self.persons, "t": x.shape[2], "j": x.shape[3]}
+        if self.persons > 1 and samples % self.persons:
+            x = torch.cat([x, x.new_zeros(self.persons - samples % self.persons, *x.shape[1:])])
+        rows = self.norm(rearrange(x, "(b m) c t j -> (b t) (m j c)", **sizes))
+        x = rearrange(rows, "(b t) (m j c) -> (b m) c t j", **sizes)
+        return x if self.persons == 1 else x[:samples]
 
 
 class ClipModel(Model):
@@ -46,6 +53,7 @@ class ClipModel(Model):
         blocks: the body.
         width: channels of the last block.
         strides: of the blocks.
+        persons: see `DataNorm`.
     """
 
     serves: ClassVar[tuple[str, ...]] = ("clips",)
@@ -59,9 +67,10 @@ class ClipModel(Model):
         blocks: Sequence[nn.Module],
         width: int,
         strides: Sequence[int],
+        persons: int = 1,
     ) -> None:
         super().__init__()
-        self.data_norm = DataNorm(in_channels, len(skeleton))
+        self.data_norm = DataNorm(in_channels, len(skeleton), persons)
         self.blocks = nn.ModuleList(blocks)
         self.heads = make_heads(heads, width)
         self.stride = prod(strides)
