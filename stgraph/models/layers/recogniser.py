@@ -5,11 +5,11 @@ A person of a clip is a sample: the task folds persons into the batch, and means
 
 from collections.abc import Sequence
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from stgraph.models.base import Model, make_heads, one_each
 from stgraph.models.layers.shapes import Motion, Result
@@ -31,13 +31,23 @@ class DataNorm(nn.Module):
         self.norm = nn.BatchNorm1d(persons * joints * channels)  # ordered (m j c), as in published weights
 
     def forward(self, x: Motion) -> Motion:
-        """Normalise, and lay out in channels-last memory. A last clip may have fewer persons in evaluation."""
-        samples, sizes = x.shape[0], {"m": self.persons, "t": x.shape[2], "j": x.shape[3]}
-        if self.persons > 1 and samples % self.persons:
-            x = torch.cat([x, x.new_zeros(self.persons - samples % self.persons, *x.shape[1:])])
+        """Normalise, and lay out in channels-last memory; in evaluation the last clip may have fewer persons."""
+        if self.persons > 1 and not self.training:
+            return self.by_person(x)
+        sizes = {"m": self.persons, "t": x.shape[2], "j": x.shape[3]}
         rows = self.norm(rearrange(x, "(b m) c t j -> (b t) (m j c)", **sizes))
-        x = rearrange(rows, "(b t) (m j c) -> (b m) c t j", **sizes)
-        return x if self.persons == 1 else x[:samples]
+        return rearrange(rows, "(b t) (m j c) -> (b m) c t j", **sizes)
+
+    def by_person(self, x: Motion) -> Motion:
+        """The same with the running statistics, for any number of samples."""
+        norm, joints = self.norm, x.shape[3]
+        scale = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
+        shift = norm.bias - cast(Tensor, norm.running_mean) * scale
+        person = torch.arange(x.shape[0], device=x.device) % self.persons
+        scale, shift = (
+            rearrange(values, "(m j c) -> m c 1 j", m=self.persons, j=joints)[person] for values in (scale, shift)
+        )
+        return (x * scale + shift).contiguous(memory_format=torch.channels_last)
 
 
 class ClipModel(Model):
