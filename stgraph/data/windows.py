@@ -144,7 +144,7 @@ class Windows(TrackSamples):
                 pose[twin] = rearrange(self.mirrored(rearrange(pose[twin], "b t j c -> b c t j")), "b c t j -> b t j c")
             seen = torch.where(twin[:, None, None], seen[:, :, self.mirror_order], seen)
             intrinsics = torch.where(twin[:, None], mirror_intrinsics(intrinsics, size[:, 0]), intrinsics)
-        return {
+        batch: WindowBatch = {
             "x": rearrange(x if self.confidence else x[..., :2], "b t j c -> b c t j"),
             "pose2d": x[:, predicted, :, :2],
             "seen": seen[:, predicted],
@@ -157,8 +157,10 @@ class Windows(TrackSamples):
             "label": self.labels[recording],
             "frame": frame,
             "inside": (frame >= 0) & (frame <= self.last[track, None]),
-            **image,
         }
+        if image:
+            batch["image3d"], batch["scale"] = image["image3d"], image["scale"]
+        return batch
 
     def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
         """What the detector and the motion capture saw in some frames, as copies."""

@@ -1,7 +1,7 @@
 """Model: the contract that every model keeps."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -35,6 +35,10 @@ class Published:
     skeleton: Skeleton
     like: str
     both_ways: bool = False
+
+    def marks(self, state: Iterable[str]) -> bool:
+        """Whether a name of a checkpoint is one of this family's."""
+        return any(re.search(self.mark, name) for name in state)
 
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -99,7 +103,7 @@ class Model(nn.Module):
         small, small_frames: settings, as small as they can be, and the frames of a window, for tests of the contract.
         serves: the kinds of output it gives, one of which a task needs: "frames" (of every frame), "clips" (classes
             of a whole clip), "tracks" (of the next frame, from a memory).
-        published: facts about checkpoints of the published implementation; None where there are none.
+        published: facts about checkpoints of published implementations, one for each family of them.
         heads: name -> module from features (b c t j) to an output (b n t j).
         predicts_root: whether the root's output is learned; False where it is always zero.
         former_names: of submodules in older checkpoints -> their names now.
@@ -113,7 +117,7 @@ class Model(nn.Module):
     small: ClassVar[dict[str, Any]]
     small_frames: ClassVar[int]
     serves: ClassVar[tuple[str, ...]] = ("frames", "clips")
-    published: ClassVar[Published | None] = None
+    published: ClassVar[tuple[Published, ...]] = ()
     heads: nn.ModuleDict
     predicts_root: ClassVar[bool] = True
     former_names: ClassVar[Mapping[str, str]] = {}
@@ -135,9 +139,8 @@ class Model(nn.Module):
 
     @classmethod
     def published_for(cls, state: dict[str, Tensor]) -> Published:
-        """Facts about a published checkpoint with these weights. `published` must be set."""
-        assert cls.published
-        return cls.published
+        """Facts about a published checkpoint with these weights, which are of one of the families."""
+        return next(facts for facts in cls.published if facts.marks(state))
 
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,11 +1,15 @@
 """CTR-GCN: every channel of every clip has a graph of its own, refined from one that is learned for all."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stgraph.models import pyskl
+from stgraph.models.base import Published
 from stgraph.models.layers.branches import BranchedModel, residual
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
@@ -52,9 +56,12 @@ class ChannelGraphConv(nn.Module):
     Args:
         in_channels, out_channels: widths before and after.
         matrices: (k v w) where the graphs start.
+        as_pyskl: makes no difference here.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"]) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"], as_pyskl: bool = False
+    ) -> None:
         super().__init__()
         self.adjacency = RefinedAdjacency(in_channels, out_channels, matrices)
         self.weight = nn.Parameter(torch.empty(len(matrices) * out_channels, in_channels))
@@ -85,6 +92,24 @@ class CTRGCN(BranchedModel):
     Every channel aggregates over a graph of its own, which depends on the clip (Chen et al., ICCV 2021); alpha starts
     at 0. T has four branches (kernel 5 with dilations 1 and 2, max-pooling over 3 frames, a map of each frame), side by
     side, norm. The residuals x change width and length by a map and a norm; the first block's T has none.
+    `as_pyskl`: T ends with a ReLU.
     """
 
     graph_conv, kernel, dilations = ChannelGraphConv, 5, (1, 2)
+    published = (pyskl.facts(r"^backbone\.net\.0\.gcn1\."),)
+
+    @classmethod
+    def published_for(cls, state: dict[str, Tensor]) -> Published:
+        """Published for several layouts."""
+        return pyskl.of_layout(super().published_for(state), state)
+
+    @staticmethod
+    def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """See `Model`."""
+        return pyskl.settings(state) | {"as_pyskl": True}, pyskl.ctrgcn_weights(state)
+
+    @classmethod
+    def temporal_conv(cls, width: int, stride: int, as_pyskl: bool) -> nn.Module:
+        """The temporal convolution of a block."""
+        branches = super().temporal_conv(width, stride, as_pyskl)
+        return nn.Sequential(branches, nn.ReLU()) if as_pyskl else branches

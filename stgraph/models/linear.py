@@ -28,7 +28,7 @@ class Linear(FlatModel):
 
     predicts_root = False
     normed_input = True
-    published = Published("martinez", r"^linear_stages\.", H36M16, "linear")
+    published = (Published("martinez", r"^linear_stages\.", H36M16, "linear"),)
 
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

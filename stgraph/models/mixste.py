@@ -69,7 +69,7 @@ class MixSTE(Model):
     """
 
     small, small_frames = {"channels": 8, "layers": 2, "attention_heads": 2, "frames": 9}, 9
-    published = Published("mixste", r"^STEblocks\.", H36M17, "mixste")
+    published = (Published("mixste", r"^STEblocks\.", H36M17, "mixste"),)
 
     def __init__(
         self,

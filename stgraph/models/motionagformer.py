@@ -192,7 +192,7 @@ class MotionAGFormer(Model):
         {"channels": 8, "representation": 12, "layers": 1, "attention_heads": 2, "frames": 6, "layer_scale": 0.1},
         6,
     )
-    published = Published("motionagformer", r"\.graph_temporal\.mixer\.", H36M17, "motionagformer_b")
+    published = (Published("motionagformer", r"\.graph_temporal\.mixer\.", H36M17, "motionagformer_b"),)
 
     def __init__(
         self,

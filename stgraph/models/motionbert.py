@@ -108,7 +108,7 @@ class MotionBERT(Model):
     """
 
     small, small_frames = {"channels": 8, "representation": 12, "layers": 2, "attention_heads": 2, "frames": 9}, 9
-    published = Published("motionbert", r"^blocks_st\.", H36M17, "motionbert")
+    published = (Published("motionbert", r"^blocks_st\.", H36M17, "motionbert"),)
 
     def __init__(
         self,

@@ -69,15 +69,15 @@ def load_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return {str(name).removeprefix("module."): value for name, value in state.items()}, rest
 
 
-def convertible() -> dict[str, tuple[type[Model], Published]]:
-    """Every model that published checkpoints exist for: name -> class, and facts about those checkpoints."""
+def convertible() -> list[tuple[str, Published]]:
+    """Every kind of published checkpoints that a model exists for: the model's name, and facts about them."""
     models = {name: cast(type[Model], MODELS.get(name)) for name in MODELS.names()}
-    return {name: (model, model.published) for name, model in models.items() if model.published}
+    return [(name, facts) for name, model in models.items() for facts in model.published]
 
 
 def families() -> list[str]:
     """Every family of published checkpoints that can be converted."""
-    return sorted({published.family for _, published in convertible().values()})
+    return sorted({published.family for _, published in convertible()})
 
 
 def find_model(family: str, state: dict[str, Tensor], where: str) -> str:
@@ -86,11 +86,7 @@ def find_model(family: str, state: dict[str, Tensor], where: str) -> str:
     Raises:
         InputError: they belong to another family, which is named, or to none.
     """
-    matches = {
-        published.family: name
-        for name, (_, published) in convertible().items()
-        if any(re.search(published.mark, entry) for entry in state)
-    }
+    matches = {published.family: name for name, published in convertible() if published.marks(state)}
     if family in matches:
         return matches[family]
     if matches:
@@ -110,10 +106,9 @@ def find_model(family: str, state: dict[str, Tensor], where: str) -> str:
 
 def to_published(family: str, model: Model, where: str) -> dict[str, Tensor]:
     """A model's weights as the family's implementation reads them. Raises InputError if it does not read such ones."""
-    published = model.published
-    if published and published.family == family and published.both_ways:
+    if any(facts.family == family and facts.both_ways for facts in model.published):
         return model.to_published()
-    ways = [f"{facts.family} ({name})" for name, (_, facts) in convertible().items() if facts.both_ways]
+    ways = [f"{facts.family} ({name})" for name, facts in convertible() if facts.both_ways]
     raise InputError(
         f"a {type(model).__name__} cannot be written as a checkpoint of {family}",
         where=where,

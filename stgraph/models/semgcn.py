@@ -194,7 +194,7 @@ class SemGCN(FrameModel):
     """
 
     small, small_frames = {"channels": 8, "layers": 1, "non_local": True}, 2
-    published = Published("semgcn", r"^gconv_input\.", H36M16, "semgcn")
+    published = (Published("semgcn", r"^gconv_input\.", H36M16, "semgcn"),)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
+from stgraph.models import pyskl
 from stgraph.models.base import Dropout, Published, Widths, renamed
 from stgraph.models.layers.graph import aggregate, combine
 from stgraph.models.layers.recogniser import ClipModel
@@ -43,19 +44,23 @@ TO_PUBLISHED += [(re.escape(ours), published) for published, ours in NAMES]
 
 
 class EdgeWeighted(nn.Module):
-    """A fixed adjacency.
+    """An adjacency of the skeleton's partitions.
 
     Args:
         partitions: (k v w) the adjacency.
         learned: whether every edge is weighted by a learned importance, 1 where training starts.
+        free: whether the matrices are learned themselves.
     """
 
     partitions: Float[Tensor, "k v w"]
 
-    def __init__(self, partitions: Float[np.ndarray, "k v w"], learned: bool) -> None:
+    def __init__(self, partitions: Float[np.ndarray, "k v w"], learned: bool, free: bool = False) -> None:
         super().__init__()
         weight = torch.from_numpy(partitions).to(torch.get_default_dtype())
-        self.register_buffer("partitions", weight, persistent=False)
+        if free:
+            self.partitions = nn.Parameter(weight)
+        else:
+            self.register_buffer("partitions", weight, persistent=False)
         self.importance = nn.Parameter(torch.ones_like(weight)) if learned else None
 
     def forward(self, x: Motion) -> Float[Tensor, "k v w"]:
@@ -149,10 +154,16 @@ class STGCN(ClipModel):
         hops: bones between joints that the graph joins, at most.
         legacy: the spatial partitions as published, with their distances cut at `hops`.
         edge_importance: whether each block learns a weight for every edge.
+        learned_graph: whether each block learns its matrices themselves, which begin as the partitions.
+        persons: whose coordinates the first norm treats each by themselves; above 1 for clips whose absent persons are
+            padded (`task.persons`).
     """
 
     small, small_frames = {"channels": [8, 12], "strides": [1, 2], "dropout": 0.0}, 9
-    published = Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub", both_ways=True)
+    published = (
+        Published("stgcn", r"^st_gcn_networks\.", NTU25, "stgcn_ntu_xsub", both_ways=True),
+        pyskl.facts(r"^backbone\.gcn\.0\.tcn\.conv\."),
+    )
 
     def __init__(
         self,
@@ -167,6 +178,8 @@ class STGCN(ClipModel):
         hops: PositiveInt = 1,
         legacy: bool = False,
         edge_importance: bool = True,
+        learned_graph: bool = False,
+        persons: PositiveInt = 1,
     ) -> None:
         options = {"hops": hops} | ({"legacy": True} if legacy else {})
         matrices = partitions(skeleton, partition, **options)
@@ -175,7 +188,7 @@ class STGCN(ClipModel):
                 before,
                 after,
                 stride=stride,
-                adjacency=EdgeWeighted(matrices, edge_importance),
+                adjacency=EdgeWeighted(matrices, edge_importance, learned_graph),
                 dropout=dropout if number else 0.0,
                 residual=number > 0,
             )
@@ -183,7 +196,8 @@ class STGCN(ClipModel):
                 zip([in_channels, *channels[:-1]], channels, strides, strict=True)
             )
         ]
-        super().__init__(skeleton, in_channels, heads, blocks=blocks, width=channels[-1], strides=strides)
+        width = channels[-1]
+        super().__init__(skeleton, in_channels, heads, blocks=blocks, width=width, strides=strides, persons=persons)
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
@@ -191,12 +205,16 @@ class STGCN(ClipModel):
         problems = super().check(settings, frames)
         if settings["legacy"] and settings["partition"] != "spatial":
             problems.append(f'legacy: cuts the distances of "spatial", not of {settings["partition"]!r}')
+        if settings["learned_graph"] and settings["edge_importance"]:
+            problems.append("edge_importance: the matrices are learned themselves; set it false, or learned_graph")
         return problems
 
     @classmethod
     def published_for(cls, state: dict[str, Tensor]) -> Published:
         """Published for OpenPose's joints too, where the graph has as many."""
         published = super().published_for(state)
+        if published.family == pyskl.FAMILY:
+            return pyskl.of_layout(published, state)
         joints = state["A"].shape[-1] if "A" in state and state["A"].ndim else 0
         if joints != len(OPENPOSE18):
             return published
@@ -209,6 +227,9 @@ class STGCN(ClipModel):
         Raises:
             InputError: the graph is none of the published ones.
         """
+        if pyskl.holds(state):
+            graph = {"edge_importance": False, "learned_graph": True}
+            return pyskl.settings(state) | graph, pyskl.stgcn_weights(state)
         weights = {renamed(name, TO_OURS): turned(name, value) for name, value in state.items()}
         blocks = sum(name.endswith(".temporal_conv.conv.weight") for name in weights)
         settings = {

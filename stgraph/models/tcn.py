@@ -117,7 +117,7 @@ class TemporalConvolution(Model):
     """
 
     small, small_frames = {"channels": 8, "filter_widths": [3, 3], "dropout": 0.0, "causal": True}, 12
-    published = Published("videopose3d", r"^expand_conv\.", H36M17, "tcn")
+    published = (Published("videopose3d", r"^expand_conv\.", H36M17, "tcn"),)
     sliding = True
 
     def __init__(

@@ -198,7 +198,7 @@ class TGraphNet(TemporalGraphNet):
     and go through a norm and one more unit. The head "pose" has 5-tap convolutions; any other is a map of each node.
     """
 
-    published = Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel")
+    published = (Published("tgraphnet", r"^downsample_layers\.", H36M17, "root_rel"),)
 
     def make_body(
         self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]

@@ -22,7 +22,7 @@ class TGraphNetSingle(TemporalGraphNet):
     temporal_stride ** levels frames long. Every head is a map of each joint.
     """
 
-    published = Published("tgraphnet", r"^layers\.\d+\.graph_stages\.", H36M17, "tgraphnet_single")
+    published = (Published("tgraphnet", r"^layers\.\d+\.graph_stages\.", H36M17, "tgraphnet_single"),)
 
     def make_body(
         self, widths: list[int], stages: list[int], unit: Callable[..., Unit], shrink: Callable[[int], Shrink]

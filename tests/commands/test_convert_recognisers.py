@@ -1,6 +1,7 @@
 """Published recognisers: converted with their classes, and ours given back to the published implementation."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from stgraph import convert
 from stgraph.errors import InputError
 from stgraph.models.published import load_published
 from stgraph.settings import params
+from stgraph.settings.params import PACKAGED
 from stgraph.tasks.action.task import clip_scores
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -124,6 +126,44 @@ def test_missing_and_unknown_weights_are_listed(place, state):
     torch.save(state | {"surplus": torch.zeros(1)}, "published.pt")
     with pytest.raises(InputError, match=r"(?s)missing: blocks.2.temporal_conv.conv.bias\n  unknown: surplus"):
         take()
+
+
+@pytest.mark.parametrize(("name", "model"), [("pyskl_stgcn_ntu_c8", "stgcn"), ("pyskl_stgcnpp_coco_c16", "stgcnpp")])
+@pytest.mark.parametrize("whole", [True, False], ids=["mmcv's file", "state dict alone"])
+def test_pyskls_checkpoints_score_clips_as_published(name, model, whole, place, capsys):
+    with np.load(GOLDEN.with_name(f"{name}.npz")) as file:
+        arrays = dict(file)
+    state = {key[6:]: torch.from_numpy(value) for key, value in arrays.items() if key.startswith("state/")}
+    torch.save({"meta": {"epoch": 16}, "state_dict": state, "optimizer": {}} if whole else state, "theirs.pth")
+    shutil.copytree(PACKAGED, "params", dirs_exist_ok=True)
+    Path("names.txt").write_text("\n".join("abcde"))
+    convert.main(convert.parser().parse_args(["pyskl", "theirs.pth", "--exp", "mine", "--classes", "names.txt"]))
+    run = Run.load("mine", Engine("cpu"))
+    clips, persons = arrays["input"].shape[:2]
+    x = rearrange(torch.from_numpy(arrays["input"]), "n m t v c -> (n m) c t v")
+    with torch.no_grad():
+        dense = run.model.eval()(x)["action"]
+    found = clip_scores(dense, torch.arange(clips).repeat_interleave(persons), clips).numpy()
+    assert np.abs(found - arrays["output"]).max() < 1e-5 * np.abs(arrays["output"]).max()
+    settings = params.load("mine")
+    assert settings.model["name"] == model and settings.task["classes"] == list("abcde")
+    assert settings.data.normalise == "pyskl" and settings.task["persons"] == "padded"
+    assert ("not used: meta, optimizer" in capsys.readouterr().out) == whole
+
+
+def test_pyskls_missing_and_unknown_weights_are_named(place):
+    with np.load(GOLDEN.with_name("pyskl_stgcnpp_coco_c16.npz")) as file:
+        state = {key[6:]: torch.from_numpy(file[key]) for key in file.files if key.startswith("state/")}
+    shutil.copytree(PACKAGED, "params", dirs_exist_ok=True)
+    torch.save(state | {"backbone.gcn.2.gate": torch.zeros(1)}, "theirs.pth")
+    with pytest.raises(InputError, match="theirs.pth.*unknown: backbone.gcn.2.gate|unknown: backbone.gcn.2.gate"):
+        convert.main(convert.parser().parse_args(["pyskl", "theirs.pth", "--exp", "mine"]))
+    del state["backbone.gcn.2.tcn.bn.bias"]
+    torch.save(state, "theirs.pth")
+    with pytest.raises(InputError, match=r"theirs.pth: backbone.gcn.2.tcn.bn.bias: missing"):
+        convert.main(convert.parser().parse_args(["pyskl", "theirs.pth", "--exp", "mine"]))
+    with pytest.raises(InputError, match=r"not a checkpoint of stgcn: it looks like one of pyskl; run .*convert pyskl"):
+        convert.main(convert.parser().parse_args(["stgcn", "theirs.pth", "--exp", "mine"]))
 
 
 def test_what_cannot_be_given_back_is_refused(place):

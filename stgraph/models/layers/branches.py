@@ -102,8 +102,8 @@ class Block(nn.Module):
 class BranchedModel(ClipModel):
     """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
 
-    A subclass sets the class `graph_conv` (called with the widths before and after and the matrices where training
-    starts), and the `kernel` and the `dilations` of its branches. The first block has neither
+    A subclass sets the class `graph_conv` (called with the widths before and after, the matrices where training
+    starts, and `as_pyskl`), and the `kernel` and the `dilations` of its branches. The first block has neither
     residual nor dropout. Clips may have any number of frames. The graphs start as ST-GCN's spatial partitions,
     normalised together; the published networks' start as self links, links inwards and links outwards, each normalised
     by itself.
@@ -115,6 +115,9 @@ class BranchedModel(ClipModel):
         channels: width of every block; published [64] * 4 + [128] * 3 + [256] * 3.
         strides: frames that become one in every block; published 2 in the fifth and the eighth, else 1.
         dropout: share of activations that training sets to zero after each temporal convolution but the first.
+        persons: whose coordinates the first norm treats each by themselves; above 1 for clips whose absent persons are
+            padded (`task.persons`).
+        as_pyskl: the blocks as pyskl has them, for its weights; each model says what differs.
     """
 
     small, small_frames = {"channels": [8, 12], "strides": [1, 2]}, 9
@@ -131,12 +134,14 @@ class BranchedModel(ClipModel):
         channels: Widths,
         strides: list[PositiveInt],
         dropout: Dropout = 0.0,
+        persons: PositiveInt = 1,
+        as_pyskl: bool = False,
     ) -> None:
         matrices = partitions(skeleton, "spatial")
         blocks = [
             Block(
-                self.graph_conv(before, width, matrices),
-                self.temporal_conv(width, stride),
+                self.graph_conv(before, width, matrices, as_pyskl),
+                self.temporal_conv(width, stride, as_pyskl),
                 residual(before, width, stride) if index else None,
                 dropout if index else 0.0,
             )
@@ -144,10 +149,11 @@ class BranchedModel(ClipModel):
                 zip([in_channels, *channels[:-1]], channels, strides, strict=True)
             )
         ]
-        super().__init__(skeleton, in_channels, heads, blocks=blocks, width=channels[-1], strides=strides)
+        width = channels[-1]
+        super().__init__(skeleton, in_channels, heads, blocks=blocks, width=width, strides=strides, persons=persons)
 
     @classmethod
-    def temporal_conv(cls, width: int, stride: int) -> nn.Module:
+    def temporal_conv(cls, width: int, stride: int, as_pyskl: bool) -> nn.Module:
         """The temporal convolution of a block."""
         return Branches(width, cls.kernel, cls.dilations, stride)
 

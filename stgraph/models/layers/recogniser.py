@@ -5,10 +5,11 @@ A person of a clip is a sample: the task folds persons into the batch, and means
 
 from collections.abc import Sequence
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, cast
 
+import torch
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from stgraph.models.base import Model, make_heads, one_each
 from stgraph.models.layers.shapes import Motion, Result
@@ -21,16 +22,32 @@ class DataNorm(nn.Module):
     Args:
         channels: of a joint.
         joints: of a person.
+        persons: whose coordinates are normed each by themselves: a clip's, which lie one after another in the batch.
     """
 
-    def __init__(self, channels: int, joints: int) -> None:
+    def __init__(self, channels: int, joints: int, persons: int = 1) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(joints * channels)  # ordered (j c), as in published weights
+        self.persons = persons
+        self.norm = nn.BatchNorm1d(persons * joints * channels)  # ordered (m j c), as in published weights
 
     def forward(self, x: Motion) -> Motion:
-        """Normalise, and lay out in channels-last memory."""
-        rows = self.norm(rearrange(x, "b c t j -> (b t) (j c)"))
-        return rearrange(rows, "(b t) (j c) -> b c t j", t=x.shape[2], j=x.shape[3])
+        """Normalise, and lay out in channels-last memory; in evaluation the last clip may have fewer persons."""
+        if self.persons > 1 and not self.training:
+            return self.by_person(x)
+        sizes = {"m": self.persons, "t": x.shape[2], "j": x.shape[3]}
+        rows = self.norm(rearrange(x, "(b m) c t j -> (b t) (m j c)", **sizes))
+        return rearrange(rows, "(b t) (m j c) -> (b m) c t j", **sizes)
+
+    def by_person(self, x: Motion) -> Motion:
+        """The same with the running statistics, for any number of samples."""
+        norm, joints = self.norm, x.shape[3]
+        scale = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
+        shift = norm.bias - cast(Tensor, norm.running_mean) * scale
+        person = torch.arange(x.shape[0], device=x.device) % self.persons
+        scale, shift = (
+            rearrange(values, "(m j c) -> m c 1 j", m=self.persons, j=joints)[person] for values in (scale, shift)
+        )
+        return (x * scale + shift).contiguous(memory_format=torch.channels_last)
 
 
 class ClipModel(Model):
@@ -46,6 +63,7 @@ class ClipModel(Model):
         blocks: the body.
         width: channels of the last block.
         strides: of the blocks.
+        persons: see `DataNorm`.
     """
 
     serves: ClassVar[tuple[str, ...]] = ("clips",)
@@ -59,9 +77,10 @@ class ClipModel(Model):
         blocks: Sequence[nn.Module],
         width: int,
         strides: Sequence[int],
+        persons: int = 1,
     ) -> None:
         super().__init__()
-        self.data_norm = DataNorm(in_channels, len(skeleton))
+        self.data_norm = DataNorm(in_channels, len(skeleton), persons)
         self.blocks = nn.ModuleList(blocks)
         self.heads = make_heads(heads, width)
         self.stride = prod(strides)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stgraph.models.base import Model
 from stgraph.skeleton import Skeleton
+from stgraph.tasks.action.normalisation import opening
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.samples import seen_joints
@@ -28,6 +29,9 @@ NORMALISATIONS = {
     "body3d": "metres; root of the clip's first person, where it is first seen, at the origin; then turned: hips to "
     "shoulders of the first whole pose along z, left to right shoulder in the x-z plane (without such a pose: "
     "x, y, z become x, z, -y)",
+    "pyskl2d": "pixels x, y to 2 x / width - 1, 2 y / height - 1; zero where the confidence is at most 0.01",
+    "pyskl3d": "metres, x left, y up; middle of the first person's spine, where it is first seen, at the origin; then "
+    "turned: that pose's spine to z, and its shoulders, left to right, to x",
 }
 STREAMS = {
     "joint": "positions",
@@ -156,11 +160,15 @@ class PoseRecogniser(Recogniser):
         clips, persons, length = pose.shape[:3]
         frame = sample_frames(length, self.frames, self.data.sampling)
         frame = with_next(frame, length) if self.data.moves else frame
+        clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
+        first = None
+        if self.data.normalise == "pyskl" and not self.data.detector:
+            whole = rearrange(pose, "b m t j c -> (b m) t j c")
+            first = opening(whole, seen_joints(whole, self.data), clip, clips)
         pose = torch.where((frame >= 0)[:, None, None], pose.index_select(2, frame.clamp_min(0)), 0)
         size = torch.ones_like(pose[:, 0, 0, 0, :2]) if size is None else size
         pose = rearrange(pose, "b m t j c -> (b m) t j c")
         seen = seen_joints(pose, self.data)
-        clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
         # Unseen joints may have any value, so they are set to zero.
-        sample = Sample(torch.where(seen[..., None], pose, 0), seen, clip, torch.zeros_like(clip), size)
+        sample = Sample(torch.where(seen[..., None], pose, 0), seen, clip, torch.zeros_like(clip), size, first)
         return super().forward(rearrange(self.prepare(sample), "(b m) c t j -> b m c t j", b=clips))

@@ -12,6 +12,9 @@ from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.settings import ClipSettings
 
+KINECT = (-1, -1, 1)  # x left, y up, z forward, of camera space
+SPINE, SHOULDERS = ("SpineBase", "SpineMid"), ("LShoulder", "RShoulder")
+CERTAIN = 0.01  # confidence that a joint has at least
 Poses = Float[Tensor, "p t j d"]
 Size = int | torch.SymInt  # the latter while a file is exported
 
@@ -26,6 +29,15 @@ class Normalisation:
     def __init__(self, skeleton: Skeleton, settings: ClipSettings) -> None:
         self.skeleton, self.settings = skeleton, settings
         self.in_3d = settings.detector is None
+        self.pyskl = settings.normalise == "pyskl"
+        if self.pyskl and self.in_3d:
+            if missing := [name for name in (*SPINE, *SHOULDERS) if name not in skeleton.names]:
+                raise InputError(
+                    f'"pyskl" turns 3D poses by NTU\'s joints; skeleton {skeleton.name!r} has no {", ".join(missing)}',
+                    where="data.normalise",
+                    remedy='use "body"',
+                )
+            self.axes = [[skeleton.index(name) for name in pair] for pair in (SPINE, SHOULDERS)]
         if settings.normalise == "body" and self.in_3d:
             self.shoulders, self.hips = paired(skeleton, "shoulder"), paired(skeleton, "hip")
 
@@ -40,8 +52,33 @@ class Normalisation:
             case "camera":
                 return place
             case "kinect":
-                return place * place.new_tensor([-1, -1, 1])
+                return place * place.new_tensor(KINECT)
+            case "pyskl":
+                return self.aligned(place, sample) if self.in_3d else 2 * place / size - 1
         return self.centred(place, sample)
+
+    def shown(self, sample: Sample) -> Bool[Tensor, "p t j"]:
+        """The joints whose positions go in: those seen, and as pyskl has it certain and not at the origin."""
+        if not self.pyskl:
+            return sample.seen
+        return sample.seen & (sample.pose.any(-1) if self.in_3d else sample.pose[..., 2] > CERTAIN)
+
+    def aligned(self, place: Poses, sample: Sample) -> Poses:
+        """pyskl's form: the first person's middle of the spine at the origin, where the clip first shows it.
+
+        All is turned, in Kinect's axes, by the smallest turn of that pose's spine to z, then by the smallest turn of
+        its shoulders, left to right, to x.
+        """
+        seen, clips = sample.seen, sample.size.shape[0]
+        first = opening(place, seen, sample.clip, clips) if sample.first is None else sample.first
+        axes = place.new_tensor(KINECT)
+        first = first.to(place) * axes
+        (bottom, top), (left, right) = self.axes
+        spine = smallest_turn(first[:, top] - first[:, bottom], place.new_tensor([0.0, 0, 1]))
+        shoulders = einsum(spine, first[:, right] - first[:, left], "b c d, b d -> b c")
+        turn = smallest_turn(shoulders, place.new_tensor([1.0, 0, 0])) @ spine
+        moved = place * axes - first[sample.clip, None, None, top]
+        return einsum(turn[sample.clip], moved, "p c d, p t j d -> p t j c")
 
     def centred(self, place: Poses, sample: Sample) -> Poses:
         """The clip's first visible person, when first seen, at the origin; then turned, or divided by a size.
@@ -79,6 +116,28 @@ class Normalisation:
         side = F.normalize(side, dim=-1)
         turn = torch.stack([side, torch.linalg.cross(up, side), up], dim=1)
         return torch.where(defined[:, None, None], turn, default)
+
+
+def opening(place: Poses, seen: Bool[Tensor, "p t j"], clip: Int[Tensor, " p"], clips: Size) -> Float[Tensor, "b j d"]:
+    """Each clip's first visible person, in the frame where it is first seen."""
+    lead = first_of(clip, seen.flatten(1).any(1), clips)
+    frame = first(seen[lead].any(2))
+    return place[lead, frame]
+
+
+def smallest_turn(vector: Float[Tensor, "b 3"], axis: Float[Tensor, " 3"]) -> Float[Tensor, "b 3 3"]:
+    """Rotation about vector x axis that turns a vector to an axis; none where the two are parallel or it is zero.
+
+    I + [v]x + [v]x^2 / (1 + c), v = u x axis and c = u . axis with u the vector's direction (Rodrigues).
+    """
+    unit = F.normalize(vector, dim=-1)
+    normal, cosine = torch.linalg.cross(unit, axis.expand_as(unit)), unit @ axis
+    zero, (x, y, z) = torch.zeros_like(cosine), normal.unbind(-1)
+    rows = [torch.stack(row, dim=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
+    skew, itself = torch.stack(rows, dim=-2), torch.eye(3, dtype=vector.dtype, device=vector.device)
+    turn = itself + skew + skew @ skew / (1 + cosine).clamp_min(1e-12)[:, None, None]
+    defined = normal.abs().sum(-1) > 1e-6
+    return torch.where(defined[:, None, None], turn, itself)
 
 
 def paired(skeleton: Skeleton, part: str) -> tuple[list[int], list[int]]:

@@ -34,6 +34,7 @@ class Preparation:
         pose, seen = sample.pose, sample.seen
         dims = 2 if self.settings.detector else 3
         place, confidence = self.normalise(pose[..., :dims], sample), pose[..., dims:]
+        place = torch.where(self.normalise.shown(sample)[..., None], place, 0)
         if self.augment:
             place, confidence, seen = self.augment(place, confidence, seen, sample.clip, len(sample.size))
         place = torch.where(seen[..., None], place, 0)

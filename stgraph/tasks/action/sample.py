@@ -15,6 +15,7 @@ class Sample:
         seen: (p t j) whether the joint is seen.
         clip: (p) the clip of the batch that a person belongs to. person: (p) number within it.
         size: (b 2) width and height of the image, pixels.
+        first: (b j 3) the first person's pose where the whole clip first shows it; None: what the sample shows first.
     """
 
     pose: Float[Tensor, "p t j 3"]
@@ -22,3 +23,4 @@ class Sample:
     clip: Int[Tensor, " p"]
     person: Int[Tensor, " p"]
     size: Float[Tensor, "b 2"]
+    first: Float[Tensor, "b j 3"] | None = None

@@ -76,7 +76,8 @@ class Clips(Samples):
         self.labels = self.labels[torch.from_numpy(self.recording)]
         size = np.stack([dataset.recordings["width"], dataset.recordings["height"]], axis=1)[self.recording]
         self.size = torch.from_numpy(size).float()
-        if settings.normalise in ("image", "screen") and (size <= 0).any():
+        by_image = ("image", "screen", *(["pyskl"] if settings.detector else []))
+        if settings.normalise in by_image and (size <= 0).any():
             id = dataset.recordings["id"][self.recording[int((size <= 0).any(1).argmax())]]
             problem = f"{id} has no image size, which data.normalise {settings.normalise!r} divides by"
             raise InputError(problem, where=dataset.path, remedy='prepare it again with one, or use "body"')
@@ -106,11 +107,32 @@ class Clips(Samples):
         shown = np.full(int(self.lengths[owner].sum()), -1, np.int64)
         track, within = members(tracks["rows"])
         shown[(offset[pair] + first - begin[clip])[track] + within] = tracks["first_row"][track] + within
+        if self.settings.normalise == "pyskl" and self.settings.detector is None:
+            shown, offset = self._led(shown, offset, owner)
         self.row = torch.from_numpy(shown)
         self.offset = torch.from_numpy(offset)
         self.length = torch.from_numpy(self.lengths)
         self.first_pair = torch.from_numpy(np.searchsorted(owner, np.arange(len(self.recording))))
         self.persons = torch.from_numpy(np.bincount(owner, minlength=len(self.recording)))
+
+    def _led(
+        self, shown: Int[np.ndarray, " row"], offset: Int[np.ndarray, " pair"], owner: Int[np.ndarray, " pair"]
+    ) -> tuple[Int[np.ndarray, " left"], Int[np.ndarray, " pair"]]:
+        """The rows of persons in the frames that show the first person alone, as pyskl drops all others.
+
+        Of the first two persons, the one in more frames is the first.
+        """
+        frames = [shown[begin : begin + self.lengths[clip]] for begin, clip in zip(offset, owner, strict=True)]
+        for pair in np.flatnonzero(np.diff(owner, prepend=-1)):
+            two = pair + 1 < len(owner) and owner[pair + 1] == owner[pair]
+            if two and (frames[pair] >= 0).sum() < (frames[pair + 1] >= 0).sum():
+                frames[pair], frames[pair + 1] = frames[pair + 1], frames[pair]
+            kept = frames[pair] >= 0
+            self.lengths[owner[pair]] = kept.sum()
+            for other in range(pair, np.searchsorted(owner, owner[pair], "right")):
+                frames[other] = frames[other][kept]
+        lengths = np.array([len(rows) for rows in frames])
+        return np.concatenate(frames), np.cumsum(lengths) - lengths
 
     def __len__(self) -> int:
         return len(self.recording) * (self.settings.repeat if self.training else self.views)
@@ -154,7 +176,10 @@ class Clips(Samples):
         row = torch.where(present, self.row[self.offset[pair][:, None] + torch.where(present, frame[owner], 0)], -1)
         pose = self.take("pose", row.clamp_min(0))
         seen = seen_joints(pose, self.settings) & (row >= 0)[..., None]
-        return Sample(pose * seen[..., None], seen, owner, person, self.size[clip])
+        first = None
+        if self.settings.normalise == "pyskl" and self.settings.detector is None:
+            first = self.take("pose", self.row[self.offset[self.first_pair[clip]]][:, None])[:, 0]
+        return Sample(pose * seen[..., None], seen, owner, person, self.size[clip], first)
 
 
 def seen_joints(pose: Float[Tensor, "p t j 3"], settings: ClipSettings) -> Bool[Tensor, "p t j"]:

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from stgraph.settings.sections import Share, SplitSettings
 
-NORMALISATIONS = {"2D": ("image", "screen", "body"), "3D": ("camera", "kinect", "body")}
+NORMALISATIONS = {"2D": ("image", "screen", "body", "pyskl"), "3D": ("camera", "kinect", "body", "pyskl")}
 
 
 class ClipSettings(SplitSettings):
@@ -21,11 +21,13 @@ class ClipSettings(SplitSettings):
     )
     test_frames: PositiveInt | None = Field(None, description="frames outside training; null: as in training")
     max_persons: PositiveInt = Field(2, description="persons of a clip that are used, the first ones")
-    normalise: Literal["image", "screen", "body", "camera", "kinect"] = Field(
+    normalise: Literal["image", "screen", "body", "camera", "kinect", "pyskl"] = Field(
         "body",
         description="body: root at the origin; 3D turned to spine up and shoulders sideways, 2D divided by the body's "
         "size. 2D: image: x / width - 0.5, y / height - 0.5; screen: as lifters. 3D: camera: metres as they are; "
-        "kinect: x left and y up, as NTU's files",
+        "kinect: x left and y up, as NTU's files. pyskl: as its published networks; 2D: 2 x / width - 1, "
+        "2 y / height - 1, zero where the confidence is at most 0.01; 3D: frames without the first person left out, "
+        "turned by NTU's spine and shoulders in the clip's first frame",
     )
     stream: Literal["joint", "bone", "joint_motion", "bone_motion"] = Field("joint", description="what the input is")
     flip: bool = Field(False, description="mirror half of the training clips")

@@ -37,3 +37,27 @@ def test_blocks_follow_one_another_and_heads_map_every_node():
     assert features.shape == (2, 6, 5, 17)
     expected = torch.einsum("nd,bdsj->bnsj", model.heads["action"].weight[..., 0, 0], features)
     torch.testing.assert_close(model(x)["action"], expected + model.heads["action"].bias[:, None, None])
+
+
+def test_every_person_of_a_clip_has_a_norm_of_its_own():
+    torch.manual_seed(0)
+    norm = DataNorm(3, 5, persons=2)
+    for values in (norm.norm.weight, norm.norm.bias, norm.norm.running_mean):
+        torch.nn.init.normal_(values)
+    torch.nn.init.uniform_(norm.norm.running_var, 0.5, 2)
+    x = torch.randn(6, 3, 4, 5)
+    whole = norm.eval()(x)
+    for person in range(2):
+        alone = DataNorm(3, 5).eval()
+        state = norm.norm.state_dict()
+        part = slice(15 * person, 15 * (person + 1))
+        alone.norm.load_state_dict({name: value[part] if value.ndim else value for name, value in state.items()})
+        torch.testing.assert_close(whole[person::2], alone(x[person::2]))
+    torch.testing.assert_close(norm(x[:3]), whole[:3])
+    trained = norm.train()(x)
+    for person in range(2):
+        rows = DataNorm(3, 5).train()
+        rows.norm.weight.data, rows.norm.bias.data = (
+            values.detach()[15 * person :][:15] for values in (norm.norm.weight, norm.norm.bias)
+        )
+        torch.testing.assert_close(trained[person::2], rows(x[person::2]))
