@@ -69,15 +69,13 @@ def main(args: argparse.Namespace) -> None:
         raise InputError("the image's size is not known", where=args.input, remedy="give it: --image-size 1920x1080")
     import numpy as np
 
-    from stgraph.tasks.lifting.lift import lift
     from stgraph.training.engine import Engine
     from stgraph.training.task_run import TaskRun
 
     run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
     camera = intrinsics(args, keypoints.size)
-    motion = lift(
+    motion = run.predict(
         keypoints,
-        run=run,
         camera=None if camera is None else np.array(camera),
         height=args.height,
         up=args.up,

@@ -23,6 +23,8 @@ from stgraph.training.run import Run
 from stgraph.training.task import TaskT
 
 if TYPE_CHECKING:
+    from stgraph.formats.keypoints.keypoints import Keypoints
+    from stgraph.motion.motion import Motion
     from stgraph.scoring.clip_scores import ClipScores
 
 
@@ -89,6 +91,12 @@ class TaskRun(Run[TaskT]):
         """As `evaluate`, with the report's files; returns the report and their paths."""
         report = self.evaluate(dataset, **options)  # pyright: ignore[reportArgumentType] - checked by each evaluate
         return report, self.report_kind.write(report, folder)
+
+    # predict ---------------------------------------------------------------------------------------------------------
+
+    def predict(self, keypoints: "Keypoints", **options: object) -> "Motion":
+        """The 3D motion of the people in a video, from their 2D keypoints."""
+        raise self.refusal("makes no motion of keypoints")
 
     # render ----------------------------------------------------------------------------------------------------------
 

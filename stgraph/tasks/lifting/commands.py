@@ -6,6 +6,8 @@ import numpy as np
 
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.motion.motion import Motion
 from stgraph.tasks.lifting.export import Lifter
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
@@ -30,6 +32,12 @@ class LiftingCommands(LiftingRun):
             error = {number: np.concatenate([track["error"] for track in tracks[number]]).mean() for number in numbers}
             chosen.append(str(table["id"][sorted(numbers, key=error.__getitem__)[len(numbers) // 2]]))
         return chosen
+
+    def predict(self, keypoints: Keypoints, **options: object) -> Motion:
+        """The motion of everybody; see `stgraph.tasks.lifting.lift.lift` for the options."""
+        from stgraph.tasks.lifting.lift import lift  # loads SciPy and the tracker
+
+        return lift(keypoints, run=self, **options)  # pyright: ignore[reportArgumentType] - checked there
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a recording; see `stgraph.tasks.lifting.drawing`."""
