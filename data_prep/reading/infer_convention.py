@@ -25,6 +25,7 @@ from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.formats.keypoints.fit import layout_by_content
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.scales import SCALES, fitting_scale
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
@@ -79,7 +80,7 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
         InputError: invalid options, or numbers that are ambiguous or fit no known convention.
     """
     check_fps(args.fps)
-    size = two_numbers("--size", args.size, "WIDTHxHEIGHT in pixels, such as 1920x1080") if args.size else None
+    size = image_size(args.size)
     unit = metres(args.unit, "--unit")
     samples = [poses for poses in samples if 0 not in poses.values.shape and poses.values.shape[3] in (2, 3)]
     if not samples:
@@ -107,6 +108,11 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
             raise InputError(f"joints reach to {right:.0f}, {bottom:.0f} pixels", where=where, remedy=remedy)
         convention = replace(convention, scale=scale, size=size or NOMINAL)
     return convention
+
+
+def image_size(text: str | None) -> tuple[int, int] | None:
+    """Width and height of the option --size. Raises InputError."""
+    return two_numbers("--size", text, "WIDTHxHEIGHT in pixels, such as 1920x1080") if text else None
 
 
 def selected(samples: Sequence[Poses], convention: Convention) -> Iterator[Poses]:
@@ -182,9 +188,12 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
         known = ", ".join(f"{skeleton.name} ({len(skeleton)})" for skeleton in SKELETONS.values())
         problem = f"{count} joints in {counts[count]} of {len(samples)} clips; the known layouts are {known}"
         raise InputError(problem, where=where, remedy=OWN_LAYOUT)
-    poses = np.concatenate([whole_poses(poses.values, axes) for poses in samples if poses.values.shape[2] == count])
-    lengths = {skeleton: relative_length(poses, skeleton) for skeleton in candidates}
+    own = [poses.values for poses in samples if poses.values.shape[2] == count]
+    whole = np.concatenate([whole_poses(values, axes) for values in own])
+    lengths = {skeleton: relative_length(whole, skeleton) for skeleton in candidates}
     best = min(candidates, key=lengths.__getitem__)
+    if len(candidates) > 1 and not len(whole):
+        best = by_seen_joints(own, axes, where)
     if lengths[best] > MISFIT:
         raise InputError(
             f"{count} joints, and taken as {' or '.join(skeleton.name for skeleton in candidates)} their bones are "
@@ -194,6 +203,19 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
             remedy=f"{OWN_LAYOUT}, or name this one if it is right",
         )
     return best
+
+
+def by_seen_joints(values: Sequence[Shaped[np.ndarray, "m t j c"]], axes: int, where: str) -> Skeleton:
+    """The layout whose trunk and head fit the joints that are seen. Raises InputError where several fit."""
+    poses = np.concatenate([np.asarray(one, np.float64).reshape(-1, *one.shape[2:]) for one in values])
+    seen = np.isfinite(poses).all(axis=2) & poses[..., :axes].any(axis=2)
+    if axes == 2 and poses.shape[2] == 3:
+        seen &= poses[..., 2] > 0
+    remedy = f"say which by --skeleton {'|'.join(layouts_of(poses.shape[1]))}"
+    try:
+        return SKELETONS[layout_by_content(poses[..., :axes], seen, where, layouts_of(poses.shape[1]))]
+    except InputError as error:
+        raise InputError(error.problem, where=where, remedy=remedy) from error
 
 
 def layout_with(joints: Sequence[str], where: str) -> Skeleton:

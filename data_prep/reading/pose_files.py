@@ -1,5 +1,11 @@
-"""One file, one clip: arrays, CSV, Kinetics' JSON, NTU's `.skeleton`, pyskl's annotations, known by content."""
+"""One file, or one folder with a file for each frame, one clip: known by content.
 
+Arrays, CSV, Kinetics' JSON, NTU's `.skeleton` and pyskl's annotations, which may be 3D, are read here; 2D keypoints of
+any other form by `stgraph.formats.keypoints`.
+"""
+
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,25 +21,35 @@ from data_prep.reading.poses import Poses, persons_first
 from data_prep.reading.pyskl import poses_of
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.csv_rows import csv_tables
 from stgraph.formats.keypoints.poses import MOST_FRAMES
-from stgraph.formats.numpy_files import load_npy, load_npz
+from stgraph.formats.keypoints.read import kind_of, read_keypoints
+from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
-FORMS = ".npy or .npz of one array, .csv, Kinetics' .json, NTU's .skeleton, or a .pkl of one annotation"
-SUFFIXES = (".npy", ".npz", ".csv", ".json", ".skeleton", ".pkl", ".pickle")
+FORMS = (
+    ".npy or .npz of one array, .csv, Kinetics' .json, NTU's .skeleton, a .pkl of one annotation, or the keypoints of "
+    "OpenPose (a folder), COCO, AlphaPose, MMPose, Detectron2, Ultralytics (a folder), SLEAP, DeepLabCut or PoseTrack"
+)
+KINETICS = re.compile(rb'\{\s*"(data|label|label_index)"')
+SUFFIXES = (".npy", ".npz", ".csv", ".json", ".skeleton", ".pkl", ".pickle", ".h5", ".slp")
 
 
-def read_poses(path: Path, order: str = "") -> Poses:
-    """The clip of a file.
+def read_poses(path: Path, order: str = "", size: tuple[int, int] | None = None) -> Poses:
+    """The clip of a file, or of a folder with a file for each frame.
 
     Args:
+        path: of the file or folder.
         order: axes of arrays, one of `poses.ORDERS`; inferred from their lengths if empty.
+        size: of the images in pixels, for files with fractions of it.
 
     Raises:
         InputError: a file that is unreadable, empty, or in no form that is known, and whatever else is wrong with it.
     """
+    if path.is_dir():
+        return of_keypoints(path, size)
     try:
         with path.open("rb") as file:
             start = file.read(4096)
@@ -41,23 +57,49 @@ def read_poses(path: Path, order: str = "") -> Poses:
         raise InputError(error.strerror or str(error), where=path) from error
     if not start.strip():
         raise InputError("an empty file", where=path, expected=FORMS, kind=Kind.EMPTY)
-    return READERS[form(start, path)](path, order)
+    if reader := READERS.get(form(start, path)):
+        return reader(path, order)
+    return of_keypoints(path, size)
 
 
 def form(start: bytes, path: Path) -> str:
-    """Which of READERS a file is for, by its first bytes. Raises InputError where it is for none."""
+    """Which of READERS a file is for, by its first bytes, or "keypoints". Raises InputError where it is for none."""
     for name, mark in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("pickle", b"\x80")):
         if start.startswith(mark):
-            return name
+            return "keypoints" if name == "npz" and is_keypoints(npz_names(path)) else name
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     first = text.split(b"\n", 1)[0].strip()
-    if text[:1] == b"{":
-        return "json"
+    if KINETICS.match(text):
+        return "kinetics"
     if first.isdigit():
         return "skeleton"
-    if b"\0" not in start and first.count(b",") > 1:
+    kind = kind_of(path)
+    if b"\0" not in start and first.count(b",") > 1 and kind == "csv":
         return "csv"
-    raise InputError(f"begins with {start[:12]!r}", where=path, expected=FORMS)
+    if kind in ("", "npy", "npz", "pickle", "numbers"):
+        raise InputError(f"begins with {start[:12]!r}", where=path, expected=FORMS)
+    return "keypoints"
+
+
+def is_keypoints(names: tuple[str, ...]) -> bool:
+    """Whether the arrays of an `.npz` file are named as those of 2D keypoints, by VideoPose3D or rtmlib."""
+    return "positions_2d" in names or ("keypoints" in names and len(names) > 1)
+
+
+def of_keypoints(path: Path, size: tuple[int, int] | None = None) -> Poses:
+    """The poses of keypoints: people by their identities, or where there are none by their order in every frame."""
+    keypoints = read_keypoints(path, size=size)
+    first, stop = keypoints.frames
+    frame, person = keypoints.frame - first, keypoints.person
+    if (person < 0).any():
+        person = np.arange(len(frame)) - np.searchsorted(frame, frame)
+    place = np.unique(person, return_inverse=True)[1]
+    shape = (int(place.max(initial=0)) + 1, stop - first, *keypoints.pose.shape[1:])
+    if math.prod(shape) > MOST_NUMBERS:
+        raise InputError(f"{shape[0]} people in {shape[1]} frames", where=path, remedy="give a shorter clip")
+    values = np.zeros(shape, np.float32)
+    values[place, frame] = keypoints.pose
+    return Poses(values, "xyc", keypoints.size, joints=keypoints.joints)
 
 
 def read_npz(path: Path, order: str) -> Poses:
@@ -102,6 +144,6 @@ READERS: dict[str, Callable[[Path, str], Poses]] = {
     "npz": read_npz,
     "csv": read_csv,
     "pickle": lambda path, order: of_content(load_pickle(path), order, path),
-    "json": lambda path, order: of_tracks(read_kinetics(path, MOST_FRAMES), OPENPOSE18, size=KINETICS_SIZE),
+    "kinetics": lambda path, order: of_tracks(read_kinetics(path, MOST_FRAMES), OPENPOSE18, size=KINETICS_SIZE),
     "skeleton": lambda path, order: of_tracks(read_ntu(path), NTU25, axes="camera"),
 }

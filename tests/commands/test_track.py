@@ -137,16 +137,8 @@ def openpose(folder, frames=12):
 
 
 def test_an_openpose_folder_is_tracked_under_its_own_names(tmp_path):
-    run(
-        "--exp",
-        "kalman",
-        "--in",
-        openpose(tmp_path / "in"),
-        "--out",
-        tmp_path / "out.json",
-        "--gif",
-        tmp_path / "a.gif",
-    )
+    folder, out = openpose(tmp_path / "in"), tmp_path / "out.json"
+    run("--exp", "kalman", "--in", folder, "--out", out, "--gif", tmp_path / "a.gif")
     found = read_keypoints(out)
     assert found.joints == LAYOUTS["body25"] and found.people == [1, 2] and len(found) == 24
     assert (tmp_path / "a.gif").exists()

@@ -1,6 +1,7 @@
 """python -m data_prep clips FOLDER: one's own clips, in folders that are named by their class.
 
-FOLDER/waving/any.npy, FOLDER/sitting/other.json, ...: a file is a clip, in any form that `reading.pose_files` knows.
+FOLDER/waving/any.npy, FOLDER/sitting/other.json, ...: a file is a clip, in any form that `reading.pose_files` knows,
+and so is a folder below a class with a file for each frame, as OpenPose and Ultralytics write them.
 FOLDER/train/waving/any.npy and FOLDER/test/... give the split as well. Clips that cannot be used are left out, and
 listed with their problems when all are read.
 """
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.reading.conventions import Convention
-from data_prep.reading.infer_convention import clip_arguments, infer_convention, sample_poses
+from data_prep.reading.infer_convention import clip_arguments, image_size, infer_convention, sample_poses
 from data_prep.reading.labels import check_known, class_names
 from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
@@ -24,6 +25,7 @@ from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
 from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.read import is_frames
 from stgraph.skeleton import SKELETONS
 
 
@@ -61,10 +63,11 @@ def read(args: Namespace) -> Source:
     files, problems = find_clips(folder, args.subject)
     classes = class_names(args.classes)
     check_known({file.action for file in files}, classes, "folders", str(folder))
-    samples = sample_poses([partial(read_poses, file.path, args.order) for file in files])
+    size = image_size(args.size)
+    samples = sample_poses([partial(read_poses, file.path, args.order, size) for file in files])
     convention = infer_convention(samples, args, str(folder)) if samples else None
     skeleton = convention.skeleton if convention else SKELETONS["coco17"]
-    description, inputs = f"clips of {folder.resolve().name}", [file.path for file in files]
+    description, inputs = f"clips of {folder.resolve().name}", [one for file in files for one in files_of(file.path)]
     result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs=inputs)
     result.notes, result.classes = convention.notes() if convention else [], classes
     clips = [UnreadClip(file.name, partial(read_clip, file, convention, args), str(file.path)) for file in files]
@@ -109,20 +112,46 @@ def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadC
     ]
     files = []
     for label, part in labels:
-        paths = [path for path in sorted(label.rglob("*")) if path.is_file() and not hidden(path, label)]
+        paths = clips_of(label)
         if not paths:
             problems.append(unusable(Kind.NO_CLIPS, name(label), "no files in it"))
+        loose = framewise(label)
         stems = Counter(path.with_suffix("") for path in paths)
         for path in paths:
             match = pattern.search(name(path))
             if match is None:
                 problems.append(unusable(Kind.SUBJECT, name(path), f"--subject {subject} matches nothing in it"))
                 continue
+            if path.is_file() and path.parent == label and loose:
+                text = f"a frame of a clip, whose files belong into a folder of their own, as {label.name}/clip/"
+                problems.append(unusable(Kind.PLACE, name(path), text))
+                continue
             take = name(path).removesuffix(path.suffix) if stems[path.with_suffix("")] == 1 else name(path)
             person, take, camera = identity(path.stem if NAME.fullmatch(path.stem) else take)
             person = match.groupdict().get("subject") or match[min(match.re.groups, 1)] or person
             files.append(ClipFile(path, name(path), label.name, part, (person, take, camera)))
     return files, problems
+
+
+def clips_of(label: Path) -> list[Path]:
+    """The files below a class's folder, and the folders that are a clip, in place of the files in them."""
+    entries = [path for path in sorted(label.rglob("*")) if not hidden(path, label)]
+    folders = [path for path in entries if path.is_dir() and framewise(path)]
+    inside = {file for folder in folders for file in folder.rglob("*")}
+    return [path for path in entries if (path in folders or path.is_file()) and path not in inside]
+
+
+def files_of(path: Path) -> list[Path]:
+    """A clip's file, or the files of its frames."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def framewise(folder: Path) -> bool:
+    """Whether a folder has a file for each frame; one that cannot be read is reported as the clip that it is."""
+    try:
+        return is_frames(folder)
+    except InputError:
+        return False
 
 
 def visible(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
@@ -146,7 +175,7 @@ def unusable(kind: Kind, name: str, problem: str) -> UnreadClip:
 
 def read_clip(file: ClipFile, convention: Convention | None, args: Namespace) -> Recording:
     """The clip of a file. Raises InputError."""
-    poses = read_poses(file.path, args.order)
+    poses = read_poses(file.path, args.order, image_size(args.size))
     assert convention  # inferred whenever a file is readable
     return convention.recording(poses, file.identity, file.action, args.fps)
 

@@ -242,6 +242,18 @@ def read_folder(folder: Path, options: Options) -> list[Raw]:
     return videos
 
 
+def is_frames(folder: Path) -> bool:
+    """Whether a folder has a file for each frame of a video: the first one of a known format is such a file."""
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+        kind = kind_of(path)
+        if kind == "json":
+            tree = read_json(path, FORMATS)
+            return openpose.is_openpose(tree) or mmpose.is_instances(tree)
+        if kind not in ("", "empty"):
+            return kind == "lines"
+    return False
+
+
 def below(folder: Path, videos: list[Raw], taken: set[str]) -> list[Raw]:
     """The videos of a folder, with its name before theirs where others have theirs. Raises InputError for two alike."""
     for video in videos:

@@ -12,8 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.body import misfit
+from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
-from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS
+from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, layouts_of
 from stgraph.formats.keypoints.poses import Options, Raw
 
 BOX = 5  # numbers before the keypoints: the class and the box
@@ -107,7 +109,10 @@ def reading(values: Float[np.ndarray, "n w"], options: Options, where: str) -> t
         and joints <= MOST_JOINTS
         and options.joints in (None, joints)
     }
-    fitting = [one for one in possible if fits(values, *one)] if len(possible) > 1 else [*possible]
+    fitting = [one for one in possible if len(possible) == 1 or fits(values, *one)]
+    # Several boxes are wide enough: a person in a known order of joints is no coincidence.
+    if len(fitting) != 1 and (bodies := [one for one in fitting if is_body(values, *one)]):
+        fitting = bodies
     if len(fitting) == 1:
         return fitting[0]
     counts = sorted({joints for joints, _ in fitting or possible})
@@ -118,6 +123,9 @@ def reading(values: Float[np.ndarray, "n w"], options: Options, where: str) -> t
 def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
     """Whether the keypoints lie in their boxes, and confidences are from 0 to 1 (or visibilities 0, 1, 2)."""
     points = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
+    rest = values[:, BOX + joints * channels :]
+    if rest.shape[1] == 2 and (rest[:, 1] != np.round(rest[:, 1])).any():
+        return False
     confidence = points[..., 2:]
     if ((confidence < 0) | (confidence > 1) & (confidence != 2)).any():
         return False
@@ -125,3 +133,10 @@ def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
     away = np.abs(points[..., :2] - values[:, None, 1:3]) / np.maximum(values[:, None, 3:BOX], 1e-9)
     inside = away[seen].max(axis=-1) <= 0.5 + MARGIN
     return len(inside) > 0 and float(inside.mean()) >= INSIDE
+
+
+def is_body(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
+    """Whether the keypoints are a body in the order of a known layout."""
+    points = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
+    seen = points[..., :2].any(axis=-1) & (points[..., 2:] > 0).all(axis=-1)
+    return any(misfit(points[..., :2], seen, LAYOUTS[name]) < FITS for name in layouts_of(joints))

@@ -9,6 +9,7 @@ import pytest
 from data_prep.__main__ import commands, parser
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.layouts import LAYOUTS
 from stgraph.skeleton import COCO17, NTU25, OPENPOSE18
 from tests.data_prep.clip_people import (
     annotation,
@@ -21,6 +22,7 @@ from tests.data_prep.clip_people import (
     write_kinetics,
     write_skeleton,
 )
+from tests.formats.keypoints.people import walker
 
 CLASSES = ("sitting", "waving")
 CLIPS = {f"{name}/clip {number}": 2 * number + place for place, name in enumerate(CLASSES) for number in range(3)}
@@ -401,3 +403,45 @@ def test_a_folder_without_classes_is_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="no folders in it; expected a folder for each class"):
         converted(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("frames", [1, 12])
+def test_a_joint_that_is_never_seen_makes_no_other_layout(tmp_path, frames):
+    """Not of COCO's 17 joints, which are as many as Human3.6M's."""
+
+    def write(path, seed):
+        pose = walker("coco17", frames, seed=seed)
+        pose[:, 15] = 0
+        np.save(path, pose)
+
+    data, _ = converted(folder_of(tmp_path / "mine", write, ".npy", lambda seed: seed), "--size", "1280x720")
+    assert data.skeleton == COCO17
+    np.testing.assert_allclose(data.rows("pose2d/keypoints")[:, 15], 0)
+
+    def write_limbs(path, seed):
+        pose = walker("coco17", frames, seed=seed)
+        pose[:, :9] = 0
+        np.save(path, pose)
+
+    limbs = folder_of(tmp_path / "limbs", write_limbs, ".npy", lambda seed: seed)
+    with pytest.raises(InputError, match=r"too few of the trunk and the head.*--skeleton h36m17\|coco17"):
+        converted(limbs, "--size", "1280x720")
+
+
+def test_folders_of_frames_are_clips(tmp_path):
+    """As OpenPose writes them, with the joints that a known skeleton has among BODY_25."""
+    poses = {}
+    for clip, seed in CLIPS.items():
+        poses[clip] = walker("body25", 5, seed=seed)
+        folder = tmp_path / "mine" / clip
+        folder.mkdir(parents=True)
+        for number, one in enumerate(poses[clip]):
+            people = [{"person_id": [-1], "pose_keypoints_2d": one.ravel().tolist()}]
+            (folder / f"v_{number:012d}_keypoints.json").write_text(json.dumps({"people": people}))
+    data, _ = converted(tmp_path / "mine", "--size", "1280x720")
+    assert data.skeleton == OPENPOSE18 and len(data) == len(CLIPS)
+    expected = np.concatenate([pose[:, OPENPOSE18_OF_BODY25] for pose in poses.values()])
+    np.testing.assert_allclose(data.rows("pose2d/keypoints"), expected, rtol=1e-6)
+
+
+OPENPOSE18_OF_BODY25 = [LAYOUTS["body25"].index(name) for name in OPENPOSE18.names]
