@@ -2,10 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
-# torch 2.13's oneDNN corrupts the heap in gradients of convolutions where a processor has AVX2 and no AVX-512.
-ifeq ($(shell grep -c -m1 avx512f /proc/cpuinfo 2>/dev/null),0)
-export ONEDNN_MAX_CPU_ISA ?= SSE41
-endif
 
 .PHONY: setup demo test check fast lint types
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from stgraph.errors import InputError
 from stgraph.models import pyskl
 from stgraph.models.base import Dropout, Published, Widths, renamed
+from stgraph.models.layers.convolution import FrameConv
 from stgraph.models.layers.graph import aggregate, combine
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Changed, Motion, Result
@@ -128,9 +129,7 @@ class Block(nn.Module):
         self.temporal_conv = TemporalConv(out_channels, dropout, TAPS, stride)
         self.residual, self.match = residual, None
         if residual and (stride > 1 or in_channels != out_channels):
-            self.match = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, (stride, 1)), nn.BatchNorm2d(out_channels)
-            )
+            self.match = nn.Sequential(FrameConv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
 
     def forward(self, x: Motion) -> Result:
         """(b c t j) -> (b d s j)."""

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from stgraph.models.base import Dropout, Widths
-from stgraph.models.layers.convolution import ConvNorm
+from stgraph.models.layers.convolution import ConvNorm, FrameConv
 from stgraph.models.layers.dropout import dropout_add, relu_dropout
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Motion, Result, Shorter
@@ -50,15 +50,10 @@ class Branches(nn.Module):
         self.lift = nn.Conv2d(channels, channels - plain, 1, bias=False)
         self.lift_norm = nn.BatchNorm2d(channels - plain)
         self.convs = nn.ModuleList(
-            nn.Conv2d(
-                *(width, width, (kernel, 1), (stride, 1)),
-                padding=(dilation * (kernel // 2), 0),
-                dilation=(dilation, 1),
-                bias=False,
-            )
+            FrameConv(width, width, kernel, stride, padding=dilation * (kernel // 2), dilation=dilation, bias=False)
             for width, dilation in zip(self.widths, dilations, strict=False)
         )
-        self.plain = nn.Conv2d(channels, plain, 1, (stride, 1), bias=False)
+        self.plain = FrameConv(channels, plain, 1, stride, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Motion) -> Shorter:
@@ -73,7 +68,7 @@ def residual(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     """What goes around layers: the input, or norm(W x) where width or length change."""
     if in_channels == out_channels and stride == 1:
         return nn.Identity()
-    return ConvNorm(nn.Conv2d(in_channels, out_channels, 1, (stride, 1), bias=False))
+    return ConvNorm(FrameConv(in_channels, out_channels, 1, stride, bias=False))
 
 
 class Block(nn.Module):

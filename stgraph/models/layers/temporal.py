@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.layers.convolution import ConvNorm, NormConv, zero_bias
+from stgraph.models.layers.convolution import ConvNorm, FrameConv, NormConv, zero_bias
 from stgraph.models.layers.dropout import dropout_add, relu_dropout
 from stgraph.models.layers.shapes import Motion, Shorter
 
@@ -24,7 +24,7 @@ class TemporalConv(ConvNorm):
     """
 
     def __init__(self, channels: int, dropout: float, taps: int = 3, stride: int = 1) -> None:
-        super().__init__(nn.Conv2d(channels, channels, (taps, 1), (stride, 1), (taps // 2, 0)))
+        super().__init__(FrameConv(channels, channels, taps, stride, padding=taps // 2))
         self.dropout = dropout
 
     def forward(self, x: Motion, residual: Shorter | None) -> Shorter:
@@ -43,7 +43,7 @@ class Shrink(NormConv):
     """
 
     def __init__(self, channels: int, stride: int, dropout: float) -> None:
-        super().__init__(nn.Conv2d(channels, channels, (stride, 1), stride=(stride, 1)))
+        super().__init__(FrameConv(channels, channels, stride, stride))
         self.dropout = dropout
         nn.init.kaiming_uniform_(self.conv.weight)
         zero_bias(self.conv)
