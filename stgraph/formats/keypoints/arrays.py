@@ -114,6 +114,8 @@ def people_axes(value: Any, where: Path | str, options: Options) -> Float[np.nda
         if len(lengths) > 1:  # a list of frames with unlike numbers of people
             return ragged(value, where)
     values = floats(value, str(where))
+    if not values.size:
+        raise InputError(where=where, found="no people in it", expected="a pose at least")
     if values.ndim == 2 and options.order == "":
         if values.shape[1] in (2, 3):
             values = values[None]  # one frame of one person

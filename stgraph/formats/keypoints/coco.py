@@ -20,7 +20,7 @@ from stgraph.formats.keypoints.poses import Raw
 
 # The layout of the results for so many joints, by these formats.
 LAYOUTS = {len(KNOWN[name]): (name,) for name in ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")}
-POSETRACK_IDS = 10**10  # image ids of PoseTrack end in four digits of the frame
+POSETRACK_IDS = range(10**10, 10**11)  # image ids of PoseTrack, which end in four digits of the frame
 LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
@@ -67,7 +67,7 @@ def frames_of(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
         found, expected = repr(ids[index])[:40], "a number or a name"
         raise InputError(where=f"{path}: [{index}].image_id", found=found, expected=expected, remedy=AGAIN)
     if all(type(one) is int for one in ids):
-        if min(ids) >= POSETRACK_IDS:
+        if all(one in POSETRACK_IDS for one in ids):
             return [one % 10**4 for one in ids], []
         return list(ids), []
     names = sorted({*map(str, ids)}, key=natural)

@@ -92,7 +92,7 @@ def number(value: Any, where: str, default: float | None = None) -> float:
 def whole(value: Any, where: str) -> int:
     """One whole number, also in a list of one or as 3.0. Raises InputError for anything else."""
     one = number(value, where)
-    if not np.isfinite(one) or one != round(one):
+    if not np.isfinite(one) or one != round(one) or abs(one) >= 2**53:
         raise InputError(where=where, found=reprlib.repr(value), expected="a whole number", remedy=AGAIN)
     return round(one)
 

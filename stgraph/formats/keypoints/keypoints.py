@@ -59,7 +59,7 @@ class Keypoints:
     frames: tuple[int, int]
     box: Float[np.ndarray, "n 4"] | None = None
     size: tuple[int, int] | None = None
-    fps: float | None = None
+    fps: float | int | None = None
     format: str = ""
     layout: str = ""
     notes: tuple[str, ...] = ()
@@ -148,19 +148,23 @@ class Keypoints:
         names = target.names if isinstance(target, Skeleton) else tuple(target)
         if names == self.joints:
             return self
-        sources = joint_sources(self.joints, names, self.name)
-        pose = np.zeros((len(self), len(names), 3))
-        for place, weights in enumerate(sources):
-            used = [*weights]
-            confidence = self.pose[:, used, 2].min(axis=1)
-            pose[:, place, :2] = np.einsum("njc, j -> nc", self.pose[:, used, :2], [*weights.values()])
-            pose[:, place, 2] = confidence
-        pose[pose[..., 2] == 0] = 0
+        pose = mapped(self.pose, joint_sources(self.joints, names, self.name))
         video = None
         if self.video is not None and isinstance(target, Skeleton):
             video = replace(self.video, pose=pose, skeleton=target, mark=None)
         layout = target.name if isinstance(target, Skeleton) else ""
         return replace(self, joints=names, pose=pose, layout=layout, bones=(), video=video)
+
+
+def mapped(pose: Float[np.ndarray, "n w 3"], sources: Sequence[Mapping[int, float]]) -> Float[np.ndarray, "n j 3"]:
+    """Pixels and confidence of joints that are made of others, see `joint_sources`; all zero where one is unseen."""
+    made = np.zeros((len(pose), len(sources), 3), pose.dtype)
+    for place, weights in enumerate(sources):
+        used = [*weights]
+        made[:, place, :2] = np.einsum("njc, j -> nc", pose[:, used, :2], [*weights.values()])
+        made[:, place, 2] = pose[:, used, 2].min(axis=1)
+    made[~(made[..., 2] > 0)] = 0
+    return made
 
 
 def joint_sources(joints: Sequence[str], wanted: Sequence[str], where: str = "") -> list[dict[int, float]]:

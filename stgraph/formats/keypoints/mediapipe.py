@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import number, whole
+from stgraph.formats.keypoints.content import items, number, whole
 from stgraph.formats.keypoints.layouts import LAYOUTS
 from stgraph.formats.keypoints.poses import Raw
 
@@ -87,7 +87,7 @@ def read_landmarks(tree: Any, path: Path) -> list[Raw]:
             )
             one = next((one[key] for key in KEYS if key in one), [])
         people = [] if not one else [one] if _is_pose(one) else one
-        for person in people:
+        for person in items(people, at):
             if person:
                 poses.append(landmarks(person, at))
                 frame.append(index)

@@ -45,7 +45,7 @@ class Raw:
     layouts: tuple[str, ...] = ()
     scale: str = "pixels"
     size: tuple[int, int] | None = None
-    fps: float | None = None
+    fps: float | int | None = None
     frames: tuple[int, int] | None = None
     bones: tuple[tuple[int, int], ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Options:
 
     layout: str | Skeleton | Sequence[str] | None = None
     size: tuple[int, int] | None = None
-    fps: float | None = None
+    fps: float | int | None = None
     scale: str = ""
     joints: int | None = None
     order: str = ""
@@ -89,7 +89,7 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     """
     frame = numbers_of_frames(raw.frame, where)
     person = np.full(len(frame), -1) if raw.person is None else np.asarray(raw.person, np.int64)
-    pose, notes = cleaned(np.asarray(raw.pose, np.float64), where), list(raw.notes)
+    pose, notes = cleaned(np.asarray(raw.pose, np.float64), frame, where), list(raw.notes)
     order = np.argsort(frame, kind="stable")
     if (np.diff(frame) < 0).any():
         notes.append("frames were not in order: sorted")
@@ -102,11 +102,6 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     pose[..., :2], scale = in_pixels(pose, options.scale or raw.scale, size, where, notes)
     seen = (pose[..., 2] > 0) & (np.abs(pose[..., :2]) > CORNER).any(axis=-1)
     pose[~seen] = 0
-    if (np.abs(pose[..., :2]) > MOST_PIXELS).any():
-        row, joint = np.argwhere((np.abs(pose[..., :2]) > MOST_PIXELS).any(axis=-1))[0]
-        found = "{:g}, {:g}".format(*pose[row, joint, :2])
-        expected = f"pixels, less than {MOST_PIXELS:.0g}"
-        raise InputError(where=f"{where}, frame {frame[row]}, joint {joints[joint]}", found=found, expected=expected)
     mean = pose[..., 2].sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     score = mean
     if raw.score is not None:
@@ -152,13 +147,24 @@ def covered(frames: tuple[int, int] | None, frame: Int[np.ndarray, " n"], where:
     return first, stop
 
 
-def cleaned(pose: Float[np.ndarray, "n j 3"], where: str) -> Float[np.ndarray, "n j 3"]:
-    """A copy with all zeros for joints that are not seen: NaN, infinite, at (0, 0), or of no confidence."""
+def cleaned(pose: Float[np.ndarray, "n j 3"], frame: Int[np.ndarray, " n"], where: str) -> Float[np.ndarray, "n j 3"]:
+    """A copy with all zeros for joints that are not seen: NaN, infinite, at (0, 0), or of no confidence.
+
+    Raises:
+        InputError: too many joints, or coordinates that no image has.
+    """
     if pose.ndim != 3 or pose.shape[2] != 3 or not 0 < pose.shape[1] <= MOST_JOINTS:
         found, expected = f"poses of shape {pose.shape}", f"1 to {MOST_JOINTS} joints of x, y and confidence"
         raise InputError(where=where, found=found, expected=expected)
     unseen = ~np.isfinite(pose).all(axis=-1) | ~pose[..., :2].any(axis=-1) | ~(pose[..., 2] > 0)
-    return np.where(unseen[..., None], 0, pose)
+    pose = np.where(unseen[..., None], 0, pose)
+    beyond = (np.abs(pose) > MOST_PIXELS).any(axis=-1)
+    if beyond.any():
+        row, joint = np.argwhere(beyond)[0]
+        found = "{:g}, {:g} with confidence {:g}".format(*pose[row, joint])
+        expected = f"numbers up to {MOST_PIXELS:.0f}"
+        raise InputError(where=f"{where}, frame {frame[row]}, joint {joint}", found=found, expected=expected)
+    return pose
 
 
 def check_people(frame: Int[np.ndarray, " n"], person: Int[np.ndarray, " n"], where: str) -> None:

@@ -42,7 +42,7 @@ def read_keypoints(
     video: str = "",
     layout: str | Skeleton | Sequence[str] | None = None,
     size: tuple[int, int] | None = None,
-    fps: float | None = None,
+    fps: float | int | None = None,
     scale: str = "",
     joints: int | None = None,
     order: str = "",

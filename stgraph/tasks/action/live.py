@@ -1,11 +1,14 @@
 """Online recognition: a window that slides over a growing sequence, with a state of fixed size."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.keypoints import joint_sources, mapped
 from stgraph.geometry import check_size
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
@@ -32,9 +35,11 @@ class Live:
             sampling takes frames as it does of a clip; consecutive frames need no longer one.
         size: width and height of the image in pixels; needed for 2D.
         persons: most persons in a frame, at most the setting's; each keeps its place in every frame.
+        joints: names of the joints of the 2D poses, if they are others than the run's or in another order; the run's
+            are taken from them by name, or made of them (`stgraph.formats.keypoints.keypoints.DERIVED`).
 
     Raises:
-        InputError: a window of no frame, or 2D without the image's size.
+        InputError: a window of no frame, 2D without the image's size, or joints that the run's cannot be made of.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Live:
         window: int | None = None,
         size: tuple[int, int] | None = None,
         persons: int | None = None,
+        joints: Sequence[str] | None = None,
     ) -> None:
         if not isinstance(run.settings.data, ClipSettings):
             raise InputError(where="run", found=f"the run {run.name}", expected="a trained recogniser")
@@ -59,6 +65,10 @@ class Live:
             raise InputError("2D poses are normalised by the image", where="size", remedy=remedy)
         self.persons = data.max_persons if run.task.padded else min(persons or data.max_persons, data.max_persons)
         self.size = torch.tensor([check_size(size or (1, 1))], dtype=torch.float32)
+        self.sources = None if joints is None else joint_sources(joints, run.skeleton.names, "joints")
+        self.joints = len(run.skeleton if joints is None else joints)
+        if joints is not None and not data.detector:
+            raise InputError("only 2D joints are taken by name", where="joints", remedy="give 3D in the run's order")
         self.prepare = Preparation(run.skeleton, data, training=False)
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
@@ -70,14 +80,17 @@ class Live:
             InputError: another number of joints or more persons than agreed.
         """
         pose = torch.as_tensor(np.asarray(pose), dtype=torch.float32)
-        if pose.shape[1:] != self.poses.shape[2:] or len(pose) > self.persons:
+        if pose.shape[1:] != (self.joints, 3) or len(pose) > self.persons:
             skeleton = self.run.skeleton
             raise InputError(
                 where=f"frame {self.count}",
                 found=f"poses of shape {tuple(pose.shape)}",
-                expected=f"at most {self.persons} persons, {len(skeleton)} joints of {skeleton.name!r} and 3 numbers "
-                "each",
+                expected=f"at most {self.persons} persons, {self.joints} joints"
+                + (f" of {skeleton.name!r}" if self.sources is None else "")
+                + " and 3 numbers each",
             )
+        if self.sources is not None:
+            pose = torch.from_numpy(mapped(pose.numpy(), self.sources))
         place = self.count % self.window
         self.poses[:, place] = 0
         self.poses[: len(pose), place] = pose
