@@ -59,7 +59,7 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     for pattern in ("mappings/**/*.json", "cameras/*.json", "builtin/*"):
         wanted = {str(path.relative_to(ROOT)) for path in (ROOT / "data_prep").glob(pattern) if path.is_file()}
         assert wanted and wanted <= names
-    assert {"stgraph/py.typed", "data_prep/py.typed"} <= names
+    assert {"stgraph/motion/viewer.html", "stgraph/py.typed", "data_prep/py.typed"} <= names
 
 
 def test_the_installed_commands_exist() -> None:

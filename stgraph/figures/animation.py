@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
@@ -32,37 +33,45 @@ PANEL_HEIGHT = 340  # pixels, at which text has its design size
 
 @dataclass(frozen=True)
 class ImagePanel:
-    """Joints in the image.
+    """Joints in the image, of one person or of several.
 
     Attributes:
         pose: pixels x, y and, if given, confidence; a joint of confidence 0 is not drawn.
         width, height: the image's size in pixels; its border is drawn.
+        names: of the people, written above their heads.
     """
 
     title: str
-    pose: Float[np.ndarray, "t j d"]
+    pose: Float[np.ndarray, "t *m j d"]
     width: int
     height: int
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class PosePanel:
-    """Joints in space.
+    """Joints in space, of one person or of several.
 
     Attributes:
-        pose: metres, camera axes (x right, y down, z forward).
+        pose: metres, camera axes (x right, y down, z forward); NaN where a person is absent.
         rotation: the camera's quaternion w x y z, camera to world (z up), which gives the direction up; without it, up
             is the image's top.
-        path: where the root is, metres in camera axes. The person is drawn in one place and the floor moves
-            underneath; without a path, the person moves over the floor as `pose` says.
+        path: where the root is, metres in camera axes. The one person is drawn in one place and the floor moves
+            underneath; without a path, people move over the floor as `pose` says.
         error: of every frame, mm, written into the picture.
+        guessed: joints whose bones are pale.
+        floor: its height above the origin of the axes, metres; by default it is under the lowest joint.
+        names: of the people, written above their heads.
     """
 
     title: str
-    pose: Float[np.ndarray, "t j 3"]
+    pose: Float[np.ndarray, "t *m j 3"]
     rotation: Float[np.ndarray, "4"] | None = None
     path: Float[np.ndarray, "t 3"] | None = None
     error: Float[np.ndarray, " t"] | None = None
+    guessed: Bool[np.ndarray, "t *m j"] | None = None
+    floor: float | None = None
+    names: Sequence[str] = ()
 
 
 Panel = ImagePanel | PosePanel
@@ -106,6 +115,21 @@ def floor_lines(height: float, centre: Float[np.ndarray, "2"]) -> Float[np.ndarr
     return np.array(lines)
 
 
+def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> Float[np.ndarray, "line end 3"]:
+    """Squares under the box from `low` to `high` (right, away, up), of a size that suits it: 1, 2 or 5 times 10^n."""
+    aim = np.linalg.norm(high - low) / 4
+    step = 10 ** np.floor(np.log10(max(aim, 1e-9)))
+    step *= max(times for times in (1, 2, 5) if times * step <= max(aim, 1e-9))
+    first, last = np.floor(low[:2] / step) * step, np.ceil(high[:2] / step) * step
+    lines = []
+    for axis in range(2):
+        for place in np.arange(first[axis], last[axis] + step / 2, step):
+            ends = np.full((2, 3), low[2])
+            ends[:, axis], ends[:, 1 - axis] = place, (first[1 - axis], last[1 - axis])
+            lines.append(ends)
+    return np.array(lines)
+
+
 def seen(pose: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... 2"]:
     """x and y, NaN where the confidence is 0."""
     return pose if pose.shape[-1] == 2 else np.where(pose[..., 2:] > 0, pose[..., :2], np.nan)
@@ -128,6 +152,12 @@ def bone_colours(skeleton: Skeleton) -> list[str]:
     """A colour for every bone, by the side of the joint at its end."""
     sides = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
     return [sides.get(joint, MIDDLE) for joint, _ in skeleton.bones]
+
+
+def tint(colour: str) -> str:
+    """A light shade of a colour."""
+    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def bone_ends(skeleton: Skeleton) -> tuple[Int[np.ndarray, " bone"], Int[np.ndarray, " bone"]]:
@@ -180,22 +210,33 @@ def draw_pose3d(axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, 
 class _Stage:
     """One panel on the page: its title, and the lines that move."""
 
-    def __init__(self, axes: Axes, title: str, skeleton: Skeleton, scale: float) -> None:
+    def __init__(self, axes: Axes, panel: Panel, skeleton: Skeleton, scale: float) -> None:
         self.axes, self.skeleton = axes, skeleton
         axes.set_axis_off()
-        axes.set_title(title, fontsize=10 * scale, pad=4 * scale)
+        axes.set_title(panel.title, fontsize=10 * scale, pad=4 * scale)
         self.colours = np.array(bone_colours(skeleton))
         self.floor = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
         self.lines = LineCollection([], linewidths=2.8 * scale, capstyle="round", joinstyle="round")
         self.text = axes.text(0.5, 0.005, "", transform=axes.transAxes, fontsize=10 * scale, ha="center", va="bottom")
-        self.moving: Sequence[Artist] = [self.floor, self.lines, self.text]
+        style = {"fontsize": 8.5 * scale, "ha": "center", "va": "bottom", "color": "0.3", "fontweight": "bold"}
+        above = {"xytext": (0, 5 * scale), "textcoords": "offset points"}
+        self.names = [axes.annotate(name, (0, 0), **above, **style) for name in panel.names]
+        self.moving: Sequence[Artist] = [self.floor, self.lines, self.text, *self.names]
         for lines in (self.floor, self.lines):
             axes.add_collection(lines, autolim=False)
+
+    def put_names(self, points: Float[np.ndarray, "*m j 2"], up: int) -> None:
+        """Put each person's name above the topmost joint; `up` is -1 where y goes down."""
+        for name, body in zip(self.names, points.reshape(-1, *points.shape[-2:]), strict=False):
+            body = body[np.isfinite(body).all(-1)]
+            name.set_visible(len(body) > 0)
+            if len(body):
+                name.xy = body[(up * body[:, 1]).argmax()]
 
 
 class _ImageStage(_Stage):
     def __init__(self, axes: Axes, panel: ImagePanel, skeleton: Skeleton, scale: float) -> None:
-        super().__init__(axes, panel.title, skeleton, scale)
+        super().__init__(axes, panel, skeleton, scale)
         self.points = seen(panel.pose)
         self.lines.set_color(self.colours.tolist())
         low, high = bounds(self.points, panel.title)
@@ -207,39 +248,54 @@ class _ImageStage(_Stage):
 
     def update(self, frame: int) -> None:
         """Set the moving lines to a frame."""
-        self.lines.set_segments(list(segments(self.points[frame], self.skeleton)))
+        self.lines.set_segments(list(segments(self.points[frame], self.skeleton).reshape(-1, 2, 2)))
+        self.put_names(self.points[frame], -1)
 
 
 class _PoseStage(_Stage):
     floor_height: float = 0.0  # metres; set for all panels together
 
     def __init__(self, axes: Axes, panel: PosePanel, skeleton: Skeleton, scale: float, view: View) -> None:
-        super().__init__(axes, panel.title, skeleton, scale)
+        super().__init__(axes, panel, skeleton, scale)
         bounds(panel.pose, panel.title)
         self.panel, self.view = panel, view
         self.pose = upright(panel.pose, panel.rotation)
-        if panel.path is None:  # the floor lies around the middle of the path
+        bones = bone_ends(skeleton)
+        guessed = np.zeros(panel.pose.shape[:-1], bool) if panel.guessed is None else panel.guessed
+        self.pale = np.logical_or(*(guessed[..., ends] for ends in bones)).reshape(len(guessed), -1)
+        self.colours = np.tile(self.colours, self.pale.shape[1] // max(len(skeleton.bones), 1))
+        self.tints = np.array([tint(colour) for colour in self.colours])
+        if panel.path is None:  # the floor lies around the middle of the path, and as far as people go
             self.path = np.zeros((len(panel.pose), 3))
-            self.pose = self.pose - np.nanmean(self.pose[:, skeleton.root], axis=0) * (1, 1, 0)
+            middle = np.nanmean(self.pose[..., skeleton.root, :].reshape(-1, 3), axis=0)
+            self.pose = self.pose - middle * (1, 1, 0)
+            low, high = bounds(self.pose, panel.title)
+            self.extent = np.minimum(low, -FLOOR_RADIUS), np.maximum(high, FLOOR_RADIUS)
         else:  # in place: the root's height moves the person, the rest of its path moves the floor
             self.path = upright(panel.path, panel.rotation)
             self.pose = self.pose - self.pose[:, [skeleton.root]] + self.path[:, None] * (0, 0, 1)
 
-    def box(self, floor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds on the screen of the pose all through the clip and of the floor's corners; metres."""
-        corners = np.array([[x, y, floor] for x in (-1, 1) for y in (-1, 1)]) * (FLOOR_RADIUS, FLOOR_RADIUS, 1)
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds on the screen of the pose all through the clip and of the floor; metres."""
+        floor = on_screen(self.floor_at(0).reshape(-1, 3), self.view)
         low, high = bounds(on_screen(self.pose, self.view), self.panel.title)
-        edge = on_screen(corners, self.view)
-        return np.minimum(low, edge.min(0))[:2], np.maximum(high, edge.max(0))[:2]
+        return np.minimum(low, floor.min(0))[:2], np.maximum(high, floor.max(0))[:2]
+
+    def floor_at(self, frame: int) -> Float[np.ndarray, "line end 3"]:
+        """The lines of the floor."""
+        if self.panel.path is not None:
+            return floor_lines(self.floor_height, self.path[frame, :2])
+        low, high = self.extent
+        return ground_lines(np.array([*low[:2], self.floor_height]), high)
 
     def update(self, frame: int) -> None:
         """Set the moving lines, the floor and the error to a frame."""
-        floor = on_screen(floor_lines(self.floor_height, self.path[frame, :2]), self.view)
-        self.floor.set_segments(list(floor[..., :2]))
+        self.floor.set_segments(list(on_screen(self.floor_at(frame), self.view)[..., :2]))
         screen = on_screen(self.pose[frame], self.view)
         order = depth_order(screen, self.skeleton)
-        self.lines.set_segments(list(segments(screen[:, :2], self.skeleton)[order]))
-        self.lines.set_color(self.colours[order].tolist())
+        self.lines.set_segments(list(segments(screen[..., :2], self.skeleton).reshape(-1, 2, 2)[order]))
+        self.lines.set_color(np.where(self.pale[frame], self.tints, self.colours)[order].tolist())
+        self.put_names(screen[..., :2], 1)
         if self.panel.error is not None:
             self.text.set_text(f"error {self.panel.error[frame]:.0f} mm")
 
@@ -292,20 +348,22 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
     """One scale and one floor for all panels in space, so that they can be compared."""
     if not stages:
         return
-    floor = float(bounds(stages[0].pose, stages[0].panel.title)[0][2])
-    boxes = np.array([stage.box(floor) for stage in stages])
+    floor = stages[0].panel.floor
+    floor = float(bounds(stages[0].pose, stages[0].panel.title)[0][2]) if floor is None else floor
+    for stage in stages:
+        stage.floor_height = floor
+    boxes = np.array([stage.box() for stage in stages])
     low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
     # Room below for the error, which is written there.
     low[1] -= 0.09 * (high - low)[1]
     for stage in stages:
-        stage.floor_height = floor
         show_box(stage.axes, low - 0.04, high + 0.04)
 
 
 def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, int]) -> None:
     """Raises InputError for panels that do not go together."""
     shapes = {panel.title: panel.pose.shape for panel in panels}
-    if len({shape[:2] for shape in shapes.values()}) != 1 or next(iter(shapes.values()))[1] != len(skeleton):
+    if {shape[-2] for shape in shapes.values()} != {len(skeleton)} or len({shape[0] for shape in shapes.values()}) != 1:
         expected = f"the same frames of the {len(skeleton)} joints of {skeleton.name}"
         raise InputError(where=f"panels {shapes}", expected=expected)
     if not all(shape[0] for shape in shapes.values()):

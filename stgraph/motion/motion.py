@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from stgraph.errors import InputError
+from stgraph.figures.clip import Clip
 from stgraph.motion.saving import FORMATS, Saved, check_outputs, format_module, person_paths
 from stgraph.skeleton import Skeleton
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from stgraph.geometry import Camera
 
 
+JOINT_ARRAYS = ("pose", "guessed", "keypoints", "uncertainty")  # with a value or more for each frame, person and joint
+SECONDS = 20.0  # that a .gif or .mp4 shows unless more are asked for
+
+
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Joints of m persons in t frames. Compared by identity, because its fields are arrays.
+    """Joints of m persons in t frames. Compared by identity, because its fields are arrays, which cannot be written to.
 
     The world's axes are x to the right of the camera's view, y away from the camera and z up, with the floor at z = 0.
 
@@ -58,10 +63,16 @@ class Motion:
         shape = (len(self.frame), len(self.person), len(self.skeleton))
         if 0 in shape:
             raise InputError(where="motion", found=f"{shape[0]} frames, {shape[1]} people", expected="one or more each")
-        for name, tail in (("pose", (3,)), ("guessed", ()), ("keypoints", (3,)), ("uncertainty", ())):
+        for name in JOINT_ARRAYS:
+            tail = (3,) if name in ("pose", "keypoints") else ()
             value = getattr(self, name)
             if value is not None and value.shape != shape + tail:
                 raise InputError(where=f"motion, {name}", found=str(value.shape), expected=str(shape + tail))
+        for name in ("frame", "person", *JOINT_ARRAYS):
+            if (value := getattr(self, name)) is not None:
+                value = value.view()  # the caller's own array stays as it is
+                value.setflags(write=False)
+                object.__setattr__(self, name, value)
         steps = np.diff(self.frame)
         if (steps <= 0).any() or (steps != steps[:1]).any():
             remedy = "keep a frame without anybody as one of NaN"
@@ -134,12 +145,17 @@ class Motion:
 
     def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
         """The motion of some people in some frames."""
-        arrays = {name: getattr(self, name) for name in ("pose", "guessed", "keypoints", "uncertainty")}
+        arrays = {name: getattr(self, name) for name in JOINT_ARRAYS}
         chosen = {name: value[frames, persons] for name, value in arrays.items() if value is not None}
         return replace(self, frame=self.frame[frames], person=self.person[persons], **chosen)
 
-    def save(self, *paths: Path | str) -> list[Saved]:
+    def save(self, *paths: Path | str, clip: Clip | None = None, seconds: float | int = SECONDS) -> list[Saved]:
         """Write files, each whole or not at all, in the format of its ending: `motion.save("walk.bvh", "walk.html")`.
+
+        Args:
+            paths: of the files.
+            clip: how `.gif` and `.mp4` are drawn; its rate of the poses is replaced by the motion's.
+            seconds: at most so many are drawn into them.
 
         Returns:
             the files, in order, with what there is to say about each. Formats of one person (`.bvh`, `.trc`, `.c3d`)
@@ -159,7 +175,8 @@ class Motion:
             if FORMATS[ending].one_person:
                 people = [self.part(persons=slice(m, m + 1)) for m in range(len(self.person))]
                 parts = zip(people, person_paths(self.person, path), strict=True)
-            saved += [Saved(target, write(part, target)) for part, target in parts]
+            drawing = (clip or Clip(self.rate), seconds) if FORMATS[ending].drawn else ()
+            saved += [Saved(target, write(part, target, *drawing)) for part, target in parts]
         return saved
 
     @classmethod

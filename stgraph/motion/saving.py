@@ -21,11 +21,13 @@ class Format(NamedTuple):
     Attributes:
         module: of this package, with `write(motion, path) -> str`, which returns what there is to say of the file.
         one_person: such a file holds one person.
+        drawn: a picture of a stretch of the motion; `write` takes a `Clip` and the most seconds, too.
         needs: a package that comes with the extra named after the ending.
     """
 
     module: str
     one_person: bool = False
+    drawn: bool = False
     needs: str = ""
 
 
@@ -34,6 +36,8 @@ FORMATS = {
     ".csv": Format("csv_file"),
     ".json": Format("json_file"),
     ".html": Format("html_file"),
+    ".gif": Format("clip_file", drawn=True),
+    ".mp4": Format("clip_file", drawn=True),
     ".bvh": Format("bvh_file", one_person=True),
     ".trc": Format("trc_file", one_person=True),
     ".c3d": Format("c3d_file", one_person=True, needs="ezc3d"),

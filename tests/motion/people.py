@@ -23,17 +23,26 @@ CAMERA = Camera(
 
 def keypoints_of(pose: np.ndarray, camera: Camera = CAMERA) -> np.ndarray:
     """(... 3) pixels and confidence 1 of a pose in the world, 0 where it is NaN."""
-    points = world_to_camera(torch.from_numpy(pose), camera.rotation, camera.translation)
+    points = world_to_camera(torch.from_numpy(pose.copy()), camera.rotation, camera.translation)
     pixels = project(points, camera.intrinsics).numpy()
     return np.nan_to_num(np.concatenate([pixels, np.isfinite(pixels[..., :1])], -1)).astype(np.float32)
 
 
-def walking(takes: tuple[str, ...] = ("S07/walk 01",), frames: int = 100, **fields: object) -> Motion:
-    """People of the built-in set who move 1.2 m apart; those after the first are absent from frame 20 to 29."""
+def walking(
+    takes: tuple[str, ...] = ("S07/walk 01",), frames: int = 100, away: tuple[int, int] = (20, 30), **fields: object
+) -> Motion:
+    """People of the built-in set who move 1.2 m apart; those after the first are not there from `away` on.
+
+    Args:
+        takes: one for each person.
+        frames: at most so many.
+        away: first frame of their absence, and the one after it.
+        fields: of the motion, in place of what follows from the takes.
+    """
     archive = np.load(BUILTIN)
     pose = np.stack([archive[take][:frames] / 8192 for take in takes], axis=1).astype(np.float32)
     pose[..., 0] += 1.2 * np.arange(len(takes), dtype=np.float32)[:, None]
-    pose[20:30, 1:] = np.nan
+    pose[slice(*away), 1:] = np.nan
     guessed = np.zeros(pose.shape[:3], bool)
     values = {
         "skeleton": H36M17,

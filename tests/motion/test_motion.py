@@ -1,5 +1,8 @@
 """What a motion is, which files it becomes, and that it comes back from the one that holds everything."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -85,7 +88,7 @@ def test_no_frame_is_refused():
 
 
 def test_a_pose_without_some_joints_is_refused():
-    pose = walking(frames=3).pose
+    pose = walking(frames=3).pose.copy()
     pose[1, 0, 4] = np.nan
     with pytest.raises(InputError, match="frame 1, person 1 lacks some joints"):
         walking(frames=3, pose=pose)
@@ -98,6 +101,20 @@ def test_unknown_endings_list_the_known_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="named twice"):
         walking(frames=3).save(tmp_path / "walk.npz", tmp_path / "walk.npz")
+
+
+def test_one_frame_of_one_person_becomes_every_file(tmp_path):
+    endings = [ending for ending, kind in FORMATS.items() if not kind.needs]
+    saved = walking(frames=1).save(*(tmp_path / f"still{ending}" for ending in endings))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(file.path.name for file in saved)
+    assert all(file.path.stat().st_size for file in saved)
+
+
+def test_reading_one_loads_neither_torch_nor_plots(tmp_path):
+    (saved,) = walking(frames=3, camera=None).save(tmp_path / "walk.npz")
+    code = f"import sys, stgraph; stgraph.Motion.load({str(saved.path)!r}).save({str(tmp_path / 'walk.csv')!r})"
+    code += "; assert not {'torch', 'matplotlib', 'scipy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_is_no_motion_is_refused(tmp_path):

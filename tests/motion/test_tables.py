@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,13 +21,16 @@ def motion():
     """Two people, one with a knee that is guessed and was never seen; the second is absent from frame 20 to 29."""
     guessed = np.zeros((40, 2, len(H36M17)), bool)
     guessed[:, 0, KNEE] = True
-    motion = walking(("S07/walk 01", "S08/walk 02"), 40, guessed=guessed, frame=np.arange(10, 90, 2))
-    motion.keypoints[:, 0, KNEE] = (3, 4, 0)
-    return motion
+    keypoints = walking(("S07/walk 01", "S08/walk 02"), 40).keypoints.copy()
+    keypoints[:, 0, KNEE] = (3, 4, 0)
+    fields = {"guessed": guessed, "keypoints": keypoints, "frame": np.arange(10, 90, 2)}
+    return walking(("S07/walk 01", "S08/walk 02"), 40, **fields)
 
 
 def test_csv_has_a_row_for_each_frame_person_and_joint(motion, tmp_path):
-    motion.pose[:5, 1] = np.nan  # before the second person comes
+    pose = motion.pose.copy()
+    pose[:5, 1] = np.nan  # before the second person comes
+    motion = replace(motion, pose=pose)
     motion.save(tmp_path / "walk.csv")
     with (tmp_path / "walk.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap, to_hex, to_rgb
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
@@ -22,9 +22,11 @@ from stgraph.figures.animation import (
     bone_colours,
     bounds,
     depth_order,
+    ground_lines,
     on_screen,
     segments,
     show_box,
+    tint,
     upright,
 )
 from stgraph.figures.clip import Clip, View
@@ -171,27 +173,6 @@ def disc(level: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 def colour_number(level: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Which of the colours a contribution of 0..1 has."""
     return np.minimum(level * len(LEVELS), len(LEVELS) - 1).astype(int)
-
-
-def tint(colour: str) -> str:
-    """A light shade of a colour."""
-    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour))
-    return to_hex((red, green, blue))
-
-
-def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> Float[np.ndarray, "line end 3"]:
-    """Squares under the box from `low` to `high` (right, away, up), of a size that suits it: 1, 2 or 5 times 10^n."""
-    aim = np.linalg.norm(high - low) / 4
-    step = 10 ** np.floor(np.log10(max(aim, 1e-9)))
-    step *= max(times for times in (1, 2, 5) if times * step <= max(aim, 1e-9))
-    first, last = np.floor(low[:2] / step) * step, np.ceil(high[:2] / step) * step
-    lines = []
-    for axis in range(2):
-        for place in np.arange(first[axis], last[axis] + step / 2, step):
-            ends = np.full((2, 3), low[2])
-            ends[:, axis], ends[:, 1 - axis] = place, (first[1 - axis], last[1 - axis])
-            lines.append(ends)
-    return np.array(lines)
 
 
 def shown_classes(clip: RecognisedClip) -> list[int]:

@@ -1,0 +1,70 @@
+"""GIF and MP4 of a motion: the keypoints beside the people in space."""
+
+from dataclasses import replace
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from stgraph.errors import InputError
+from stgraph.figures.animation import LEFT, RIGHT, tint
+from stgraph.figures.clip import Clip, View
+from stgraph.skeleton import H36M17
+from tests.motion.people import walking
+
+SIDE = Clip(fps=1, view=View(0, 0), size=(640, 320))
+
+
+def frame_of(path, number):
+    with Image.open(path) as image:
+        image.seek(number)
+        return np.asarray(image.convert("RGB")) / 255
+
+
+def near(picture, colour):
+    """Rows and columns of the pixels of a colour, without the title and the legend."""
+    return np.argwhere(np.abs(picture[60:-30] - to_rgb(colour)).max(-1) < 0.06)
+
+
+def test_the_walker_is_upright_and_not_mirrored_beside_its_keypoints(tmp_path):
+    guessed = np.zeros((60, 1, len(H36M17)), bool)
+    guessed[:, 0, H36M17.index("LWrist")] = True
+    (saved,) = walking(frames=60, guessed=guessed).save(tmp_path / "walk.gif", clip=SIDE, seconds=0.5)
+    assert saved.note == "shows 0.0 to 0.5 s of 1.2 s"
+    (known,) = walking(frames=60).save(tmp_path / "known.gif", clip=SIDE, seconds=0.5)
+    picture = frame_of(saved.path, 10)
+    for half in (picture[:, :320], picture[:, 320:]):  # it walks towards the camera: its left is on the right
+        assert near(half, LEFT)[:, 1].mean() > near(half, RIGHT)[:, 1].mean() + 3
+    # The edges of lines are pale, too.
+    pale, edges = (near(shown[:, 320:], tint(LEFT)) for shown in (picture, frame_of(known.path, 10)))
+    assert len(pale) > len(edges) + 30
+    np.testing.assert_array_equal(picture[60:, :320], frame_of(known.path, 10)[60:, :320])
+
+
+def test_people_are_drawn_while_they_are_there(tmp_path):
+    motion = walking(("S07/walk 01", "S08/walk 02"), 60, person=np.array(["Ann", "Ben"]))
+    pose = motion.pose.copy()
+    pose[:10] = np.nan
+    motion = replace(motion, pose=pose)
+    (saved,) = motion.save(tmp_path / "walk.gif", clip=SIDE)
+    assert saved.note == "shows 0.2 to 1.2 s of 1.2 s"
+    columns = [np.ptp(near(frame_of(saved.path, number)[:, 320:], LEFT)[:, 1]) for number in (0, 7, 15)]
+    assert columns[0] > 2 * columns[1] < columns[2]  # two people, one, two
+
+
+def test_mp4(tmp_path):
+    (saved,) = walking(("S07/walk 01",), 60).save(tmp_path / "walk.mp4")
+    assert imageio_ffmpeg.count_frames_and_secs(str(saved.path))[0] == 30  # at 25 of 50 frames a second
+
+
+def test_what_cannot_be_drawn_leaves_the_file_that_was_there(tmp_path):
+    motion = walking(("S07/walk 01",), 5)
+    (tmp_path / "walk.gif").write_bytes(b"before")
+    with pytest.raises(InputError, match="found 0 seconds"):
+        motion.save(tmp_path / "walk.gif", seconds=0)
+    empty = replace(motion, pose=np.full_like(motion.pose, np.nan))
+    with pytest.raises(InputError, match="nobody is in any frame"):
+        empty.save(tmp_path / "walk.gif")
+    assert (tmp_path / "walk.gif").read_bytes() == b"before"
