@@ -19,7 +19,7 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/python -m data_prep builtin --out data/builtin.h5
-	$(BIN)/python -m stgraph.train --exp demo --restart --minutes 5
+	$(BIN)/python -m stgraph.train --exp demo --restart
 	$(BIN)/python -m stgraph.evaluate --exp demo
 	$(BIN)/python -m stgraph.render --exp demo --recording "S13/exercise 29/54138969" --out reports/demo/demo.gif
 	@echo "The report is reports/demo/report.md, the GIF reports/demo/demo.gif."
