@@ -4,9 +4,16 @@ The names below are imported when they are first used, so that `import stgraph` 
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 __version__ = "0.2.0"
+
+# Threads that wait for one another give their core away at once, unless the user says how they wait. By default they
+# spin for milliseconds, and where other programs use the cores that takes the time of the thread that is waited for.
+# OpenMP reads it when torch is loaded.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 if TYPE_CHECKING:
     from stgraph.data.dataset import Dataset

@@ -41,10 +41,11 @@ def intrinsics(args: argparse.Namespace, size: tuple[int, int]) -> "list[float] 
         from stgraph.formats.json_files import read_json
 
         tree = read_json(args.camera, "an object of fx, fy, cx, cy")
-        try:
-            return [float(tree[name]) for name in ("fx", "fy", "cx", "cy")]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(where=args.camera, found=json.dumps(tree)[:80], expected="fx, fy, cx, cy") from error
+        values = [tree.get(name) if isinstance(tree, dict) else None for name in ("fx", "fy", "cx", "cy")]
+        numbers = [float(value) for value in values if isinstance(value, int | float)]
+        if len(numbers) < len(values) or not min(numbers[:2]) > 0:
+            raise InputError(where=args.camera, found=json.dumps(tree)[:80], expected="fx, fy, cx, cy in pixels")
+        return numbers
     if args.fov is None:
         return None
     if not 5 <= args.fov <= 150:
@@ -86,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
     for note in motion.notes:
         print(f"  {note}")
     for saved in motion.save(*args.out, seconds=args.seconds):
-        print(saved)
+        print(f"{saved.path}{': ' if saved.note else ''}{saved.note}")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ def main(args: argparse.Namespace) -> None:
         engine.print(run.start_from(args.finetune))
     names = ("resume", "restart", "minutes", "save_minutes", "compile")
     progress = run.fit(dataset, Terminal(), **{name: getattr(args, name) for name in names})
+    if run.stopped_early:
+        engine.print(f"{name} stopped early: {run.stopped_early}; more --minutes with --resume go on from there")
     engine.print(
         f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
         f"epoch {progress.best_epoch:g} and the curves are in {run.folder}\n"

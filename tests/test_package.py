@@ -1,6 +1,7 @@
 """What `pip install` of the repository brings, and what starting it loads."""
 
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -39,6 +40,23 @@ def loaded(*words: str) -> set[str]:
 
 def test_import_loads_nothing_heavy() -> None:
     assert not loaded()
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, ("passive", None)),
+        ({"OMP_WAIT_POLICY": "active"}, ("active", None)),
+        ({"GOMP_SPINCOUNT": "1000"}, (None, "1000")),
+    ],
+    ids=str,
+)
+def test_threads_that_wait_do_not_spin_unless_the_user_wants_it(own: dict, expected: tuple) -> None:
+    names = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
+    environment = {name: value for name, value in os.environ.items() if name not in names} | own
+    code = f"import os, stgraph; print(*map(os.environ.get, {names}))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert ended.stdout.split() == list(map(str, expected))
 
 
 @pytest.mark.parametrize("module", ["stgraph", "data_prep", *(f"stgraph.{name}" for name in COMMANDS)])

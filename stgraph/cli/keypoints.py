@@ -1,6 +1,7 @@
 """Options that say of a file of keypoints what it does not say itself."""
 
 import argparse
+from typing import Any
 
 from stgraph.cli.numbers import two_numbers
 
@@ -21,7 +22,7 @@ def keypoint_options(arguments: argparse.ArgumentParser) -> None:
     group.add_argument("--order", choices=ORDERS, default="", help=text)
 
 
-def keypoint_settings(args: argparse.Namespace) -> dict[str, object]:
+def keypoint_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The options as keyword arguments of `read_keypoints`. Raises InputError for a size that is none."""
     expected = "WIDTHxHEIGHT in pixels, such as 1920x1080"
     size = two_numbers("--image-size", args.image_size, expected) if args.image_size else None

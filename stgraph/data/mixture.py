@@ -41,8 +41,9 @@ class Mixture(Samples):
             if number:
                 chosen = torch.randint(len(samples), chosen.shape)
             if len(chosen):
-                batch = dict(samples.batch(chosen))
-                batches.append(batch | {"recording": batch["recording"] + self.recordings[number]})
+                batch = samples.batch(chosen)
+                batch["recording"] = batch["recording"] + self.recordings[number]
+                batches.append(batch)
         return cast(Batch, {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]})
 
     def ids(self, recording: Int[Tensor, " b"]) -> list[str]:

@@ -133,7 +133,7 @@ class PoseMixer(Model):
         causal: bool = False,
     ) -> None:
         super().__init__()
-        half, self.root, self.patch = channels // 2, skeleton.root, patch
+        half, self.root, self.patch, self.reach = channels // 2, skeleton.root, patch, reach
         self.view = View(causal)
         input_signs = (-1, *(1,) * in_channels)  # x, y, what else is known, and whether it was seen
         self.input_basis = Basis(skeleton, input_signs)
@@ -208,7 +208,7 @@ class PoseMixer(Model):
         """
         x = frame if past is None else torch.cat([past, frame], dim=2)
         outputs = {name: output[:, :, -1:] for name, output in self(x, camera=camera).items()}
-        reach = sum(block.mixing.reach for block in self.blocks)
+        reach = len(self.blocks) * self.reach
         older, newer = x[:, :, :-reach], x[:, :, -reach:]
         if older.shape[2]:
             shows = (older[:, :2] != 0).any(1).any(-1)

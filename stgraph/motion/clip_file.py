@@ -19,8 +19,7 @@ def write(motion: Motion, path: Path, clip: Clip, seconds: float | int) -> str:
     Args:
         motion: of one person or several, whose identities are then written above their heads.
         path: its ending decides the format.
-        clip: how it is drawn; what it leaves empty is filled: the size, the file's name as the title, the motion's
-            notes as the caption.
+        clip: how it is drawn; what it leaves empty is filled: the size, and the file's name as the title.
         seconds: at most so many are drawn.
 
     Raises:
@@ -37,7 +36,6 @@ def write(motion: Motion, path: Path, clip: Clip, seconds: float | int) -> str:
         fps=motion.rate,
         size=clip.size or SIZE,
         title=clip.title or path.stem,
-        caption=clip.caption or " ".join(motion.notes),
     )
     names = [str(person) for person in motion.person] if len(motion.person) > 1 else ()
     pose = shown.pose[..., [0, 2, 1]] * np.array([1, -1, 1], np.float32)  # x right, y down, z away

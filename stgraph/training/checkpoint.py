@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Weights:
-    """The content of a .safetensors checkpoint."""
+    """The content of a .safetensors checkpoint.
+
+    Attributes:
+        epoch: that the weights are of.
+        trained: epochs in all, where the minutes ended before the planned ones; else None.
+    """
 
     state: dict[str, Tensor]
     settings: Settings
@@ -50,6 +55,7 @@ class Weights:
     origin: Origin
     epoch: float
     scores: dict[str, float]
+    trained: float | None = None
 
 
 def save_weights(path: Path, weights: Weights) -> None:
@@ -60,6 +66,7 @@ def save_weights(path: Path, weights: Weights) -> None:
         "origin": asdict(weights.origin),
         "epoch": weights.epoch,
         "scores": weights.scores,
+        "trained": weights.trained,
         "version": __version__,
     }
     state = {name: value.detach().cpu().contiguous().clone() for name, value in weights.state.items()}
@@ -80,7 +87,8 @@ def load_weights(path: Path) -> Weights:
         fields = metadata["skeleton"].items()
         tree: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields}
         skeleton, origin = Skeleton(**tree), Origin(**metadata["origin"])
-        return Weights(state, settings, skeleton, origin, metadata["epoch"], metadata["scores"])
+        found = metadata["epoch"], metadata["scores"], metadata.get("trained")
+        return Weights(state, settings, skeleton, origin, *found)
     except InputError:
         raise
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -89,6 +97,15 @@ def load_weights(path: Path) -> Weights:
             where=path,
             remedy="train again, or turn another's checkpoint into one with `python -m stgraph.convert`",
         ) from error
+
+
+def note_trained(path: Path, trained: float | None) -> None:
+    """Write into a checkpoint for how many epochs it was trained where that is fewer than planned."""
+    if not path.exists():
+        return
+    weights = load_weights(path)
+    if weights.trained != trained:
+        save_weights(path, replace(weights, trained=trained))
 
 
 def save_last(path: Path, state: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.windows import epoch_batches
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
-from stgraph.training.checkpoint import Weights, load_last, save_last, save_weights
+from stgraph.training.checkpoint import Weights, load_last, note_trained, save_last, save_weights
 from stgraph.training.curves import plot_training
 from stgraph.training.run import Run
 from stgraph.training.schedule import averaged, by_epochs, learning_rate, norm_momentum, optimizer_for
@@ -167,6 +167,8 @@ class Fit:
                     more = self.train_epoch()
             if progress.history and self.engine.is_global_zero:
                 self.write_history()  # again, for a run that was killed between its last checkpoint and this
+            self.run.trained = None if self.finished() else progress.epoch + progress.step / self.batches
+            self.write(lambda: note_trained(folder / "best.safetensors", self.run.trained))
         finally:
             if self.engine.is_global_zero:
                 self.listener.end()

@@ -34,9 +34,11 @@ class Run(Generic[TaskT]):
         settings, skeleton, origin: what it is made from.
         task, model: as the settings name them.
         epoch: that the weights are of.
+        trained: epochs in all, where the minutes ended before the planned ones; else None.
     """
 
     epoch: float = 0.0
+    trained: float | None = None
 
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
@@ -57,6 +59,12 @@ class Run(Generic[TaskT]):
     def entry(self) -> TaskEntry:
         """The registry's entry of its task."""
         return TASKS.get(self.settings.task["name"])
+
+    @property
+    def stopped_early(self) -> str:
+        """A line about a training whose minutes ended before the planned epochs; empty for any other."""
+        planned = self.settings.optim.epochs
+        return "" if self.trained is None else f"its minutes ended after {self.trained:.2f} of {planned} planned epochs"
 
     @property
     def scored_alone(self) -> tuple[str, ...]:
@@ -110,7 +118,7 @@ class Run(Generic[TaskT]):
                 where=path,
                 remedy="train or convert it again",
             ) from error
-        run.epoch = weights.epoch
+        run.epoch, run.trained = weights.epoch, weights.trained
         run.model = engine.to_device(run.model).eval()
         return run
 

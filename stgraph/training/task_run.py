@@ -75,6 +75,7 @@ class TaskRun(Run[TaskT]):
             "terms": dataset.terms,
             "trained_on": self.origin.source,
             "epoch": f"{self.epoch:g}",
+            **({"stopped early": self.stopped_early} if self.stopped_early else {}),
         }
 
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:

@@ -222,9 +222,13 @@ def test_patience_stops_early(fit, monkeypatch):
 def test_the_minutes_are_a_budget_over_all_resumptions(fit):
     run = fit(minutes=1e-9)
     assert run.progress.step == 1 and run.progress.epoch == 0
-    assert load_weights(run.folder / "best.safetensors").epoch == run.progress.best_epoch > 0
+    weights = load_weights(run.folder / "best.safetensors")
+    assert weights.epoch == run.progress.best_epoch == weights.trained == run.trained > 0
+    assert run.stopped_early == f"its minutes ended after {run.trained:.2f} of 3 planned epochs"
     assert fit(minutes=1e-9, resume=True).progress.step == 1
     whole, resumed = fit("whole"), fit(resume=True)
+    assert [load_weights(each.folder / "best.safetensors").trained for each in (whole, resumed)] == [None, None]
+    assert resumed.stopped_early == ""
     assert same_weights(whole.folder, resumed.folder)
 
 

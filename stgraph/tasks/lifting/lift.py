@@ -140,7 +140,7 @@ def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]
     tracks = []
     for person in people.people:
         dense = people.of(person).dense()
-        present = filled(dense[..., 2].any(-1), round(GAP * scene.fps))
+        present = filled(np.asarray(dense[..., 2].any(-1)), round(GAP * scene.fps))
         tracks.append((person, dense, [part for part in runs(present) if part[1] - part[0] >= SHORTEST]))
     tracks = [track for track in tracks if track[2]]
     if dropped := len(people.people) - len(tracks):
@@ -165,7 +165,7 @@ def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]
             if scene.smooth:
                 together = gaussian_filter1d(together, scene.smooth * scene.fps, axis=0, mode="nearest")
             pose[rows, place] = together
-            guessed[rows, place] = ~nearby[rows]
+            guessed[rows, place] = np.logical_not(nearby[rows])
             if lifted.expected is not None:
                 expected[rows, place] = lifted.expected
         in_camera.append(pose[np.isfinite(pose[:, place, 0, 0]), place])
