@@ -26,7 +26,8 @@ def weights_file(name: str) -> Path:
     for place in (path, *(folder / name / "best.safetensors" for folder in PACKAGED)):
         if place.exists():
             return place
-    trained = sorted(path.parent.name for path in CHECKPOINTS.glob("*/best.safetensors"))
+    found = (path for folder in (CHECKPOINTS, *PACKAGED) for path in folder.glob("*/best.safetensors"))
+    trained = sorted({path.parent.name for path in found})
     listed = f"{', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
     raise InputError(
         "no such checkpoint",
