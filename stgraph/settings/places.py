@@ -28,7 +28,7 @@ def weights_file(name: str) -> Path:
             return place
     found = (path for folder in (CHECKPOINTS, *PACKAGED) for path in folder.glob("*/best.safetensors"))
     trained = sorted({path.parent.name for path in found})
-    listed = f"{', '.join(trained[:20]) or 'there is none yet'}{', ...' if len(trained) > 20 else ''}"
+    listed = f"{', '.join(trained[:20])}{', ...' if len(trained) > 20 else ''}"
     raise InputError(
         "no such checkpoint",
         where=path,
