@@ -171,7 +171,7 @@ class PoseMixer(Model):
         """
         frames, x = x.shape[2], rearrange(x, "b c t j -> b t j c")
         if camera is None:
-            camera = x.new_zeros(len(x), 4)
+            camera = x.new_zeros(x.shape[0], 4)  # len would fix the batch of an exported file
         x = F.pad(x, (0, 0, 0, 0, 0, self.patch - 1))  # with frames that show nothing, for the last patch
         x = x[:, : x.shape[1] // self.patch * self.patch]
         seen = (x[..., :2] != 0).any(-1).to(x)

@@ -20,7 +20,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import screen_normalise
 from stgraph.settings.params import validate
 from stgraph.settings.registry import TASKS
-from stgraph.skeleton import H36M17, Skeleton
+from stgraph.skeleton import H36M17, NTU25, Skeleton
 from stgraph.tasks.action.export import NORMALISATIONS, STREAMS, PoseRecogniser, Recogniser
 from stgraph.tasks.action.live import Live
 from stgraph.tasks.action.settings import NORMALISATIONS as ALLOWED
@@ -274,7 +274,10 @@ def test_every_way_to_feed_is_in_words():
             for stream in STREAMS:
                 data = CLIPS | {"detector": detector, "normalise": normalise, "stream": stream}
                 settings = validate({"task": ACTION, "data": data, "model": STGCN}, "here")
-                run = TASKS.get("action").run_class()("run", settings, H36M17, Origin("", "", "", True), Engine("cpu"))
+                skeleton = NTU25 if normalise == "pyskl" else H36M17
+                run = TASKS.get("action").run_class()(
+                    "run", settings, skeleton, Origin("", "", "", True), Engine("cpu")
+                )
                 fed = run.deployed("x").input_text(None)
                 assert fed["normalisation"] in NORMALISATIONS.values() and fed["stream"] == STREAMS[stream]
                 assert ("pixels" in fed["normalisation"]) <= (kind == "2D")
@@ -289,7 +292,7 @@ def test_mistakes_end_in_one_message(saved, monkeypatch, tmp_path):
         call("--exp", "run", "--out", "model.pt")
     with pytest.raises(InputError, match="--input pose: run is a lifter, whose file takes x alone"):
         call("--exp", "run", "--out", "model.onnx", "--input", "pose")
-    with pytest.raises(InputError, match="no such checkpoint.*: run$"):
+    with pytest.raises(InputError, match="no such checkpoint.*: lifter, run$"):
         call("--exp", "walk", "--out", "model.onnx")
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(InputError, match="is a folder"):

@@ -30,9 +30,9 @@ class TimeMixing(nn.Module):
         weight = bells + 0.02 * torch.randn_like(bells)
         self.weight = nn.Parameter(weight[:, : reach + 1] if causal else weight)
 
-    def matrix(self, frames: int) -> Float[Tensor, "h t s"]:
-        """What every step receives from each."""
-        step = torch.arange(frames, device=self.weight.device)
+    def matrix(self, x: Float[Tensor, "b t c2"]) -> Float[Tensor, "h t t"]:
+        """What every step of a sequence receives from each."""
+        step = torch.arange(x.shape[1], device=self.weight.device)
         place = step - step[:, None] + self.reach
         within = (place >= 0) & (place < self.weight.shape[1])
         return self.weight[:, place.clamp(0, self.weight.shape[1] - 1)] * within
@@ -40,5 +40,5 @@ class TimeMixing(nn.Module):
     def forward(self, x: Float[Tensor, "b t c2"]) -> Float[Tensor, "b t c2"]:
         """Mix every group of both halves."""
         rows = rearrange(x, "b t (two h d) -> h t (b two d)", two=2, h=self.groups)
-        mixed = torch.bmm(self.matrix(x.shape[1]), rows)
+        mixed = torch.bmm(self.matrix(x), rows)
         return rearrange(mixed, "h t (b two d) -> b t (two h d)", b=x.shape[0], two=2)
