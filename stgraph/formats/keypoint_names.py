@@ -43,7 +43,8 @@ def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton,
     """The skeleton of a file's keypoints.
 
     Names that are PoseTrack's, with or without ears, are of POSETRACK15, and so are those of no categories.
-    Other names are those of a known skeleton, in any order; else they and the pairs in `skeleton` make one.
+    Other names are those of a known skeleton, in any order; else they and the pairs in `skeleton` make one, or without
+    pairs those that are a body's make a tree by themselves.
 
     Args:
         categories: of the file; the first one is read.
@@ -67,7 +68,9 @@ def layout(categories: Sequence[Category] | None, path: Path) -> tuple[Skeleton,
         extra = EARS if skeleton == POSETRACK15 else set()
         if {*wanted} == {*spelled} - extra:
             return skeleton, np.array([spelled.index(name) for name in wanted]), len(names)
-    return skeleton_of(names, categories[0].skeleton or [], where), np.arange(len(names)), len(names)
+    pairs = categories[0].skeleton or []
+    known = None if pairs else known_skeleton(names)
+    return known or skeleton_of(names, pairs, where), np.arange(len(names)), len(names)
 
 
 def unnamed_layout(
@@ -82,10 +85,10 @@ def unnamed_layout(
         InputError: no layout has so many keypoints, or it is not clear which one it is.
     """
     posetrack = len(POSETRACK17)
-    if named is None and any(image.id >= FIRST_ID for image in images):
-        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), posetrack
     rows = [one.keypoints for one in annotations if one.keypoints]
     count = len(rows[0]) // 3 if rows else posetrack
+    if named is None and (any(image.id >= FIRST_ID for image in images) or not rows or not count):
+        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), posetrack
     if named is not None:
         name, joints = find_layout(named)
         if len(joints) != count:

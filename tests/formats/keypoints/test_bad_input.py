@@ -63,6 +63,7 @@ def test_what_is_cut_short_is_refused_or_read_as_far_as_it_is_whole(tmp_path, fo
             assert path.name in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", WRITERS)
 def test_random_bytes_raise_nothing_but_input_errors(tmp_path, form):
     path, rng = written(tmp_path, form), np.random.default_rng(0)
@@ -75,6 +76,7 @@ def test_random_bytes_raise_nothing_but_input_errors(tmp_path, form):
         read_or_refused(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form, (_, name) in WRITERS.items() if name == "a.json"] + ["openpose"])
 def test_odd_values_raise_nothing_but_input_errors(tmp_path, form):
     path, rng = written(tmp_path, form), np.random.default_rng(0)
@@ -131,8 +133,8 @@ def test_claims_of_much_are_refused_before_memory_is_taken(tmp_path):
     refused(tmp_path / "a.json", [entries(image_id=-1)], "found frame number -1")
     refused(
         tmp_path / "a.json",
-        [entries(keypoints=[1.0] * 300_000)],
-        r"poses of shape \(1, 100000, 3\); expected 1 to 1000",
+        [entries(keypoints=[1.0] * 30_000)],
+        r"poses of shape \(1, 10000, 3\); expected 1 to 1000",
     )
     (tmp_path / "a.csv").write_text("frame,Nose_x,Nose_y\n1000000000,1,1\n")
     with pytest.raises(InputError, match="frame '1000000000'"):

@@ -169,6 +169,19 @@ def test_what_it_cannot_work_with_is_refused(dataset, options, message):
         Live(run, **options)
 
 
+def test_joints_are_taken_by_name(dataset, poses):
+    """Those of Human3.6M in another order, beside others."""
+    run = alive(new_run(dataset, data={"detector": "openpose", "normalise": "image"}), dataset)
+    names = run.skeleton.names
+    order = np.random.default_rng(0).permutation(len(names))
+    plain, named = Live(run, size=SIZE), Live(run, size=SIZE, joints=["Tail", *(names[place] for place in order)])
+    for frame in fed(poses, "openpose").swapaxes(0, 1)[:5]:
+        other = np.concatenate([np.ones_like(frame[:, :1]), frame[:, order]], axis=1)
+        torch.testing.assert_close(named.update(other), plain.update(frame))
+    with pytest.raises(InputError, match="joints: no Hip, .*among the joints Tail"):
+        Live(run, size=SIZE, joints=["Tail"])
+
+
 @pytest.mark.parametrize("shape", [(3, 17, 3), (1, 16, 3)])
 def test_poses_of_another_shape_are_refused(dataset, shape):
     live = Live(new_run(dataset))
