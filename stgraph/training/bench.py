@@ -17,7 +17,7 @@ from stgraph.geometry import Camera
 from stgraph.settings.params import Settings
 from stgraph.settings.registry import TASKS
 from stgraph.skeleton import SKELETONS, skeleton_from
-from stgraph.training import cost
+from stgraph.training import against, cost
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Fit, Listener
 from stgraph.training.run import Run
@@ -97,8 +97,26 @@ def yardstick(engine: Engine, dtype: torch.dtype) -> torch.Tensor:
     return torch.randn(SIDE, SIDE, device=engine.device).to(dtype)
 
 
+def measure_against(path: Path, run: Run, x: torch.Tensor, watch: Stopwatch, rounds: int) -> Speed:
+    """Another implementation on the same batch, see `stgraph.training.against`."""
+    data = run.settings.data
+    other = run.engine.to_device(against.other_module(path, run.skeleton, data.channels, run.task.heads))
+    modules = {"own": run.model, "other": other}
+    for number in range(rounds + 1):
+        for whose, module in modules.items():
+            for what in (against.forward, against.gradients):
+                work = what(module, x)
+                if number:
+                    watch.measure(f"{whose}_{what.__name__}", work)
+                else:
+                    work()  # warms up
+    ratios = {what: watch.seconds[f"other_{what}"] / watch.seconds[f"own_{what}"] for what in ("forward", "gradients")}
+    text = f"{ratios['forward']:.2f} times as long forward, {ratios['gradients']:.2f} times with gradients"
+    return Speed({f"against_{what}": ratio for what, ratio in ratios.items()}, path.name, text)
+
+
 def measure(
-    name: str, settings: Settings, dataset: Dataset, device: str, rounds: int
+    name: str, settings: Settings, dataset: Dataset, device: str, rounds: int, *, against_file: Path | None = None
 ) -> tuple[dict[str, float], list[Speed]]:
     """The numbers that the command prints, and those of the task alone; steps are those of training, with loading."""
     engine = Engine(device)
@@ -136,6 +154,8 @@ def measure(
     samples = len(batch["label"])
     flop = operations(run) * len(batch["x"])
     speeds = run.speeds()
+    if against_file:
+        speeds = [*speeds, measure_against(against_file, run, batch["x"], watch, rounds)]
     numbers = {
         "gemm_fp32_gflops": rate["fp32"] / 1e9,
         "gemm_bf16_gflops": rate["bf16"] / 1e9,

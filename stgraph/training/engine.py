@@ -13,6 +13,7 @@ from stgraph.data.samples import Samples
 from stgraph.errors import InputError
 from stgraph.training import processes
 from stgraph.training.allocator import keep_freed_memory
+from stgraph.training.shared_norm import share_statistics
 
 Moved = TypeVar("Moved", bound=nn.Module | Tensor | Mapping[str, object])
 AnySamples = TypeVar("AnySamples", bound=Samples)
@@ -123,9 +124,11 @@ class Engine:
         return call
 
     def synchronised(self, model: AnyModule) -> AnyModule:
-        """The model with batch norms that share statistics between GPUs (torch has none for CPU processes)."""
-        several = self.world_size > 1 and self.device.type == "cuda"
-        return cast(AnyModule, nn.SyncBatchNorm.convert_sync_batchnorm(model)) if several else model
+        """The model with batch norms that share their statistics between processes."""
+        if self.world_size == 1:
+            return model
+        shared = nn.SyncBatchNorm.convert_sync_batchnorm if self.device.type == "cuda" else share_statistics
+        return cast(AnyModule, shared(model))
 
     def wait(self) -> None:
         """Wait for the device, so that a measured time includes all of its work."""

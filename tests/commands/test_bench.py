@@ -1,14 +1,17 @@
 """The measurement, on a model so small that its numbers mean nothing but their relations."""
 
 import json
+import textwrap
 
 import pytest
 
 from stgraph import bench
+from stgraph.errors import InputError
 from stgraph.settings import params
 from stgraph.settings.params import validate
 from stgraph.skeleton import H36M17
 from stgraph.training import bench as measuring
+from stgraph.training.against import other_module
 from stgraph.training.checkpoint import Origin
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -85,3 +88,37 @@ def test_recognisers_are_measured_live_too(experiment, capsys):
     numbers = json.loads((experiment / "out" / "numbers.json").read_text())
     assert all(value > 0 for value in numbers.values()) and numbers["live_ms"] <= numbers["live_ms_95"]
     assert f"{numbers['live_ms']:.1f} ms from a frame to its answer" in capsys.readouterr().out
+
+
+def test_another_module_is_timed_beside_the_model(experiment, capsys):
+    source = """
+        import stgraph.models.tgraphnet
+        from stgraph.settings.registry import MODELS
+        from torch import nn
+
+        class Two(nn.Module):
+            def __init__(self, **given):
+                super().__init__()
+                options = dict(channels=[4, 8, 8], stages=[1, 1, 1])
+                self.copies = nn.ModuleList(MODELS.get("tgraphnet")(**given, **options) for _ in range(2))
+
+            def forward(self, x):
+                return [copy(x) for copy in self.copies]
+
+        def build(skeleton, in_channels, heads):
+            return Two(skeleton=skeleton, in_channels=in_channels, heads=heads)
+    """
+    (experiment / "two.py").write_text(textwrap.dedent(source))
+    options = ["--exp", "tiny", "--rounds", "2", "--recordings", "3", "--device", "cpu", "--json", "out/numbers.json"]
+    bench.main(bench.parser().parse_args([*options, "--against", "two.py"]))
+    numbers = json.loads((experiment / "out" / "numbers.json").read_text())
+    assert numbers["against_forward"] > 0 and numbers["against_gradients"] > 0
+    assert f"two.py          {numbers['against_forward']:.2f} times as long forward" in capsys.readouterr().out
+
+
+def test_a_file_without_a_module_is_refused(experiment):
+    for name, text, problem in (("none.py", None, "no such Python file"), ("empty.py", "", "no function `build`")):
+        if text is not None:
+            (experiment / name).write_text(text)
+        with pytest.raises(InputError, match=problem):
+            other_module(experiment / name, H36M17, 2, {"pose": 3})

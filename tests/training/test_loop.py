@@ -297,9 +297,15 @@ def script(folder, body):
 GLOBAL = {"position": 1.0, "motion": 1.0, "trajectory": 1.0, "reprojection": 1.0, "root_motion": 0.001}
 
 
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
-    """The same global batches, doubles, no dropout, frozen norms: 20 steps to 1e-6. Some joints are unseen."""
+    """The same global batches, doubles, no dropout: 20 steps and every validation to 1e-6. Some joints are unseen.
+
+    With norms that train, whose statistics are shared, and in processes that torchrun starts.
+    """
     path = script(
         tmp_path,
         f"""
@@ -313,26 +319,33 @@ def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
             def step(self, number, means):
                 print("step", number, repr(means["loss"]), flush=True)
 
-        engine = Engine("cpu", devices=int(sys.argv[1]), precision="64")
+            def epoch(self, row):
+                print("epoch", row["epoch"], repr(row["validation/loss"]), flush=True)
+
+        name, processes = sys.argv[1], int(sys.argv[2])
+        engine = Engine("cpu", devices=processes, precision="64")
         engine.launch()
+        assert engine.world_size == processes
         data = Dataset({str(dataset.path)!r})
-        changes = dict(model__dropout=0.0, optim__freeze_norm=True, optim__epochs=7)
+        changes = dict(model__dropout=0.0, optim__epochs=7, optim__lr=0.001)
         changes |= dict(task__output="global", task__losses=GLOBAL)
-        run = Run.create(f"run{{sys.argv[1]}}", settings(**changes), data, engine)
+        run = Run.create(name, settings(**changes), data, engine)
         run.fit(data, Print(), save_minutes=0.001)
         """,
     )
-    losses = []
-    for processes in (1, 2):
+    seen = {}
+    for name, launcher, processes in (("one", [], 1), ("two", [], 2), ("torchrun", TORCHRUN, 2)):
+        command = [sys.executable, *launcher, path, name, str(processes)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        output = subprocess.run(
-            [sys.executable, path, str(processes)], cwd=tmp_path, capture_output=True, text=True, env=environment
-        )
+        output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
         assert output.returncode == 0, output.stderr
-        lines = [line.split() for line in output.stdout.splitlines() if line.startswith("step")]
-        losses.append([float(loss) for _, _, loss in lines])
-    assert len(losses[0]) == len(losses[1]) >= 20
-    np.testing.assert_allclose(losses[0][:20], losses[1][:20], rtol=1e-6)
+        lines = [line.split() for line in output.stdout.splitlines()]
+        seen[name] = {kind: [float(line[2]) for line in lines if line[0] == kind] for kind in ("step", "epoch")}
+    assert len(seen["one"]["step"]) >= 20
+    for name in ("two", "torchrun"):
+        assert len(seen[name]["step"]) == len(seen["one"]["step"])
+        np.testing.assert_allclose(seen[name]["step"][:20], seen["one"]["step"][:20], rtol=1e-6)
+        np.testing.assert_allclose(seen[name]["epoch"], seen["one"]["epoch"], rtol=1e-6)
 
 
 def test_the_global_objective_trains_in_sixteen_bits(dataset, tmp_path, monkeypatch):
