@@ -41,20 +41,21 @@ def write(motion: Motion, path: Path) -> str:
 
 def as_bvh(rigid: RigidMotion, skeleton: Skeleton, names: list[str], rate: float, frames: Int[np.ndarray, " s"]) -> Bvh:
     """The joints and channels of some frames of a person of constant bones; names are those of the joints."""
-    order = nested_order(skeleton)
     joints: list[Joint] = []
-    motion = [rigid.root]
     numbers: dict[int, int] = {-1: -1}
-    for joint in order:
+    order = nested_order(skeleton)
+    local = rigid.rotations[:, order]  # from here on relative to the parent
+    for place, joint in enumerate(order):
         parent = skeleton.parents[joint]
         numbers[joint] = len(joints)
         channels = TURNS if parent >= 0 else (*CHANNELS[:3], *TURNS)
         joints.append(Joint(names[joint], numbers[parent], rigid.offsets[joint], channels))
-        above = rigid.rotations[:, parent] if parent >= 0 else np.eye(3)
-        motion.append(euler_zxy(np.swapaxes(above, -1, -2) @ rigid.rotations[:, joint]))
         if not children_of(skeleton, joint):
             joints.append(Joint(f"{names[joint]} end", numbers[joint], TIP * rigid.offsets[joint], ()))
-    return Bvh(tuple(joints), 1 / rate, np.concatenate(motion, axis=1)[frames])
+        if parent >= 0:
+            local[:, place] = np.swapaxes(rigid.rotations[:, parent], -1, -2) @ rigid.rotations[:, joint]
+    angles = euler_zxy(local).reshape(len(local), -1)
+    return Bvh(tuple(joints), 1 / rate, np.concatenate([rigid.root, angles], axis=1)[frames])
 
 
 def nested_order(skeleton: Skeleton) -> list[int]:
@@ -66,25 +67,23 @@ def nested_order(skeleton: Skeleton) -> list[int]:
     return below(skeleton.root)
 
 
-def euler_zxy(rotation: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3"]:
+def euler_zxy(rotation: Float[np.ndarray, "t *j 3 3"]) -> Float[np.ndarray, "t *j 3"]:
     """Degrees about z, x and y with R = R_z R_x R_y, continuous over the frames.
 
     Of the two triples that give the same rotation, (z, x, y) and (z + 180, 180 - x, y + 180), and their full turns,
     each frame has the nearest to the frame before.
     """
-    z = np.arctan2(-rotation[:, 0, 1], rotation[:, 1, 1])
+    r = np.moveaxis(rotation, (-2, -1), (0, 1))
+    z = np.arctan2(-r[0, 1], r[1, 1])
     cosine, sine = np.cos(z), np.sin(z)
-    x = np.arctan2(rotation[:, 2, 1], cosine * rotation[:, 1, 1] - sine * rotation[:, 0, 1])
+    x = np.arctan2(r[2, 1], cosine * r[1, 1] - sine * r[0, 1])
     # From what R_z and R_x leave, so that the product is right where x is 90 degrees and z is anything.
-    y = np.arctan2(
-        cosine * rotation[:, 0, 2] + sine * rotation[:, 1, 2], cosine * rotation[:, 0, 0] + sine * rotation[:, 1, 0]
-    )
+    y = np.arctan2(cosine * r[0, 2] + sine * r[1, 2], cosine * r[0, 0] + sine * r[1, 0])
     first = np.degrees(np.stack([z, x, y], axis=-1))
-    both = np.stack([first, first * (1, -1, 1) + 180], axis=1)
-    angles = np.empty_like(first)
-    last = np.zeros(3)
-    for t, triples in enumerate(both):
-        near = triples - 360 * np.round((triples - last) / 360)
-        last = near[np.abs(near - last).sum(-1).argmin()]
-        angles[t] = last
+    second = first * (1, -1, 1) + 180
+    angles, last = np.empty_like(first), np.zeros(first.shape[1:])
+    for t in range(len(first)):
+        one, other = (triple - 360 * np.round((triple - last) / 360) for triple in (first[t], second[t]))
+        nearer = np.abs(one - last).sum(-1, keepdims=True) <= np.abs(other - last).sum(-1, keepdims=True)
+        last = angles[t] = np.where(nearer, one, other)
     return angles
