@@ -135,7 +135,7 @@ def compare(
         run = run_of(entry)
         if not run.comparison_columns:
             raise run.refusal("is not compared")
-        exps.setdefault(run.check_comparison(opened(run.settings), protocol), entry.exp)
+        exps.setdefault(run.check_comparison(opened(run.settings), protocol, conditions), entry.exp)
     if len(exps) > 1:
         counts = "; ".join(f"{exp}: {len(names)} ({names[0]}, ...)" for names, exp in exps.items())
         raise InputError(

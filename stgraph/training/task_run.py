@@ -142,7 +142,9 @@ class TaskRun(Run[TaskT]):
 
     # compare ---------------------------------------------------------------------------------------------------------
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+    def check_comparison(
+        self, dataset: Dataset, protocol: str | None = None, conditions: bool = False
+    ) -> tuple[str, ...]:
         """Called before anything is trained: what all compared runs must have in common, joints or classes.
 
         Raises:

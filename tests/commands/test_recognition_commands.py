@@ -70,6 +70,8 @@ def test_recognisers_are_compared(place, capsys):
     assert "top-1, %" in text and "clips of 3 classes" in text and text in capsys.readouterr().out
     with pytest.raises(InputError, match="--protocol standard: found a recogniser; leave it out"):
         call(compare, "small", "--device", "cpu", "--protocol", "standard")
+    with pytest.raises(InputError, match="--conditions: found a recogniser; leave it out"):
+        call(compare, "small", "--device", "cpu", "--conditions")
     with pytest.raises(InputError, match=r"different joints or classes.*small: 3 .*; lifter: 17 "):
         call(compare, "small", "lifter", "--device", "cpu")
 

@@ -217,10 +217,13 @@ class ActionRun(TaskRun[Action]):
 
     # Comparison ------------------------------------------------------------------------------------------------------
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
-        """The classes. Raises InputError where the data do not fit the run, or for a protocol."""
-        if protocol:
-            raise InputError(where=f"--protocol {protocol}", found="a recogniser", remedy="leave it out")
+    def check_comparison(
+        self, dataset: Dataset, protocol: str | None = None, conditions: bool = False
+    ) -> tuple[str, ...]:
+        """The classes. Raises InputError where the data do not fit the run, or for a protocol or conditions."""
+        for option, given in ((f"--protocol {protocol}", protocol), ("--conditions", conditions)):
+            if given:
+                raise InputError(where=option, found="a recogniser", remedy="leave it out")
         self.part_clips(dataset, "test")
         return self.task.classes
 

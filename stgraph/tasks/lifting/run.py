@@ -233,7 +233,9 @@ class LiftingRun(TaskRun[Lifting]):
         """The run's folder, whichever subjects are scored."""
         return REPORTS / self.name
 
-    def check_comparison(self, dataset: Dataset, protocol: str | None = None) -> tuple[str, ...]:
+    def check_comparison(
+        self, dataset: Dataset, protocol: str | None = None, conditions: bool = False
+    ) -> tuple[str, ...]:
         """The joints that are scored. Raises InputError where the data cannot serve the run."""
         self.windows(dataset, None if self.epoch else self.settings.data.train)
         left_out = find_protocol(protocol or "standard").without_joints
