@@ -23,10 +23,10 @@ def write(motion: Motion, path: Path, clip: Clip, seconds: float | int) -> str:
         seconds: at most so many are drawn.
 
     Raises:
-        InputError: nobody is in any frame, `seconds` is not above 0, or what `animate` raises.
+        InputError: no person is in any frame, `seconds` is not above 0, or what `animate` raises.
     """
     if not motion.present.any():
-        raise InputError("nobody is in any frame", where=path, remedy="there is nothing to draw")
+        raise InputError("no person is in any frame", where=path, remedy="there is nothing to draw")
     if not seconds > 0:
         raise InputError(where=path, found=f"{seconds:g} seconds", expected="more than 0")
     first, count = int(motion.present.any(1).argmax()), max(1, round(seconds * motion.rate))

@@ -65,6 +65,6 @@ def test_what_cannot_be_drawn_leaves_the_file_that_was_there(tmp_path):
     with pytest.raises(InputError, match="found 0 seconds"):
         motion.save(tmp_path / "walk.gif", seconds=0)
     empty = replace(motion, pose=np.full_like(motion.pose, np.nan))
-    with pytest.raises(InputError, match="nobody is in any frame"):
+    with pytest.raises(InputError, match="no person is in any frame"):
         empty.save(tmp_path / "walk.gif")
     assert (tmp_path / "walk.gif").read_bytes() == b"before"

@@ -15,7 +15,7 @@ from stgraph.formats.keypoints.content import AGAIN, floats, number, objects, st
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.poses import Raw
 
-# By the data sets of its models; several for one number of joints are told apart by the positions.
+# By the data sets of its models; several for one number of joints differ in the positions.
 LAYOUTS = {
     **{14: ("crowdpose14", "aic14"), 16: ("mpii16",), 21: ("hand21",), 23: ("coco23",), 26: ("halpe26",)},
     **{133: ("wholebody133",), 136: ("halpe136",)},

@@ -26,7 +26,7 @@ def is_openpose(tree: Any) -> bool:
 
 
 def read_openpose(trees: Mapping[Path, Any], folder: str = "") -> list[Raw]:
-    """The videos of some files, which are told apart by what comes before the frame's number in their names.
+    """The videos of some files, which differ in what comes before the frame's number in their names.
 
     Args:
         trees: the content of each file.

@@ -106,7 +106,7 @@ def lift(
         filled; over longer ones a person is absent. Its notes say where scale, camera, up and floor are from.
 
     Raises:
-        InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or nobody who is
+        InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or no person who is
             seen for at least three frames.
     """
     fps = float(fps) if fps is not None else None
@@ -146,7 +146,7 @@ def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     if not tracks:
-        raise InputError(f"nobody is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
+        raise InputError(f"no person is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
     shape = (last - first, len(tracks), len(run.skeleton))
     pose, expected = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
     keypoints, guessed = np.zeros((*shape, 3)), np.zeros(shape, bool)

@@ -197,7 +197,7 @@ def test_mistakes_are_named(run, dataset):
         stgraph.lift(keypoints, run=run, layout="h36m17")
     with pytest.raises(InputError, match="size: found .*above 0"):
         stgraph.lift(keypoints, run=run, size=(0, 1000), layout="h36m17")
-    with pytest.raises(InputError, match="nobody is seen for 3 frames"):
+    with pytest.raises(InputError, match="no person is seen for 3 frames"):
         stgraph.lift(keypoints[:2], run=run, size=SIZE, layout="h36m17")
     with pytest.raises(InputError, match="no .* among the joints"):
         stgraph.lift(keypoints[:, :5], run=run, size=SIZE, layout=["nose", "leye", "reye", "lear", "rear"])
