@@ -106,8 +106,8 @@ def lift(
         filled; over longer ones a person is absent. Its notes say where scale, camera, up and floor are from.
 
     Raises:
-        InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or no person who is
-            seen for at least three frames.
+        InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or no person
+            who is seen for at least three frames.
     """
     fps = float(fps) if fps is not None else None
     if not isinstance(keypoints, Keypoints):
