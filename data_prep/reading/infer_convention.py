@@ -213,7 +213,7 @@ def by_seen_joints(values: Sequence[Shaped[np.ndarray, "m t j c"]], axes: int, w
         seen &= poses[..., 2] > 0
     remedy = f"say which by --skeleton {'|'.join(layouts_of(poses.shape[1]))}"
     try:
-        return SKELETONS[layout_by_content(poses[..., :axes], seen, where, layouts_of(poses.shape[1]))]
+        return SKELETONS[layout_by_content(poses[..., :axes], np.asarray(seen), where, layouts_of(poses.shape[1]))]
     except InputError as error:
         raise InputError(error.problem, where=where, remedy=remedy) from error
 

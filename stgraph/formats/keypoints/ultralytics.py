@@ -139,4 +139,4 @@ def is_body(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> boo
     """Whether the keypoints are a body in the order of a known layout."""
     points = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
     seen = points[..., :2].any(axis=-1) & (points[..., 2:] > 0).all(axis=-1)
-    return any(misfit(points[..., :2], seen, LAYOUTS[name]) < FITS for name in layouts_of(joints))
+    return any(misfit(points[..., :2], np.asarray(seen), LAYOUTS[name]) < FITS for name in layouts_of(joints))
