@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from data_prep.reading.rigs import RigMapping, read_mapping
+from stgraph.formats.keypoints.keypoints import mapped
+from stgraph.formats.keypoints.poses import CORNER
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
 
-# Pixels from the image's corner within which a joint is a (0, 0) that was scaled and back.
-CORNER = 1e-3
 # Camera axes to world axes, quaternion w x y z: looking along y, z up. For cameras whose place is not known.
 LEVEL = np.array([0.5**0.5, -(0.5**0.5), 0, 0])
 
@@ -25,17 +25,14 @@ def layout(name: str) -> RigMapping:
     return read_mapping(Path(__file__).parents[1] / "mappings" / "arrays" / f"{name}.json")
 
 
-def mapped_image(pose2d: Float[np.ndarray, "t w 3"], table: RigMapping, where: str) -> Float[np.ndarray, "t j 3"]:
+def mapped_image(pose2d: Float[np.ndarray, "t w 3"], table: RigMapping) -> Float[np.ndarray, "t j 3"]:
     """Detections (pixels and confidence) of Human3.6M's joints, from joints in the table's order.
 
     A joint that is made of several is as certain as the least certain of them; unseen joints are all zero.
     """
     index = {name: number for number, name in enumerate(table.order)}
-    pose2d = pose2d * detections(pose2d[..., :2])[..., 2:]
-    sources = [[index[name] for name in table.joints[joint]] for joint in H36M17.names]
-    confidence = np.stack([pose2d[:, joints, 2].min(axis=1) for joints in sources], axis=1)
-    mapped = np.concatenate([table.apply(pose2d, table.order, where)[..., :2], confidence[..., None]], axis=-1)
-    return np.where(confidence[..., None] > 0, mapped, 0)
+    sources = [{index[name]: weight for name, weight in table.joints[joint].items()} for joint in H36M17.names]
+    return mapped(pose2d * detections(pose2d[..., :2])[..., 2:], sources)
 
 
 def detections(

@@ -162,7 +162,7 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
         seen = np.einsum("tik,tjk->tji", poses[:, :3, :3], world) + poses[:, None, :3, 3]
         pose3d = body.apply(seen, body.order, where)
         detected[:, 2] = detected[:, 2].clip(0, 1)  # OpenPose's scores can be a little above 1
-        pose2d = mapped_image(detected.transpose(0, 2, 1), table, where)
+        pose2d = mapped_image(detected.transpose(0, 2, 1), table)
         persons.append(Person(number, pose3d, pose2d, detector="poses2d", valid=valid, where=where, order=body.order))
     return camera, persons
 

@@ -85,5 +85,5 @@ def test_the_corner_is_no_position():
     table = layout("coco18")
     pose = np.ones((1, len(table.order), 3))
     pose[0, table.order.index("left_knee"), :2] = 0  # however certain
-    mapped = mapped_image(pose, table, "a")
+    mapped = mapped_image(pose, table)
     assert [H36M17.names[joint] for joint in np.flatnonzero(mapped[0, :, 2] == 0)] == ["LKnee"]
