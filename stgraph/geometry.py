@@ -16,6 +16,8 @@ from torch import Tensor
 
 from stgraph.errors import InputError
 
+# Width and height of common videos, pixels: landscape, square and portrait.
+IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
 Array = Tensor | np.ndarray | float | int
 Points = TypeVar("Points", Tensor, np.ndarray)
 

@@ -7,10 +7,8 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 from data_prep.cameras.projection import image, to_camera
-from stgraph.geometry import Camera
+from stgraph.geometry import IMAGE_SIZES, Camera
 
-# Sizes of common videos: landscape, square and portrait.
-IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
 FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
 CAMERA_HEIGHT = (0.3, 3.0)  # metres above the floor
 DISTANCES = np.geomspace(2, 20, 48)  # metres from the camera to the middle of the motion, on the floor

@@ -44,7 +44,7 @@ class Observed(NamedTuple):
     """
 
     pose2d: Float[Tensor, "b t j 3"]
-    pose3d: Float[Tensor, "b t j 3"]
+    pose3d: Float[Tensor, "b s j 3"]
     intrinsics: Float[Tensor, "b 9"]
     size: Float[Tensor, "b 2"]
     known: Float[Tensor, " b"]
@@ -123,9 +123,9 @@ class Windows(TrackSamples):
         track, start, mirrored = self.table[index].unbind(1)
         frame = start[:, None] + torch.arange(self.frames, device=start.device)
         recording = self.recording[track]
-        x, pose3d, intrinsics, size, known = self.observed(track, frame, recording)
         predicted = slice(self.margin[0], self.frames - self.margin[1])
-        frame, pose3d = frame[:, predicted], pose3d[:, predicted]
+        x, pose3d, intrinsics, size, known = self.observed(track, frame, predicted)
+        frame = frame[:, predicted]
         seen = (x[..., 2] > 0).to(x)
         # Normalising is affine, and the confidence passes through: one product over the batch, where it lies.
         width = size[:, :1].expand(-1, 2)
@@ -162,12 +162,12 @@ class Windows(TrackSamples):
             batch["image3d"], batch["scale"] = image["image3d"], image["scale"]
         return batch
 
-    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
-        """What the detector and the motion capture saw in some frames, as copies."""
-        rows = self.rows(track, frame)
+    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], predicted: slice) -> Observed:
+        """What the detector saw in some frames, and the motion capture in those that are predicted, as copies."""
+        rows, recording = self.rows(track, frame), self.recording[track]
         intrinsics, size = self.intrinsics[recording], self.size[recording]
         known = (intrinsics[:, 0] > 0).to(intrinsics)
-        return Observed(self.take("pose2d", rows), self.take("pose3d", rows), intrinsics, size, known)
+        return Observed(self.take("pose2d", rows), self.take("pose3d", rows[:, predicted]), intrinsics, size, known)
 
     def image_poses(
         self, rows: Int[Tensor, "b s"], pose3d: Float[Tensor, "b s j 3"], recording: Int[Tensor, " b"]

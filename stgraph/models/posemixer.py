@@ -19,9 +19,10 @@ from stgraph.skeleton import Skeleton
 FOCAL = 2.2  # of a camera that is not known, on the normalised screen: 49 degrees across the image
 PERSON = 0.55  # metres: `stgraph.geometry.body_scale` of a standing person, which turns apparent size into distance
 NEAREST = 40.0  # how much less a frame's view counts than that of a frame one step nearer, in powers of e: not at all
+UNSEEN = 1e6  # the same for a frame that shows nothing: more than for any number of steps
 
 
-class View(nn.Module):
+class CanonicalView(nn.Module):
     """The canonical view: what a camera sees that has turned to the person and sees every person as large.
 
     The centre of a frame's seen joints is turned onto the optical axis, and their spread about it is 1. A frame in
@@ -57,10 +58,10 @@ class View(nn.Module):
         """Weights of the frames that show something: 1 for the nearest."""
         frame = torch.arange(some.shape[1], device=some.device)
         later = frame - frame[:, None]
-        weight = -NEAREST * later.abs().to(torch.float32)
+        weight = -NEAREST * later.abs().to(torch.float32) - UNSEEN * ~some[:, None]
         if self.causal:
-            weight = weight.masked_fill(later > 0, -1e4)
-        return (weight - 1e4 * ~some[:, None]).softmax(-1)
+            weight = weight.masked_fill(later > 0, -math.inf)
+        return weight.softmax(-1)
 
 
 def turn_to(slopes: Float[Tensor, "... 2"]) -> Float[Tensor, "... 3 3"]:
@@ -108,7 +109,7 @@ class PoseMixer(Model):
         in_channels: of the input: 2 for x and y, 3 with the confidence.
         heads: name -> channels of every output. "pose" and "uncertainty" give every joint; any other name one node.
         channels: width, of which the mirror swaps the halves.
-        hidden: width inside a block, in channels.
+        hidden: width inside a block, times `channels`.
         blocks: of mixing and map.
         groups: of channels that are mixed over time by weights of their own; divide half the channels.
         reach: steps before and after a step that a block mixes.
@@ -134,7 +135,7 @@ class PoseMixer(Model):
     ) -> None:
         super().__init__()
         half, self.root, self.patch, self.reach = channels // 2, skeleton.root, patch, reach
-        self.view = View(causal)
+        self.view = CanonicalView(causal)
         input_signs = (-1, *(1,) * in_channels)  # x, y, what else is known, and whether it was seen
         self.input_basis = Basis(skeleton, input_signs)
         self.pose_basis, self.joint_basis = Basis(skeleton, (-1, 1, 1)), Basis(skeleton, (1,))

@@ -12,14 +12,12 @@ from pydantic_core import ErrorDetails
 
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.settings.places import packaged
 from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry, TaskClass
 from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
 FOLDER = Path("params")
-# Beside the package in a checkout, inside it where it is installed.
-PACKAGED = next(
-    folder for folder in (Path(__file__).parents[1] / "params", Path(__file__).parents[2] / "params") if folder.is_dir()
-)
+PACKAGED = packaged("params")
 
 
 Checked = TypeVar("Checked", bound=BaseModel)

@@ -5,9 +5,13 @@ from pathlib import Path
 from stgraph.errors import InputError
 
 LIFTER = "lifter"  # the run whose weights ship
-# Beside the package in a checkout, inside it where it is installed.
-PACKAGED = (Path(__file__).parents[1] / "checkpoints", Path(__file__).parents[2] / "checkpoints")
 CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
+
+
+def packaged(folder: str) -> Path:
+    """A folder that comes with the package: inside it where it is installed, beside it in a checkout."""
+    inside, beside = (Path(__file__).parents[up] / folder for up in (1, 2))
+    return inside if inside.is_dir() else beside
 
 
 def data_file(dataset: str) -> Path:
@@ -23,10 +27,10 @@ def evaluation_folder(name: str, scored: str | None) -> Path:
 def weights_file(name: str) -> Path:
     """The checkpoint of a trained run, by its name or path. Raises InputError where there is none."""
     path = Path(name) if name.endswith(".safetensors") else CHECKPOINTS / name / "best.safetensors"
-    for place in (path, *(folder / name / "best.safetensors" for folder in PACKAGED)):
+    for place in (path, packaged("checkpoints") / name / "best.safetensors"):
         if place.exists():
             return place
-    found = (path for folder in (CHECKPOINTS, *PACKAGED) for path in folder.glob("*/best.safetensors"))
+    found = (path for folder in (CHECKPOINTS, packaged("checkpoints")) for path in folder.glob("*/best.safetensors"))
     trained = sorted({path.parent.name for path in found})
     listed = f"{', '.join(trained[:20])}{', ...' if len(trained) > 20 else ''}"
     raise InputError(

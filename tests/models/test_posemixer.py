@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stgraph.errors import InputError
-from stgraph.models.posemixer import PoseMixer, View, turn_to
+from stgraph.models.posemixer import CanonicalView, PoseMixer, turn_to
 from stgraph.settings.params import validate
 from stgraph.skeleton import COCO17, H36M17, Skeleton
 
@@ -57,6 +57,7 @@ def test_what_is_not_seen_is_not_read():
 def test_a_causal_model_does_not_look_ahead_and_goes_on_frame_by_frame():
     net, x = model(causal=True, patch=1), poses(20)
     x[0, :, 4:14] = 0  # nothing seen for longer than the blocks reach
+    x[1, :, :5] = 0  # nor at the beginning
     whole = net(x, camera=CAMERA)
     torch.testing.assert_close(net(x[:, :, :9], camera=CAMERA)["pose"], whole["pose"][:, :, :9])
     past = None
@@ -82,8 +83,8 @@ def test_the_view_does_not_depend_on_where_and_how_large_a_person_appears():
     """A distant person's image about the optical axis is the same as that of one as far away elsewhere, up to depth."""
     shape = torch.randn(1, 1, 17, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 0.01
     seen, camera = torch.ones(1, 1, 17, dtype=torch.float64), torch.tensor([[2.0, 2, 0, 0]]).double()
-    flat, turn, numbers = View(False)(2 * shape, seen, camera)
-    larger, _, others = View(False)(4 * shape, seen, camera)
+    flat, turn, numbers = CanonicalView(False)(2 * shape, seen, camera)
+    larger, _, others = CanonicalView(False)(4 * shape, seen, camera)
     torch.testing.assert_close(flat, larger, atol=2e-3, rtol=0)
     torch.testing.assert_close(
         others[..., 2] - numbers[..., 2], torch.full((1, 1), 2.0).double().log(), atol=1e-3, rtol=0

@@ -1,17 +1,20 @@
 """Windows of other people through other cameras and detectors than the file's, drawn anew for every batch."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from stgraph.data.dataset import Dataset
 from stgraph.data.windows import Observed, Windows
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project, screen_denormalise, screen_normalise
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.lifting.detections import Detector, descendants
+from stgraph.tasks.lifting.body import descendants
+from stgraph.tasks.lifting.detections import Detector
 from stgraph.tasks.lifting.settings import Augmentation
 from stgraph.tasks.lifting.views import View, drawn_views
 
@@ -23,15 +26,19 @@ class AugmentedWindows(Windows):
 
     The input is projected anew from the 3D poses in every window; the file's detections are not used.
 
+    Args:
+        dataset, options: as of `Windows`.
+        settings: what is drawn.
+
     Raises:
-        InputError: poses without their root's path, which the file's cameras cannot see.
+        InputError: poses without their root's path, which the file's cameras cannot see, or poses in image space.
     """
 
-    def augment(self, settings: Augmentation) -> "AugmentedWindows":
-        """Draw from now on as the settings say."""
+    def __init__(self, dataset: Dataset, settings: Augmentation, **options: Any) -> None:
+        super().__init__(dataset, **options)
         if settings.cameras < 1 and not self.has_path():
             raise InputError(
-                f"the poses of {self.dataset.path} are relative to their root, so its own cameras cannot see them",
+                f"the poses of {dataset.path} are relative to their root, so its own cameras cannot see them",
                 where="data.augment.cameras",
                 found=f"{settings.cameras:g}",
                 expected="1",
@@ -40,31 +47,32 @@ class AugmentedWindows(Windows):
         if self.image:
             remedy = "leave data.augment out, or predict metres"
             raise InputError("draws no poses in image space", where='task.output "image"', remedy=remedy)
-        recordings = self.dataset.recordings
         self.settings, self.detector_errors = settings, Detector(self.skeleton)
-        self.rotation = torch.from_numpy(recordings["rotation"]).float()
+        self.rotation = torch.from_numpy(dataset.recordings["rotation"]).float()
         self.body = torch.from_numpy(descendants(self.skeleton)).float()
-        return self
 
-    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], recording: Int[Tensor, " b"]) -> Observed:
+    def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], predicted: slice) -> Observed:
         """The windows as drawn people, cameras and detectors give them."""
-        settings = self.settings
+        settings, recording = self.settings, self.recording[track]
         pose = resized(self.stretched(track, frame), self.skeleton, self.body, settings.bodies)
         view = View(pose, self.intrinsics[recording], self.size[recording])
         new = torch.rand(len(pose), device=pose.device) < settings.cameras
         if new.any():
             drawn = drawn_views(camera_to_world(pose, self.rotation[recording], pose.new_zeros(3)), self.skeleton.root)
-            view = View(*(torch.where(spread(new, old), fresh, old) for fresh, old in zip(drawn, view, strict=True)))
+            view = View(
+                *(torch.where(per_window(new, old), fresh, old) for fresh, old in zip(drawn, view, strict=True))
+            )
         width, height = view.size.unbind(-1)
         exact = screen_normalise(project(view.pose, view.intrinsics), width, height)
-        screen, confidence = self.detector_errors.detect(exact, settings.noise)
+        screen, confidence = self.detector_errors.detect_variously(exact, settings.noise)
         edge = torch.stack([torch.ones_like(width), height / width], dim=-1) + OUTSIDE
         lost = (exact.abs() > edge[:, None, None]).any(-1) | self.detector_errors.lost(exact, settings.missing)
         unrated = torch.rand(len(pose), device=pose.device) < settings.unrated
         confidence = torch.where(unrated[:, None, None], 1, confidence).masked_fill(lost, 0)
         pixels = screen_denormalise(screen, width, height)
         known = (torch.rand(len(pose), device=pose.device) >= settings.uncalibrated).to(pose)
-        return Observed(torch.cat([pixels, confidence[..., None]], dim=-1), *view, known)
+        pose2d = torch.cat([pixels, confidence[..., None]], dim=-1)
+        return Observed(pose2d, view.pose[:, predicted], view.intrinsics, view.size, known)
 
     def stretched(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"]) -> Float[Tensor, "b t j 3"]:
         """Poses at the frames' distances from the middle one times a drawn factor, between the file's along lines."""
@@ -78,7 +86,7 @@ class AugmentedWindows(Windows):
         return first.lerp(second, (place - before)[..., None, None])
 
 
-def spread(chosen: Tensor, like: Tensor) -> Tensor:
+def per_window(chosen: Tensor, like: Tensor) -> Tensor:
     """A mask over the batch, shaped to broadcast against a tensor."""
     return chosen.view(-1, *(1,) * (like.ndim - 1))
 

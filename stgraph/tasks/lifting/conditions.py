@@ -5,7 +5,7 @@ Each condition is made from the 3D poses of the recordings, from a stated seed, 
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
 from stgraph.geometry import Camera, camera_to_world, project, screen_denormalise, screen_normalise
 from stgraph.tasks.lifting.detections import Detector
-from stgraph.tasks.lifting.views import View, drawn_views
+from stgraph.tasks.lifting.views import Cameras, View, drawn_cameras, seen_by
 
 DETECTOR = "condition"  # the name of the detections in a condition's file
 SEED = 14
@@ -91,15 +91,16 @@ def scored_under(
     with tempfile.TemporaryDirectory() as folder:
         for name, condition in CONDITIONS.items():
             path = Path(folder) / "condition.h5"
-            write(dataset, subjects, detector, name, condition, path)
+            write(changed(dataset, subjects, detector, condition), dataset, path)
             reports[name] = evaluate(Dataset(path))
     return reports
 
 
-def write(dataset: Dataset, subjects: list[str], detector: str, name: str, condition: Condition, path: Path) -> None:
-    """The recordings of some subjects under a condition, as a file."""
-    with DatasetWriter(path, dataset.skeleton, dataset.source, dataset.terms, f"condition {name}, seed {SEED}") as file:
-        for recording in changed(dataset, subjects, detector, condition):
+def write(recordings: Iterable[Recording], dataset: Dataset, path: Path) -> None:
+    """Changed recordings of a dataset as a file."""
+    created_by = f"conditions, seed {SEED}"
+    with DatasetWriter(path, dataset.skeleton, dataset.source, dataset.terms, created_by) as file:
+        for recording in recordings:
             file.add(recording)
 
 
@@ -145,17 +146,15 @@ def resampled(
 def seen_anew(pose: Float[Tensor, "t j 3"], camera: Camera, root: int) -> tuple[Float[Tensor, "t j 3"], Camera]:
     """A track through the first drawn camera that shows enough of it, or the one of some that shows the most."""
     world = camera_to_world(pose, torch.from_numpy(camera.rotation.copy()).float(), np.zeros(3))
-    middle, every = len(world) // 2, max(len(world) // LOOKED_AT, 1)
-    state = torch.get_rng_state()
-    few = torch.cat([world[::every], world[[middle]]])
-    shown = inside(drawn_views(few.expand(DRAWS, -1, -1, -1), root, middle=-1)).float().mean((1, 2))
+    person, few = world[len(world) // 2], world[:: max(len(world) // LOOKED_AT, 1)]
+    cameras, origin = drawn_cameras(person.expand(DRAWS, -1, -1)), person[root].expand(DRAWS, -1)
+    shown = inside(seen_by(cameras, few.expand(DRAWS, -1, -1, -1), origin)).float().mean((1, 2))
     best = int((shown >= ENOUGH).int().argmax() if (shown >= ENOUGH).any() else shown.argmax())
-    # The same draws again, for all frames.
-    torch.set_rng_state(state)
-    view = drawn_views(world.expand(DRAWS, -1, -1, -1), root, middle=middle)
-    width, height = (int(side) for side in view.size[best])
-    intrinsics = view.intrinsics[best].double().numpy()
-    return view.pose[best], Camera("drawn", width, height, intrinsics, camera.rotation, camera.translation)
+    chosen = Cameras(*(values[[best]] for values in cameras))
+    view = seen_by(chosen, world[None], origin[:1])
+    width, height = (int(side) for side in view.size[0])
+    intrinsics = view.intrinsics[0].double().numpy()
+    return view.pose[0], Camera("drawn", width, height, intrinsics, camera.rotation, camera.translation)
 
 
 def inside(view: View) -> Tensor:
@@ -171,7 +170,7 @@ def detections(pose: Float[Tensor, "t j 3"], camera: Camera, errors: Detector | 
     seen = ((pixels >= 0) & (pixels <= size)).all(-1)
     confidence = torch.ones_like(pixels[..., 0])
     if errors:
-        screen, confidence = errors.err(screen_normalise(pixels, *size)[None])
+        screen, confidence = errors.detect(screen_normalise(pixels, *size)[None])
         pixels, confidence = screen_denormalise(screen[0], *size), confidence[0]
     return torch.cat([pixels, confidence[..., None]], dim=-1) * seen[..., None]
 

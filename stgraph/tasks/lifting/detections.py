@@ -3,7 +3,8 @@
 Coordinates are normalised on the screen (the image's width is 2). Errors are in proportion to the person's size there.
 """
 
-import numpy as np
+import math
+
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
@@ -12,6 +13,7 @@ from torch import Tensor
 from stgraph.data.detector_noise import PERSON, noise_model
 from stgraph.geometry import body_scale
 from stgraph.skeleton import Skeleton
+from stgraph.tasks.lifting.body import descendants, legs, limbs
 
 Seen = Bool[Tensor, "b t j"]
 STRENGTH = (0.5, 2.0)  # factor on a window's errors: detectors, blur and light differ
@@ -19,6 +21,10 @@ JUMPS, JUMP = 0.004, 0.6  # share of joints that jump for one frame, and how far
 EXACT = 0.1  # share of windows without errors
 SWAPPED, SWAP = 0.08, 8  # share of windows with left and right swapped for a spell, and its most frames
 LEAST = 0.02  # confidence of a joint that is seen
+# What is not seen, with the shares of windows that it befalls and, for spells, the share of joints.
+SINGLE, MOST_SINGLE = 0.4, 0.35  # joints of a frame each by itself, and at most so many of them
+JOINTS, OF_JOINTS = 0.5, 0.3  # joints for a spell
+LIMB, NO_LEGS, NOTHING = 0.12, 0.08, 0.06  # a limb for a spell, the lower body, everything for up to a third
 
 
 class Detector:
@@ -34,10 +40,11 @@ class Detector:
         self.outlier, self.white, self.every = model["outlier"], model["white"], model["key_frame_every"]
         self.confidence = model["confidence"]
         self.mirror = torch.from_numpy(skeleton.mirror.copy())
-        self.limbs = torch.from_numpy(limbs(skeleton))
-        self.lower = torch.from_numpy(lower_body(skeleton))
+        tree = descendants(skeleton)
+        self.limbs = torch.from_numpy(tree[limbs(skeleton)])
+        self.lower = torch.from_numpy(tree[legs(skeleton)].any(0))
 
-    def err(
+    def detect(
         self, screen: Float[Tensor, "b t j 2"], factor: Float[Tensor, " b"] | None = None, jumps: float = 0.0
     ) -> tuple[Float[Tensor, "b t j 2"], Float[Tensor, "b t j"]]:
         """Where the detector puts exact joints, and its confidence: as in detector_noise.json, correlated in time.
@@ -66,19 +73,19 @@ class Detector:
         confidence = (a / (distance + a) + slope * distance + noise).clamp(LEAST, 1)
         return screen + error * (person / PERSON)[:, None, None, None], confidence
 
-    def detect(
+    def detect_variously(
         self, screen: Float[Tensor, "b t j 2"], strength: float
     ) -> tuple[Float[Tensor, "b t j 2"], Float[Tensor, "b t j"]]:
-        """As `err`, with a strength that differs by window, jumps of single joints, and swaps of left and right.
+        """As `detect`, with a strength that differs by window, jumps of single joints, and swaps of left and right.
 
         Args:
             screen: exact joints.
             strength: factor on the errors.
         """
         b = len(screen)
-        low, high = np.log(STRENGTH)
+        low, high = (math.log(limit) for limit in STRENGTH)
         factor = strength * torch.exp(low + (high - low) * self.rand(screen, b)) * (self.rand(screen, b) >= EXACT)
-        found, confidence = self.err(screen, factor, JUMPS)
+        found, confidence = self.detect(screen, factor, JUMPS)
         swapped = self.spells(screen, (b,), SWAPPED * (strength > 0), (1, SWAP))[:, :, None]
         legs_alone = self.rand(screen, b, 1, 1) < 0.5
         swapped = swapped & (self.lower.to(screen.device) | ~legs_alone)
@@ -95,15 +102,16 @@ class Detector:
             share: factor on how many windows each kind befalls; 0: none.
         """
         b, t, j, _ = screen.shape
-        rate = 0.35 * self.rand(screen, b) * (self.rand(screen, b) < 0.4 * share)
+        rate = MOST_SINGLE * self.rand(screen, b) * (self.rand(screen, b) < SINGLE * share)
         lost = self.rand(screen, b, t, j) < rate[:, None, None]
-        often = (self.rand(screen, b) < 0.5 * share)[:, None, None]
-        lost |= self.spells(screen, (b, j), 0.3, (3, 2 * t)) & often
-        limb = self.limbs.to(screen.device)[torch.randint(len(self.limbs), (b,), device=screen.device)]
-        lost |= self.spells(screen, (b,), 0.12 * share, (t // 4, 2 * t))[:, :, None] & limb[:, None]
-        lower = (self.rand(screen, b) < 0.08 * share)[:, None] & self.lower.to(screen.device)
+        often = (self.rand(screen, b) < JOINTS * share)[:, None, None]
+        lost |= self.spells(screen, (b, j), OF_JOINTS, (3, 2 * t)) & often
+        if len(self.limbs):
+            limb = self.limbs.to(screen.device)[torch.randint(len(self.limbs), (b,), device=screen.device)]
+            lost |= self.spells(screen, (b,), LIMB * share, (t // 4, 2 * t))[:, :, None] & limb[:, None]
+        lower = (self.rand(screen, b) < NO_LEGS * share)[:, None] & self.lower.to(screen.device)
         lost |= lower[:, None]
-        return lost | self.spells(screen, (b,), 0.06 * share, (1, max(t // 3, 1)))[:, :, None]
+        return lost | self.spells(screen, (b,), NOTHING * share, (1, max(t // 3, 1)))[:, :, None]
 
     @staticmethod
     def rand(like: Tensor, *shape: int) -> Tensor:
@@ -128,31 +136,3 @@ def along(keys: Float[Tensor, "b n j d"], t: int) -> Float[Tensor, "b t j d"]:
     node = torch.arange(keys.shape[1], device=keys.device, dtype=keys.dtype)
     weights = (1 - (place[:, None] - node).abs()).clamp_min(0)
     return rearrange(weights @ rearrange(keys, "b n j d -> b n (j d)"), "b t (j d) -> b t j d", d=keys.shape[-1])
-
-
-def limbs(skeleton: Skeleton) -> Bool[np.ndarray, "limb j"]:
-    """Arms and legs: a joint of one side whose parent is on neither, with all that hangs on it. One row of all joints
-    where a skeleton has none."""
-    sided, tree = skeleton.mirror != np.arange(len(skeleton)), descendants(skeleton)
-    first = [joint for joint, parent in skeleton.bones if sided[joint] and not sided[parent]]
-    return tree[first] if first else np.ones((1, len(skeleton)), bool)
-
-
-def lower_body(skeleton: Skeleton) -> Bool[np.ndarray, " j"]:
-    """Legs: the limbs that hang on the root; no joint where a skeleton has none."""
-    hanging = [limb for limb in limbs(skeleton) if not limb[skeleton.root]]
-    at_root = [
-        limb
-        for limb in hanging
-        if skeleton.parents[int(np.argmin(np.where(limb, skeleton.depths, 99)))] == skeleton.root
-    ]
-    return np.any(at_root, axis=0) if at_root else np.zeros(len(skeleton), bool)
-
-
-def descendants(skeleton: Skeleton) -> Bool[np.ndarray, "v w"]:
-    """Whether joint w hangs on joint v, or is it."""
-    tree = np.eye(len(skeleton), dtype=bool)
-    for joint in np.argsort(skeleton.depths)[::-1]:
-        if skeleton.parents[joint] >= 0:
-            tree[skeleton.parents[joint]] |= tree[joint]
-    return tree

@@ -27,7 +27,6 @@ FOCAL = 1.1  # of the image's longer side, for a camera that is not known: 49 de
 GAP = 0.5  # seconds without any keypoint that are filled
 NEARBY = 0.2  # seconds within which a joint that was seen supports its 3D
 SHORTEST = 3  # frames of a person that is lifted
-FASTEST = 75.0  # frames a second above which windows leave frames out
 STATURE = 1.7  # metres, of people without a stated height, for runs without a scale of their own
 
 
@@ -136,7 +135,8 @@ def lifter(run: object) -> LiftingRun:
 def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]) -> Motion:
     """The motion of identified people whose joints are the run's; see `lift`."""
     first, last = people.frames
-    step = max(1, round(scene.fps / (run.origin.fps or scene.fps))) if scene.fps > FASTEST else 1
+    # A video that is faster than what the run was trained on is lifted in windows of every n-th frame.
+    step = max(1, round(scene.fps * run.data.frame_step / (run.origin.fps or scene.fps)))
     tracks = []
     for person in people.people:
         dense = people.of(person).dense()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -73,8 +73,7 @@ class LiftingRun(TaskRun[Lifting]):
         """
         self.check_joints(dataset)
         data = self.data
-        windows = (AugmentedWindows if augment else Windows)(
-            dataset,
+        options: dict[str, Any] = dict(
             detector=detector or data.detector,
             frames=data.frames,
             stride=stride,
@@ -88,6 +87,7 @@ class LiftingRun(TaskRun[Lifting]):
             labels=class_labels(dataset.recordings["action"], self.task.classes),
             image=self.task.output == "image",
         )
+        windows = AugmentedWindows(dataset, augment, **options) if augment else Windows(dataset, **options)
         needs_path = {"global": True, "image": not dataset.has("image3d")}.get(self.task.output, False)
         if needs_path and not windows.has_path():
             raise InputError(
@@ -95,8 +95,6 @@ class LiftingRun(TaskRun[Lifting]):
                 where=dataset.path,
                 remedy='use task.output "root_relative", or data in camera space',
             )
-        if isinstance(windows, AugmentedWindows) and augment:
-            windows.augment(augment)
         return self.engine.place(windows)
 
     def training_samples(self, dataset: Dataset) -> Samples:

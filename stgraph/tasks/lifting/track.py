@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stgraph.geometry import screen_normalise
-from stgraph.tasks.lifting.plan import FRAMES_AT_ONCE
+from stgraph.tasks.lifting.plan import FRAMES_AT_ONCE, PIECE
 from stgraph.tasks.lifting.run import LiftingRun
 
 OVERLAP = 3  # windows that a frame lies in
@@ -56,11 +56,13 @@ def lift_track(
     values = torch.cat([screen, values[..., 2:]], dim=-1) * (values[..., 2:] > 0)
     values = values[..., : run.data.channels].to(dtype)
     window = run.model_window
-    starts, weights = windows(len(values), window.outputs, step, whole=window.sliding)
+    predicts = max(PIECE, window.before + window.after) if window.sliding else window.outputs
+    frames = window.before + predicts + window.after
+    starts, weights = windows(len(values), predicts, step, whole=window.sliding)
     sums, total = torch.zeros(len(values), 3 * len(run.skeleton)), torch.zeros(len(values), 1)
     logs = torch.zeros(len(values), len(run.skeleton)) if "uncertainty" in run.task.heads else None
-    seen = torch.arange(-window.before, window.outputs + window.after) * step
-    for begin in starts.split(max(1, FRAMES_AT_ONCE // window.frames)):
+    seen = (torch.arange(frames) - window.before) * step
+    for begin in starts.split(max(1, FRAMES_AT_ONCE // frames)):
         frame = (begin[:, None] + seen).clamp(0, len(values) - 1)
         x = rearrange(values[frame], "b t j c -> b c t j")
         given = torch.from_numpy(camera).to(dtype).expand(len(x), -1)
@@ -68,7 +70,7 @@ def lift_track(
         with run.engine.autocast():
             outputs = model(**run.task.inputs(batch))
         predicted = rearrange(run.task.prediction(outputs).float().cpu(), "b t j c -> b t (j c)")
-        made = begin[:, None] + torch.arange(window.outputs) * step
+        made = begin[:, None] + torch.arange(predicts) * step
         inside = (made >= 0) & (made < len(values))
         weight = weights.expand(len(begin), -1)[inside][:, None]
         sums.index_add_(0, made[inside], predicted[inside] * weight)

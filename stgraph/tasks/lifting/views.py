@@ -12,10 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from stgraph.geometry import body_scale
+from stgraph.geometry import IMAGE_SIZES, body_scale
 
-# Width and height of common videos, pixels: landscape, square and portrait.
-IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
 FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
 ABOVE = (-0.6, 2.1)  # metres of the camera above the person's root: from a standing person's knee to a ladder
 APPEARS = (0.2, 0.95)  # a standing person's height, of the image's height or 1.2 times its width, whichever is less
@@ -35,26 +33,29 @@ class View(NamedTuple):
     size: Float[Tensor, "b 2"]
 
 
-def drawn_views(pose: Float[Tensor, "b t j 3"], root: int, middle: int | None = None) -> View:
-    """Every window through a camera of its own, without distortion.
+class Cameras(NamedTuple):
+    """Drawn cameras: rotations from the world (z up) into camera space, where the root is there, and as in `View`."""
 
-    The camera turns to the root in one frame, and from there so far that the root lies where it was drawn.
+    turn: Float[Tensor, "b 3 3"]
+    place: Float[Tensor, "b 3"]
+    intrinsics: Float[Tensor, "b 9"]
+    size: Float[Tensor, "b 2"]
+
+
+def drawn_cameras(person: Float[Tensor, "b j 3"]) -> Cameras:
+    """A camera without distortion for every pose: it turns to the root, and on until the root is where it was drawn.
 
     Args:
-        pose: metres, z up; where the origin lies does not matter.
-        root: the joint that cameras are placed by.
-        middle: the frame that they are placed by; None: the middle one. The draws depend on nothing else.
+        person: metres, z up; where the origin lies does not matter. Only its size does.
     """
-    b, t = pose.shape[:2]
 
     def uniform(low: float, high: float) -> Float[Tensor, " b"]:
-        return low + (high - low) * torch.rand(b, device=pose.device, dtype=pose.dtype)
+        return low + (high - low) * torch.rand(len(person), device=person.device, dtype=person.dtype)
 
-    sizes = pose.new_tensor(IMAGE_SIZES)
-    size = sizes[torch.randint(len(sizes), (b,), device=pose.device)]
+    sizes = person.new_tensor(IMAGE_SIZES)
+    size = sizes[torch.randint(len(sizes), (len(person),), device=person.device)]
     width, height = size.unbind(-1)
     focal = uniform(*FOCAL) * size.amax(-1)
-    person = pose[:, t // 2 if middle is None else middle]
     tall = UPRIGHT * body_scale(person, torch.ones_like(person[..., 0]))[1]
     appears = torch.exp(uniform(math.log(APPEARS[0]), math.log(APPEARS[1]))) * height.minimum(1.2 * width)
     distance, above = (focal * tall / appears).clamp(*DISTANCE), uniform(*ABOVE)
@@ -63,16 +64,29 @@ def drawn_views(pose: Float[Tensor, "b t j 3"], root: int, middle: int | None = 
     # From a level camera (x right, y down, z forward) that looks along the floor.
     turn = about(2, torch.randn_like(focal) * math.radians(ROLL)) @ about(0, -torch.atan2(down, focal))
     turn = turn @ about(1, torch.atan2(aside, focal)) @ about(0, torch.atan2(above, distance))
-    place = torch.stack([torch.zeros_like(above), above, distance], dim=-1)
-    level = pose.new_tensor([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
-    moved = (pose - person[:, None, [root]]).flatten(1, 2) @ (turn @ level @ about(2, uniform(0.0, 2 * math.pi))).mT
-    seen = moved + (turn @ place[..., None]).mT
-    # Straight back, where the person would come too near.
-    back = (NEAREST - seen[..., 2].amin(1)).clamp_min(0)
-    seen = (seen + F.pad(back[:, None], (2, 0))[:, None]).unflatten(1, (t, -1))
-    zeros = torch.zeros(b, 5, device=pose.device, dtype=pose.dtype)
-    intrinsics = torch.cat([focal[:, None], focal[:, None], size / 2, zeros], dim=-1)
-    return View(seen, intrinsics, size)
+    place = turn @ torch.stack([torch.zeros_like(above), above, distance], dim=-1)[..., None]
+    level = person.new_tensor([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    intrinsics = F.pad(torch.cat([focal[:, None], focal[:, None], size / 2], dim=-1), (0, 5))
+    return Cameras(turn @ level @ about(2, uniform(0.0, 2 * math.pi)), place[..., 0], intrinsics, size)
+
+
+def seen_by(cameras: Cameras, pose: Float[Tensor, "b t j 3"], origin: Float[Tensor, "b 3"]) -> View:
+    """Poses through cameras that stand back as far as the nearest joint needs.
+
+    Args:
+        pose: metres, z up.
+        origin: the root's place in the frame that the cameras turn to.
+    """
+    moved = (pose - origin[:, None, None]).flatten(1, 2) @ cameras.turn.mT + cameras.place[:, None]
+    back = (NEAREST - moved[..., 2].amin(1)).clamp_min(0)
+    moved = moved + F.pad(back[:, None], (2, 0))[:, None]
+    return View(moved.unflatten(1, pose.shape[1:3]), cameras.intrinsics, cameras.size)
+
+
+def drawn_views(pose: Float[Tensor, "b t j 3"], root: int) -> View:
+    """Every window through a drawn camera, which turns to the root in the middle frame."""
+    person = pose[:, pose.shape[1] // 2]
+    return seen_by(drawn_cameras(person), pose, person[:, root])
 
 
 def about(axis: int, angle: Float[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:

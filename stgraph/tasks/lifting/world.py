@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.lifting.detections import descendants, limbs
+from stgraph.tasks.lifting.body import standing_height, trunk
 
 Vector = Float[np.ndarray, "3"]
 LEVEL_UP = np.array([0.0, -1.0, 0.0])  # of a level camera: x right, y down, z forward
@@ -46,26 +46,14 @@ def path_of(
     return np.stack([np.interp(np.arange(len(path)), good, path[good, axis]) for axis in range(3)], axis=1)
 
 
-def trunk(skeleton: Skeleton) -> tuple[list[int], list[int]]:
-    """Joints at the lower and the upper end of the trunk: where the legs and where the arms begin."""
-    low: list[int] = []
-    high: list[int] = []
-    for limb in limbs(skeleton):
-        first = min(np.flatnonzero(limb), key=lambda joint: skeleton.depths[joint])
-        (low if skeleton.parents[first] == skeleton.root else high).append(int(first))
-    return low or [skeleton.root], high or [int(np.argmax(skeleton.depths))]
-
-
 def up_of(pose: Float[np.ndarray, "n j 3"], skeleton: Skeleton) -> tuple[Vector, int]:
-    """The mean direction of upright trunks in camera axes, and how many there are; the camera's up where few are."""
-    low, high = trunk(skeleton)
-    along = pose[:, high].mean(1) - pose[:, low].mean(1)
-    along = along / np.linalg.norm(along, axis=-1, keepdims=True).clip(1e-6)
+    """The median direction of upright trunks in camera axes, and how many there are; the camera's up where few are."""
+    along = trunk(pose, skeleton)
     upright = along[along @ LEVEL_UP > UPRIGHT]
     if len(upright) < FEWEST:
         return LEVEL_UP, 0
-    mean = np.median(upright, axis=0)
-    return mean / np.linalg.norm(mean), len(upright)
+    middle = np.median(upright, axis=0)
+    return middle / np.linalg.norm(middle), len(upright)
 
 
 def rotation_to_world(up: Vector) -> Float[np.ndarray, "3 3"]:
@@ -76,16 +64,8 @@ def rotation_to_world(up: Vector) -> Float[np.ndarray, "3 3"]:
 
 
 def height_of(pose: Float[np.ndarray, "n j 3"], skeleton: Skeleton) -> float:
-    """How tall a person stands, metres: median bones from an ankle to the highest joint, and the ankle's height."""
-    parents, middle = np.array(skeleton.parents), skeleton.mirror == np.arange(len(skeleton))
-    bones = np.median(np.linalg.norm(pose - pose[:, np.maximum(parents, 0)], axis=-1), axis=0)
-
-    def chain(joint: int, stop: int) -> float:
-        return 0.0 if joint == stop else float(bones[joint]) + chain(int(parents[joint]), stop)
-
-    hips = trunk(skeleton)[0]
-    legs = [chain(int(joint), hip) for hip in hips for joint in np.flatnonzero(descendants(skeleton)[hip])]
-    return max(legs) + max(chain(int(joint), skeleton.root) for joint in np.flatnonzero(middle)) + ANKLE
+    """How tall a person stands, metres."""
+    return standing_height(pose, skeleton) + ANKLE
 
 
 def floor_of(height: Float[np.ndarray, " n"]) -> float:

@@ -10,7 +10,8 @@ from stgraph.data.windows import WindowBatch, Windows
 from stgraph.geometry import project, screen_normalise
 from stgraph.skeleton import H36M17
 from stgraph.tasks.lifting.augmentation import AugmentedWindows, resized
-from stgraph.tasks.lifting.detections import Detector, descendants, limbs, lower_body
+from stgraph.tasks.lifting.body import descendants, legs, limbs
+from stgraph.tasks.lifting.detections import Detector
 from stgraph.tasks.lifting.settings import Augmentation
 from stgraph.tasks.lifting.views import drawn_views
 
@@ -18,8 +19,8 @@ CALM = {"noise": 0.0, "missing": 0.0, "unrated": 1.0, "uncalibrated": 0.0, "bodi
 
 
 def windows(dataset: Dataset, **settings: object) -> AugmentedWindows:
-    made = AugmentedWindows(dataset, detector="gt", frames=9, stride=5, confidence=True)
-    return made.augment(Augmentation(**(CALM | settings)))
+    drawn = Augmentation(**(CALM | settings))
+    return AugmentedWindows(dataset, drawn, detector="gt", frames=9, stride=5, confidence=True)
 
 
 def drawn(samples: AugmentedWindows, seed: int = 0) -> WindowBatch:
@@ -95,7 +96,7 @@ def test_errors_are_in_proportion_to_the_person(dataset):
     sizes = []
     for scale in (1.0, 0.25):
         torch.manual_seed(0)
-        found, confidence = errors.err(scale * screen)
+        found, confidence = errors.detect(scale * screen)
         sizes.append((found - scale * screen).norm(dim=-1).mean())
         assert confidence.min() > 0 and confidence.max() <= 1
     assert sizes[0] / sizes[1] == pytest.approx(4, rel=0.01)
@@ -105,15 +106,15 @@ def test_a_certain_detector_errs_less():
     errors = Detector(H36M17)
     torch.manual_seed(0)
     screen = 0.2 * torch.randn(1, 1, 17, 2).expand(500, 9, -1, -1)
-    found, confidence = errors.detect(screen, 1.0)
+    found, confidence = errors.detect_variously(screen, 1.0)
     error = (found - screen).norm(dim=-1)
     assert error[confidence > 0.9].mean() < 0.6 * error[confidence < 0.6].mean()
 
 
 def test_limbs_are_those_of_the_skeleton():
-    assert sorted(map(int, limbs(H36M17).sum(1))) == [3, 3, 3, 3]
-    legs = [H36M17.index(name) for name in ("RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot")]
-    assert np.flatnonzero(lower_body(H36M17)).tolist() == sorted(legs)
+    assert [H36M17.names[joint] for joint in limbs(H36M17)] == ["RHip", "LHip", "LShoulder", "RShoulder"]
+    lower = [H36M17.index(name) for name in ("RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot")]
+    assert np.flatnonzero(descendants(H36M17)[legs(H36M17)].any(0)).tolist() == sorted(lower)
 
 
 def test_what_is_missing_is_missing_as_often_as_stated():
@@ -122,7 +123,7 @@ def test_what_is_missing_is_missing_as_often_as_stated():
     assert not errors.lost(screen, 0.0).any()
     lost = errors.lost(screen, 1.0)
     assert 0.08 < lost.float().mean() < 0.3
-    no_legs = lost[:, :, torch.from_numpy(lower_body(H36M17))].all(-1).all(-1)
+    no_legs = lost[:, :, errors.lower].all(-1).all(-1)
     assert 0.05 < no_legs.float().mean() < 0.12
 
 
