@@ -38,7 +38,7 @@ class Motion:
         keypoints: what the pose was lifted from, in the model's joints: pixels x and y, and a confidence, which is 0
             (with any x and y) where a joint was not seen.
         size: width and height of the image, pixels.
-        uncertainty: standard deviation of a joint's distance from the truth, metres; None where it is not known.
+        uncertainty: expected distance of a joint from the truth, metres; None where it is not known.
         camera: the one that the keypoints are seen by: `pose` projects onto `keypoints`.
         notes: sentences on how the motion came about, such as where its scale is from.
 
