@@ -24,13 +24,11 @@ class RigidMotion:
 
     Attributes:
         offsets: from the parent in the rest pose, metres; the root's is 0.
-        root: its place, metres.
         rotations: of each joint in the world, acting on column vectors; the identity is the rest pose.
         positions: of the joints, by forward kinematics.
     """
 
     offsets: Float[np.ndarray, "j 3"]
-    root: Float[np.ndarray, "t 3"]
     rotations: Float[np.ndarray, "t j 3 3"]
     positions: Float[np.ndarray, "t j 3"]
 
@@ -42,13 +40,14 @@ def rest_offsets(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton) -> Float[
     the motion. Where bones part (at the pelvis and the thorax), they keep the mean angles that they have to each other.
     """
     directions, lengths = np.zeros((len(skeleton), 3)), np.zeros(len(skeleton))
+    some = pose[:: 1 + len(pose) // MOST_SHAPES]
     for joint, parent in skeleton.bones:
         bone = pose[:, joint] - pose[:, parent]
         lengths[joint] = np.linalg.norm(bone, axis=-1).mean()
         directions[joint] = rest_direction(skeleton, joint, bone[:, 1].mean() / max(lengths[joint], 1e-9))
     for joint in range(len(skeleton)):
         if len(children := children_of(skeleton, joint)) > 1:
-            bones = pose[:: 1 + len(pose) // MOST_SHAPES, children] - pose[:: 1 + len(pose) // MOST_SHAPES, [joint]]
+            bones = some[:, children] - some[:, [joint]]
             directions[children] = mean_shape(bones, directions[children] * lengths[children, None])
     return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9) * lengths[:, None]
 
@@ -118,7 +117,7 @@ def fit_rigid(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, rate: float)
             turn = turn @ twists(turn, above, offsets[children[0]], TWIST_RATE / rate)
         rotations[:, joint] = turn
         positions[:, children] = positions[:, [joint]] + np.einsum("tij, kj -> tki", turn, offsets[children])
-    return RigidMotion(offsets, pose[:, skeleton.root], rotations, positions)
+    return RigidMotion(offsets, rotations, positions)
 
 
 def twists(
