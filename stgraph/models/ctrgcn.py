@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from stgraph.models import pyskl
 from stgraph.models.base import Published
-from stgraph.models.layers.branches import BranchedModel, residual
+from stgraph.models.layers.branches import BranchedModel, Matrices, residual
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
 
@@ -26,7 +25,7 @@ class RefinedAdjacency(nn.Module):
         matrices: (k v w) where A_k starts.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"]) -> None:
+    def __init__(self, in_channels: int, out_channels: int, matrices: Matrices) -> None:
         super().__init__()
         partitions, relations = len(matrices), max(8, in_channels // 8)
         self.shared = nn.Parameter(torch.from_numpy(matrices).to(torch.get_default_dtype()))
@@ -56,12 +55,9 @@ class ChannelGraphConv(nn.Module):
     Args:
         in_channels, out_channels: widths before and after.
         matrices: (k v w) where the graphs start.
-        as_pyskl: makes no difference here.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"], as_pyskl: bool = False
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, matrices: Matrices) -> None:
         super().__init__()
         self.adjacency = RefinedAdjacency(in_channels, out_channels, matrices)
         self.weight = nn.Parameter(torch.empty(len(matrices) * out_channels, in_channels))
@@ -95,7 +91,7 @@ class CTRGCN(BranchedModel):
     `as_pyskl`: T ends with a ReLU.
     """
 
-    graph_conv, kernel, dilations = ChannelGraphConv, 5, (1, 2)
+    kernel, dilations = 5, (1, 2)
     published = (pyskl.facts(r"^backbone\.net\.0\.gcn1\."),)
 
     @classmethod
@@ -107,6 +103,11 @@ class CTRGCN(BranchedModel):
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Model`."""
         return pyskl.settings(state) | {"as_pyskl": True}, pyskl.ctrgcn_weights(state)
+
+    @classmethod
+    def graph_conv(cls, before: int, width: int, matrices: Matrices, as_pyskl: bool) -> nn.Module:
+        """The graph convolution of a block."""
+        return ChannelGraphConv(before, width, matrices)
 
     @classmethod
     def temporal_conv(cls, width: int, stride: int, as_pyskl: bool) -> nn.Module:

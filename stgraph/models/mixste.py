@@ -1,6 +1,5 @@
 """MixSTE: attention over the joints of each frame and over the frames of each joint, in turn."""
 
-import re
 from typing import Any
 
 import torch
@@ -8,13 +7,15 @@ from einops import rearrange
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, make_heads, renamed
+from stgraph.models.base import Dropout, Model, Published, make_heads
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.transformer import (
     RowNorm,
     SelfAttention,
     block,
     embedded,
+    inferred,
+    our_weights,
     over_frames,
     over_joints,
     shared_out,
@@ -35,12 +36,6 @@ PUBLISHED_NAMES = (
     (r"^Temporal_norm\.", "temporal_norm."),
     (r"^head\.0\.", "heads.pose.0.norm."),
     (r"^head\.1\.", "heads.pose.1."),
-    (r"\.norm1\.", ".0.norm."),
-    (r"\.norm2\.", ".1.norm."),
-    (r"\.attn\.qkv\.", ".0.layer.qkv."),
-    (r"\.attn\.proj\.", ".0.layer.out."),
-    (r"\.mlp\.fc1\.", ".1.layer.0."),
-    (r"\.mlp\.fc2\.", ".1.layer.2."),
 )
 
 
@@ -108,19 +103,8 @@ class MixSTE(Model):
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Model`. The number of heads cannot be inferred."""
-        weights = {renamed(name, PUBLISHED_NAMES): value for name, value in state.items()}
-        weights["heads.pose.1.weight"] = rearrange(weights["heads.pose.1.weight"], "d c -> d c 1 1")
-        channels, frames = len(weights["first.bias"]), weights["frame_embedding"].shape[1]
-        numbers = [int(match[1]) for name in weights if (match := re.match(r"spatial\.(\d+)\.", name))]
-        settings = {
-            "channels": channels,
-            "layers": 1 + max(numbers),
-            "mlp_ratio": len(weights["spatial.0.1.layer.0.bias"]) // channels,
-            "frames": frames,
-            "data.frames": frames,
-            "data.confidence": weights["first.weight"].shape[1] > 2,
-        }
-        return settings, weights
+        weights = our_weights(state, PUBLISHED_NAMES)
+        return inferred(weights, weights["frame_embedding"].shape[1]), weights
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j) -> (b d t j)."""

@@ -1,27 +1,25 @@
 """MotionAGFormer: attention beside graph convolutions, over joints and then over frames, fused in every layer."""
 
-import re
 from dataclasses import replace
 from math import sqrt
 from typing import Annotated, Any
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Model, Published, make_heads, renamed
-from stgraph.models.layers.shapes import Changed, Motion
+from stgraph.models.base import Published
 from stgraph.models.layers.transformer import (
-    Frames,
-    Fusion,
     Rows,
     SelfAttention,
+    Stream,
+    TwoStreamModel,
+    TwoStreams,
     block,
-    over_frames,
-    over_joints,
+    inferred,
+    our_weights,
     shared_out,
 )
 from stgraph.settings.registry import MODELS
@@ -40,17 +38,11 @@ PUBLISHED_NAMES = (
     (r"\.att_(spatial|temporal)\.", r".attention.\1."),
     (r"\.graph_(spatial|temporal)\.", r".graph.\1."),
     (r"\.fusion\.", ".fusion.linear."),
-    (r"\.norm1\.", ".0.norm."),
-    (r"\.norm2\.", ".1.norm."),
     (r"\.layer_scale_1$", ".0.scale"),
     (r"\.layer_scale_2$", ".1.scale"),
-    (r"\.mixer\.qkv\.", ".0.layer.qkv."),
-    (r"\.mixer\.proj\.", ".0.layer.out."),
     (r"\.mixer\.U\.", ".0.layer.own."),
     (r"\.mixer\.V\.", ".0.layer.received."),
     (r"\.mixer\.batch_norm\.", ".0.layer.norm."),
-    (r"\.mlp\.fc1\.", ".1.layer.0."),
-    (r"\.mlp\.fc2\.", ".1.layer.2."),
 )
 # Links that the published graph of Human3.6M's joints lacks: the first does not receive from the second.
 PUBLISHED_MISSING_LINKS = (("Hip", "LHip"), ("Thorax", "LShoulder"), ("Thorax", "RShoulder"))
@@ -123,48 +115,8 @@ class GraphMixer(nn.Module):
         return (x + self.norm(self.graph(x) @ self.received(x) + self.own(x))).relu()
 
 
-class Stream(nn.Module):
-    """A mixer and an MLP over the joints of each frame, then others over the frames of each joint.
-
-    Args:
-        channels: width.
-        spatial, temporal: the mixers.
-        mlp_ratio, layer_scale: see `MotionAGFormer`.
-    """
-
-    def __init__(
-        self, channels: int, spatial: nn.Module, temporal: nn.Module, mlp_ratio: int, layer_scale: float
-    ) -> None:
-        super().__init__()
-        self.spatial, self.temporal = (
-            block(mixer, channels, mlp_ratio, scale=layer_scale) for mixer in (spatial, temporal)
-        )
-
-    def forward(self, x: Frames) -> Frames:
-        """(b t j c) -> (b t j c)."""
-        return over_frames(self.temporal, over_joints(self.spatial, x))
-
-
-class Layer(nn.Module):
-    """Both streams of one input, fused.
-
-    Args:
-        attention, graph: the streams.
-        channels: their width.
-    """
-
-    def __init__(self, attention: Stream, graph: Stream, channels: int) -> None:
-        super().__init__()
-        self.attention, self.graph = attention, graph
-        self.fusion = Fusion(channels)
-
-    def forward(self, x: Frames) -> Frames:
-        """(b t j c) -> (b t j c)."""
-        return self.fusion(self.attention(x), self.graph(x))
-
-
 @MODELS.register("motionagformer")
-class MotionAGFormer(Model):
+class MotionAGFormer(TwoStreamModel):
     """A stream of attention and one of graph convolutions in every layer (Mehraban, Adeli and Taati, WACV 2024).
 
     The graph of the joints is the tree's; that of the frames is made anew for every joint and window (`SimilarFrames`).
@@ -209,31 +161,23 @@ class MotionAGFormer(Model):
         layer_scale: PositiveFloat = 1e-5,
         missing_links: Annotated[list[tuple[str, str]], Field(description="(joint, neighbour)")] = [],  # noqa: B006
     ) -> None:
-        super().__init__()
-        self.first = nn.Linear(in_channels, channels)
-        self.joint_embedding = nn.Parameter(torch.zeros(1, len(skeleton), channels))
         bones = BoneGraph(skeleton, missing_links)
 
         def stream(spatial: nn.Module, temporal: nn.Module) -> Stream:
-            return Stream(channels, spatial, temporal, mlp_ratio, layer_scale)
+            blocks = [block(mixer, channels, mlp_ratio, scale=layer_scale) for mixer in (spatial, temporal)]
+            return Stream(blocks[0], blocks[1])
 
         def attention() -> SelfAttention:
             return SelfAttention(channels, attention_heads, bias=False)
 
-        self.layers = nn.ModuleList(
-            Layer(
-                stream(attention(), attention()),
-                stream(
-                    GraphMixer(channels, len(skeleton), bones),
-                    GraphMixer(channels, frames, SimilarFrames()),
-                ),
-                channels,
-            )
-            for _ in range(layers)
-        )
-        self.norm = nn.LayerNorm(channels)
-        self.representation = nn.Linear(channels, representation)
-        self.heads = make_heads(heads, representation)
+        def layer() -> TwoStreams:
+            spatial = GraphMixer(channels, len(skeleton), bones)
+            temporal = GraphMixer(channels, frames, SimilarFrames())
+            return TwoStreams(channels, attention=stream(attention(), attention()), graph=stream(spatial, temporal))
+
+        body = (layer() for _ in range(layers))
+        sizes = {"channels": channels, "representation": representation}
+        super().__init__(len(skeleton), in_channels, heads, layers=body, **sizes)
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
@@ -255,25 +199,7 @@ class MotionAGFormer(Model):
     @staticmethod
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Model`. The number of heads cannot be inferred."""
-        weights = {renamed(name, PUBLISHED_NAMES): value for name, value in state.items()}
-        weights["heads.pose.weight"] = rearrange(weights["heads.pose.weight"], "d c -> d c 1 1")
-        channels, frames = len(weights["first.bias"]), len(weights["layers.0.graph.temporal.0.layer.norm.bias"])
-        numbers = [int(match[1]) for name in weights if (match := re.match(r"layers\.(\d+)\.", name))]
-        settings = {
-            "channels": channels,
-            "representation": len(weights["representation.bias"]),
-            "layers": 1 + max(numbers),
-            "mlp_ratio": len(weights["layers.0.graph.spatial.1.layer.0.bias"]) // channels,
-            "frames": frames,
-            "missing_links": list(PUBLISHED_MISSING_LINKS),
-            "data.frames": frames,
-            "data.confidence": weights["first.weight"].shape[1] > 2,
-        }
-        return settings, weights
-
-    def features(self, x: Motion) -> Changed:
-        """Body without heads: (b c t j) -> (b d t j)."""
-        y = self.first(rearrange(x, "b c t j -> b t j c")) + self.joint_embedding
-        for layer in self.layers:
-            y = layer(y)
-        return rearrange(torch.tanh(self.representation(self.norm(y))), "b t j c -> b c t j")
+        weights = our_weights(state, PUBLISHED_NAMES)
+        settings = inferred(weights, len(weights["layers.0.graph.temporal.0.layer.norm.bias"]))
+        representation = len(weights["representation.bias"])
+        return settings | {"representation": representation, "missing_links": list(PUBLISHED_MISSING_LINKS)}, weights

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from stgraph.models import pyskl
 from stgraph.models.base import Published
-from stgraph.models.layers.branches import BranchedModel, Branches, residual
+from stgraph.models.layers.branches import BranchedModel, Branches, Matrices, residual
 from stgraph.models.layers.graph import Adjacency, aggregate
 from stgraph.models.layers.shapes import Changed, Motion, Shorter
 from stgraph.settings.registry import MODELS
@@ -25,9 +23,7 @@ class LearnedGraphConv(nn.Module):
         biased: whether there are biases b_k.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, matrices: Float[np.ndarray, "k v w"], biased: bool = False
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, matrices: Matrices, biased: bool = False) -> None:
         super().__init__()
         self.adjacency = Adjacency(matrices)
         self.conv = nn.Conv2d(len(matrices) * in_channels, out_channels, 1, bias=False)
@@ -73,7 +69,7 @@ class STGCNpp(BranchedModel):
     it is aggregated.
     """
 
-    graph_conv, kernel, dilations = LearnedGraphConv, 3, (1, 2, 3, 4)
+    kernel, dilations = 3, (1, 2, 3, 4)
     published = (pyskl.facts(r"^backbone\.gcn\.0\.tcn\.branches\."),)
 
     @classmethod
@@ -85,6 +81,11 @@ class STGCNpp(BranchedModel):
     def from_published(state: dict[str, Tensor], joints: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Model`."""
         return pyskl.settings(state) | {"as_pyskl": True}, pyskl.stgcnpp_weights(state)
+
+    @classmethod
+    def graph_conv(cls, before: int, width: int, matrices: Matrices, as_pyskl: bool) -> nn.Module:
+        """The graph convolution of a block."""
+        return LearnedGraphConv(before, width, matrices, biased=as_pyskl)
 
     @classmethod
     def temporal_conv(cls, width: int, stride: int, as_pyskl: bool) -> MixedBranches:

@@ -55,7 +55,7 @@ def as_bvh(rigid: RigidMotion, skeleton: Skeleton, names: list[str], rate: float
         if parent >= 0:
             local[:, place] = np.swapaxes(rigid.rotations[:, parent], -1, -2) @ rigid.rotations[:, joint]
     angles = euler_zxy(local).reshape(len(local), -1)
-    return Bvh(tuple(joints), 1 / rate, np.concatenate([rigid.root, angles], axis=1)[frames])
+    return Bvh(tuple(joints), 1 / rate, np.concatenate([rigid.positions[:, skeleton.root], angles], axis=1)[frames])
 
 
 def nested_order(skeleton: Skeleton) -> list[int]:

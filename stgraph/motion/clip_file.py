@@ -14,7 +14,7 @@ SIZE = (760, 380)
 
 
 def write(motion: Motion, path: Path, clip: Clip, seconds: float | int) -> str:
-    """Draw the motion from the first frame with anybody, as `figures.animation` draws; guessed joints are pale.
+    """Draw the motion from the first frame with a person, as `figures.animation` draws; guessed joints are pale.
 
     Args:
         motion: of one person or several, whose identities are then written above their heads.

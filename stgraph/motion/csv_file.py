@@ -16,7 +16,7 @@ COLUMNS = ["frame", "time", "person", "joint", "x", "y", "z", "guessed", "uncert
 def write(motion: Motion, path: Path) -> str:
     """Write `COLUMNS`: seconds, metres (z up), guessed as True or False, and pixels u and v of the keypoint.
 
-    A person has rows from the first frame with it to the last. Cells are empty where there is nothing to say: x, y and
+    A person has rows from its first frame to its last. Cells are empty where there is nothing to say: x, y and
     z in frames without the person, u and v of joints that were not seen, the uncertainty where it is not known.
     """
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

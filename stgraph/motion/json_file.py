@@ -17,7 +17,7 @@ def write(motion: Motion, path: Path) -> str:
     """Write an object of what holds for the whole motion, and `frames`, a list of frames with the people in them.
 
     A person has `pose` (metres), `guessed`, `uncertainty` (metres, if it is known) and `keypoints` (pixels x and y,
-    and a confidence, 0 where nothing was seen), all in the order of `skeleton.names`. Who is absent is not listed.
+    and a confidence, 0 where nothing was seen), all in the order of `skeleton.names`. Absent people are not listed.
     """
     skeleton, camera = motion.skeleton, motion.camera
     head: dict[str, Any] = {"fps": motion.fps, "size": motion.size, "unit": "metre", "axes": AXES}

@@ -31,7 +31,7 @@ class Motion:
     Attributes:
         skeleton: names and joins the j joints.
         fps: of the frame numbers: frame n is at n / fps seconds.
-        frame: numbers, evenly spaced. A frame without anybody stays, as a frame in which everybody is absent.
+        frame: numbers, evenly spaced. A frame without people stays, with all persons absent.
         person: identities, whole numbers or text, all different.
         pose: metres, NaN where a person is absent; a person who is present has all joints.
         guessed: joints that the detector did not see, in this frame or nearby, so that the network made them up.
@@ -75,7 +75,7 @@ class Motion:
                 object.__setattr__(self, name, value)
         steps = np.diff(self.frame)
         if (steps <= 0).any() or (steps != steps[:1]).any():
-            remedy = "keep a frame without anybody as one of NaN"
+            remedy = "keep a frame without people as one of NaN"
             raise InputError("are not evenly spaced", where="motion, frame numbers", remedy=remedy)
         if self.person.dtype.kind not in "iuU" or len(np.unique(self.person)) != len(self.person):
             expected = "whole numbers or text, all different"
@@ -93,7 +93,7 @@ class Motion:
 
     @cached_property
     def present(self) -> Bool[np.ndarray, "t m"]:
-        """Who is there in which frame."""
+        """Whether a person is in a frame."""
         return np.asarray(np.isfinite(self.pose).all((-2, -1)))
 
     @cached_property
@@ -118,7 +118,7 @@ class Motion:
 
     @cached_property
     def spans(self) -> Bool[np.ndarray, "t m"]:
-        """For each person, the frames from the first with it to the last."""
+        """For each person, all frames from its first to its last."""
         begun, ended = (np.logical_or.accumulate(present) for present in (self.present, self.present[::-1]))
         return begun & ended[::-1]
 

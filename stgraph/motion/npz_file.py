@@ -21,7 +21,7 @@ def write(motion: Motion, path: Path) -> str:
     skeleton, camera = motion.skeleton, motion.camera
     arrays = {name: getattr(motion, name) for name in ARRAYS}
     arrays |= {"format": FORMAT, "fps": motion.fps, "size": motion.size, "notes": np.array(motion.notes, str)}
-    arrays |= {"skeleton": skeleton.name, "skeleton_names": skeleton.names}
+    arrays |= {"skeleton": skeleton.name, "skeleton_names": skeleton.names, "skeleton_centre": skeleton.centre}
     arrays |= {f"skeleton_{name}": np.array(getattr(skeleton, name), int) for name in JOINTS[1:]}
     if motion.uncertainty is not None:
         arrays["uncertainty"] = motion.uncertainty
@@ -46,10 +46,11 @@ def read(path: Path) -> Motion:
     if str(arrays["format"]) != FORMAT:
         raise InputError(where=path, found=f"format {arrays['format']}", expected=FORMAT)
     names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
+    centre = arrays.get("skeleton_centre", -1)  # absent from older files: the root
     try:
         width, height = arrays["size"].tolist()
         return Motion(
-            Skeleton(str(arrays["skeleton"]), names, parents, left, right),
+            Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre)),
             float(arrays["fps"]),
             **{name: arrays[name] for name in ARRAYS},
             size=(width, height),

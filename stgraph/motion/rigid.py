@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from stgraph.skeleton import Skeleton
 
@@ -24,13 +25,11 @@ class RigidMotion:
 
     Attributes:
         offsets: from the parent in the rest pose, metres; the root's is 0.
-        root: its place, metres.
         rotations: of each joint in the world, acting on column vectors; the identity is the rest pose.
         positions: of the joints, by forward kinematics.
     """
 
     offsets: Float[np.ndarray, "j 3"]
-    root: Float[np.ndarray, "t 3"]
     rotations: Float[np.ndarray, "t j 3 3"]
     positions: Float[np.ndarray, "t j 3"]
 
@@ -42,13 +41,14 @@ def rest_offsets(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton) -> Float[
     the motion. Where bones part (at the pelvis and the thorax), they keep the mean angles that they have to each other.
     """
     directions, lengths = np.zeros((len(skeleton), 3)), np.zeros(len(skeleton))
+    some = pose[:: 1 + len(pose) // MOST_SHAPES]
     for joint, parent in skeleton.bones:
         bone = pose[:, joint] - pose[:, parent]
         lengths[joint] = np.linalg.norm(bone, axis=-1).mean()
         directions[joint] = rest_direction(skeleton, joint, bone[:, 1].mean() / max(lengths[joint], 1e-9))
     for joint in range(len(skeleton)):
         if len(children := children_of(skeleton, joint)) > 1:
-            bones = pose[:: 1 + len(pose) // MOST_SHAPES, children] - pose[:: 1 + len(pose) // MOST_SHAPES, [joint]]
+            bones = some[:, children] - some[:, [joint]]
             directions[children] = mean_shape(bones, directions[children] * lengths[children, None])
     return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9) * lengths[:, None]
 
@@ -118,7 +118,7 @@ def fit_rigid(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton, rate: float)
             turn = turn @ twists(turn, above, offsets[children[0]], TWIST_RATE / rate)
         rotations[:, joint] = turn
         positions[:, children] = positions[:, [joint]] + np.einsum("tij, kj -> tki", turn, offsets[children])
-    return RigidMotion(offsets, pose[:, skeleton.root], rotations, positions)
+    return RigidMotion(offsets, rotations, positions)
 
 
 def twists(
@@ -135,23 +135,15 @@ def twists(
     axis = bone / max(float(np.linalg.norm(bone)), 1e-9)
     local = np.swapaxes(above, -1, -2) @ turn
     step = np.swapaxes(local[:-1], -1, -2) @ local[1:]
-    # The part of each step that is about the bone: the twist of its quaternion (w, v) is 2 atan2(v . axis, w).
-    vector = np.stack([step[:, 2, 1] - step[:, 1, 2], step[:, 0, 2] - step[:, 2, 0], step[:, 1, 0] - step[:, 0, 1]], -1)
-    twist = 2 * np.arctan2(vector @ axis, 1 + np.trace(step, axis1=1, axis2=2))
+    # The part of each step that is about the bone: the twist of its quaternion (v, w) is 2 atan2(v . axis, w).
+    quaternion = Rotation.from_matrix(step).as_quat(canonical=True)
+    twist = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
     angles, angle = [0.0], 0.0
     for change in twist.tolist():
         still = (angle - change + np.pi) % (2 * np.pi) - np.pi  # with this one, nothing twists
         angle = still - min(max(still, -most), most)
         angles.append(angle)
-    return about(axis, np.array(angles))
-
-
-def about(axis: Float[np.ndarray, "3"], angle: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 3 3"]:
-    """Rotation matrices about a unit axis, radians (Rodrigues)."""
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
+    return Rotation.from_rotvec(np.outer(angles, axis)).as_matrix()
 
 
 def children_of(skeleton: Skeleton, joint: int) -> list[int]:

@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from stgraph.settings.sections import OptimSettings
 
@@ -23,11 +23,15 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     The decay grows to its value as (1 + n) / (10 + n) over n steps, so that the first weights are soon forgotten.
     """
 
-    def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
-        share = 1 - min(decay, (1 + float(steps)) / (10 + float(steps)))
-        return average.lerp(current, share) if average.is_floating_point() else current
+    def update(averages: PARAM_LIST, currents: PARAM_LIST, steps: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            number = float(steps)  # read once for all weights, which on a GPU waits for it
+            get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, currents, steps)
+            return
+        for average, current in zip(averages, currents, strict=True):
+            average.copy_(current)
 
-    return AveragedModel(model, avg_fn=update, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
 
 
 def learning_rate(optim: OptimSettings, step: int, batches: int, spent: float) -> float:

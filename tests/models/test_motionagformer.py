@@ -13,7 +13,7 @@ from stgraph.models.motionagformer import (
     balanced,
 )
 from stgraph.skeleton import H36M17, Skeleton, bone_matrix
-from tests.models.lifter_golden import assert_golden, build, golden, parameters, published_state
+from tests.models.published_golden import assert_golden, build, golden, parameters, published_state
 
 SIZES = {
     "xs": ({"layers": 12, "channels": 64, "frames": 27}, 2.24),

@@ -5,7 +5,7 @@ import torch
 
 from stgraph.models.motionbert import MotionBERT
 from stgraph.skeleton import H36M17, Skeleton
-from tests.models.lifter_golden import assert_golden, build, golden, parameters, published_state
+from tests.models.published_golden import assert_golden, build, golden, parameters, published_state
 
 LEG = Skeleton("leg", ("Knee", "Hip", "Foot"), (1, -1, 0))
 

@@ -1,8 +1,5 @@
 """pyskl's checkpoints: their scores from our models, and settings by their shapes."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,20 +13,9 @@ from stgraph.models.published import find_model
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import COCO17, NTU25
 from stgraph.tasks.action.task import clip_scores
+from tests.models.published_golden import golden, published_state
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 CHANNELS, STRIDES = [64] * 4 + [128] * 3 + [256] * 3, [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
-
-
-def golden(name):
-    with np.load(GOLDEN / f"{name}.npz") as file:
-        arrays = dict(file)
-    return arrays, {key[6:]: torch.from_numpy(value) for key, value in arrays.items() if key.startswith("state/")}
-
-
-def full_state(name, value=lambda key, shape: torch.zeros(()).expand(shape)):
-    listed = json.loads((GOLDEN / f"{name}.json").read_text())
-    return {key: value(key, shape) for key, shape, _ in listed["keys"]}, listed["params"]
 
 
 def converted(state):
@@ -77,7 +63,7 @@ def test_scores_are_the_published_ones(name, kind, skeleton):
     ],
 )
 def test_settings_of_full_size_checkpoints_are_inferred_and_every_entry_is_used(name, like, persons):
-    state, _ = full_state(name)
+    state, _ = published_state(name)
     model, inferred = converted(state)
     assert type(model).published_for(state).like == like
     assert (inferred["channels"], inferred["strides"], inferred["persons"]) == (CHANNELS, STRIDES, persons)
@@ -149,7 +135,8 @@ def test_ctrgcn_is_its_description():
             return 0.5 + value.abs()
         return value / np.sqrt(np.prod(shape[1:]) or 1) if len(shape) > 1 else 1 + 0.3 * value
 
-    state, _ = full_state("pyskl_ctrgcn_ntu60_hrnet", draw)
+    listed, _ = published_state("pyskl_ctrgcn_ntu60_hrnet")
+    state = {name: draw(name, value.shape) for name, value in listed.items()}
     kept = [name for name in state if not name.startswith("backbone.net.") or int(name.split(".")[2]) < 5]
     state = {name: state[name] for name in kept} | {
         "cls_head.fc_cls.weight": torch.randn(60, 128, generator=random, dtype=torch.float64)
@@ -176,7 +163,7 @@ def test_unknown_entries_keep_their_names():
     assert "backbone.gcn.3.gate" in MODELS.get("stgcnpp").from_published(state, 17)[1]
 
 
-def test_layouts_are_told_by_the_number_of_joints():
+def test_layouts_are_known_by_the_number_of_joints():
     assert {joints: skeleton.name for joints, skeleton in pyskl.LAYOUTS.items()} == {
         **{17: "coco17", 25: "ntu25", 18: "openpose18", 21: "hand21"}
     }

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ def assert_equal(one: Motion, other: Motion) -> None:
         {},
         {"camera": None, "notes": ()},
         {"uncertainty": np.full((100, 2, len(H36M17)), 0.1, np.float32)},
+        {"skeleton": replace(H36M17, centre=H36M17.index("Thorax"))},
         {"person": np.array(["Ann", "Ben <b>"]), "frame": np.arange(100) * 3 + 7},
     ],
 )

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import nn
 from torch.nn import functional as F
@@ -14,6 +16,8 @@ from stgraph.models.layers.dropout import dropout_add, relu_dropout
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Motion, Result, Shorter
 from stgraph.skeleton import Skeleton, partitions
+
+Matrices = Float[np.ndarray, "k v w"]  # an adjacency of each partition
 
 
 def branch_widths(channels: int, branches: int) -> list[int]:
@@ -97,9 +101,8 @@ class Block(nn.Module):
 class BranchedModel(ClipModel):
     """A graph convolution, then a temporal one with branches, in every block: what ST-GCN++ and CTR-GCN share.
 
-    A subclass sets the class `graph_conv` (called with the widths before and after, the matrices where training
-    starts, and `as_pyskl`), and the `kernel` and the `dilations` of its branches. The first block has neither
-    residual nor dropout. Clips may have any number of frames. The graphs start as ST-GCN's spatial partitions,
+    A subclass defines `graph_conv` and sets the `kernel` and the `dilations` of its branches. The first block has
+    neither residual nor dropout. Clips may have any number of frames. The graphs start as ST-GCN's spatial partitions,
     normalised together; the published networks' start as self links, links inwards and links outwards, each normalised
     by itself.
 
@@ -116,7 +119,6 @@ class BranchedModel(ClipModel):
     """
 
     small, small_frames = {"channels": [8, 12], "strides": [1, 2]}, 9
-    graph_conv: ClassVar[type[nn.Module]]
     kernel: ClassVar[int]
     dilations: ClassVar[tuple[int, ...]]
 
@@ -146,6 +148,11 @@ class BranchedModel(ClipModel):
         ]
         width = channels[-1]
         super().__init__(skeleton, in_channels, heads, blocks=blocks, width=width, strides=strides, persons=persons)
+
+    @classmethod
+    def graph_conv(cls, before: int, width: int, matrices: Matrices, as_pyskl: bool) -> nn.Module:
+        """The graph convolution of a block, with matrices where training starts."""
+        raise NotImplementedError
 
     @classmethod
     def temporal_conv(cls, width: int, stride: int, as_pyskl: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """Transformers over sequences: joints of a frame or frames of a joint, as rows (sequence, element, channel)."""
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -9,8 +9,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stgraph.models.base import Model, Replacement, make_heads, renamed
+from stgraph.models.layers.shapes import Changed, Motion
+
 Rows = Float[Tensor, "n l c"]  # sequences, their elements, channels
 Frames = Float[Tensor, "b t j c"]  # a motion tensor in the order of its memory
+
+# Published names of a block's weights -> ours; a network's own names come before them.
+BLOCK_NAMES = (
+    (r"\.norm1\.", ".0.norm."),
+    (r"\.norm2\.", ".1.norm."),
+    (r"\.(?:attn|mixer)\.qkv\.", ".0.layer.qkv."),
+    (r"\.(?:attn|mixer)\.proj\.", ".0.layer.out."),
+    (r"\.mlp\.fc1\.", ".1.layer.0."),
+    (r"\.mlp\.fc2\.", ".1.layer.2."),
+)
 
 
 def over_joints(layer: Callable[[Rows], Rows], x: Frames) -> Frames:
@@ -94,6 +107,25 @@ def block(
     )
 
 
+class Stream(nn.Module):
+    """A block over the joints of each frame and one over the frames of each joint.
+
+    Args:
+        spatial, temporal: the blocks.
+        joints_first: whether the joints come before the frames.
+    """
+
+    def __init__(self, spatial: nn.Module, temporal: nn.Module, joints_first: bool = True) -> None:
+        super().__init__()
+        self.spatial, self.temporal, self.joints_first = spatial, temporal, joints_first
+
+    def forward(self, x: Frames) -> Frames:
+        """(b t j c) -> (b t j c)."""
+        if self.joints_first:
+            return over_frames(self.temporal, over_joints(self.spatial, x))
+        return over_joints(self.spatial, over_frames(self.temporal, x))
+
+
 class Fusion(nn.Module):
     """w a + (1 - w) b of two streams, w by a softmax over two affine maps of both: a weight for every joint and frame.
 
@@ -116,6 +148,71 @@ class Fusion(nn.Module):
         return torch.lerp(b, a, weight[..., :1])
 
 
+class TwoStreams(nn.ModuleDict):
+    """Two streams of one input, fused.
+
+    Args:
+        channels: of a stream.
+        streams: name -> stream; the first and the second of the fusion.
+    """
+
+    def __init__(self, channels: int, **streams: Stream) -> None:
+        super().__init__({**streams, "fusion": Fusion(channels)})
+
+    def forward(self, x: Frames) -> Frames:
+        """(b t j c) -> (b t j c)."""
+        first, second, fusion = self.values()
+        return fusion(first(x), second(x))
+
+
+class TwoStreamModel(Model):
+    """Layers of two streams over embedded joints, and heads on tanh(W norm(y) + b): MotionBERT's frame.
+
+    Every joint has an embedding, 0 where training starts.
+
+    Args:
+        joints: of the skeleton.
+        in_channels: of the input.
+        heads: name -> channels of every output, each a map of the representation.
+        layers: `TwoStreams` each.
+        channels: width of the body.
+        representation: width in front of the heads.
+        eps: of the norm in front of the representation.
+        frames: of the longest window, each of which has an embedding, too; None: frames have none.
+    """
+
+    def __init__(
+        self,
+        joints: int,
+        in_channels: int,
+        heads: dict[str, int],
+        *,
+        layers: Iterable[TwoStreams],
+        channels: int,
+        representation: int,
+        eps: float = 1e-5,
+        frames: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.longest = frames
+        self.first = nn.Linear(in_channels, channels)
+        self.joint_embedding = nn.Parameter(torch.zeros(1, joints, channels))
+        self.frame_embedding = None if frames is None else nn.Parameter(torch.zeros(1, frames, 1, channels))
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(channels, eps)
+        self.representation = nn.Linear(channels, representation)
+        self.heads = make_heads(heads, representation)
+
+    def features(self, x: Motion) -> Changed:
+        """Body without heads: (b c t j) -> (b d t j)."""
+        y = self.first(rearrange(x, "b c t j -> b t j c")) + self.joint_embedding
+        if self.frame_embedding is not None:
+            y = y + self.frame_embedding[:, : x.shape[2]]
+        for layer in self.layers:
+            y = layer(y)
+        return rearrange(torch.tanh(self.representation(self.norm(y))), "b t j c -> b c t j")
+
+
 class RowNorm(nn.Module):
     """LayerNorm of every node's channels.
 
@@ -133,11 +230,6 @@ class RowNorm(nn.Module):
         return rearrange(self.norm(rearrange(x, "b c t j -> b t j c")), "b t j c -> b c t j")
 
 
-def embedding(*sizes: int) -> nn.Parameter:
-    """A learned vector for each position, small where training starts."""
-    return nn.Parameter(cast(Tensor, nn.init.trunc_normal_(torch.empty(sizes), std=0.02)))
-
-
 def shared_out(channels: int, heads: int) -> list[str]:
     """A problem, unless the channels can be shared out among the heads of an attention."""
     if channels % heads == 0:
@@ -150,3 +242,33 @@ def embedded(settings: dict, frames: int) -> list[str]:
     if frames <= settings["frames"]:
         return []
     return [f"frames: {settings['frames']} have an embedding, and data.frames is {frames}; give at least as many"]
+
+
+def our_weights(state: dict[str, Tensor], names: Sequence[tuple[str, Replacement]]) -> dict[str, Tensor]:
+    """A published `state_dict` under our names, its heads as maps of every node.
+
+    Args:
+        names: patterns of published names and ours, but for `BLOCK_NAMES`.
+    """
+    weights = {renamed(name, (*names, *BLOCK_NAMES)): value for name, value in state.items()}
+    heads = [name for name, value in weights.items() if name.startswith("heads.") and value.ndim == 2]
+    return weights | {name: rearrange(weights[name], "d c -> d c 1 1") for name in heads}
+
+
+def inferred(weights: dict[str, Tensor], frames: int) -> dict[str, Any]:
+    """The settings common to these networks that shapes determine; the number of attention heads is none of them.
+
+    Args:
+        weights: under our names.
+        frames: of a window, or of the longest.
+    """
+    channels = len(weights["first.bias"])
+    wide = {name: len(value) for name, value in weights.items() if name.endswith(".1.layer.0.bias")}
+    return {
+        "channels": channels,
+        "layers": 1 + max(int(name.split(".")[1]) for name in wide),
+        "mlp_ratio": max(wide.values()) // channels,
+        "frames": frames,
+        "data.frames": frames,
+        "data.confidence": weights["first.weight"].shape[1] > 2,
+    }

@@ -162,7 +162,7 @@ class PoseRecogniser(Recogniser):
         frame = with_next(frame, length) if self.data.moves else frame
         clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
         first = None
-        if self.data.normalise == "pyskl" and not self.data.detector:
+        if self.data.by_opening:
             whole = rearrange(pose, "b m t j c -> (b m) t j c")
             first = opening(whole, seen_joints(whole, self.data), clip, clips)
         pose = torch.where((frame >= 0)[:, None, None], pose.index_select(2, frame.clamp_min(0)), 0)

@@ -30,14 +30,14 @@ class Normalisation:
         self.skeleton, self.settings = skeleton, settings
         self.in_3d = settings.detector is None
         self.pyskl = settings.normalise == "pyskl"
-        if self.pyskl and self.in_3d:
+        if settings.by_opening:
             if missing := [name for name in (*SPINE, *SHOULDERS) if name not in skeleton.names]:
                 raise InputError(
                     f'"pyskl" turns 3D poses by NTU\'s joints; skeleton {skeleton.name!r} has no {", ".join(missing)}',
                     where="data.normalise",
                     remedy='use "body"',
                 )
-            self.axes = [[skeleton.index(name) for name in pair] for pair in (SPINE, SHOULDERS)]
+            self.spine, self.across = ([skeleton.index(name) for name in pair] for pair in (SPINE, SHOULDERS))
         if settings.normalise == "body" and self.in_3d:
             self.shoulders, self.hips = paired(skeleton, "shoulder"), paired(skeleton, "hip")
 
@@ -73,7 +73,7 @@ class Normalisation:
         first = opening(place, seen, sample.clip, clips) if sample.first is None else sample.first
         axes = place.new_tensor(KINECT)
         first = first.to(place) * axes
-        (bottom, top), (left, right) = self.axes
+        (bottom, top), (left, right) = self.spine, self.across
         spine = smallest_turn(first[:, top] - first[:, bottom], place.new_tensor([0.0, 0, 1]))
         shoulders = einsum(spine, first[:, right] - first[:, left], "b c d, b d -> b c")
         turn = smallest_turn(shoulders, place.new_tensor([1.0, 0, 0])) @ spine

@@ -107,7 +107,7 @@ class Clips(Samples):
         shown = np.full(int(self.lengths[owner].sum()), -1, np.int64)
         track, within = members(tracks["rows"])
         shown[(offset[pair] + first - begin[clip])[track] + within] = tracks["first_row"][track] + within
-        if self.settings.normalise == "pyskl" and self.settings.detector is None:
+        if self.settings.by_opening:
             shown, offset = self._led(shown, offset, owner)
         self.row = torch.from_numpy(shown)
         self.offset = torch.from_numpy(offset)
@@ -177,7 +177,7 @@ class Clips(Samples):
         pose = self.take("pose", row.clamp_min(0))
         seen = seen_joints(pose, self.settings) & (row >= 0)[..., None]
         first = None
-        if self.settings.normalise == "pyskl" and self.settings.detector is None:
+        if self.settings.by_opening:
             first = self.take("pose", self.row[self.offset[self.first_pair[clip]]][:, None])[:, 0]
         return Sample(pose * seen[..., None], seen, owner, person, self.size[clip], first)
 

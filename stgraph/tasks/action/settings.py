@@ -48,6 +48,11 @@ class ClipSettings(SplitSettings):
         """Whether the input is a change between frames, for which each frame needs the next one."""
         return self.stream.endswith("motion")
 
+    @property
+    def by_opening(self) -> bool:
+        """Whether a clip is normalised by its first person's first pose, without the frames that lack that person."""
+        return self.normalise == "pyskl" and self.detector is None
+
     def problems(self) -> list[str]:
         """Conflicts between settings."""
         problems = super().problems()

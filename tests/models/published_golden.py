@@ -1,4 +1,4 @@
-"""Reference tensors of published lifters of sequences, and the comparison with them."""
+"""Reference tensors of published networks, and the comparison of lifters of sequences with them."""
 
 import json
 from pathlib import Path
