@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.choices import ORDERS
 from stgraph.formats.keypoints.content import floats
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
 
-ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")
 EXPECTED = "poses (frames, joints, x y [confidence]), perhaps with an axis of people (--order)"
 POSES = ("keypoints", "keypoint", "kpts", "poses", "pose", "pose2d", "joints2d", "landmarks", "data", "arr_0")
 SCORES = ("scores", "keypoint_scores", "keypoint_score", "confidence", "confidences", "conf")

@@ -14,12 +14,11 @@ import numpy as np
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
 from stgraph.formats.keypoints.frames import numbered as frame_numbers
-from stgraph.formats.keypoints.layouts import LAYOUTS as KNOWN
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import Raw
 
-# The layout of the results for so many joints, by these formats.
-LAYOUTS = {len(KNOWN[name]): (name,) for name in ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")}
+LAYOUTS = ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")
 POSETRACK_IDS = range(10**10, 10**11)  # image ids of PoseTrack, which end in four digits of the frame
 LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
@@ -125,6 +124,6 @@ def video(
         person,
         score,
         box,
-        layouts=LAYOUTS.get(pose.shape[1], ()),
+        layouts=layouts_of(pose.shape[1], LAYOUTS),
         notes=[*notes],
     )

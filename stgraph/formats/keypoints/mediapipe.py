@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import items, number, whole
-from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 NAME = "mediapipe33"
@@ -52,7 +52,7 @@ def from_landmarks(values: Float[np.ndarray, "t m j c"], name: str, where: str) 
         frame,
         pose[frame, person],
         np.zeros_like(person) if people == 1 else None,
-        layouts=(NAME,) if joints == POSE else (),
+        layouts=layouts_of(joints, (NAME,)),
         scale="",
         frames=(0, frames),
         notes=notes,

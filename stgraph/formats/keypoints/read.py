@@ -59,9 +59,9 @@ def read_keypoints(
             `layouts.LAYOUTS`, a JSON file with `names` and `parents`, a skeleton, or the joints' names.
         size: width and height of the images in pixels; needed where coordinates are fractions of it.
         fps: frames per second.
-        scale: what coordinates are, a key of `scales.SCALES`; by default as the format or their range tells.
+        scale: what coordinates are, a key of `choices.SCALES`; by default as the format or their range tells.
         joints: how many joints a person has, where a file leaves it open.
-        order: the axes of an array, one of `arrays.ORDERS`.
+        order: the axes of an array, one of `choices.ORDERS`.
 
     Raises:
         InputError: an unreadable file, several videos, or anything that is ambiguous, with what settles it.

@@ -9,10 +9,9 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.arrays import read_content
 from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables
-from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.mediapipe import NAME as MEDIAPIPE
+from stgraph.formats.keypoints.mediapipe import POSE
 from stgraph.formats.keypoints.poses import Options, Raw
-
-MEDIAPIPE = "mediapipe33"
 
 
 def is_numbers(start: str) -> bool:
@@ -53,7 +52,7 @@ def video(table: Table, columns: Columns, name: str, path: Path) -> Raw:
         raise InputError(str(error), where=path, expected="numbers, or empty cells for unseen joints") from error
     values = np.array(cells).reshape(len(cells), len(columns.joints), len(columns.channels))
     numbered = all(joint.isdecimal() for joint in columns.joints)
-    landmarks = numbered and len(columns.joints) == len(LAYOUTS[MEDIAPIPE])
+    landmarks = numbered and len(columns.joints) == POSE
     notes = []
     if columns.channels in ("xyc", "xyzc"):
         confidence = values[..., -1]

@@ -72,7 +72,7 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         person,
         score,
         np.concatenate([centre - half, centre + half], axis=1),
-        layouts=("coco17",) if joints == len(LAYOUTS["coco17"]) else (),
+        layouts=layouts_of(joints, ("coco17",)),
         scale="fractions",
         notes=notes,
     )
