@@ -135,9 +135,8 @@ class Convention:
                 raise InputError(problem, expected=f"the joints of {self.skeleton.name}", kind=Kind.JOINTS)
             return values[:, :, [places[spelling(name)] for name in names]]
         if values.shape[2] != len(names):
-            problem = (
-                f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2], SKELETONS)) or 'no known layout'})"
-            )
+            known = ", ".join(layouts_of(values.shape[2], SKELETONS)) or "no known layout"
+            problem = f"{values.shape[2]} joints ({known})"
             expected = f"{len(names)}, {self.skeleton.name}"
             remedy = "name another layout by --skeleton, or leave the clip out"
             raise InputError(problem, expected=expected, remedy=remedy, kind=Kind.JOINT_COUNT)

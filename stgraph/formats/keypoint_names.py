@@ -98,8 +98,8 @@ def unnamed_layout(
         poses = np.array([row for row in rows if len(row) == 3 * count], float).reshape(-1, count, 3)
         name = layout_by_content(poses[..., :2], (poses[..., 2] > 0) & poses.any(axis=2), str(path))
         joints = LAYOUTS[name]
-    if joints == POSETRACK17.names:
-        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), count
+        if name == POSETRACK17.name:
+            return POSETRACK15, POSETRACK15.select_from(POSETRACK17), count
     skeleton = known_skeleton(joints, name)
     if skeleton is None:
         found = f"the joints {reprlib.repr(joints)}, which make no tree by their names"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS
-from stgraph.formats.keypoints.content import floats
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, floats, no_people
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
@@ -115,7 +115,7 @@ def people_axes(value: Any, where: Path | str, options: Options) -> Float[np.nda
             return ragged(value, where)
     values = floats(value, str(where))
     if not values.size:
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     if values.ndim == 2 and options.order == "":
         if values.shape[1] in (2, 3):
             values = values[None]  # one frame of one person
@@ -196,7 +196,7 @@ def of_array(
     notes = []
     if confidence is None and channels == 2:
         confidence = np.ones(values.shape[:3])
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     elif confidence is None and channels == 3:
         confidence = values[..., 2]
         given = confidence[np.isfinite(confidence)]
@@ -213,7 +213,7 @@ def of_array(
     frame, person = np.nonzero(present)
     identity = person if people > 1 else np.zeros_like(person)
     if not len(frame):
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     if people > 1:
         notes.append("people keep the places that they have in the array as identities")
     return Raw(

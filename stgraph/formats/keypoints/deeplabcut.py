@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.frames import numbered
 from stgraph.formats.keypoints.hdf5 import array, texts
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
@@ -88,12 +89,12 @@ def of_table(
         pose[:, person, joints.index(column[-2]), CHANNELS.index(column[-1])] = values[:, place]
     numbers, notes = frames_of(index)
     if "likelihood" not in channels:
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     if individuals != [""]:
         notes.append(f"people are numbered as {', '.join(individuals[:10])}")
     row, person = np.nonzero(np.isfinite(pose).all(axis=-1).any(axis=-1))
     if not len(row):
-        raise InputError(where=path, found="no people in it", expected="a pose at least")
+        raise no_people(path)
     return Raw(
         path.stem,
         "DeepLabCut",

@@ -22,6 +22,7 @@ from stgraph.formats.keypoints import (
     ultralytics,
     videopose3d,
 )
+from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
@@ -199,9 +200,7 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
         return arrays.read_content(tree, path, options)
     found = f"an object with the keys {', '.join([*tree][:8])}" if isinstance(tree, dict) else "a list of other things"
     if tree in ([], {}):
-        raise InputError(
-            "no people in it", where=path, expected=FORMATS, remedy="check that the detector found someone"
-        )
+        raise no_people(path)
     raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)
 
 

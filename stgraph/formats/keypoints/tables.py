@@ -7,7 +7,7 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.arrays import read_content
-from stgraph.formats.keypoints.content import MOST_NUMBERS
+from stgraph.formats.keypoints.content import MOST_NUMBERS, NO_CONFIDENCE
 from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables
 from stgraph.formats.keypoints.mediapipe import NAME as MEDIAPIPE
 from stgraph.formats.keypoints.mediapipe import POSE
@@ -58,7 +58,7 @@ def video(table: Table, columns: Columns, name: str, path: Path) -> Raw:
         confidence = values[..., -1]
     elif columns.channels == "xy" or landmarks:
         confidence = np.ones(values.shape[:2])
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     else:
         raise InputError(where=path, found="x, y and z", expected="2D: x, y and perhaps a confidence", remedy="drop z")
     frame, person = zip(*table.rows, strict=True)

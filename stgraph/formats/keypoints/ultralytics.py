@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.body import misfit
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, layouts_of
@@ -48,14 +49,14 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
             rows.append(row)
             frame.append(number)
     if not rows:
-        raise InputError(where=first.parent, found="no people in it", expected="a pose at least")
+        raise no_people(first.parent)
     values = np.array(rows)
     joints, channels = reading(values, options, str(first))
     keypoints = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
     rest = values[:, BOX + joints * channels :]
     if channels == 2:
         keypoints = np.concatenate([keypoints, np.ones((len(values), joints, 1))], axis=-1)
-        notes = [*notes, "confidence is not given: 1 where a joint is seen"]
+        notes = [*notes, NO_CONFIDENCE]
     score, person = None, None
     if rest.shape[1]:
         last: Float[np.ndarray, " n"] = rest[:, -1]

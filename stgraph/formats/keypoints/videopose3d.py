@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, floats
+from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
 from stgraph.formats.keypoints.layouts import MOST_JOINTS, layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
@@ -63,7 +63,7 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
         boxes.append(box)
         frame += [number] * people
     if not poses:
-        raise InputError(where=path, found="no people in it", expected="a pose at least")
+        raise no_people(path)
     box = np.concatenate(boxes)
     pose = np.concatenate(poses)
     metadata = arrays["metadata"]
@@ -108,7 +108,7 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
                 pose = floats(values, where, 2, 3)
                 if pose.ndim != 3 or not pose.size or pose.shape[1] > MOST_JOINTS:
                     raise InputError(where=where, found=f"shape {pose.shape}", expected="(frames, joints, 2)")
-                notes = [] if pose.shape[2] == 3 else ["confidence is not given: 1 where a joint is seen"]
+                notes = [] if pose.shape[2] == 3 else [NO_CONFIDENCE]
                 if pose.shape[2] == 2:
                     pose = np.concatenate([pose, np.ones_like(pose[..., :1])], axis=-1)
                 one = sizes.get(subject) if isinstance(sizes, Mapping) else None

@@ -138,6 +138,7 @@ def test_keypoints_without_names_are_no_more_posetracks(tmp_path, layout):
     path = files.posetrack(tmp_path / "a.json", pose, joints=())
     found = read_keypoints(path)
     assert found.layout == ("posetrack15" if layout == "posetrack17" else layout)
+    assert read_keypoints(path, layout=layout).layout == layout
     limbs = pose.copy()
     limbs[:, :11] = 0
     path = files.posetrack(tmp_path / "b.json", limbs, joints=())
