@@ -108,17 +108,22 @@ def where_of(path: Path, raw: Raw) -> str:
     return str(path) if raw.name in (path.stem, path.name) else f"{path}, {raw.name}"
 
 
-def kind_of(path: Path) -> str:
-    """The kind of a file by its first bytes; "" for one that is none of those that hold keypoints.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file, which tell its kind. Raises InputError where it cannot be read."""
     try:
         with path.open("rb") as file:
-            start = file.read(4096)
+            return file.read(4096)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=path, remedy="check the path") from error
+
+
+def kind_of(path: Path) -> str:
+    """As `kind_of_bytes`, of a file. Raises InputError."""
+    return kind_of_bytes(first_bytes(path))
+
+
+def kind_of_bytes(start: bytes) -> str:
+    """The kind of a file that begins so, "" for none of those that hold keypoints."""
     for kind, mark in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("hdf5", b"\x89HDF"), ("pickle", b"\x80")):
         if start.startswith(mark):
             return kind
