@@ -210,10 +210,7 @@ def by_seen_joints(values: Sequence[Shaped[np.ndarray, "m t j c"]], axes: int, w
         seen &= poses[..., 2] > 0
     possible = layouts_of(poses.shape[1], SKELETONS)
     remedy = f"say which by --skeleton {'|'.join(possible)}"
-    try:
-        return SKELETONS[layout_by_content(poses[..., :axes], np.asarray(seen), where, possible)]
-    except InputError as error:
-        raise InputError(error.problem, where=where, remedy=remedy) from error
+    return SKELETONS[layout_by_content(poses[..., :axes], np.asarray(seen), where, possible, remedy)]
 
 
 def layout_with(joints: Sequence[str], where: str) -> Skeleton:

@@ -23,6 +23,7 @@ from stgraph.data.recording import Track
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.csv_rows import csv_tables
+from stgraph.formats.keypoints.fit import UNCLEAR
 from stgraph.formats.keypoints.poses import MOST_FRAMES
 from stgraph.formats.keypoints.read import first_bytes, kind_of_bytes, read_keypoints
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
@@ -34,6 +35,12 @@ FORMS = (
     "OpenPose (a folder), COCO, AlphaPose, MMPose, Detectron2, Ultralytics (a folder), SLEAP, DeepLabCut or PoseTrack"
 )
 KINETICS = re.compile(rb'\{\s*"(data|label|label_index)"')
+# What settles here what the reader of keypoints leaves open, by the kind of its error.
+CONVERT = "convert it to CSV in pixels, whose columns name the joints"
+REMEDIES = dict.fromkeys((UNCLEAR, "scale", Kind.JOINT_COUNT), CONVERT) | {
+    Kind.IMAGE_SIZE: "give it by --size WIDTHxHEIGHT",
+    Kind.SEVERAL: "give each a folder or a file of its own",
+}
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".skeleton", ".pkl", ".pickle", ".h5", ".slp")
 
 
@@ -76,8 +83,16 @@ def is_keypoints(names: tuple[str, ...]) -> bool:
 
 
 def of_keypoints(path: Path, size: tuple[int, int] | None = None) -> Poses:
-    """The poses of keypoints: people by their identities, or where there are none by their order in every frame."""
-    keypoints = read_keypoints(path, size=size)
+    """The poses of keypoints: people by their identities, or where there are none by their order in every frame.
+
+    Raises:
+        InputError: as `read_keypoints`, with remedies that exist here.
+    """
+    try:
+        keypoints = read_keypoints(path, size=size)
+    except InputError as error:
+        given = {name: getattr(error, name) for name in ("problem", "where", "found", "expected", "kind")}
+        raise InputError(**given, remedy=REMEDIES.get(error.kind, error.remedy)) from error
     first, stop = keypoints.frames
     frame, person = keypoints.frame - first, keypoints.person
     if (person < 0).any():

@@ -236,7 +236,7 @@ def in_pixels(
         return xy, scale
     if size is None:
         problem = f"x and y are {SCALES[scale]}, and the file does not say how large the images are"
-        raise InputError(problem, where=where, remedy="give it by --image-size WIDTHxHEIGHT")
+        raise InputError(problem, where=where, remedy="give it by --image-size WIDTHxHEIGHT", kind="image size")
     return to_pixels(xy, scale, size), scale
 
 

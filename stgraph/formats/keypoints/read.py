@@ -73,8 +73,8 @@ def read_keypoints(
         videos = [one for one in videos if one.name == video] or videos
     if len(videos) > 1 or (video and videos[0].name != video):
         names = ", ".join(one.name for one in videos[:10])
-        remedy = "choose one by its name"
-        raise InputError(where=path, found=f"the videos {names}", expected=video or "one", remedy=remedy)
+        found, remedy = f"the videos {names}", "choose one by its name"
+        raise InputError(where=path, found=found, expected=video or "one", remedy=remedy, kind="several clips")
     return videos[0]
 
 

@@ -46,4 +46,4 @@ def inferred_scale(xy: Float[np.ndarray, "n 2"], where: str, otherwise: str = ""
             return scale
     scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
     problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"
-    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{otherwise}")
+    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{otherwise}", kind="scale")

@@ -118,7 +118,8 @@ def reading(values: Float[np.ndarray, "n w"], options: Options, where: str) -> t
         return fitting[0]
     counts = sorted({joints for joints, _ in fitting or possible})
     found = f"{width} numbers in a line, for {' or '.join(map(str, counts)) or 'no possible number of'} keypoints"
-    raise InputError(where=where, found=found, expected="one reading", remedy="say how many keypoints by --joints")
+    remedy = "say how many keypoints by --joints"
+    raise InputError(where=where, found=found, expected="one reading", remedy=remedy, kind="joint count")
 
 
 def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:
