@@ -59,9 +59,7 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
     values = people_axes(named[key], where, options)
     confidence = None
     if scores is not None:
-        flat = people_axes(
-            np.asarray(scores)[..., None] if not isinstance(scores, list) else _each(scores), where, options
-        )
+        flat = people_axes(with_channel(scores), where, options)
         if flat.shape[:3] != values.shape[:3]:
             found = f"{key} of shape {values.shape[:3]} and scores of {flat.shape[:3]}"
             raise InputError(where=path, found=found, expected="a score for each joint")
@@ -71,8 +69,9 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
     return with_others(raw, others, path)
 
 
-def _each(scores: list) -> list:
-    return [_each(one) if isinstance(one, list) else np.asarray(one)[..., None] for one in scores]
+def with_channel(scores: Any) -> Any:
+    """Scores, an array or lists of arrays, with an axis of one channel behind the joints."""
+    return [with_channel(one) for one in scores] if isinstance(scores, list) else np.asarray(scores)[..., None]
 
 
 def with_others(raw: Raw, others: Mapping[str, Any], path: Path) -> Raw:

@@ -174,7 +174,7 @@ def test_a_wrong_number_of_joints(tmp_path):
 
 
 @pytest.mark.parametrize("tree", [[], {}, {"people": []}, [{"frame_id": 0, "instances": []}], [[], []]])
-def test_nobody(tmp_path, tree):
+def test_no_people(tmp_path, tree):
     refused(tmp_path / "a.json", tree, "no people in it")
 
 
