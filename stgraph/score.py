@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
+from stgraph.cli.keypoints import keypoint_options, keypoint_settings
 from stgraph.scoring.tracking import MODES
 
 
@@ -18,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     text = "official repeats where PoseTrack's public evaluator differs, to compare with published numbers (strict)"
     arguments.add_argument("--mode", choices=MODES, default="strict", help=text)
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
+    keypoint_options(arguments)
     return arguments
 
 
@@ -27,9 +29,10 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.scoring.tracking.report import paired, score
     from stgraph.training.report import write_json
 
-    truths = read_people(args.truth)
-    results = paired(truths, read_people(args.result), args.result)
-    detections = args.detections and paired(truths, read_people(args.detections), args.detections)
+    settings = keypoint_settings(args)
+    truths = read_people(args.truth, **settings)
+    results = paired(truths, read_people(args.result, **settings), args.result)
+    detections = args.detections and paired(truths, read_people(args.detections, **settings), args.detections)
     report = score(list(zip(truths, results, strict=True)), args.mode, detections)
     print(tracking_markdown(report))
     if args.json:

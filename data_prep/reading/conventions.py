@@ -10,12 +10,14 @@ from jaxtyping import Float32, Shaped
 
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
-from data_prep.reading.poses import Poses, layouts_of
+from data_prep.reading.poses import Poses
 from stgraph.data.recording import Recording, Track, runs
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.choices import SCALES
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import spelling
-from stgraph.formats.keypoints.scales import PIXELS, SCALES, to_pixels
-from stgraph.skeleton import Skeleton
+from stgraph.formats.keypoints.scales import PIXELS, to_pixels
+from stgraph.skeleton import SKELETONS, Skeleton
 
 # Axes of 3D: a description, and camera axes (x right, y down, z away) from them, a row each.
 AXES = {
@@ -133,7 +135,8 @@ class Convention:
                 raise InputError(problem, expected=f"the joints of {self.skeleton.name}", kind=Kind.JOINTS)
             return values[:, :, [places[spelling(name)] for name in names]]
         if values.shape[2] != len(names):
-            problem = f"{values.shape[2]} joints ({', '.join(layouts_of(values.shape[2])) or 'no known layout'})"
+            known = ", ".join(layouts_of(values.shape[2], SKELETONS)) or "no known layout"
+            problem = f"{values.shape[2]} joints ({known})"
             expected = f"{len(names)}, {self.skeleton.name}"
             remedy = "name another layout by --skeleton, or leave the clip out"
             raise InputError(problem, expected=expected, remedy=remedy, kind=Kind.JOINT_COUNT)

@@ -18,16 +18,18 @@ from data_prep.checks.anatomy import UNIT_NAMES, UNITS
 from data_prep.reading.conventions import AXES, Convention
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.labels import classes_argument
-from data_prep.reading.poses import Poses, layouts_of
+from data_prep.reading.poses import Poses
 from data_prep.reading.rigs import metres
 from data_prep.reading.splitting import split_arguments
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.formats.keypoints.choices import SCALES
 from stgraph.formats.keypoints.fit import layout_by_content
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import spelling
-from stgraph.formats.keypoints.scales import SCALES, fitting_scale
+from stgraph.formats.keypoints.scales import inferred_scale
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
 
 TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
@@ -146,13 +148,8 @@ def seen(poses: Poses, channels: str) -> Float[np.ndarray, "n a"]:
 def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
     """The scale by the range of x and y. Raises InputError for an ambiguous range."""
     values = np.concatenate([seen(poses, channels) for poses in samples if poses.size is None])
-    if scale := fitting_scale(values):
-        return scale
-    low, high = np.percentile(values, [0.5, 99.5])
-    scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
     no_confidence = "; or --third z, if the third channel is no confidence" if channels == "xyc" else ""
-    problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"
-    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{no_confidence}")
+    return inferred_scale(values, where, no_confidence)
 
 
 def named_skeleton(name: str) -> Skeleton:
@@ -182,8 +179,8 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
     if joints:
         return layout_with(joints, where)
     counts = Counter(poses.values.shape[2] for poses in samples)
-    count = max(counts, key=lambda joints: (counts[joints], len(layouts_of(joints))))
-    candidates = [SKELETONS[layout] for layout in layouts_of(count)]
+    count = max(counts, key=lambda joints: (counts[joints], len(layouts_of(joints, SKELETONS))))
+    candidates = [SKELETONS[layout] for layout in layouts_of(count, SKELETONS)]
     if not candidates:
         known = ", ".join(f"{skeleton.name} ({len(skeleton)})" for skeleton in SKELETONS.values())
         problem = f"{count} joints in {counts[count]} of {len(samples)} clips; the known layouts are {known}"
@@ -211,11 +208,9 @@ def by_seen_joints(values: Sequence[Shaped[np.ndarray, "m t j c"]], axes: int, w
     seen = np.isfinite(poses).all(axis=2) & poses[..., :axes].any(axis=2)
     if axes == 2 and poses.shape[2] == 3:
         seen &= poses[..., 2] > 0
-    remedy = f"say which by --skeleton {'|'.join(layouts_of(poses.shape[1]))}"
-    try:
-        return SKELETONS[layout_by_content(poses[..., :axes], np.asarray(seen), where, layouts_of(poses.shape[1]))]
-    except InputError as error:
-        raise InputError(error.problem, where=where, remedy=remedy) from error
+    possible = layouts_of(poses.shape[1], SKELETONS)
+    remedy = f"say which by --skeleton {'|'.join(possible)}"
+    return SKELETONS[layout_by_content(poses[..., :axes], np.asarray(seen), where, possible, remedy)]
 
 
 def layout_with(joints: Sequence[str], where: str) -> Skeleton:

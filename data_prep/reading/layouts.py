@@ -3,6 +3,7 @@
 The tables are those of `data_prep.reading.rigs`; `order` names the joints of the array.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from data_prep.reading.rigs import RigMapping, read_mapping
-from stgraph.formats.keypoints.keypoints import mapped
+from stgraph.formats.keypoints.keypoints import joint_sources, mapped
 from stgraph.formats.keypoints.poses import CORNER
 from stgraph.geometry import Camera
 from stgraph.skeleton import H36M17
@@ -25,14 +26,12 @@ def layout(name: str) -> RigMapping:
     return read_mapping(Path(__file__).parents[1] / "mappings" / "arrays" / f"{name}.json")
 
 
-def mapped_image(pose2d: Float[np.ndarray, "t w 3"], table: RigMapping) -> Float[np.ndarray, "t j 3"]:
-    """Detections (pixels and confidence) of Human3.6M's joints, from joints in the table's order.
+def mapped_image(pose2d: Float[np.ndarray, "t w 3"], joints: Sequence[str]) -> Float[np.ndarray, "t j 3"]:
+    """Detections (pixels and confidence) of Human3.6M's joints, from joints of these names.
 
     A joint that is made of several is as certain as the least certain of them; unseen joints are all zero.
     """
-    index = {name: number for number, name in enumerate(table.order)}
-    sources = [{index[name]: weight for name, weight in table.joints[joint].items()} for joint in H36M17.names]
-    return mapped(pose2d * detections(pose2d[..., :2])[..., 2:], sources)
+    return mapped(pose2d * detections(pose2d[..., :2])[..., 2:], joint_sources(joints, H36M17.names))
 
 
 def detections(

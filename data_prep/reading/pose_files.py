@@ -23,8 +23,9 @@ from stgraph.data.recording import Track
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.csv_rows import csv_tables
+from stgraph.formats.keypoints.fit import UNCLEAR
 from stgraph.formats.keypoints.poses import MOST_FRAMES
-from stgraph.formats.keypoints.read import kind_of, read_keypoints
+from stgraph.formats.keypoints.read import first_bytes, kind_of_bytes, read_keypoints
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
@@ -34,6 +35,12 @@ FORMS = (
     "OpenPose (a folder), COCO, AlphaPose, MMPose, Detectron2, Ultralytics (a folder), SLEAP, DeepLabCut or PoseTrack"
 )
 KINETICS = re.compile(rb'\{\s*"(data|label|label_index)"')
+# What settles here what the reader of keypoints leaves open, by the kind of its error.
+CONVERT = "convert it to CSV in pixels, whose columns name the joints"
+REMEDIES = dict.fromkeys((UNCLEAR, "scale", Kind.JOINT_COUNT), CONVERT) | {
+    Kind.IMAGE_SIZE: "give it by --size WIDTHxHEIGHT",
+    Kind.SEVERAL: "give each a folder or a file of its own",
+}
 SUFFIXES = (".npy", ".npz", ".csv", ".json", ".skeleton", ".pkl", ".pickle", ".h5", ".slp")
 
 
@@ -50,35 +57,24 @@ def read_poses(path: Path, order: str = "", size: tuple[int, int] | None = None)
     """
     if path.is_dir():
         return of_keypoints(path, size)
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-    except OSError as error:
-        raise InputError(error.strerror or str(error), where=path) from error
-    if not start.strip():
-        raise InputError("an empty file", where=path, expected=FORMS, kind=Kind.EMPTY)
-    if reader := READERS.get(form(start, path)):
+    if reader := READERS.get(form(path)):
         return reader(path, order)
     return of_keypoints(path, size)
 
 
-def form(start: bytes, path: Path) -> str:
-    """Which of READERS a file is for, by its first bytes, or "keypoints". Raises InputError where it is for none."""
-    for name, mark in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("pickle", b"\x80")):
-        if start.startswith(mark):
-            return "keypoints" if name == "npz" and is_keypoints(npz_names(path)) else name
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    first = text.split(b"\n", 1)[0].strip()
+def form(path: Path) -> str:
+    """Which of READERS a file is for, by its content, or another form of keypoints. Raises InputError for no form."""
+    start = first_bytes(path)
+    kind, text = kind_of_bytes(start), start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if kind == "empty":
+        raise InputError("an empty file", where=path, expected=FORMS, kind=Kind.EMPTY)
     if KINETICS.match(text):
         return "kinetics"
-    if first.isdigit():
+    if text.split(b"\n", 1)[0].strip().isdigit():
         return "skeleton"
-    kind = kind_of(path)
-    if b"\0" not in start and first.count(b",") > 1 and kind == "csv":
-        return "csv"
-    if kind in ("", "npy", "npz", "pickle", "numbers"):
+    if kind in ("", "numbers"):
         raise InputError(f"begins with {start[:12]!r}", where=path, expected=FORMS)
-    return "keypoints"
+    return "keypoints" if kind == "npz" and is_keypoints(npz_names(path)) else kind
 
 
 def is_keypoints(names: tuple[str, ...]) -> bool:
@@ -87,8 +83,16 @@ def is_keypoints(names: tuple[str, ...]) -> bool:
 
 
 def of_keypoints(path: Path, size: tuple[int, int] | None = None) -> Poses:
-    """The poses of keypoints: people by their identities, or where there are none by their order in every frame."""
-    keypoints = read_keypoints(path, size=size)
+    """The poses of keypoints: people by their identities, or where there are none by their order in every frame.
+
+    Raises:
+        InputError: as `read_keypoints`, with remedies that exist here.
+    """
+    try:
+        keypoints = read_keypoints(path, size=size)
+    except InputError as error:
+        given = {name: getattr(error, name) for name in ("problem", "where", "found", "expected", "kind")}
+        raise InputError(**given, remedy=REMEDIES.get(error.kind, error.remedy)) from error
     first, stop = keypoints.frames
     frame, person = keypoints.frame - first, keypoints.person
     if (person < 0).any():

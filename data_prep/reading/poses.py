@@ -7,11 +7,10 @@ from jaxtyping import Shaped
 
 from data_prep.reading.left_out import Kind
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.poses import SLACK
 from stgraph.formats.keypoints.scales import PIXELS
-from stgraph.skeleton import SKELETONS
 
 ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
-MOST_CONFIDENCE = 1.1  # some detectors' confidences go a little beyond 1
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,12 @@ class Poses:
     @property
     def confident(self) -> bool:
         """Whether the third channel can be a confidence."""
-        return self.third[0] >= 0 and self.third[1] <= MOST_CONFIDENCE
+        return self.third[0] >= 0 and self.third[1] <= SLACK
 
     @property
     def pixels(self) -> bool:
         """Whether the channels can only be pixels and confidence."""
         return self.confident and bool((np.abs(self.values[..., :2]) > PIXELS).any())
-
-
-def layouts_of(joints: int) -> list[str]:
-    """Names of the known layouts with so many joints.
-
-    >>> layouts_of(17)
-    ['h36m17', 'coco17']
-    """
-    return [skeleton.name for skeleton in SKELETONS.values() if len(skeleton) == joints]
 
 
 def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c"]:

@@ -4,10 +4,7 @@ import argparse
 from typing import Any
 
 from stgraph.cli.numbers import two_numbers
-
-# Of `formats.keypoints`, which is imported when it is needed.
-SCALES = ("pixels", "fractions", "centred", "signed", "screen")
-ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")
+from stgraph.formats.keypoints.choices import ORDERS, SCALES
 
 
 def keypoint_options(arguments: argparse.ArgumentParser) -> None:
@@ -16,7 +13,8 @@ def keypoint_options(arguments: argparse.ArgumentParser) -> None:
     text = "order of the joints: coco17, h36m17, body25, halpe26, ... or a JSON file with names and parents"
     group.add_argument("--layout", metavar="NAME|FILE", help=text)
     group.add_argument("--image-size", metavar="WxH", help="pixels of the images, such as 1920x1080")
-    group.add_argument("--scale", choices=SCALES, default="", help="what x and y are (by their range)")
+    text = f"what x and y are (by their range): {'; '.join(f'{name}: {words}' for name, words in SCALES.items())}"
+    group.add_argument("--scale", choices=list(SCALES), default="", help=text)
     group.add_argument("--joints", type=int, help="how many keypoints a person has in text files and flat arrays")
     text = "axes of an array: t frames, m people, j joints, c channels (by their lengths)"
     group.add_argument("--order", choices=ORDERS, default="", help=text)

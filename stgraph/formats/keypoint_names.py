@@ -96,10 +96,11 @@ def unnamed_layout(
             raise InputError(where=path, found=f"{count} keypoints", expected=expected, remedy=remedy_of(count))
     else:
         poses = np.array([row for row in rows if len(row) == 3 * count], float).reshape(-1, count, 3)
-        name = layout_by_content(poses[..., :2], (poses[..., 2] > 0) & poses.any(axis=2), str(path))
+        seen, remedy = (poses[..., 2] > 0) & poses.any(axis=2), f"{remedy_of(count)}, or name them in `categories`"
+        name = layout_by_content(poses[..., :2], seen, str(path), remedy=remedy)
         joints = LAYOUTS[name]
-    if joints == POSETRACK17.names:
-        return POSETRACK15, POSETRACK15.select_from(POSETRACK17), count
+        if name == POSETRACK17.name:
+            return POSETRACK15, POSETRACK15.select_from(POSETRACK17), count
     skeleton = known_skeleton(joints, name)
     if skeleton is None:
         found = f"the joints {reprlib.repr(joints)}, which make no tree by their names"

@@ -73,7 +73,7 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
     """People with identities: the file's, else the tracker's, which knows the whole video.
 
     A video that never shows two people is of person 0. Elsewhere people are tracked without training (a Kalman filter)
-    and have their identity from their first pose on; who is detected fewer than `least` times stays without one.
+    and have their identity from their first pose on; a person detected fewer than `least` times has none.
 
     Args:
         keypoints: of a video, with or without identities.

@@ -49,6 +49,12 @@ def test_the_report_is_printed_and_written(folders, capsys):
     assert "recovery" not in official
 
 
+def test_the_options_of_keypoints_are_read(folders):
+    file = folders / "result" / "one.json"
+    with pytest.raises(InputError, match="--layout coco71: no such file and no known layout"):
+        run("--truth", file, "--in", file, "--layout", "coco71")
+
+
 def test_one_file_against_itself(folders, capsys):
     file = folders / "result" / "one.json"
     with pytest.raises(InputError, match="person .*the head box .* has no size"):

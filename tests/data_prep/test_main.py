@@ -136,7 +136,7 @@ def test_many_different_reasons_are_not_all_told():
 
 @pytest.mark.parametrize("called", [False, True], ids=["typed", "called by another command"])
 def test_the_command_is_recorded_whole_and_without_folders(tmp_path, monkeypatch, called):
-    """Whoever has the files can type it again; where they lay is nobody's business."""
+    """It can be typed again where the files are; the folders they were in are left out."""
     (tmp_path / "in" / "walks").mkdir(parents=True)
     words = ["mine", str(tmp_path / "in" / "walks"), "--actions", "it's", f"--out={tmp_path / 'new' / 'a.h5'}"]
     assert command_line(words) == "python -m data_prep mine in/walks --actions 'it'\"'\"'s' --out=new/a.h5"

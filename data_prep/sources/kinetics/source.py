@@ -91,8 +91,8 @@ def read(args: Namespace) -> Source:
     names, notes = classes_of(by_file, class_names(args.classes))
     notes += [
         f"pixels of images of {SIZE[0]} x {SIZE[1]}; the files have fractions of the image",
-        f"persons: of the first {READ} people of a frame the {PERSONS} with the highest scores, highest first; who is "
-        "person 0 may change from frame to frame",
+        f"persons: of the first {READ} people of a frame the {PERSONS} with the highest scores, highest first; "
+        "person 0 may be another from frame to frame",
         "frames are numbered as in the files, which mostly begin with 1",
     ]
     inputs = [*by_file, *(clip.path for clip in clips)]

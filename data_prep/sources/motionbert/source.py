@@ -76,7 +76,7 @@ def read(args: Namespace) -> Source:
     detector, notes = args.detector or (named[1] if named else "detected"), []
     given = {name: content[name] for name in ("train", "test") if isinstance(content.get(name), dict)}
     parts = [read_part(arrays, name, args.path, notes) for name, arrays in given.items()]
-    splits = {part.name: sorted({subject_of(str(source), args.path) for source in set(part.source)}) for part in parts}
+    splits = {part.name: sorted({parsed(str(source), args.path)[0] for source in set(part.source)}) for part in parts}
     unknown = sum(int((part.factor == 0).sum()) for part in parts)
     if unknown:
         notes.append(f"{unknown} frames have no factor to metres: they can be trained on with task.output image alone")
@@ -151,13 +151,13 @@ def runs_of(source: np.ndarray) -> list[slice]:
     return [slice(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def subject_of(source: str, path: Path) -> str:
-    """The subject of a recording's name. Raises InputError for a name of another form."""
+def parsed(source: str, path: Path) -> tuple[str, str, str]:
+    """Subject, action and take of a recording's name. Raises InputError for a name of another form."""
     match = RECORDING.fullmatch(source)
     subject, expected = f"S{int(match[1])}" if match else "", "s_09_act_05_subact_02_ca_01, one of Human3.6M's"
     if match is None or subject not in h36m_subjects() or not 2 <= int(match[3]) < 2 + len(ACTIONS):
         raise InputError(f"source {source!r} is no recording of Human3.6M", where=path, expected=f"such as {expected}")
-    return subject
+    return subject, ACTIONS[int(match[3]) - 2], match[2]
 
 
 def iterate(parts: list[Part], detector: str, path: Path) -> Iterator[Recording]:
@@ -165,8 +165,7 @@ def iterate(parts: list[Part], detector: str, path: Path) -> Iterator[Recording]
     for part in parts:
         for rows in runs_of(part.source):
             source, camera_name = str(part.source[rows.start]), str(part.camera[rows.start])
-            subject, match = subject_of(source, path), RECORDING.fullmatch(source)
-            assert match
+            subject, action, take = parsed(source, path)
             cameras = {camera.name: camera for camera in h36m_cameras(subject)}
             if camera_name not in cameras or (part.camera[rows] != camera_name).any():
                 found = ", ".join(sorted(set(part.camera[rows])))
@@ -180,4 +179,4 @@ def iterate(parts: list[Part], detector: str, path: Path) -> Iterator[Recording]
                 image3d=part.image3d[rows],
                 metres_per_pixel=factor / 1000,
             )
-            yield Recording(subject, ACTIONS[int(match[3]) - 2], match[2], cameras[camera_name], FPS, [track])
+            yield Recording(subject, action, take, cameras[camera_name], FPS, [track])

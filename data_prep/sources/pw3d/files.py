@@ -24,7 +24,7 @@ from data_prep.reading.splitting import PARTS
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M17, OPENPOSE18
 
 # A phone's video, upright or on its side; the focal length of its lens in pixels.
 SIZES = ((1920, 1080), (1080, 1920))
@@ -142,7 +142,7 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
     intrinsics = np.concatenate([matrix[[0, 1], [0, 1]], matrix[:2, 2], np.zeros(5)])
     check_lens(intrinsics, f"{path}, cam_intrinsics")
     camera = level_camera("0", *SIZES[int(intrinsics[2] < intrinsics[3])], intrinsics)
-    table, body = layout("coco18"), layout("smpl")
+    detector, body = OPENPOSE18.names, layout("smpl")
     people = {name: content[name] for name in ("jointPositions", "poses2d", "campose_valid")}
     for name, value in people.items():
         if not isinstance(value, list | tuple | np.ndarray):
@@ -153,16 +153,16 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
     for number in range(len(people["poses2d"])):
         where = f"{path}, person {number}"
         world = numbers(content["jointPositions"][number], f"{where}, jointPositions", (-1, 3 * len(body.order)))
-        detected = numbers(content["poses2d"][number], f"{where}, poses2d", (-1, 3, len(table.order)))
+        detected = numbers(content["poses2d"][number], f"{where}, poses2d", (-1, 3, len(detector)))
         valid = flags(content["campose_valid"][number], f"{where}, campose_valid")
         same_length(where, {"jointPositions": world, "poses2d": detected, "campose_valid": valid, "cam_poses": poses})
         world = world.reshape(len(world), -1, 3)
         check_finite(world, body.order, f"{where}, jointPositions")
-        check_finite(detected.transpose(0, 2, 1), table.order, f"{where}, poses2d")
+        check_finite(detected.transpose(0, 2, 1), detector, f"{where}, poses2d")
         seen = np.einsum("tik,tjk->tji", poses[:, :3, :3], world) + poses[:, None, :3, 3]
         pose3d = body.apply(seen, body.order, where)
         detected[:, 2] = detected[:, 2].clip(0, 1)  # OpenPose's scores can be a little above 1
-        pose2d = mapped_image(detected.transpose(0, 2, 1), table)
+        pose2d = mapped_image(detected.transpose(0, 2, 1), detector)
         persons.append(Person(number, pose3d, pose2d, detector="poses2d", valid=valid, where=where, order=body.order))
     return camera, persons
 

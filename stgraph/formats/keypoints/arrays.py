@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import floats
+from stgraph.formats.keypoints.choices import ORDERS
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, floats, no_people
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
 
-ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")
 EXPECTED = "poses (frames, joints, x y [confidence]), perhaps with an axis of people (--order)"
 POSES = ("keypoints", "keypoint", "kpts", "poses", "pose", "pose2d", "joints2d", "landmarks", "data", "arr_0")
 SCORES = ("scores", "keypoint_scores", "keypoint_score", "confidence", "confidences", "conf")
@@ -59,9 +59,7 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
     values = people_axes(named[key], where, options)
     confidence = None
     if scores is not None:
-        flat = people_axes(
-            np.asarray(scores)[..., None] if not isinstance(scores, list) else _each(scores), where, options
-        )
+        flat = people_axes(with_channel(scores), where, options)
         if flat.shape[:3] != values.shape[:3]:
             found = f"{key} of shape {values.shape[:3]} and scores of {flat.shape[:3]}"
             raise InputError(where=path, found=found, expected="a score for each joint")
@@ -71,8 +69,9 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
     return with_others(raw, others, path)
 
 
-def _each(scores: list) -> list:
-    return [_each(one) if isinstance(one, list) else np.asarray(one)[..., None] for one in scores]
+def with_channel(scores: Any) -> Any:
+    """Scores, an array or lists of arrays, with an axis of one channel behind the joints."""
+    return [with_channel(one) for one in scores] if isinstance(scores, list) else np.asarray(scores)[..., None]
 
 
 def with_others(raw: Raw, others: Mapping[str, Any], path: Path) -> Raw:
@@ -115,7 +114,7 @@ def people_axes(value: Any, where: Path | str, options: Options) -> Float[np.nda
             return ragged(value, where)
     values = floats(value, str(where))
     if not values.size:
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     if values.ndim == 2 and options.order == "":
         if values.shape[1] in (2, 3):
             values = values[None]  # one frame of one person
@@ -196,7 +195,7 @@ def of_array(
     notes = []
     if confidence is None and channels == 2:
         confidence = np.ones(values.shape[:3])
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     elif confidence is None and channels == 3:
         confidence = values[..., 2]
         given = confidence[np.isfinite(confidence)]
@@ -213,7 +212,7 @@ def of_array(
     frame, person = np.nonzero(present)
     identity = person if people > 1 else np.zeros_like(person)
     if not len(frame):
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     if people > 1:
         notes.append("people keep the places that they have in the array as identities")
     return Raw(

@@ -4,7 +4,6 @@
 the name of an image, `idx` the person's identity, its boxes are `box`, and its scores reach beyond 1.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,15 +12,13 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
-from stgraph.formats.keypoints.frames import numbered as frame_numbers
-from stgraph.formats.keypoints.layouts import LAYOUTS as KNOWN
+from stgraph.formats.keypoints.frames import last_numbers
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import Raw
 
-# The layout of the results for so many joints, by these formats.
-LAYOUTS = {len(KNOWN[name]): (name,) for name in ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")}
+LAYOUTS = ("coco17", "halpe26", "halpe136", "wholebody133", "coco23")
 POSETRACK_IDS = range(10**10, 10**11)  # image ids of PoseTrack, which end in four digits of the frame
-LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
 def is_results(tree: Any) -> bool:
@@ -70,16 +67,15 @@ def frames_of(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
         if all(one in POSETRACK_IDS for one in ids):
             return [one % 10**4 for one in ids], []
         return list(ids), []
-    names = sorted({*map(str, ids)}, key=natural)
-    files = [PurePosixPath(name.replace("\\", "/")) for name in names]
-    folders = {file.parent for file in files}
+    folders: dict[PurePosixPath, dict[str, str]] = {}
+    for name in sorted({*map(str, ids)}, key=natural):
+        file = PurePosixPath(name.replace("\\", "/"))
+        folders.setdefault(file.parent, {})[name] = file.stem
     result: dict[str, int] = {}
     notes: list[str] = []
-    for folder in folders:
-        inside = [(name, file) for name, file in zip(names, files, strict=True) if file.parent == folder]
-        matches = [LAST_NUMBER.search(file.stem) for _, file in inside]
-        numbers, remarks = frame_numbers([match[1] if match else "" for match in matches])
-        result |= {name: number for (name, _), number in zip(inside, numbers, strict=True)}
+    for stems in folders.values():
+        numbers, remarks = last_numbers([*stems.values()])
+        result |= dict(zip(stems, numbers, strict=True))
         notes += remarks
     return [result[str(one)] for one in ids], notes[:1]
 
@@ -125,6 +121,6 @@ def video(
         person,
         score,
         box,
-        layouts=LAYOUTS.get(pose.shape[1], ()),
+        layouts=layouts_of(pose.shape[1], LAYOUTS),
         notes=[*notes],
     )

@@ -11,6 +11,7 @@ from stgraph.errors import InputError
 
 _NUMBERS = {int, float, type(None)}
 AGAIN = "write or fetch the file again"
+NO_CONFIDENCE = "confidence is not given: 1 where a joint is seen"
 MOST_NUMBERS = 20_000_000  # that nested lists may hold
 
 
@@ -113,6 +114,12 @@ def triples(value: Any, where: str) -> Float[np.ndarray, "j 3"]:
     return array.reshape(-1, 3)
 
 
+def no_people(where: object) -> InputError:
+    """The error for a file without a pose."""
+    remedy = "check that the detector found someone"
+    return InputError("no people in it", where=where, expected="a pose at least", remedy=remedy, kind="no person")
+
+
 def stacked(poses: Sequence[Float[np.ndarray, "_ c"]], places: Sequence[str], where: str) -> Float[np.ndarray, "n j c"]:
     """Poses of one file as an array.
 
@@ -120,8 +127,7 @@ def stacked(poses: Sequence[Float[np.ndarray, "_ c"]], places: Sequence[str], wh
         InputError: no pose at all, or another number of joints than in the first pose.
     """
     if not len(poses):
-        remedy = "check that the detector found someone"
-        raise InputError("no people in it", where=where, expected="a pose at least", remedy=remedy)
+        raise no_people(where)
     for pose, place in zip(poses, places, strict=True):
         if pose.shape != poses[0].shape:
             expected = f"{len(poses[0])}, as {places[0]} has"

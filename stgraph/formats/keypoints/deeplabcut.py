@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.frames import numbered
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
+from stgraph.formats.keypoints.frames import last_numbers
 from stgraph.formats.keypoints.hdf5 import array, texts
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.poses import Raw
@@ -26,7 +27,6 @@ from stgraph.formats.safe_pickle import unpickle
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 CHANNELS = ("x", "y", "likelihood")
 EXPECTED = "DeepLabCut's columns: scorer, (individuals,) bodyparts, coords (x, y, likelihood)"
-LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
 def is_csv(start: str) -> bool:
@@ -88,12 +88,12 @@ def of_table(
         pose[:, person, joints.index(column[-2]), CHANNELS.index(column[-1])] = values[:, place]
     numbers, notes = frames_of(index)
     if "likelihood" not in channels:
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     if individuals != [""]:
         notes.append(f"people are numbered as {', '.join(individuals[:10])}")
     row, person = np.nonzero(np.isfinite(pose).all(axis=-1).any(axis=-1))
     if not len(row):
-        raise InputError(where=path, found="no people in it", expected="a pose at least")
+        raise no_people(path)
     return Raw(
         path.stem,
         "DeepLabCut",
@@ -109,8 +109,7 @@ def of_table(
 def frames_of(index: Sequence[Any]) -> tuple[list[int], list[str]]:
     """Frame numbers of rows: as they are, or the last number in the names of images."""
     words = [str(one[-1] if isinstance(one, tuple) else one).replace("\\", "/").rpartition("/")[2] for one in index]
-    matches = [LAST_NUMBER.search(re.sub(r"\.[A-Za-z]+$|\.0$", "", word)) for word in words]
-    return numbered([match[1] if match else "" for match in matches])
+    return last_numbers([re.sub(r"\.[A-Za-z]+$|\.0$", "", word) for word in words])
 
 
 def table_of(file: h5py.File) -> h5py.Group | None:

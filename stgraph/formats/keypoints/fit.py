@@ -12,6 +12,7 @@ from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 # Residuals of `misfit` of names that are right, how much worse wrong ones are, and how much worse ones are that a
 # format gives and the positions contradict.
 FITS, WORSE, CONTRADICTED = 0.4, 1.25, 1.5
+UNCLEAR = "layout"  # the kind of errors about it
 ENOUGH = 8  # joints of the trunk and the head that decide by themselves
 
 
@@ -26,6 +27,7 @@ def layout_by_content(
     seen: Bool[np.ndarray, "n j"],
     where: str,
     allowed: Sequence[str] = (),
+    remedy: str = "",
 ) -> str:
     """Which layout joints without names have: the one in whose order their positions are a body.
 
@@ -35,19 +37,20 @@ def layout_by_content(
         where: the file, for messages.
         allowed: the layouts that a format has for so many joints. A single one is taken, unless another layout fits and
             it does not. By default all that are known are possible.
+        remedy: what settles it; by default the option of the commands that read keypoints.
 
     Raises:
         InputError: no layout has so many joints, none fits, or several do.
     """
     count = pose.shape[1]
-    possible = [*allowed] or layouts_of(count)
+    possible, remedy = [*allowed] or layouts_of(count), remedy or remedy_of(count)
     if not possible:
         known = ", ".join(f"{name} ({len(names)})" for name, names in LAYOUTS.items())
         expected = f"a known layout: {known}"
-        raise InputError(where=where, found=f"{count} joints", expected=expected, remedy=remedy_of(count))
+        raise InputError(where=where, found=f"{count} joints", expected=expected, remedy=remedy, kind=UNCLEAR)
     fits = {name: misfit(pose, seen, LAYOUTS[name]) for name in {*possible, *layouts_of(count)}}
     if len(possible) == 1 and (allowed or np.isinf(fits[possible[0]])):
-        return not_contradicted(possible[0], fits, where, count)
+        return not_contradicted(possible[0], fits, where, remedy)
     fits = {name: fits[name] for name in possible}
     best = min(fits, key=fits.__getitem__)
     # Few joints fit many bodies: what they contradict must be measured as well.
@@ -62,14 +65,14 @@ def layout_by_content(
         problem = f"{count} joints fit {' and '.join([best, *alike])} alike"
     else:
         return best
-    raise InputError(problem, where=where, remedy=remedy_of(count))
+    raise InputError(problem, where=where, remedy=remedy, kind=UNCLEAR)
 
 
-def not_contradicted(layout: str, fits: Mapping[str, float], where: str, count: int) -> str:
+def not_contradicted(layout: str, fits: Mapping[str, float], where: str, remedy: str) -> str:
     """The layout that a format has. Raises InputError where another fits the positions, and this one does not."""
     best = min(fits, key=fits.__getitem__)
     # What cannot be measured counts as 1.
     if best == layout or fits[layout] <= FITS or CONTRADICTED * fits[best] >= min(fits[layout], 1):
         return layout
     problem = f"the joints are {layout}'s by the format, but their positions are those of {best}"
-    raise InputError(problem, where=where, remedy=remedy_of(count))
+    raise InputError(problem, where=where, remedy=remedy, kind=UNCLEAR)

@@ -8,6 +8,7 @@ from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import MOST_FRAMES
 
 NAME = re.compile(r"(?P<video>.*?)[_\-. ]?(?P<frame>\d+)(_keypoints|_pose)?")
+LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 ORDERED = "names have no frame numbers of a video: numbered in their order"
 
 
@@ -31,6 +32,16 @@ def videos_of(paths: Sequence[Path], folder: str) -> list[tuple[str, dict[Path, 
         name = title or folder or next(iter(texts)).stem
         result.append((name, dict(zip(texts, frames, strict=True)), notes))
     return result
+
+
+def last_numbers(names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """As `numbered`, of the last number in each name.
+
+    >>> last_numbers(["cam2_0007", "cam2_0009"])
+    ([7, 9], [])
+    """
+    matches = map(LAST_NUMBER.search, names)
+    return numbered([match[1] if match else "" for match in matches])
 
 
 def numbered(texts: Sequence[str]) -> tuple[list[int], list[str]]:

@@ -71,11 +71,6 @@ class Keypoints:
         return len(self.frame)
 
     @property
-    def seen(self) -> Bool[np.ndarray, "n j"]:
-        """Which joints were detected."""
-        return self.pose[..., 2] > 0
-
-    @property
     def people(self) -> list[int]:
         """The identities, ascending; without the poses that have none."""
         return np.unique(self.person[self.person >= 0]).tolist()

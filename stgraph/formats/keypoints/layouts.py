@@ -3,7 +3,7 @@
 Trees, mirrors and mappings to other layouts are derived from the names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stgraph.errors import InputError
@@ -62,13 +62,13 @@ LAYOUTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def layouts_of(joints: int) -> list[str]:
-    """Names of the known layouts with so many joints.
+def layouts_of(joints: int, among: Iterable[str] = LAYOUTS) -> list[str]:
+    """Names of the layouts with so many joints, of all that are known or of some.
 
-    >>> layouts_of(17)
-    ['coco17', 'h36m17', 'posetrack17']
+    >>> layouts_of(17), layouts_of(17, ("coco17", "halpe26"))
+    (['coco17', 'h36m17', 'posetrack17'], ['coco17'])
     """
-    return [name for name, names in LAYOUTS.items() if len(names) == joints]
+    return [name for name in among if len(LAYOUTS[name]) == joints]
 
 
 def find_layout(layout: str | Skeleton | Sequence[str]) -> tuple[str, tuple[str, ...]]:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import items, number, whole
-from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.content import items, no_people, number, whole
+from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 NAME = "mediapipe33"
@@ -45,14 +45,14 @@ def from_landmarks(values: Float[np.ndarray, "t m j c"], name: str, where: str) 
     present = np.nan_to_num(pose[..., :2]).any(axis=(2, 3)) & (np.nan_to_num(pose[..., 2]) > 0).any(axis=2)
     frame, person = np.nonzero(present)
     if not len(frame):
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     return Raw(
         name,
         "MediaPipe",
         frame,
         pose[frame, person],
         np.zeros_like(person) if people == 1 else None,
-        layouts=(NAME,) if joints == POSE else (),
+        layouts=layouts_of(joints, (NAME,)),
         scale="",
         frames=(0, frames),
         notes=notes,
@@ -93,7 +93,7 @@ def read_landmarks(tree: Any, path: Path) -> list[Raw]:
                 frame.append(index)
         total = max(total, index + 1)
     if not poses:
-        raise InputError(where=where, found="no people in it", expected="a pose at least")
+        raise no_people(where)
     values = np.stack(poses)[:, None]
     raw = from_landmarks(values, path.stem, where)
     raw.frame = np.array(frame)[np.asarray(raw.frame)]

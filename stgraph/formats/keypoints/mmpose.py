@@ -13,13 +13,11 @@ import numpy as np
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, floats, number, objects, stacked, whole
 from stgraph.formats.keypoints.frames import videos_of
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 # By the data sets of its models; several for one number of joints differ in the positions.
-LAYOUTS = {
-    **{14: ("crowdpose14", "aic14"), 16: ("mpii16",), 21: ("hand21",), 23: ("coco23",), 26: ("halpe26",)},
-    **{133: ("wholebody133",), 136: ("halpe136",)},
-}
+LAYOUTS = ("crowdpose14", "aic14", "mpii16", "hand21", "coco23", "halpe26", "wholebody133", "halpe136")
 IDENTITIES = ("track_id", "instance_id")
 
 
@@ -106,7 +104,7 @@ def video(name: str, people: list[tuple[int, str, Mapping[str, Any]]], frames: t
         person,
         np.array(score),
         np.stack(box) if np.any(box) else None,
-        layouts=LAYOUTS.get(pose.shape[1], ()),
+        layouts=layouts_of(pose.shape[1], LAYOUTS),
         frames=frames,
         notes=notes,
     )

@@ -13,9 +13,10 @@ from jaxtyping import Float
 
 from stgraph.formats.keypoints.content import objects, stacked, triples, whole
 from stgraph.formats.keypoints.frames import videos_of
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
-LAYOUTS = {25: ("body25",), 18: ("openpose18",), 15: ("mpi15",)}
+LAYOUTS = ("body25", "openpose18", "mpi15")
 BEYOND = 1.5  # no joint is so far outside an image that reaches from 0 or -1 to 1
 KEYS = ("pose_keypoints_2d", "pose_keypoints")  # the second until OpenPose 1.3
 
@@ -60,7 +61,7 @@ def video(trees: Mapping[Path, Any], name: str, frames: Mapping[Path, int], note
         frame,
         pose,
         person,
-        layouts=LAYOUTS.get(pose.shape[1], ()),
+        layouts=layouts_of(pose.shape[1], LAYOUTS),
         scale=keypoint_scale(pose),
         frames=(min(frames.values()), max(frames.values()) + 1),
         notes=notes,

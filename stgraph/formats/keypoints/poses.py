@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.choices import ORDERS, SCALES
 from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, find_layout
-from stgraph.formats.keypoints.scales import SCALES, fitting_scale, to_pixels
+from stgraph.formats.keypoints.scales import inferred_scale, to_pixels
 from stgraph.formats.posetrack import Video
 from stgraph.skeleton import Skeleton
 
@@ -29,7 +30,7 @@ class Raw:
             range, unseen joints 0 or NaN, and coordinates in `scale`. Without `person` the file has no identities.
         joints: names where the file has them, else none.
         layouts: names of the layouts that the format may have for so many joints; none: all that are known.
-        scale: a key of `scales.SCALES`, or "" to infer it.
+        scale: a key of `choices.SCALES`, or "" to infer it.
         frames: that the file covers, if not from the first to the last pose.
         video: the same with labels, ignored regions and marks, of PoseTrack's files.
     """
@@ -42,7 +43,7 @@ class Raw:
     score: Float[np.ndarray, " n"] | None = None
     box: Float[np.ndarray, "n 4"] | None = None
     joints: tuple[str, ...] = ()
-    layouts: tuple[str, ...] = ()
+    layouts: Sequence[str] = ()
     scale: str = "pixels"
     size: tuple[int, int] | None = None
     fps: float | int | None = None
@@ -60,9 +61,9 @@ class Options:
         layout: name of a known layout, a JSON file, a skeleton, or the joints' names in their order.
         size: width and height of the images in pixels.
         fps: frames per second.
-        scale: a key of `scales.SCALES`.
+        scale: a key of `choices.SCALES`.
         joints: how many keypoints a person has, where a file leaves that open.
-        order: the axes of an array: "tjc", "mtjc", "tmjc", "ctj", "ctjm".
+        order: the axes of an array, one of `choices.ORDERS`.
     """
 
     layout: str | Skeleton | Sequence[str] | None = None
@@ -79,6 +80,8 @@ class Options:
             raise InputError(where="fps", found=str(self.fps), expected="a finite number above 0")
         if self.scale not in ("", *SCALES):
             raise InputError(where="scale", found=self.scale, expected=f"one of {', '.join(SCALES)}")
+        if self.order not in ("", *ORDERS):
+            raise InputError(where="order", found=self.order, expected=f"one of {', '.join(ORDERS)}")
 
 
 def finished(raw: Raw, options: Options, where: str) -> Keypoints:
@@ -226,19 +229,14 @@ def in_pixels(
     xy = pose[..., :2]
     if not scale:
         seen = xy[pose[..., 2] > 0]
-        scale = fitting_scale(seen) if len(seen) else "pixels"
-        if not scale:
-            low, high = np.percentile(seen, [0.5, 99.5])
-            options = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
-            problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"
-            raise InputError(problem, where=where, remedy=f"say which by --scale: {options}")
+        scale = inferred_scale(seen, where) if len(seen) else "pixels"
         if scale != "pixels":
             notes.append(f"x and y are taken for {SCALES[scale]} (--scale)")
     if scale == "pixels":
         return xy, scale
     if size is None:
         problem = f"x and y are {SCALES[scale]}, and the file does not say how large the images are"
-        raise InputError(problem, where=where, remedy="give it by --image-size WIDTHxHEIGHT")
+        raise InputError(problem, where=where, remedy="give it by --image-size WIDTHxHEIGHT", kind="image size")
     return to_pixels(xy, scale, size), scale
 
 

@@ -22,6 +22,7 @@ from stgraph.formats.keypoints import (
     ultralytics,
     videopose3d,
 )
+from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
@@ -59,9 +60,9 @@ def read_keypoints(
             `layouts.LAYOUTS`, a JSON file with `names` and `parents`, a skeleton, or the joints' names.
         size: width and height of the images in pixels; needed where coordinates are fractions of it.
         fps: frames per second.
-        scale: what coordinates are, a key of `scales.SCALES`; by default as the format or their range tells.
+        scale: what coordinates are, a key of `choices.SCALES`; by default as the format or their range tells.
         joints: how many joints a person has, where a file leaves it open.
-        order: the axes of an array, one of `arrays.ORDERS`.
+        order: the axes of an array, one of `choices.ORDERS`.
 
     Raises:
         InputError: an unreadable file, several videos, or anything that is ambiguous, with what settles it.
@@ -72,8 +73,8 @@ def read_keypoints(
         videos = [one for one in videos if one.name == video] or videos
     if len(videos) > 1 or (video and videos[0].name != video):
         names = ", ".join(one.name for one in videos[:10])
-        remedy = "choose one by its name"
-        raise InputError(where=path, found=f"the videos {names}", expected=video or "one", remedy=remedy)
+        found, remedy = f"the videos {names}", "choose one by its name"
+        raise InputError(where=path, found=found, expected=video or "one", remedy=remedy, kind="several clips")
     return videos[0]
 
 
@@ -107,17 +108,22 @@ def where_of(path: Path, raw: Raw) -> str:
     return str(path) if raw.name in (path.stem, path.name) else f"{path}, {raw.name}"
 
 
-def kind_of(path: Path) -> str:
-    """The kind of a file by its first bytes; "" for one that is none of those that hold keypoints.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file, which tell its kind. Raises InputError where it cannot be read."""
     try:
         with path.open("rb") as file:
-            start = file.read(4096)
+            return file.read(4096)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=path, remedy="check the path") from error
+
+
+def kind_of(path: Path) -> str:
+    """As `kind_of_bytes`, of a file. Raises InputError."""
+    return kind_of_bytes(first_bytes(path))
+
+
+def kind_of_bytes(start: bytes) -> str:
+    """The kind of a file that begins so, "" for none of those that hold keypoints."""
     for kind, mark in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("hdf5", b"\x89HDF"), ("pickle", b"\x80")):
         if start.startswith(mark):
             return kind
@@ -199,9 +205,7 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
         return arrays.read_content(tree, path, options)
     found = f"an object with the keys {', '.join([*tree][:8])}" if isinstance(tree, dict) else "a list of other things"
     if tree in ([], {}):
-        raise InputError(
-            "no people in it", where=path, expected=FORMATS, remedy="check that the detector found someone"
-        )
+        raise no_people(path)
     raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)
 
 

@@ -3,13 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
-SCALES = {
-    "pixels": "pixels",
-    "fractions": "fractions of the image's width and height",
-    "centred": "fractions less 0.5, as ST-GCN takes them",
-    "signed": "-1 to 1 over the image's width and height, as OpenPose's --keypoint_scale 4",
-    "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
-}
+from stgraph.errors import InputError
+from stgraph.formats.keypoints.choices import SCALES
+
 PIXELS = 20  # beyond it, x and y are no fractions
 
 
@@ -26,10 +22,18 @@ def to_pixels(xy: Float[np.ndarray, "... 2"], scale: str, size: tuple[int, int])
     return (xy + np.array(offset, xy.dtype)) * np.array(factor, xy.dtype)
 
 
-def fitting_scale(xy: Float[np.ndarray, "n 2"]) -> str:
-    """The scale by the range of the coordinates of seen joints; "" where several fit.
+def inferred_scale(xy: Float[np.ndarray, "n 2"], where: str, otherwise: str = "") -> str:
+    """The scale by the range of the coordinates of seen joints.
 
-    >>> fitting_scale(np.array([[640.0, 360.0]])), fitting_scale(np.array([[0.2, 0.9]]))
+    Args:
+        xy: coordinates.
+        where: the file, for messages.
+        otherwise: what else the remedy says.
+
+    Raises:
+        InputError: a range that is of none of the scales alone.
+
+    >>> inferred_scale(np.array([[640.0, 360.0]]), ""), inferred_scale(np.array([[0.2, 0.9]]), "")
     ('pixels', 'fractions')
     """
     if not len(xy):
@@ -40,4 +44,6 @@ def fitting_scale(xy: Float[np.ndarray, "n 2"]) -> str:
     for scale, least, most in (("fractions", -0.05, 1.1), ("centred", -0.6, 0.6)):
         if low >= least and high <= most:
             return scale
-    return ""
+    scales = "; ".join(f"{name}: {text}" for name, text in SCALES.items())
+    problem = f"x and y are {low:.3g} to {high:.3g}, which is ambiguous"
+    raise InputError(problem, where=where, remedy=f"say which by --scale: {scales}{otherwise}", kind="scale")

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.hdf5 import array, texts
 from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
@@ -53,11 +54,11 @@ def read_analysis(file: h5py.File, path: Path) -> list[Raw]:
         # Points that a person placed have no score.
         confidence = np.where(seen & ~np.isfinite(given), 1, given)
     else:
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     pose = np.concatenate([xy, confidence[..., None]], axis=-1)
     frame, track = np.nonzero(np.any(seen, axis=2))
     if not len(frame):
-        raise InputError(where=path, found="no people in it", expected="a pose at least")
+        raise no_people(path)
     named = "track_names" in file and len(texts(file, "track_names", path)) == tracks
     return [
         Raw(

@@ -7,12 +7,11 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.arrays import read_content
-from stgraph.formats.keypoints.content import MOST_NUMBERS
+from stgraph.formats.keypoints.content import MOST_NUMBERS, NO_CONFIDENCE
 from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables
-from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.mediapipe import NAME as MEDIAPIPE
+from stgraph.formats.keypoints.mediapipe import POSE
 from stgraph.formats.keypoints.poses import Options, Raw
-
-MEDIAPIPE = "mediapipe33"
 
 
 def is_numbers(start: str) -> bool:
@@ -53,13 +52,13 @@ def video(table: Table, columns: Columns, name: str, path: Path) -> Raw:
         raise InputError(str(error), where=path, expected="numbers, or empty cells for unseen joints") from error
     values = np.array(cells).reshape(len(cells), len(columns.joints), len(columns.channels))
     numbered = all(joint.isdecimal() for joint in columns.joints)
-    landmarks = numbered and len(columns.joints) == len(LAYOUTS[MEDIAPIPE])
+    landmarks = numbered and len(columns.joints) == POSE
     notes = []
     if columns.channels in ("xyc", "xyzc"):
         confidence = values[..., -1]
     elif columns.channels == "xy" or landmarks:
         confidence = np.ones(values.shape[:2])
-        notes.append("confidence is not given: 1 where a joint is seen")
+        notes.append(NO_CONFIDENCE)
     else:
         raise InputError(where=path, found="x, y and z", expected="2D: x, y and perhaps a confidence", remedy="drop z")
     frame, person = zip(*table.rows, strict=True)

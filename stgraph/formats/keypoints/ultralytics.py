@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.body import misfit
+from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, layouts_of
@@ -48,14 +49,14 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
             rows.append(row)
             frame.append(number)
     if not rows:
-        raise InputError(where=first.parent, found="no people in it", expected="a pose at least")
+        raise no_people(first.parent)
     values = np.array(rows)
     joints, channels = reading(values, options, str(first))
     keypoints = values[:, BOX : BOX + joints * channels].reshape(len(values), joints, channels)
     rest = values[:, BOX + joints * channels :]
     if channels == 2:
         keypoints = np.concatenate([keypoints, np.ones((len(values), joints, 1))], axis=-1)
-        notes = [*notes, "confidence is not given: 1 where a joint is seen"]
+        notes = [*notes, NO_CONFIDENCE]
     score, person = None, None
     if rest.shape[1]:
         last: Float[np.ndarray, " n"] = rest[:, -1]
@@ -72,7 +73,7 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         person,
         score,
         np.concatenate([centre - half, centre + half], axis=1),
-        layouts=("coco17",) if joints == len(LAYOUTS["coco17"]) else (),
+        layouts=layouts_of(joints, ("coco17",)),
         scale="fractions",
         notes=notes,
     )
@@ -117,7 +118,8 @@ def reading(values: Float[np.ndarray, "n w"], options: Options, where: str) -> t
         return fitting[0]
     counts = sorted({joints for joints, _ in fitting or possible})
     found = f"{width} numbers in a line, for {' or '.join(map(str, counts)) or 'no possible number of'} keypoints"
-    raise InputError(where=where, found=found, expected="one reading", remedy="say how many keypoints by --joints")
+    remedy = "say how many keypoints by --joints"
+    raise InputError(where=where, found=found, expected="one reading", remedy=remedy, kind="joint count")
 
 
 def fits(values: Float[np.ndarray, "n w"], joints: int, channels: int) -> bool:

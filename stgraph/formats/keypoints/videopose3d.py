@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, floats
-from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS
+from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
+from stgraph.formats.keypoints.layouts import MOST_JOINTS, layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 PERSON = 1  # Detectron's class of people; the first is the background
@@ -63,10 +63,9 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
         boxes.append(box)
         frame += [number] * people
     if not poses:
-        raise InputError(where=path, found="no people in it", expected="a pose at least")
+        raise no_people(path)
     box = np.concatenate(boxes)
     pose = np.concatenate(poses)
-    layouts = ("coco17",) if pose.shape[1] == len(LAYOUTS["coco17"]) else ()
     metadata = arrays["metadata"]
     return [
         Raw(
@@ -76,7 +75,7 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
             pose,
             score=box[:, 4],
             box=box[:, :4],
-            layouts=layouts,
+            layouts=layouts_of(pose.shape[1], ("coco17",)),
             size=size_of(metadata),
             fps=rate_of(metadata),
             frames=(0, len(keypoints)),
@@ -98,7 +97,7 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
     """
     positions, metadata = arrays["positions_2d"], arrays.get("metadata", {})
     metadata = metadata if isinstance(metadata, Mapping) else {}
-    layout = NAMES.get(str(metadata.get("layout_name")), "")
+    layout = NAMES.get(str(metadata.get("layout_name")))
     sizes = metadata.get("video_metadata", {})
     result = []
     for subject, actions in _pairs(positions, f"{path}, positions_2d"):
@@ -109,10 +108,9 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
                 pose = floats(values, where, 2, 3)
                 if pose.ndim != 3 or not pose.size or pose.shape[1] > MOST_JOINTS:
                     raise InputError(where=where, found=f"shape {pose.shape}", expected="(frames, joints, 2)")
-                notes = [] if pose.shape[2] == 3 else ["confidence is not given: 1 where a joint is seen"]
+                notes = [] if pose.shape[2] == 3 else [NO_CONFIDENCE]
                 if pose.shape[2] == 2:
                     pose = np.concatenate([pose, np.ones_like(pose[..., :1])], axis=-1)
-                known = layout if layout and len(LAYOUTS[layout]) == pose.shape[1] else ""
                 one = sizes.get(subject) if isinstance(sizes, Mapping) else None
                 name = str(subject) if (action, len(cameras)) == ("custom", 1) else f"{subject}/{action}/{camera}"
                 result.append(
@@ -122,7 +120,7 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
                         np.arange(len(pose)),
                         pose,
                         np.zeros(len(pose), int),
-                        layouts=(known,) if known else (),
+                        layouts=layouts_of(pose.shape[1], (layout,) if layout else ()),
                         size=size_of(one),
                         fps=rate_of(one),
                         notes=notes,

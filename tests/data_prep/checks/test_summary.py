@@ -342,7 +342,7 @@ def test_the_command_writes_a_page(tmp_path, sound):
 
 
 def single(recording):
-    """Frames alone, relative to the root, of a camera that nobody knows."""
+    """Frames alone, relative to the root, of an unknown camera."""
     track = recording.tracks[0]
     cam = level_camera("unknown", 1000, 1000, np.zeros(9))
     track = replace(track, pose3d=track.pose3d - track.pose3d[:, :1], pose2d={"sh": track.pose2d["noisy"]}, apart=True)

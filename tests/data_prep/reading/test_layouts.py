@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data_prep.reading.arrays import flags, numbers
-from data_prep.reading.layouts import detections, layout, mapped_image
+from data_prep.reading.layouts import detections, mapped_image
 from stgraph.errors import InputError
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M17, OPENPOSE18
 
 
 def test_lists_tuples_and_arrays_are_the_same_numbers():
@@ -82,8 +82,7 @@ def test_the_corner_is_no_position():
     np.testing.assert_array_equal(detections(pixels)[0, 3], [0, 0, 0])
     given = np.array([[[1.0, 1], [1, 0], [1, 1], [1, 1], [0, 0]]])
     np.testing.assert_array_equal(detections(pixels, given)[..., 2], [[0, 1, 1, 0, 0]])
-    table = layout("coco18")
-    pose = np.ones((1, len(table.order), 3))
-    pose[0, table.order.index("left_knee"), :2] = 0  # however certain
-    mapped = mapped_image(pose, table)
+    pose = np.ones((1, len(OPENPOSE18), 3))
+    pose[0, OPENPOSE18.index("LKnee"), :2] = 0  # however certain
+    mapped = mapped_image(pose, OPENPOSE18.names)
     assert [H36M17.names[joint] for joint in np.flatnonzero(mapped[0, :, 2] == 0)] == ["LKnee"]

@@ -22,6 +22,7 @@ from tests.data_prep.clip_people import (
     write_kinetics,
     write_skeleton,
 )
+from tests.formats.keypoints import files
 from tests.formats.keypoints.people import walker
 
 CLASSES = ("sitting", "waving")
@@ -433,15 +434,17 @@ def test_folders_of_frames_are_clips(tmp_path):
     poses = {}
     for clip, seed in CLIPS.items():
         poses[clip] = walker("body25", 5, seed=seed)
-        folder = tmp_path / "mine" / clip
-        folder.mkdir(parents=True)
-        for number, one in enumerate(poses[clip]):
-            people = [{"person_id": [-1], "pose_keypoints_2d": one.ravel().tolist()}]
-            (folder / f"v_{number:012d}_keypoints.json").write_text(json.dumps({"people": people}))
+        files.openpose(tmp_path / "mine" / clip, poses[clip])
     data, _ = converted(tmp_path / "mine", "--size", "1280x720")
     assert data.skeleton == OPENPOSE18 and len(data) == len(CLIPS)
     expected = np.concatenate([pose[:, OPENPOSE18_OF_BODY25] for pose in poses.values()])
     np.testing.assert_allclose(data.rows("pose2d/keypoints"), expected, rtol=1e-6)
+
+
+def test_remedies_of_the_reader_of_keypoints_are_options_of_this_command(tmp_path):
+    files.openpose(tmp_path / "waving" / "clip", walker("body25") / [1e4, 1e4, 1])
+    with pytest.raises(InputError, match=r"image size: .*; give it by --size WIDTHxHEIGHT"):
+        converted(tmp_path, "--skeleton", "openpose18")
 
 
 OPENPOSE18_OF_BODY25 = [LAYOUTS["body25"].index(name) for name in OPENPOSE18.names]

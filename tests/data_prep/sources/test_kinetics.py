@@ -19,7 +19,7 @@ SWIMMING, ABSEILING = ("swimming", 1), ("abseiling", 0)
 
 
 def clip(seed, frames=range(1, 9), people=(2, 1, 0, 7, 3, 1, 2, 2), label=ABSEILING):
-    """A clip of so many people in every frame, some joints of whom nobody saw."""
+    """A clip of so many people in every frame, with some joints unseen."""
     rng = np.random.default_rng(seed)
 
     def person():
@@ -40,28 +40,28 @@ def write(path, content):
 
 
 def published(content, frames=300):
-    """(c t v m) as ST-GCN feeds it: a plain walk over the file, five people read and the two surest kept."""
-    fed = np.zeros((3, frames, JOINTS, 5))
+    """(c t v m) as ST-GCN reads it: a plain walk over the file, five people read and the two surest kept."""
+    values = np.zeros((3, frames, JOINTS, 5))
     for entry in content["data"]:
         for m, person in enumerate(entry["skeleton"][:5]):
             if entry["frame_index"] < frames:
                 for v in range(JOINTS):
                     x, y, score = *person["pose"][2 * v : 2 * v + 2], person["score"][v]
-                    fed[:, entry["frame_index"], v, m] = [x - 0.5, y - 0.5, score] if score else [0, 0, 0]
+                    values[:, entry["frame_index"], v, m] = [x - 0.5, y - 0.5, score] if score else [0, 0, 0]
     for t in range(frames):
-        order = sorted(range(5), key=lambda m: -fed[2, t, :, m].sum())
-        fed[:, t] = fed[:, t][..., order]
-    return fed[..., :2]
+        order = sorted(range(5), key=lambda m: -values[2, t, :, m].sum())
+        values[:, t] = values[:, t][..., order]
+    return values[..., :2]
 
 
 def as_published(tracks, frames=300):
     """(c t v m) of tracks after the normalisation of such a recogniser: x / width - 0.5, y / height - 0.5."""
-    fed = np.zeros((3, frames, JOINTS, 2))
+    values = np.zeros((3, frames, JOINTS, 2))
     for track in tracks:
         pose = track.pose2d["openpose"]
         centred = np.concatenate([pose[..., :2] / [340, 256] - 0.5, pose[..., 2:]], axis=-1) * (pose[..., 2:] > 0)
-        fed[:, track.frame : track.frame + len(track), :, track.person] = centred.transpose(2, 0, 1)
-    return fed
+        values[:, track.frame : track.frame + len(track), :, track.person] = centred.transpose(2, 0, 1)
+    return values
 
 
 @pytest.mark.parametrize("frames", [300, 6, 4])
@@ -186,7 +186,7 @@ def test_folders_become_a_dataset(tmp_path):
     assert list(data.splits["standard"]) == ["train", "train", "test"]
     assert data.classes == ["abseiling", "swimming"] and (data.camera(0).width, data.camera(0).height) == (340, 256)
     np.testing.assert_allclose(as_published(tracks_of(data, 1)), published(clip(1)), atol=1e-6)
-    assert any("who is person 0 may change from frame to frame" in note for note in data.notes)
+    assert any("person 0 may be another from frame to frame" in note for note in data.notes)
     explicit, _ = convert(
         tmp_path,
         *(raw / f"kinetics_{part}" for part in ("train", "val")),

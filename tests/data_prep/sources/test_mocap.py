@@ -227,8 +227,8 @@ def test_who_walks_out_of_sight_leaves_a_gap(tmp_path):
             assert track.pose2d["gt"][..., 0].min() >= -margin
             assert track.pose2d["gt"][..., 0].max() <= recording.camera.width + margin
     kept = sum(len(track) for recording in recordings for track in recording.tracks)
-    told = sum(int(what.split(": ")[1].split(" of")[0].replace(",", "")) for what, _ in result.left_out)
-    assert kept + told == 4 * len(pose)
+    left_out = sum(int(what.split(": ")[1].split(" of")[0].replace(",", "")) for what, _ in result.left_out)
+    assert kept + left_out == 4 * len(pose)
 
 
 def test_noise_depends_on_seed_and_recording_alone(archive):

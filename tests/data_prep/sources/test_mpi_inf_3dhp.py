@@ -294,7 +294,7 @@ def test_a_rescaled_skeleton_is_found_out(tmp_path, scale, noise):
 
 @pytest.mark.parametrize("noise", [0.1, 1, 5, 20])
 def test_noise_is_no_rescaling(noise):
-    """Detections are off, which some scale always makes a little less; that is nobody's size."""
+    """Detections are off, which some scale always makes a little less; that is not a person's size."""
     rng = np.random.default_rng(0)
     pose, pixels = seen("S1 Seq1", 2)
     assert inferred_scale(pose, pixels + rng.normal(0, noise, pixels.shape)) == 1

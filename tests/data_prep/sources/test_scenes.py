@@ -1,4 +1,4 @@
-"""Scenes: nobody walks through anybody, hidden joints are behind somebody, and the detector is as hard as it says."""
+"""Scenes: people keep apart, hidden joints are behind a person, and the detector is as hard as it says."""
 
 import argparse
 from collections import Counter
@@ -113,7 +113,7 @@ def test_joints_behind_somebody_are_hidden_and_others_are_not():
     assert {"LHip", "RHip", "HeadBottom"} <= names
     assert not hidden(np.stack([front, standing(4.0, aside=2.0)])).any()
     assert not hidden(np.stack([front, np.full_like(behind, np.nan)])).any()
-    # Whoever stands in front hides, whatever the number.
+    # The person in front hides, whatever the number.
     np.testing.assert_array_equal(hidden(np.stack([behind, front]))[::-1, 0], covered)
 
 
@@ -155,7 +155,7 @@ def test_head_and_nose_of_who_faces_north():
     np.testing.assert_allclose(length, 0.115 / 0.491 * thigh_and_shank, rtol=0.01)
     np.testing.assert_allclose((at["Nose"] - at["HeadBottom"])[:, :2], [[0, 0.1]] * len(pose), atol=1e-9)
     np.testing.assert_allclose((at["Nose"] - at["HeadBottom"])[:, 2], 0.45 * length)
-    # Whoever lies on the back has the nose up.
+    # The nose of a person who lies on the back is up.
     lying = pose[..., [0, 2, 1]] * [1, -1, 1]
     nose = posetrack_joints(lying)[:, POSETRACK15.index("Nose")] - lying[:, H36M17.index("Neck/Nose")]
     assert (nose[:, 2] > 0.09).all()

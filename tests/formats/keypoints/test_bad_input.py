@@ -174,7 +174,7 @@ def test_a_wrong_number_of_joints(tmp_path):
 
 
 @pytest.mark.parametrize("tree", [[], {}, {"people": []}, [{"frame_id": 0, "instances": []}], [[], []]])
-def test_nobody(tmp_path, tree):
+def test_no_people(tmp_path, tree):
     refused(tmp_path / "a.json", tree, "no people in it")
 
 
@@ -207,6 +207,7 @@ def test_what_is_unseen_is_zero_and_costs_nothing_else(tmp_path):
         "layout": ({"layout": "coco71"}, "--layout coco71: no such file and no known layout; expected one of coco17"),
         "size": ({"size": (0, 7)}, "size: found .*expected width and height"),
         "fps": ({"fps": -1}, "fps: found -1; expected a finite number above 0"),
+        "order": ({"order": "abc"}, "order: found abc; expected one of tjc"),
         "scale": ({"scale": "metres"}, "scale: found metres; expected one of pixels"),
         "video": ({"video": "b"}, "found the videos a; expected b"),
     }.values(),

@@ -138,6 +138,7 @@ def test_keypoints_without_names_are_no_more_posetracks(tmp_path, layout):
     path = files.posetrack(tmp_path / "a.json", pose, joints=())
     found = read_keypoints(path)
     assert found.layout == ("posetrack15" if layout == "posetrack17" else layout)
+    assert read_keypoints(path, layout=layout).layout == layout
     limbs = pose.copy()
     limbs[:, :11] = 0
     path = files.posetrack(tmp_path / "b.json", limbs, joints=())
@@ -184,7 +185,7 @@ def test_several_videos(tmp_path):
     files.openpose(tmp_path / "all" / "one", walker("body25"))
     files.openpose(tmp_path / "all" / "two", walker("body25"), name="other")
     files.openpose(tmp_path / "all" / "three", walker("body25"))
-    (tmp_path / "all" / "LICENSE").write_text("of nobody")
+    (tmp_path / "all" / "LICENSE").write_text("text")
     assert [video.name for video in read_all_keypoints(tmp_path / "all")] == ["clip", "three/clip", "other"]
     with pytest.raises(InputError, match="found the videos clip, three/clip, other; expected one"):
         read_keypoints(tmp_path / "all")

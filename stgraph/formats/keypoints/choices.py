@@ -1,0 +1,10 @@
+"""What a person may say about a file of keypoints, by name; imports nothing, as options of commands are made of it."""
+
+SCALES = {
+    "pixels": "pixels",
+    "fractions": "fractions of the image's width and height",
+    "centred": "fractions less 0.5, as ST-GCN takes them",
+    "signed": "-1 to 1 over the image's width and height, as OpenPose's --keypoint_scale 4",
+    "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
+}
+ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")  # axes of an array: t frames, m people, j joints, c channels
