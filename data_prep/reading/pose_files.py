@@ -6,7 +6,7 @@ any other form by `stgraph.formats.keypoints`.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ FORMS = (
 KINETICS = re.compile(rb'\{\s*"(data|label|label_index)"')
 # What settles here what the reader of keypoints leaves open, by the kind of its error.
 CONVERT = "convert it to CSV in pixels, whose columns name the joints"
-REMEDIES = dict.fromkeys((UNCLEAR, "scale", Kind.JOINT_COUNT), CONVERT) | {
+REMEDIES: dict[Hashable, str] = {
+    **dict.fromkeys((UNCLEAR, "scale", Kind.JOINT_COUNT), CONVERT),
     Kind.IMAGE_SIZE: "give it by --size WIDTHxHEIGHT",
     Kind.SEVERAL: "give each a folder or a file of its own",
 }
