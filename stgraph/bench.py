@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
     arguments.add_argument("--rounds", type=int, default=5, help="best of so many, taken in turn (%(default)s)")
     arguments.add_argument("--recordings", type=int, default=40, help="made-up ones (%(default)s)")
+    arguments.add_argument("--compile", action="store_true", help="time training steps of the compiled model")
     text = "time the module of build(skeleton, in_channels, heads) in this file as well, on the same batch in turn"
     arguments.add_argument("--against", type=Path, metavar="FILE.py", help=text)
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
@@ -30,7 +31,8 @@ def main(args: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = random_dataset(Path(folder) / "random.h5", settings, args.recordings)
-        numbers, speeds = measure(args.exp, settings, dataset, args.device, args.rounds, against_file=args.against)
+        options = {"compile": args.compile, "against_file": args.against}
+        numbers, speeds = measure(args.exp, settings, dataset, args.device, args.rounds, **options)
     print(table(args.exp, numbers, speeds))
     if args.json:
         write_json(numbers, args.json)

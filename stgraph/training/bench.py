@@ -116,14 +116,25 @@ def measure_against(path: Path, run: Run, x: torch.Tensor, watch: Stopwatch, rou
 
 
 def measure(
-    name: str, settings: Settings, dataset: Dataset, device: str, rounds: int, *, against_file: Path | None = None
+    name: str,
+    settings: Settings,
+    dataset: Dataset,
+    device: str,
+    rounds: int,
+    *,
+    compile: bool = False,
+    against_file: Path | None = None,
 ) -> tuple[dict[str, float], list[Speed]]:
-    """The numbers that the command prints, and those of the task alone; steps are those of training, with loading."""
+    """The numbers that the command prints, and those of the task alone; steps are those of training, with loading.
+
+    Args:
+        compile: time compiled training steps.
+    """
     engine = Engine(device)
     watch, batch_size = Stopwatch(engine), settings.optim.batch_size
     # `restart`, so that a trained run is no obstacle; nothing is deleted unless a fit begins, and none does.
     run = TaskRun.create(name, settings, dataset, engine)
-    fp32 = Fit(run, dataset, Listener(), restart=True)
+    fp32 = Fit(run, dataset, Listener(), restart=True, compile=compile)
     batches = [epoch_order(len(fp32.train), settings.seed, number)[:batch_size] for number in range(rounds)]
     batch = run.batch(fp32.train, torch.from_numpy(batches[0]))
 
@@ -135,7 +146,8 @@ def measure(
     fp32.step(batches[0])
     peak = peak_gib(engine)  # before the second precision doubles it
     sixteen = TaskRun.create(name, settings, dataset, Engine(device, precision="bf16"))
-    fits = {"fp32": fp32, "bf16": Fit(sixteen, dataset, Listener(), restart=True)}
+    fits = {"fp32": fp32, "bf16": Fit(sixteen, dataset, Listener(), restart=True, compile=compile)}
+    fits["bf16"].step(batches[0])
     fits["bf16"].step(batches[0])
     squares = {"fp32": yardstick(engine, torch.float32), "bf16": yardstick(engine, torch.bfloat16)}
     predicted: list[int] = []

@@ -112,7 +112,10 @@ class Engine:
         if self.world_size > 1:
             place = [self.device] if self.device.type == "cuda" else None
             forward = nn.parallel.DistributedDataParallel(model, device_ids=place)
-        forward = torch.compile(forward) if compile else forward
+        if compile:
+            # One process on a GPU replays CUDA graphs; batches differ by one sample at most, so that shapes are few.
+            graphs = {"mode": "reduce-overhead"} if self.device.type == "cuda" and self.world_size == 1 else {}
+            forward = torch.compile(forward, dynamic=False, **graphs)
 
         def call(**inputs: Tensor) -> dict[str, Tensor]:
             with self.autocast():

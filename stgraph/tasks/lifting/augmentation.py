@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,9 +11,8 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.windows import Observed, Windows
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project, screen_denormalise, screen_normalise
-from stgraph.skeleton import Skeleton
-from stgraph.tasks.lifting.body import descendants
 from stgraph.tasks.lifting.detections import Detector
+from stgraph.tasks.lifting.people import Trunk, resized
 from stgraph.tasks.lifting.settings import Augmentation
 from stgraph.tasks.lifting.views import View, drawn_views
 
@@ -49,12 +47,13 @@ class AugmentedWindows(Windows):
             raise InputError("draws no poses in image space", where='task.output "image"', remedy=remedy)
         self.settings, self.detector_errors = settings, Detector(self.skeleton)
         self.rotation = torch.from_numpy(dataset.recordings["rotation"]).float()
-        self.body = torch.from_numpy(descendants(self.skeleton)).float()
+        self.trunk = Trunk(self.skeleton)
 
     def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], predicted: slice) -> Observed:
         """The windows as drawn people, cameras and detectors give them."""
         settings, recording = self.settings, self.recording[track]
-        pose = resized(self.stretched(track, frame), self.skeleton, self.body, settings.bodies)
+        pose = resized(self.stretched(track, frame), self.skeleton, settings.bodies)
+        pose = self.trunk.moved(self.trunk.recombined(pose, settings.recombined), settings.rigs)
         view = View(pose, self.intrinsics[recording], self.size[recording])
         new = torch.rand(len(pose), device=pose.device) < settings.cameras
         if new.any():
@@ -89,25 +88,3 @@ class AugmentedWindows(Windows):
 def per_window(chosen: Tensor, like: Tensor) -> Tensor:
     """A mask over the batch, shaped to broadcast against a tensor."""
     return chosen.view(-1, *(1,) * (like.ndim - 1))
-
-
-def resized(
-    pose: Float[Tensor, "b t j 3"], skeleton: Skeleton, body: Float[Tensor, "v w"], spread: float
-) -> Float[Tensor, "b t j 3"]:
-    """Another person in the same pose: every bone times a factor of the whole body and one of its own, root kept.
-
-    Both are drawn from 1 - spread to 1 + spread for a window; bones that mirror one another share theirs.
-
-    Args:
-        body: whether joint w hangs on joint v, or is it.
-    """
-    if not spread:
-        return pose
-    b, _, j, _ = pose.shape
-    factor = 1 + spread * (2 * torch.rand(b, j, device=pose.device) - 1)
-    factor = factor[:, torch.from_numpy(np.minimum(skeleton.mirror, np.arange(j)))]
-    factor = factor * (1 + spread * (2 * torch.rand(b, 1, device=pose.device) - 1))
-    parents = np.where(np.array(skeleton.parents) < 0, np.arange(j), skeleton.parents)
-    # pose' = pose + sum over the bones on the way from the root of (factor - 1) bone.
-    bones = (pose - pose[:, :, parents]) * (factor - 1)[:, None, :, None]
-    return pose + torch.einsum("vw, btvd -> btwd", body.to(pose), bones)

@@ -24,7 +24,7 @@ LEAST = 0.02  # confidence of a joint that is seen
 # What is not seen, with the shares of windows that it befalls and, for spells, the share of joints.
 SINGLE, MOST_SINGLE = 0.4, 0.35  # joints of a frame each by itself, and at most so many of them
 JOINTS, OF_JOINTS = 0.5, 0.3  # joints for a spell
-LIMB, NO_LEGS, NOTHING = 0.12, 0.08, 0.06  # a limb for a spell, the lower body, everything for up to a third
+LIMB, NO_LEGS, NOTHING = 0.12, 0.12, 0.06  # a limb for a spell, the lower body, everything for up to a third
 
 
 class Detector:

@@ -22,6 +22,8 @@ class Augmentation(Section):
     unrated: Part = Field(0.3, description="share of windows in which the confidence of all seen joints is 1")
     uncalibrated: Part = Field(0.3, description="share of windows whose camera the model is not given")
     bodies: float = Field(0.1, ge=0, lt=0.5, description="spread of the body's size and of each bone's length")
+    recombined: Part = Field(0.4, description="share of windows whose arms, or legs, move as another window's")
+    rigs: float = Field(0.02, ge=0, le=0.1, description="metres by which joints of the trunk lie elsewhere in it")
     stretch: tuple[float, float] = Field((0.7, 1.4), description="frames of the file from one to the next: from, to")
 
     def problems(self) -> list[str]:

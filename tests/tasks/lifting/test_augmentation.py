@@ -9,13 +9,22 @@ from stgraph.data.mixture import Mixture
 from stgraph.data.windows import WindowBatch, Windows
 from stgraph.geometry import project, screen_normalise
 from stgraph.skeleton import H36M17
-from stgraph.tasks.lifting.augmentation import AugmentedWindows, resized
+from stgraph.tasks.lifting.augmentation import AugmentedWindows
 from stgraph.tasks.lifting.body import descendants, legs, limbs
-from stgraph.tasks.lifting.detections import Detector
+from stgraph.tasks.lifting.detections import NO_LEGS, Detector
 from stgraph.tasks.lifting.settings import Augmentation
 from stgraph.tasks.lifting.views import drawn_views
 
-CALM = {"noise": 0.0, "missing": 0.0, "unrated": 1.0, "uncalibrated": 0.0, "bodies": 0.0, "stretch": (1.0, 1.0)}
+CALM = {
+    "stretch": (1.0, 1.0),
+    "noise": 0.0,
+    "missing": 0.0,
+    "unrated": 1.0,
+    "uncalibrated": 0.0,
+    "bodies": 0.0,
+    "recombined": 0.0,
+    "rigs": 0.0,
+}
 
 
 def windows(dataset: Dataset, **settings: object) -> AugmentedWindows:
@@ -50,7 +59,7 @@ def test_the_files_cameras_see_what_the_file_has(dataset):
 
 
 def test_draws_repeat_with_the_seed_and_differ_without(dataset):
-    samples = windows(dataset, noise=1.0, missing=1.0, bodies=0.1, stretch=(0.7, 1.4))
+    samples = windows(dataset, noise=1.0, missing=1.0, bodies=0.1, recombined=0.5, rigs=0.02, stretch=(0.7, 1.4))
     first, again, other = (drawn(samples, seed) for seed in (0, 0, 1))
     for name, values in first.items():
         torch.testing.assert_close(values, again[name])
@@ -72,22 +81,6 @@ def test_a_drawn_camera_keeps_gravity_and_distance():
     assert inside.float().mean() > 0.85
     lengths = (pose[:, :, 1:] - pose[:, :, :-1]).norm(dim=-1)
     torch.testing.assert_close((view.pose[:, :, 1:] - view.pose[:, :, :-1]).norm(dim=-1), lengths, atol=1e-4, rtol=1e-4)
-
-
-def test_another_body_has_symmetric_bones_and_the_same_directions(dataset):
-    pose = torch.from_numpy(np.array(dataset.rows("pose3d")[:18])).view(2, 9, 17, 3)
-    body = torch.from_numpy(descendants(H36M17)).float()
-    torch.manual_seed(0)
-    other = resized(pose, H36M17, body, 0.1)
-    joints, parents = (list(side) for side in zip(*H36M17.bones, strict=True))
-    before, after = (values[:, :, joints] - values[:, :, parents] for values in (pose, other))
-    ratio = after.norm(dim=-1) / before.norm(dim=-1)
-    torch.testing.assert_close(after, before * ratio[..., None], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), atol=1e-4, rtol=0)  # the same in every frame
-    twins = [joints.index(int(H36M17.mirror[joint])) for joint in joints]
-    torch.testing.assert_close(ratio, ratio[:, :, twins], atol=1e-4, rtol=0)
-    assert ratio.min() >= 0.81 and ratio.max() <= 1.21 and ratio.std() > 0.02
-    torch.testing.assert_close(other[:, :, 0], pose[:, :, 0])
 
 
 def test_errors_are_in_proportion_to_the_person(dataset):
@@ -124,7 +117,7 @@ def test_what_is_missing_is_missing_as_often_as_stated():
     lost = errors.lost(screen, 1.0)
     assert 0.08 < lost.float().mean() < 0.3
     no_legs = lost[:, :, errors.lower].all(-1).all(-1)
-    assert 0.05 < no_legs.float().mean() < 0.12
+    assert no_legs.float().mean() == pytest.approx(NO_LEGS, abs=0.03)
 
 
 def test_a_mixture_has_the_shares_that_are_stated(dataset):
