@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,10 +51,12 @@ class _Rows:
     def copy_to(self, file: h5py.File, path: str, rows: int) -> None:
         """Into a contiguous array, a piece at a time."""
         target = file.create_dataset(path, (rows, *self.shape), self.dtype)
-        self.file.flush()
-        waiting = np.memmap(self.file, self.dtype, "r", shape=(rows, *self.shape))
+        self.file.seek(0)
         for first in range(0, rows, COPIED_AT_ONCE):
-            target[first : first + COPIED_AT_ONCE] = waiting[first : first + COPIED_AT_ONCE]
+            last = min(first + COPIED_AT_ONCE, rows)
+            # Read and not mapped: mapped pages of the whole file would count as the process's memory.
+            data = self.file.read((last - first) * math.prod(self.shape) * self.dtype.itemsize)
+            target[first:last] = np.frombuffer(data, self.dtype).reshape(-1, *self.shape)
 
 
 @dataclass
