@@ -114,8 +114,8 @@ class Engine:
             forward = nn.parallel.DistributedDataParallel(model, device_ids=place)
         if compile:
             # One process on a GPU replays CUDA graphs; batches differ by one sample at most, so that shapes are few.
-            graphs = {"mode": "reduce-overhead"} if self.device.type == "cuda" and self.world_size == 1 else {}
-            forward = torch.compile(forward, dynamic=False, **graphs)
+            graphs = self.device.type == "cuda" and self.world_size == 1
+            forward = torch.compile(forward, dynamic=False, mode="reduce-overhead" if graphs else "default")
 
         def call(**inputs: Tensor) -> dict[str, Tensor]:
             with self.autocast():
