@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from stgraph.skeleton import Skeleton
 
 OUTWARDS, INWARDS = 0.3, 0.02  # share of the way to a detected length that the nearer and the farther bound go
+SHORTER = 0.6  # of its shortest usual length: a limb may turn farther towards the camera than it was seen
 SLACK = 1.05  # factor by which a bone may be outside of its range
 IMPOSSIBLE = 1.25  # and one beyond which it is no person's
 
@@ -82,7 +83,7 @@ class Limbs:
         self, pose: Float[np.ndarray, "p j d"], predicted: Bool[np.ndarray, "p j"], known: Range, slack: float
     ) -> Bool[np.ndarray, "p b"]:
         """The bones with a predicted joint that are outside of their range by more than a factor."""
-        length, (low, high) = self.lengths(pose), np.moveaxis(known, -1, 0)
+        length, (low, high) = self.lengths(pose), np.moveaxis(known * [SHORTER, 1], -1, 0)
         free = (predicted[:, self.joint] | predicted[:, self.parent]) & (high > 0)
         return free & ((length > slack * high) | (length * slack < low))
 
@@ -101,5 +102,5 @@ def place(
     end = pose[row, other[bone]]
     apart = pose[row, joint[bone]] - end
     length = np.sqrt(np.square(apart).sum(axis=-1))
-    wanted = length.clip(*usual[row, bone].T)
+    wanted = length.clip(*(usual[row, bone] * [SHORTER, 1]).T)
     pose[row, joint[bone]] = end + apart * (wanted / np.where(length > 0, length, 1))[:, None]

@@ -26,7 +26,9 @@ TURN = 0.9  # of a joint of constant velocity after a second; it grows with the 
 ACCELERATION = 7.0  # of the white acceleration of the Kalman filter, per second^1.5
 LIMB, PERSON = 0.06, 0.4  # time constants in which a joint's and a person's velocity decay
 FOLLOWING = 0.65  # share of the others' correction that a joint takes which is not detected
-FILTERED = 0.7  # ratio of the errors to the filter's standard deviation; they are not normally distributed
+# Ratios of the errors to the filter's standard deviation. They are not normally distributed: the one is of most joints,
+# by which a joint is reported, the other of the rare large errors, within which a person is looked for.
+FILTERED, TAILS = 0.65, 1.2
 NOISE = 0.03  # of a detected joint in the Kalman filter
 
 
@@ -210,7 +212,7 @@ class Kalman:
     def predict(self, state: Filtered, time: float) -> Forecast:
         pose, velocity, covariance = self.ahead(state, time)
         known = state.confidence > 0
-        return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0]), known, (pose, velocity, covariance))
+        return Forecast(pose, TAILS * np.sqrt(covariance[..., 0]), known, (pose, velocity, covariance))
 
     def merge(self, state: Filtered, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         seen, known = confidence > 0, state.confidence > 0
