@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.scoring.tracking.report import paired, score
     from stgraph.training.report import write_json
 
-    settings = keypoint_settings(args)
+    settings = keypoint_settings(args) | {"listed": args.mode == "official"}
     truths = read_people(args.truth, **settings)
     results = paired(truths, read_people(args.result, **settings), args.result)
     detections = args.detections and paired(truths, read_people(args.detections, **settings), args.detections)

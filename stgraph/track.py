@@ -1,8 +1,9 @@
-"""python -m stgraph.track --exp NAME --in FILE --out FILE: give the people of a video identities, and fill their gaps.
+"""python -m stgraph.track --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
 Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats); identities in it
-are not used. Writes PoseTrack18 JSON with the names of the joints that came in. NAME is a trained run of pose dynamics,
-whose joints are taken by name, or hold, velocity or kalman, which need no training.
+are not used. Writes PoseTrack18 JSON with the names of the joints that came in. Where joints are next is predicted by a
+Kalman filter, which needs no training; --exp names another predictor: hold, velocity, or a trained run of pose dynamics,
+whose joints are taken by name.
 """
 
 import argparse
@@ -23,7 +24,8 @@ FPS = 25.0  # where neither the file nor the command has a frame rate
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.track", description=__doc__)
     add = arguments.add_argument
-    add("--exp", required=True, help=f"a trained run or its .safetensors file, or {', '.join(UNTRAINED)}")
+    text = f"predictor: a trained run or its .safetensors file, or {', '.join(UNTRAINED)} (%(default)s)"
+    add("--exp", default="kalman", help=text)
     add("--in", dest="input", type=Path, required=True, metavar="PATH", help="a file of keypoints, or a folder")
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
@@ -48,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.formats.keypoints.read import read_all_keypoints
     from stgraph.formats.posetrack import write_video
     from stgraph.tracking.tracker import Tracker
-    from stgraph.tracking.videos import check_files, draw_video, follow, summary
+    from stgraph.tracking.videos import check_files, draw_video, follow, losses, summary
 
     positive("fps", args.fps)
     positive("seconds", args.seconds)
@@ -68,10 +70,13 @@ def main(args: argparse.Namespace) -> None:
             print(f"{keypoints.name}: {note}")
         video = as_video(keypoints.to(skeleton) if skeleton else keypoints)
         fps, name = args.fps or video.fps or FPS, video.name.replace("/", "_")
-        tracked = follow(Tracker(predictor, video.skeleton, size=video.size, options=options), video, fps)
+        tracker = Tracker(predictor, video.skeleton, size=video.size, options=options)
+        tracked = follow(tracker, video, fps, whole=True)
         out = args.out / f"{name}.json" if several else args.out
         write_video(replace(tracked, fps=fps), out)
         print(f"{out}: {summary(tracked, len(video.frame))}", flush=True)
+        for line in losses(tracker, video, fps):
+            print(f"{video.name}: {line}")
         if args.gif:
             gif = args.gif / f"{name}.gif" if several else args.gif
             print(draw_video(tracked, gif, replace(clip, fps=fps, title=video.name), args.start, args.seconds))

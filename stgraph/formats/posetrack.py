@@ -142,7 +142,9 @@ def read_file(path: Path) -> list[Video]:
     return read_tree(read_json(path, EXPECTED), path)
 
 
-def read_tree(tree: object, path: Path, named: str | Skeleton | Sequence[str] | None = None) -> list[Video]:
+def read_tree(
+    tree: object, path: Path, named: str | Skeleton | Sequence[str] | None = None, listed: bool = False
+) -> list[Video]:
     """The videos of a file's content.
 
     Args:
@@ -150,6 +152,7 @@ def read_tree(tree: object, path: Path, named: str | Skeleton | Sequence[str] | 
         path: of the file, for names and messages.
         named: the layout of keypoints that no `categories` names, as `find_layout` takes it; by default PoseTrack's for
             files with its image ids, and for others the one that the positions have.
+        listed: whether joints count whose score is 0 or below, or that are not visible, as `posetrack18.poses` says.
 
     Raises:
         InputError: anything malformed, or keypoints whose layout is not clear.
@@ -173,7 +176,7 @@ def read_tree(tree: object, path: Path, named: str | Skeleton | Sequence[str] | 
         skeleton, order, count = unnamed_layout(images, annotations, path, named)
     image = image_indices(images, annotations, path, where)
     person = np.array([max(one.track_id, -1) for one in annotations], int)
-    pose, score = poses(annotations, order, count, where)
+    pose, score = poses(annotations, order, count, where, listed)
     box, head_box = (boxes(annotations, name, where) for name in ("bbox", "bbox_head"))
     mark = marks_of(annotations, order, count, where)
     numbers = frame_numbers(images, key)

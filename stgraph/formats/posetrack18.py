@@ -18,6 +18,7 @@ from stgraph.errors import InputError
 
 # An id of an image is one digit for the kind of video, six for the video and four for the frame; so may frame_id be.
 FIRST_ID, FRAMES = 10**10, 10**4
+TINY = 1e-12  # confidence of a joint with score 0
 MEANINGS = {
     "keypoints": "x, y and visibility of each keypoint",
     "scores": "one for each keypoint",
@@ -155,9 +156,12 @@ def column(
 
 
 def poses(
-    annotations: Sequence[Annotation], order: Int[np.ndarray, " j"], count: int, where: Where
+    annotations: Sequence[Annotation], order: Int[np.ndarray, " j"], count: int, where: Where, listed: bool = False
 ) -> tuple[Float[np.ndarray, "n j 3"], Float[np.ndarray, " n"]]:
     """Pixels x, y and confidence of the joints at `order` among the `count` of the file; and the poses' scores.
+
+    A joint's confidence is its score, else whether it is visible. With `listed` every joint that is not (0, 0, 0) is
+    there, as in the benchmark's evaluator; scores of 0 or below become tiny confidences in the same order.
 
     Raises:
         InputError: an annotation without keypoints that has no box, or a list of another length.
@@ -172,6 +176,8 @@ def poses(
     scored = [index for index, one in enumerate(annotations) if one.scores]
     scores = column([annotations[index] for index in scored], "scores", count, lambda i, key: where(scored[i], key))
     confidence[scored] = scores
+    if listed:
+        confidence = np.where(confidence > 0, confidence, TINY / (1 - np.minimum(confidence, 0)))
     confidence[~pose.any(axis=-1)] = 0
     pose[..., 2] = np.maximum(confidence, 0)
     pose = pose[:, order]

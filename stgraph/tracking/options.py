@@ -17,6 +17,7 @@ class TrackerOptions:
     """
 
     gate: Annotated[float, "least OKS of a match"] = 0.2
+    people: Annotated[int, "how many people there are, if that is known: never more, and none is given up; 0: any"] = 0
     nms_oks: Annotated[float, "OKS above which the worse of two detections of a frame is dropped"] = 0.7
     birth_score: Annotated[float, "least score of a detection that starts a track"] = 0.3
     confirm_score: Annotated[float, "least score of a detection that confirms its track at once"] = 0.7
@@ -33,6 +34,8 @@ class TrackerOptions:
             if not 0 < getattr(self, name) <= 1:
                 expected = "an OKS, more than 0 and at most 1"
                 raise InputError(where=name, found=f"{getattr(self, name)}", expected=expected)
+        if self.people < 0:
+            raise InputError(where="people", found=f"{self.people}", expected="0 or more")
         if self.min_hits < 1:
             raise InputError(where="min_hits", found=f"{self.min_hits}", expected="1 frame or more")
         if not self.max_age >= 0:

@@ -18,14 +18,18 @@ Joints = Float[np.ndarray, "p j d"]
 Numbers = Float[np.ndarray, "p j"]
 State = TypeVar("State", bound=tuple)
 HALF_LIFE = 0.5  # seconds in which the confidence of a joint that is not detected halves
-# Standard deviations in body scales, tuned on validation scenes of `data_prep scenes` for the least error five frames
-# ahead (Kalman) and for spreads as large as the errors (all).
+# Standard deviations in body scales and times in seconds, tuned on validation scenes of `data_prep scenes`: for the
+# least error five frames ahead and of joints that are missed (Kalman), and for spreads as large as the errors (all).
 DETECTION = 0.07  # of a detected joint
 HOLD = 0.18  # of a held joint after a second; it grows with the root of the time
 TURN = 0.9  # of a joint of constant velocity after a second; it grows with the time
-ACCELERATION = 1.2  # of the white acceleration of the Kalman filter, per second^1.5
-FILTERED = 0.45  # ratio of the errors to the filter's standard deviation; they are not normally distributed
-NOISE = 0.15  # of a detected joint in the Kalman filter
+ACCELERATION = 7.0  # of the white acceleration of the Kalman filter, per second^1.5
+LIMB, PERSON = 0.06, 0.4  # time constants in which a joint's and a person's velocity decay
+FOLLOWING = 0.65  # share of the others' correction that a joint takes which is not detected
+# Ratios of the errors to the filter's standard deviation. They are not normally distributed: the one is of most joints,
+# by which a joint is reported, the other of the rare large errors, within which a person is looked for.
+FILTERED, TAILS = 0.65, 1.2
+NOISE = 0.03  # of a detected joint in the Kalman filter
 
 
 class Forecast(NamedTuple):
@@ -154,70 +158,101 @@ class Velocity(Hold):
 
 
 class Filtered(NamedTuple):
-    """Mean and covariance of every joint's position and velocity, the same for all axes, in squared units."""
+    """Mean and covariance of every joint's position and velocity, the same for all axes.
+
+    `covariance`: variance of the position, covariance of both, variance of the velocity.
+    """
 
     pose: Joints
     velocity: Joints
-    covariance: Float[np.ndarray, "p j 2 2"]
+    covariance: Float[np.ndarray, "p j 3"]
     confidence: Numbers
     time: Float[np.ndarray, " p"]
 
 
 class Kalman:
-    """A Kalman filter of constant velocity for every joint, driven by white acceleration.
+    """A Kalman filter for every joint, whose velocities decay: integrated Ornstein-Uhlenbeck processes.
 
-    The noise of a detected joint is `NOISE` / confidence. A joint starts at its first detection with the mean velocity
-    of the others.
+    The velocity of a person, the mean over joints, decays with the time constant `PERSON`, that of a joint beside it
+    with `LIMB`, which is driven by white acceleration. A joint that is not detected shares `FOLLOWING` of the mean
+    correction of those that are. The noise of a detected joint is `NOISE` / confidence. A joint starts at its first
+    detection with the mean velocity of the others.
+
+    Where `LIMB` and `PERSON` are infinite and `FOLLOWING` is 0 it is the filter of constant velocity.
     """
 
     def start(self, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         zeros, still, now = np.zeros(confidence.shape), np.zeros(pose.shape), np.full(len(pose), float(time))
-        blank = Filtered(still, still, np.zeros((*zeros.shape, 2, 2)), zeros, now)
+        blank = Filtered(still, still, np.zeros((*zeros.shape, 3)), zeros, now)
         return self.merge(blank, Forecast(pose, zeros, zeros > 0), pose, confidence, time)
 
-    def ahead(self, state: Filtered, time: float) -> tuple[Joints, Float[np.ndarray, "p j 2 2"]]:
-        """Mean and covariance at a later time."""
+    def ahead(self, state: Filtered, time: float) -> tuple[Joints, Joints, Float[np.ndarray, "p j 3"]]:
+        """Positions, velocities and their covariance at a later time."""
         step = (time - state.time)[:, None]
-        variance = (ACCELERATION * positive_scale(state.pose, state.confidence > 0)) ** 2
-        move = np.broadcast_to(np.eye(2), (*step.shape, 2, 2)).copy()
-        move[..., 0, 1] = step
-        covariance = move @ state.covariance @ np.swapaxes(move, -1, -2)
-        push = np.array([[step**3 / 3, step**2 / 2], [step**2 / 2, step]])
-        covariance = covariance + np.moveaxis(variance * push, (0, 1), (-2, -1))
-        return state.pose + state.velocity * step[..., None], covariance
+        keep, reach = decay(step, LIMB)
+        person_keep, person_reach = decay(step, PERSON)
+        whole = mean_of(state.velocity, state.confidence > 0)
+        limb = state.velocity - whole
+        pose = state.pose + limb * reach[..., None] + whole * person_reach[..., None]
+        velocity = limb * keep[..., None] + whole * person_keep[..., None]
+        # Of the integrated process (Johnson et al. 2008, eq. 6), by the variance of its velocity at rest.
+        rest = (ACCELERATION * positive_scale(state.pose, state.confidence > 0)) ** 2 * (LIMB / 2)
+        push = (2 * LIMB * (step - reach) - reach**2, reach**2 / LIMB, 1 - keep**2)
+        place, both, speed = np.moveaxis(state.covariance, -1, 0)
+        covariance = np.stack(
+            [
+                place + 2 * reach * both + reach**2 * speed + rest * push[0],
+                keep * (both + reach * speed) + rest * push[1],
+                keep**2 * speed + rest * push[2],
+            ],
+            axis=-1,
+        )
+        return pose, velocity, covariance
 
     def predict(self, state: Filtered, time: float) -> Forecast:
-        pose, covariance = self.ahead(state, time)
-        return Forecast(pose, FILTERED * np.sqrt(covariance[..., 0, 0]), state.confidence > 0)
+        pose, velocity, covariance = self.ahead(state, time)
+        known = state.confidence > 0
+        return Forecast(pose, TAILS * np.sqrt(covariance[..., 0]), known, (pose, velocity, covariance))
 
     def merge(self, state: Filtered, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Filtered:
         seen, known = confidence > 0, state.confidence > 0
-        mean, covariance = self.ahead(state, time)
+        mean, velocity, covariance = forecast.native or self.ahead(state, time)
         size = positive_scale(np.where(known[..., None], mean, pose), known | seen)
         noise = (NOISE * size / np.where(seen, confidence, 1).clip(0.1)) ** 2
-        gain = covariance[..., 0] / (covariance[..., 0, 0] + noise)[..., None]
-        gain = gain * (seen & known)[..., None]
+        measured = seen & known
+        gain = covariance[..., :2] / (covariance[..., :1] + noise[..., None]) * measured[..., None]
         error = pose - mean
-        velocity = state.velocity + gain[..., 1:] * error
-        mean = mean + gain[..., :1] * error
-        covariance = covariance - gain[..., :, None] * covariance[..., :1, :]
+        # Joints that are not detected go where the others went.
+        steps = [gain[..., axis, None] * error for axis in (0, 1)]
+        shared = FOLLOWING * (known & ~seen)[..., None]
+        moved, turned = (step + shared * mean_of(step, measured) for step in steps)
         # A new joint has the detected position, the mean velocity of the others and a wide variance of the velocity.
-        count = known.sum(axis=1)[:, None, None].clip(1)
-        others = (velocity * known[..., None]).sum(axis=1, keepdims=True) / count
-        new = seen & ~known
-        first = np.zeros_like(covariance)
-        first[..., 0, 0], first[..., 1, 1] = noise, size**2
+        new = (seen & ~known)[..., None]
+        first = np.stack([noise, np.zeros_like(noise), np.broadcast_to(size**2, noise.shape)], axis=-1)
+        updated = covariance - gain[..., [0, 0, 1]] * covariance[..., [0, 1, 1]]
+        velocity = velocity + turned
         fading = faded(state.confidence, (time - state.time)[:, None])
         return Filtered(
-            np.where(new[..., None], pose, mean),
-            np.where(new[..., None], others, velocity),
-            np.where(new[..., None, None], first, covariance),
+            np.where(new, pose, mean + moved),
+            np.where(new, mean_of(velocity, known), velocity),
+            np.where(new, first, updated),
             np.where(seen, np.maximum(confidence, fading), fading),
             np.full(len(pose), float(time)),
         )
 
     def estimate(self, state: Filtered) -> Estimate:
-        return Estimate(state.pose, FILTERED * np.sqrt(state.covariance[..., 0, 0]), state.confidence)
+        return Estimate(state.pose, FILTERED * np.sqrt(state.covariance[..., 0]), state.confidence)
+
+
+def decay(step: Float[np.ndarray, "p 1"], constant: float) -> tuple[Float[np.ndarray, "p 1"], Float[np.ndarray, "p 1"]]:
+    """What is left of a velocity that decays with a time constant, and the seconds' worth of it that it goes."""
+    left = np.exp(-step / constant)
+    return left, constant * (1 - left)
+
+
+def mean_of(values: Joints, which: Bool[np.ndarray, "p j"]) -> Float[np.ndarray, "p 1 d"]:
+    """The mean over some joints of each person; zeros where there is none."""
+    return np.einsum("pjd,pj->pd", values, which.astype(float))[:, None] / which.sum(axis=1)[:, None, None].clip(1)
 
 
 PREDICTORS: dict[str, type[Predictor]] = dict(zip(UNTRAINED, (Hold, Velocity, Kalman), strict=True))

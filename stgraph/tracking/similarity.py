@@ -5,7 +5,6 @@ are ignored, so they may be anything.
 """
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -32,7 +31,13 @@ SMALLEST = {2: 16.0, 3: 0.1}  # dimensions -> side of the smallest area: pixels 
 # A person's area over the squared diagonal of the box.
 THINNEST = 1 / 8  # the least in 2D: a box 8 times as long as wide
 STANDING = 1 / 4  # in 3D; in 2D a box 4 times as long as wide, a standing person
-BLOCK = 64  # poses that are compared with all others in one call
+FEW = 1000  # pairs that are all compared, wherever they are
+BLOCK = 1000  # poses that are compared with all others in one call
+AT_ONCE = 20_000  # pairs that are compared in one call
+
+# Coordinates of some poses and of others, and which of them are seen.
+Poses = tuple[Float[np.ndarray, "p j d"], Bool[np.ndarray, "p j"]]
+Others = tuple[Float[np.ndarray, "m j d"], Bool[np.ndarray, "m j"]]
 
 
 def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
@@ -100,21 +105,98 @@ def oks(
         spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit; the
             uncertainty of a prediction adds to that of annotators, so uncertain predictions match further away.
     """
+    spread = None if spread is None else spread[:, None]
+    areas = one_area[:, None] + other_area
+    return pair_oks(one[:, None], other[None], one_seen[:, None], other_seen[None], sigmas, areas, spread)
+
+
+def pair_oks(
+    one: Float[np.ndarray, "*n j d"],
+    other: Float[np.ndarray, "*m j d"],
+    one_seen: Bool[np.ndarray, "*n j"],
+    other_seen: Bool[np.ndarray, "*m j"],
+    sigmas: Float[np.ndarray, " j"],
+    areas: Float[np.ndarray, "*k"],
+    spread: Float[np.ndarray, "*n j"] | None = None,
+) -> Float[np.ndarray, "*k"]:
+    """`oks` of pairs, one by one: leading axes are broadcast; `areas` is the sum of both."""
     # An unseen joint is infinitely far from any other, so that it adds nothing to the sum.
     one = np.where(one_seen[..., None], one.astype(np.float64), np.inf)
     other = np.where(other_seen[..., None], other.astype(np.float64), -np.inf)
     # Axis by axis, so that the only large array is of pairs by joints.
-    squared = np.square(one[:, None, :, 0] - other[:, :, 0])
+    squared = np.square(one[..., 0] - other[..., 0])
     for axis in range(1, one.shape[-1]):
-        step = one[:, None, :, axis] - other[:, :, axis]
+        step = one[..., axis] - other[..., axis]
         squared += np.multiply(step, step, out=step)
     # -2 s^2 (2 sigma)^2; the two areas together are 2 s^2.
-    divisor = (one_area[:, None] + other_area)[..., None] * (-4 * np.square(sigmas, dtype=np.float64))
+    divisor = areas[..., None] * (-4 * np.square(sigmas, dtype=np.float64))
     if spread is not None:
-        divisor -= 2 * np.square(np.where(one_seen, spread, 0))[:, None]
+        divisor = divisor - 2 * np.square(np.where(one_seen, spread, 0))
     squared /= divisor
-    shared = one_seen.astype(np.float64) @ other_seen.T
+    shared = (one_seen & other_seen).sum(-1)
     return np.exp(squared, out=squared).sum(-1) / np.maximum(shared, 1)
+
+
+def alike(
+    one: Poses,
+    other: Others,
+    least: float,
+    sigmas: Float[np.ndarray, " j"],
+    spread: Float[np.ndarray, "p j"] | None = None,
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """The pairs of poses whose `oks` is above `least`, and it; only poses near one another are compared.
+
+    An OKS is at most its best joint's, which is above `least` within a distance of
+    sqrt(-2 ln(least) (s^2 (2 sigma)^2 + spread^2)). Poses are compared whose circles, around their boxes and so much
+    wider, touch.
+    """
+    areas = area(*one), area(*other)
+    if len(areas[0]) * len(areas[1]) <= FEW:
+        rows, columns = np.indices((len(areas[0]), len(areas[1]))).reshape(2, -1)
+    else:
+        widest = (2 * sigmas.max()) ** 2 * -np.log(least)  # of each area, of which s^2 has one half
+        extra = -2 * np.log(least) * (np.where(one[1], spread, 0).max(axis=1) ** 2 if spread is not None else 0)
+        reach = np.sqrt(widest * areas[0] + extra), np.sqrt(widest * areas[1])
+        rows, columns = touching(*around(*one, reach[0]), *around(*other, reach[1]))
+    value = np.zeros(len(rows))
+    for first in range(0, len(rows), AT_ONCE):
+        p, m = rows[first : first + AT_ONCE], columns[first : first + AT_ONCE]
+        some = None if spread is None else spread[p]
+        both = areas[0][p] + areas[1][m]
+        pairs = pair_oks(one[0][p], other[0][m], one[1][p], other[1][m], sigmas, both, some)
+        value[first : first + AT_ONCE] = pairs
+    above = value > least
+    return rows[above], columns[above], value[above]
+
+
+def around(
+    pose: Float[np.ndarray, "p j d"], seen: Bool[np.ndarray, "p j"], wider: Float[np.ndarray, " p"]
+) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
+    """Centre and radius of the circle around each pose's box, so much wider; radius -inf where no joint is seen."""
+    low = np.where(seen[..., None], pose, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen[..., None], pose, -np.inf).max(axis=1, initial=-np.inf)
+    there = seen.any(axis=1)
+    low, high = (np.where(there[:, None], corner, 0) for corner in (low, high))
+    return (low + high) / 2, np.where(there, np.linalg.norm(high - low, axis=1) / 2 + wider, -np.inf)
+
+
+def touching(
+    centre: Float[np.ndarray, "p d"],
+    radius: Float[np.ndarray, " p"],
+    other: Float[np.ndarray, "m d"],
+    other_radius: Float[np.ndarray, " m"],
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+    """The pairs of circles that touch, sorted by the first's index."""
+    from scipy.spatial import cKDTree
+
+    # With a tree the cost grows with the people and the pairs that are near, and not with all pairs.
+    found = cKDTree(other).query_ball_point(centre, (radius + other_radius.max()).clip(0))
+    counts = [len(near) for near in found]
+    rows = np.repeat(np.arange(len(centre)), counts)
+    columns = np.fromiter((at for near in found for at in near), int, sum(counts))
+    apart = np.linalg.norm(centre[rows] - other[columns], axis=1)
+    near = apart <= radius[rows] + other_radius[columns]
+    return rows[near], columns[near]
 
 
 def nms(
@@ -131,19 +213,20 @@ def nms(
     Raises:
         InputError: a score that is negative or no number.
     """
-    similarity = _pairwise(poses, seen, score, sigmas)
+    check_scores(score)
     waiting, kept = np.argsort(-score, kind="stable"), []
     while len(waiting):
-        # The next best ones are compared with all that wait in one call: comparisons take most of the time.
+        # The next best ones are compared with all that wait, so that any number of doubles takes little memory.
         block = waiting[:BLOCK]
-        similar = similarity(block, waiting) > threshold
+        rows, columns, _ = alike((poses[block], seen[block]), (poses[waiting], seen[waiting]), threshold, sigmas)
+        rows, columns = rows[rows < columns], columns[rows < columns]
         staying = np.ones(len(waiting), bool)
-        for place, pose in enumerate(block):
-            if staying[place]:
-                kept.append(pose)
-                staying &= ~similar[place]
+        # Better ones first: a pose that was dropped drops no other.
+        for better, worse in zip(rows.tolist(), columns.tolist(), strict=True):
+            staying[worse] &= not staying[better]
+        kept.append(block[staying[:BLOCK]])
         waiting = waiting[BLOCK:][staying[BLOCK:]]
-    return np.array(kept, dtype=np.int64)
+    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
 
 def soft_nms(
@@ -164,20 +247,22 @@ def soft_nms(
     Raises:
         InputError: a score that is negative or no number.
     """
-    similarity = _pairwise(poses, seen, score, sigmas)
+    check_scores(score)
+    areas = area(poses, seen)
     waiting, left = np.arange(len(poses)), np.array(score, dtype=np.float64)
     order = []
     while len(waiting):
         place = left[waiting].argmax()
         order.append(waiting[place])
         best, waiting = waiting[[place]], np.delete(waiting, place)
-        left[waiting] *= np.exp(-np.square(similarity(best, waiting)[0]) / decay)
+        similarity = oks(poses[best], poses[waiting], seen[best], seen[waiting], sigmas, areas[best], areas[waiting])[0]
+        left[waiting] *= np.exp(-np.square(similarity) / decay)
     indices = np.array(order, dtype=np.int64)
     return indices, left[indices]
 
 
-def _pairwise(poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np.ndarray) -> Callable[..., np.ndarray]:
-    """OKS of some poses to others, both by index; all pairs at once would take hundreds of megabytes."""
+def check_scores(score: Float[np.ndarray, " p"]) -> None:
+    """Raises InputError for a score that is negative or no number."""
     wrong = np.flatnonzero(~(score >= 0))
     if len(wrong):
         raise InputError(
@@ -186,10 +271,3 @@ def _pairwise(poses: np.ndarray, seen: np.ndarray, score: np.ndarray, sigmas: np
             expected="a number of at least 0, higher where the pose is more certain",
             remedy="exponentiate scores that are logarithms",
         )
-    areas = area(poses, seen)
-
-    def similarity(some: Int[np.ndarray, " p"], rest: Int[np.ndarray, " m"]) -> Float[np.ndarray, "p m"]:
-        pair = poses[some], poses[rest], seen[some], seen[rest]
-        return oks(*pair, sigmas=sigmas, one_area=areas[some], other_area=areas[rest])
-
-    return similarity

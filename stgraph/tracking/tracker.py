@@ -1,24 +1,28 @@
 """The online tracker: from detections without identity, frame by frame, to people with identities and joints."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.optimize import linear_sum_assignment
 from scipy.special import gammainc
 
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
 from stgraph.skeleton import Skeleton
+from stgraph.tracking.assignment import assigned
+from stgraph.tracking.limbs import Limbs
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import Forecast, Predictor, concatenate, positive_scale, select
-from stgraph.tracking.similarity import area, nms, oks, sigmas
+from stgraph.tracking.similarity import Others, Poses, alike, around, nms, sigmas, touching
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
-MOST = 128  # detections of a frame that are used, the best ones; tracks that are kept
+# Skeletons of fewer joints have no shape by which predictions are told from other people; and so many times the size of
+# both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
+SHAPELESS, LEAP, LEAST_SIZE = 5, 2.0, {2: 16.0, 3: 0.1}
 CONFIRMED_FIRST = 0.02  # reduction of a track's OKS in the assignment if it was not matched in the frame before
 
 
@@ -58,12 +62,18 @@ class People:
 
 @dataclass
 class Tracks:
-    """The tracks, beside the predictor's state. `seen`: time of the last detection, seconds."""
+    """The tracks, beside the predictor's state.
+
+    Attributes:
+        seen: time of the last detection, seconds.
+        limbs: usual lengths of the bones, see `stgraph.tracking.limbs`.
+    """
 
     id: Int[np.ndarray, " p"]
     state: Int[np.ndarray, " p"]
     hits: Int[np.ndarray, " p"]
     seen: Float[np.ndarray, " p"]
+    limbs: Float[np.ndarray, "p b 2"]
 
     def __len__(self) -> int:
         return len(self.id)
@@ -104,6 +114,10 @@ class Tracker:
     In each frame the tracks are predicted; predictions and detections are matched one to one by OKS, whose variances
     include the uncertainty of each prediction; pairs below the gate are not matched. Matched joints are merged, missed
     joints are predicted. An unmatched track continues by predictions, each made from those before, until `max_age`.
+    Predicted joints keep the lengths of the person's limbs.
+
+    Skeletons of fewer than 5 joints are then matched by the distance from the last pose, and if `people` says how many
+    there are, whatever is left with the nearest.
 
         tracker = Tracker(run.predictor(), run.skeleton)
         for poses, scores, time in frames:                # (m j d); (m j) or (m); seconds
@@ -114,6 +128,9 @@ class Tracker:
         skeleton: of the poses.
         size: width and height of the image in pixels; predicted joints outside it are not reported. None: unlimited.
         options: see `TrackerOptions`.
+
+    Attributes:
+        dropped: option -> detections that were not used because of it; "max_age" counts identities that ended.
     """
 
     def __init__(
@@ -127,7 +144,10 @@ class Tracker:
         self.predictor, self.skeleton, self.size = predictor, skeleton, size
         self.options = options or TrackerOptions()
         self.sigmas = sigmas(skeleton)
-        self.tracks = Tracks(*(np.zeros(0, kind) for kind in (int, int, int, float)))
+        self.limbs = Limbs(skeleton)
+        nobody = (np.zeros(0, kind) for kind in (int, int, int, float))
+        self.tracks = Tracks(*nobody, limbs=np.zeros((0, len(self.limbs), 2)))
+        self.dropped: Counter[str] = Counter()
         self.memory: tuple = ()  # the predictor's state, empty without tracks
         self.frames, self.next_id, self.time, self.dimensions = 0, 1, -np.inf, 0
 
@@ -136,6 +156,8 @@ class Tracker:
         poses: Float[np.ndarray, "m j d"] | Float[np.ndarray, "0"] | Sequence,
         scores: Float[np.ndarray, "m j"] | Float[np.ndarray, " m"] | Sequence,
         time: float,
+        *,
+        tentative: bool = False,
     ) -> People:
         """Add a frame; returns the detected and the predicted people in it.
 
@@ -144,6 +166,7 @@ class Tracker:
             scores: (m j) confidence of each joint, 0 = not detected; or (m) of each pose. A pose without a detected
                 joint is ignored.
             time: seconds; later than that of the frame before.
+            tentative: also return people who are not confirmed yet, for callers that know what follows.
 
         Raises:
             InputError: a time that is not later, a wrong number of joints or coordinates, or numbers that are not
@@ -151,18 +174,22 @@ class Tracker:
         """
         detections = self.suppressed(self.checked(poses, scores, time))
         self.frames, self.time = self.frames + 1, float(time)
-        if len(self.tracks):
-            self.keep(self.time - self.tracks.seen <= self.options.max_age)
+        if len(self.tracks) and not self.options.people:
+            young = self.time - self.tracks.seen <= self.options.max_age
+            self.dropped["max_age"] += int((~young).sum())
+            self.keep(young)
         match = np.full(len(self.tracks), -1)
         if len(match):
             forecast = self.predictor.predict(self.memory, self.time)
             match = self.match(forecast, detections)
             match = match[self.advance(forecast, match, detections)]
         free = np.setdiff1d(np.arange(len(detections)), match)
-        free = free[detections.select(free).score >= self.options.birth_score][: max(0, MOST - len(self.tracks))]
-        if len(free):
-            self.begin(detections.select(free))
-        return self.report(np.concatenate([match, free]).astype(int), detections)
+        likely = free[detections.select(free).score >= self.options.birth_score]
+        born = likely[: max(0, self.options.people - len(self.tracks))] if self.options.people else likely
+        self.dropped.update(birth_score=len(free) - len(likely), people=len(likely) - len(born))
+        if len(born):
+            self.begin(detections.select(born))
+        return self.report(np.concatenate([match, born]).astype(int), detections, tentative)
 
     # Input ------------------------------------------------------------------------------------------------------------
 
@@ -210,33 +237,49 @@ class Tracker:
     def suppressed(self, detections: Detections) -> Detections:
         """The best detections, best first; those without a joint or too similar to a better one are dropped."""
         order = np.flatnonzero((detections.confidence > 0).any(axis=1))
-        order = order[np.argsort(-detections.score[order], kind="stable")[: 2 * MOST]]
-        best = detections.select(order)
+        best = detections.select(order[np.argsort(-detections.score[order], kind="stable")])
         kept = nms(best.pose, best.confidence > 0, best.score, self.options.nms_oks, self.sigmas)
-        return best.select(kept[:MOST])
+        self.dropped.update(nms_oks=len(best) - len(kept), unseen=len(detections) - len(best))
+        return best.select(kept)
 
     # One frame --------------------------------------------------------------------------------------------------------
 
     def match(self, forecast: Forecast, detections: Detections) -> Int[np.ndarray, " p"]:
-        """The detection of each track, -1 for none: the assignment of least cost; no match costs 1 - gate."""
-        match = np.full(len(self.tracks), -1)
-        if not len(detections):
-            return match
+        """The detection of each track, -1 for none: the assignment of the largest OKS above the gate, in sum."""
         known, seen = forecast.known, detections.confidence > 0
-        similarity = oks(
-            forecast.pose,
-            detections.pose,
-            known,
-            seen,
-            sigmas=self.sigmas,
-            one_area=area(forecast.pose, known),
-            other_area=area(detections.pose, seen),
-            spread=forecast.spread,
-        )
-        similarity = similarity - CONFIRMED_FIRST * (self.tracks.state != State.CONFIRMED)[:, None]
-        unmatched = np.full((len(known), len(known)), 1 - self.options.gate)
-        track, detection = linear_sum_assignment(np.concatenate([1 - similarity, unmatched], axis=1))
-        match[track] = np.where(detection < len(detections), detection, -1)
+        shape, gate = (len(known), len(seen)), self.options.gate
+        pairs = (forecast.pose, known), (detections.pose, seen)
+        track, detection, value = alike(*pairs, gate, self.sigmas, forecast.spread)
+        gain = value - gate - CONFIRMED_FIRST * (self.tracks.state != State.CONFIRMED)[track]
+        match = assigned(track[gain > 0], detection[gain > 0], gain[gain > 0], shape)
+        if len(self.skeleton) < SHAPELESS:
+            match = self.match_left(match, *pairs, LEAP)
+        if len(self.tracks) >= self.options.people > 0:
+            match = self.match_left(match, *pairs, np.inf)
+        return match
+
+    def match_left(self, match: Int[np.ndarray, " p"], tracks: Poses, detections: Others, leap: float) -> np.ndarray:
+        """The match, with tracks and detections that are left matched by their distance.
+
+        Args:
+            tracks, detections: predicted and detected poses.
+            leap: the largest distance between their centres, by the mean of their sizes.
+        """
+        rows, columns = np.flatnonzero(match < 0), np.setdiff1d(np.arange(len(detections[0])), match)
+        if not len(rows) or not len(columns):
+            return match
+        circles = []
+        for (pose, seen), at in ((tracks, rows), (detections, columns)):
+            centre, radius = around(pose[at], seen[at], np.zeros(len(at)))
+            size = np.maximum(2 * radius, LEAST_SIZE[pose.shape[2]])
+            circles += [centre, np.full(len(at), leap) if np.isinf(leap) else leap * size / 2]
+        track, detection = touching(*circles)
+        apart = np.linalg.norm(circles[0][track] - circles[2][detection], axis=1)
+        # Any pair is better than none; then the sum of distances is the least.
+        gain = 1 + (len(rows) + 1) * (apart.max(initial=0) + 1) - apart
+        found = assigned(track, detection, gain, (len(rows), len(columns)))
+        match = match.copy()
+        match[rows[found >= 0]] = columns[found[found >= 0]]
         return match
 
     def advance(
@@ -250,6 +293,7 @@ class Tracker:
         self.memory = self.predictor.merge(self.memory, forecast, pose, confidence, self.time)
         tracks.hits = tracks.hits + hit
         tracks.seen = np.where(hit, self.time, tracks.seen)
+        tracks.limbs = self.limbs.observed(tracks.limbs, pose, confidence > 0)
         confirmed = (tracks.hits >= self.options.min_hits) | (tracks.state != State.TENTATIVE)
         confirmed[hit] |= matched.score >= self.options.confirm_score
         tentative = tracks.state == State.TENTATIVE
@@ -260,6 +304,7 @@ class Tracker:
         )
         # Drop tentative tracks that were not matched.
         kept = hit | ~tentative
+        self.dropped["min_hits"] += int(tracks.hits[~kept].sum())
         self.keep(kept)
         return kept
 
@@ -272,17 +317,19 @@ class Tracker:
         """Start tracks."""
         count = len(detections)
         at_once = (detections.score >= self.options.confirm_score) | (self.options.min_hits == 1)
+        none = np.zeros((count, len(self.limbs), 2))
         tracks = Tracks(
             id=np.arange(self.next_id, self.next_id + count),
             state=np.where(at_once, State.CONFIRMED, State.TENTATIVE),
             hits=np.ones(count, int),
             seen=np.full(count, self.time),
+            limbs=self.limbs.observed(none, detections.pose, detections.confidence > 0),
         )
         state = self.predictor.start(detections.pose, detections.confidence, self.time)
         self.memory = concatenate([self.memory, state]) if len(self.tracks) else state
         self.tracks, self.next_id = self.tracks.add(tracks), self.next_id + count
 
-    def report(self, match: Int[np.ndarray, " p"], detections: Detections) -> People:
+    def report(self, match: Int[np.ndarray, " p"], detections: Detections, tentative: bool) -> People:
         """The people that are reported, with the joints that are probably right."""
         tracks = self.tracks
         if not len(tracks):
@@ -301,7 +348,8 @@ class Tracker:
         # Probability of an error below half a head size, where its density falls as exp(-error / s) in d dimensions.
         dimensions, scale = pose.shape[2], positive_scale(pose, certainty > 0)
         probability = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
-        shown = probability >= self.options.min_probability
+        pose, impossible = self.limbs.kept(pose, mark == Mark.PREDICTED, tracks.limbs)
+        shown = (probability >= self.options.min_probability) & ~impossible
         if self.size is not None:
             shown &= ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
         mark = np.where((mark == Mark.PREDICTED) & ~shown, Mark.ABSENT, mark)
@@ -309,6 +357,7 @@ class Tracker:
         # A track with few hits is reported only while it is detected, others for a short time after.
         coasting = (tracks.hits >= self.options.coast_hits) & (self.time - tracks.seen <= self.options.coast_seconds)
         reported = (tracks.state == State.CONFIRMED) | (tracks.state == State.LOST) & coasting
+        reported |= (tracks.state == State.TENTATIVE) & tentative
         order = np.flatnonzero(reported & (mark != Mark.ABSENT).any(axis=1))
         detection = np.full(len(tracks), -1)
         detection[hit] = matched.index

@@ -13,7 +13,7 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
-from stgraph.tracking.tracker import Tracker
+from stgraph.tracking.tracker import State, Tracker
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
@@ -25,39 +25,41 @@ def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool)
         raise InputError("is the input and would be lost", where=f"--out {out}", remedy="give another --out")
 
 
-def follow(tracker: Tracker, video: Video, fps: float) -> Video:
+def follow(tracker: Tracker, video: Video, fps: float, *, whole: bool = False) -> Video:
     """Track the people in a video of detections, frame by frame, also in frames without detections.
 
     Args:
         tracker: a new one.
         video: of a detector; identities in it are ignored.
         fps: frames per second, which turn frame numbers into times.
+        whole: report people from their first detection on; else as online, from the frame that confirms them.
 
     Returns:
         the same frames with people's identities and the `Mark` of each joint.
     """
     bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
     frames = [
-        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps)
+        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps, tentative=whole)
         for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True)
     ]
     counts = np.array([len(people) for people in frames], int)
-    pose, confidence, person, mark, score, detection = (
+    pose, confidence, person, mark, score, detection, state = (
         np.concatenate([getattr(people, name) for people in frames])
-        for name in ("pose", "confidence", "id", "mark", "score", "detection")
+        for name in ("pose", "confidence", "id", "mark", "score", "detection", "state")
     )
     pose = np.where((mark != Mark.ABSENT)[..., None], np.concatenate([pose, confidence[..., None]], axis=2), 0)
     row = np.repeat(bounds[:-1], counts) + detection
     box = np.where((detection >= 0)[:, None], video.box[row], 0) if len(video.box) else np.zeros((len(row), 4))
+    known = np.isin(person, person[state != State.TENTATIVE])
     return replace(
         video,
-        frame=np.repeat(np.arange(len(video)), counts),
-        person=person,
-        pose=pose,
-        box=np.where((box != 0).any(axis=1, keepdims=True), box, box_of(pose)),
-        head_box=np.zeros((len(pose), 4)),
-        score=score,
-        mark=mark,
+        frame=np.repeat(np.arange(len(video)), counts)[known],
+        person=person[known],
+        pose=pose[known],
+        box=np.where((box != 0).any(axis=1, keepdims=True), box, box_of(pose))[known],
+        head_box=np.zeros((int(known.sum()), 4)),
+        score=score[known],
+        mark=mark[known],
     )
 
 
@@ -144,3 +146,37 @@ def summary(tracked: Video, detections: int) -> str:
         f"{tracked.name}, {len(tracked)} frames, {detections:,} detections became {len(tracked.frame):,} poses of "
         f"{len(np.unique(tracked.person))} people; joints: {marks}"
     )
+
+
+def losses(tracker: Tracker, video: Video, fps: float) -> list[str]:
+    """What a tracker did not use of a video's detections, and where identities ended: a line each, with the option.
+
+    Args:
+        tracker: that followed the video to its end.
+        video, fps: of the detections.
+    """
+    options, dropped = tracker.options, tracker.dropped
+    waiting = int(tracker.tracks.hits[tracker.tracks.state == State.TENTATIVE].sum())
+    reasons = (
+        (dropped["unseen"], "without a joint of confidence above 0"),
+        (dropped["nms_oks"], f"like a better one of the same frame (--nms-oks {options.nms_oks:g})"),
+        (dropped["birth_score"], f"that match nobody and have a score below --birth-score {options.birth_score:g}"),
+        (dropped["people"], f"beyond --people {options.people}"),
+        (
+            dropped["min_hits"] + waiting,
+            f"of people detected fewer than --min-hits {options.min_hits} times in a row, never with a score of "
+            f"--confirm-score {options.confirm_score:g}",
+        ),
+    )
+    lines = [f"not used: {count:,} detections {reason}" for count, reason in reasons if count]
+    if dropped["max_age"]:
+        lines.append(
+            f"{dropped['max_age']:,} identities ended {options.max_age:g} s after their last detection (--max-age)"
+        )
+    step = float(np.median(np.diff(video.frame_ids))) / fps if len(video) > 1 else 0.0
+    if step > options.max_age and not options.people:
+        lines.append(
+            f"frames are {step:g} s apart at {fps:g} frames/s, longer than people are kept without a detection: "
+            f"all are new in every frame; give a larger --max-age, or the video's rate by --fps"
+        )
+    return lines

@@ -11,7 +11,7 @@ from stgraph.cli.command import run_command
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import write_video
 from stgraph.score import main, parser
-from tests.scoring.tracking_people import crowd
+from tests.scoring.tracking_people import crowd, person, video
 
 
 def run(*arguments):
@@ -47,6 +47,32 @@ def test_the_report_is_printed_and_written(folders, capsys):
     assert official["overall"]["objects"] < report["overall"]["objects"]
     assert "mode `official`" in capsys.readouterr().out
     assert "recovery" not in official
+
+
+@pytest.mark.parametrize("hidden", ["score", "visibility", "negative"])
+def test_official_counts_joints_whatever_their_score_and_visibility(tmp_path, hidden):
+    truth = video([(frame, 3, person(0)) for frame in range(2)], 2, "one")
+    for part in ("truth", "result"):
+        write_video(truth, tmp_path / f"{part}.json")
+        tree = json.loads((tmp_path / f"{part}.json").read_text())
+        for one in tree["annotations"]:
+            if hidden == "visibility":
+                del one["scores"]
+                one["keypoints"][5] = 0
+            elif part == "result":
+                one["scores"][1] = 0 if hidden == "score" else -3.5
+        (tmp_path / f"{part}.json").write_text(json.dumps(tree))
+    found = {}
+    for mode in ("strict", "official"):
+        out = tmp_path / f"{mode}.json"
+        run("--truth", tmp_path / "truth.json", "--in", tmp_path / "result.json", "--mode", mode, "--json", out)
+        found[mode] = json.loads(out.read_text())
+    assert found["official"]["joint"]["Neck"]["AP"] == found["official"]["joint"]["Neck"]["MOTA"] == 100
+    assert found["official"]["overall"]["AP"] == 100
+    if hidden == "visibility":
+        assert found["strict"]["never_annotated"] == ["Neck"]
+    else:
+        assert found["strict"]["joint"]["Neck"]["AP"] == 0
 
 
 def test_the_options_of_keypoints_are_read(folders):

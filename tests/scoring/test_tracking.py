@@ -67,6 +67,30 @@ def test_clear_mot_and_idf1_are_those_of_motmetrics(people):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("people", [2, 6])
+def test_both_motps_of_the_public_evaluator_are_those_of_motmetrics_table(people):
+    pairs = [crowd(seed, people=people, name=str(seed)) for seed in range(3)]
+    report = score(pairs, "official")
+    for joint, name in enumerate(JOINTS.names):
+        listed = matched = matches = 0
+        for truth, result in pairs:
+            table = motmetrics.MOTAccumulator(auto_id=True)
+            scored = [at for at in range(len(truth)) if len(frame_of(truth, at))][:-1]
+            for frame, (objects, hypotheses, apart) in enumerate(by_frame(truth, result, joint)):
+                if frame in scored and len(frame_of(truth, frame)) and len(frame_of(result, frame)):
+                    table.update(objects, hypotheses, np.where(apart <= NEAR, apart, np.nan))
+            listed += table.events["D"].sum()
+            events = table.events[table.events["Type"].isin(["MATCH", "SWITCH"])]
+            matched, matches = matched + events["D"].sum(), matches + len(events)
+        mine = report["joint"][name]
+        assert mine["MOTP_listed"] == pytest.approx(100 * (1 - listed / matches), abs=1e-9)
+        assert mine["MOTP"] == pytest.approx(100 * (1 - matched / matches), abs=1e-9)
+        assert mine["MOTP_listed"] < 2 * mine["MOTP"] - 100
+    text = tracking_markdown(report)
+    assert f"{report['overall']['MOTP_listed']:.2f}" in text and "MOTP_listed" not in tracking_markdown(score(pairs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("people", [2, 6])
 def test_hota_and_idf1_are_those_of_trackeval(people):
     pairs = [crowd(seed, people=people, name=str(seed)) for seed in range(3)]
     report = score(pairs)
@@ -341,6 +365,22 @@ def test_motp_of_nothing_is_nothing_or_officially_0():
     strict, official = (score([(truth, result)], mode) for mode in ("strict", "official"))
     assert (strict["joint"]["Head"]["MOTP"], official["joint"]["Head"]["MOTP"]) == (None, 0)
     assert (strict["overall"]["MOTP"], official["overall"]["MOTP"]) == (100, pytest.approx(100 * 2 / 3))
+
+
+def test_official_has_joints_that_are_never_annotated_in_its_means():
+    truth = video([(t, 0, person(0, without=[1])) for t in range(3)], 3)
+    nowhere, somewhere = (
+        score([(truth, video([(t, 0, person(0, without=out)) for t in range(3)], 3))], "official") for out in ([1], [])
+    )
+    assert nowhere["never_annotated"] == somewhere["never_annotated"] == ["Neck"]
+    # In neither file: AP 0. In the result alone: no AP, since nothing can be recalled.
+    assert (nowhere["joint"]["Neck"]["AP"], somewhere["joint"]["Neck"]["AP"]) == (0, None)
+    assert nowhere["overall"]["AP"] == pytest.approx(100 * 2 / 3) and somewhere["overall"]["AP"] == 100
+    for report in (nowhere, somewhere):
+        assert (report["joint"]["Neck"]["MOTP"], report["joint"]["Neck"]["MOTA"]) == (0, None)
+        assert report["overall"]["MOTP"] == pytest.approx(100 * 2 / 3)
+        assert (report["overall"]["MOTA"], report["overall"]["IDF1"], report["overall"]["HOTA"]) == (100, 100, 100)
+        assert "never annotated: their AP (of joints that no result has) and MOTP are 0" in tracking_markdown(report)
 
 
 # What cannot be scored.

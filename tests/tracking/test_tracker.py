@@ -7,7 +7,7 @@ from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
 from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.predictors import PREDICTORS
-from stgraph.tracking.tracker import MOST, State, Tracks
+from stgraph.tracking.tracker import State, Tracks
 from stgraph.tracking.videos import box_of, follow
 from tests.tracking.walkers import FPS, SHAPE, person, run, same, scored, tracker, video, walk
 
@@ -29,7 +29,7 @@ def test_an_identity_is_kept_across_a_gap(name):
         assert people.detection[0] == (-1 if lost else 0)
         mark = Mark.PREDICTED if lost else Mark.MERGED if frame and name == "kalman" else Mark.DETECTED
         assert set(people.mark[0]) <= ({mark, Mark.ABSENT} if lost else {mark})
-        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != Mark.ABSENT].max() < 8
+        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != Mark.ABSENT].max() < 14
     assert [len(people) for people in found[:21] + found[35:]] == [1] * 36
 
 
@@ -158,7 +158,7 @@ def test_settings_that_cannot_work(options, message):
 
 
 def test_known_people_are_kept_and_added():
-    known = Tracks(np.array([1, 2]), np.array([0, 1]), np.array([4, 5]), np.array([0.5, 0.6]))
+    known = Tracks(np.array([1, 2]), np.array([0, 1]), np.array([4, 5]), np.array([0.5, 0.6]), np.ones((2, 14, 2)))
     both = known.select(np.array([False, True])).add(known)
     assert both.id.tolist() == [2, 1, 2]
     assert both.seen.tolist() == [0.6, 0.5, 0.6]
@@ -268,17 +268,15 @@ def test_memory_of_a_person_is_constant(name):
     assert count < 12
 
 
-def test_a_thousand_detections_give_a_bounded_number_of_people():
+@pytest.mark.parametrize("people", [150, 1000])
+def test_a_crowd_is_followed_whole(people):
     rng = np.random.default_rng(0)
     at = tracker()
-    poses = SHAPE + rng.uniform(0, 20000, (1000, 1, 2))
-    scores = scored(1000) * rng.uniform(0.5, 1, (1000, 1))
+    places = 300.0 * np.stack(np.divmod(np.arange(people), 40), axis=1)[:, None]
     for frame in range(4):
-        people = at.update(poses, scores, frame / FPS)
-    assert len(people) <= len(at.tracks) <= MOST
-    # The best ones are those who are followed.
-    best = np.argsort(-scores[:, 0])[:MOST]
-    assert len(set(people.detection) & set(best)) > 0.9 * MOST
+        poses = SHAPE + places + [3.0 * frame, 0] + rng.normal(0, 1, (people, 15, 2))
+        found = at.update(poses, scored(people), frame / FPS)
+        assert found.id.tolist() == [*range(1, people + 1)] and found.detection.tolist() == [*range(people)]
 
 
 def test_three_dimensions():

@@ -64,6 +64,7 @@ class Options:
         scale: a key of `choices.SCALES`.
         joints: how many keypoints a person has, where a file leaves that open.
         order: the axes of an array, one of `choices.ORDERS`.
+        listed: whether every joint that PoseTrack's files list is there, whatever its score and visibility.
     """
 
     layout: str | Skeleton | Sequence[str] | None = None
@@ -72,6 +73,7 @@ class Options:
     scale: str = ""
     joints: int | None = None
     order: str = ""
+    listed: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and not (len(self.size) == 2 and all(0 < side < np.inf for side in self.size)):

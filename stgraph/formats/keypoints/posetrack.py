@@ -18,7 +18,7 @@ def is_posetrack(tree: Any) -> bool:
 
 def read_posetrack(tree: Any, path: Path, options: Options) -> list[Raw]:
     """The videos of PoseTrack's JSON. Raises InputError for what is malformed."""
-    return [raw_of(video) for video in read_tree(tree, path, options.layout)]
+    return [raw_of(video) for video in read_tree(tree, path, options.layout, options.listed)]
 
 
 def raw_of(video: Video) -> Raw:

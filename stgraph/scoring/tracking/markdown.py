@@ -9,6 +9,7 @@ MEANINGS = {
     "AP": "average precision by confidence, PCKh at half a head size (its mean is mAP)",
     "MOTA": "1 - (misses + switches + false positives) / objects",
     "MOTP": "1 - mean distance of the matches, in head sizes",
+    "MOTP_listed": "MOTP as PoseTrack's evaluator prints it with motmetrics 1.1 or later: near pairs are summed as well",
     "IDF1": "joints in the best one-to-one pairing of persons and identities",
     "HOTA": "mean over 19 thresholds of the geometric mean of DetA and AssA",
     "DetA": "HOTA's part of detection",
@@ -31,7 +32,9 @@ def tracking_markdown(report: Mapping) -> str:
         f"{scored['annotated_poses']:,} annotated ones",
     ]
     if report["never_annotated"]:
-        lines.append(f"- left out, as they are never annotated: {', '.join(report['never_annotated'])}")
+        kept = ": their AP (of joints that no result has) and MOTP are 0 in the means"
+        effect = kept if report["mode"] == "official" else " and left out"
+        lines.append(f"- never annotated{effect}: {', '.join(report['never_annotated'])}")
     if not report["tracked"]:
         lines.append("- no identities: AP is the only score")
     rows = [(f"**{name}**", MEANINGS[name], number_text(overall[name])) for name in shares]

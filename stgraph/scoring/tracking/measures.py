@@ -60,12 +60,16 @@ def clear_counts(video: ScoredVideo, mode: str) -> Counts:
     """CLEAR MOT by joint (j): objects, misses, switches, false positives, and the matches with their distances.
 
     A person keeps the identity of its last match while that is near, see `joint_pairs`; a match with another identity
-    is a switch, however long ago the last match was.
+    is a switch, however long ago the last match was. `listed` sums the distances of all rows in the table of events
+    that motmetrics has kept since its version 1.1: of every near pair whether it is matched or not, and of the matches.
     """
     joints = len(video.result.skeleton)
-    names = (*COUNTED, "matches", "distance")
+    names = (*COUNTED, "matches", "distance", "listed")
     counts = {name: np.zeros(joints) for name in names}
     held = np.full((len(video.persons), joints), -1)
+    # The person of each identity's last assignment that no earlier match decided, and whether it was ever matched.
+    owner = np.full((len(video.identities), joints), -1)
+    matched = np.zeros(owner.shape, bool)
     frames = [frame for frame in video.frames if frame.annotated_people][:-1] if mode == "official" else video.frames
     for frame in frames:
         if mode == "official" and not (len(frame.truth) and len(frame.result)):
@@ -76,14 +80,24 @@ def clear_counts(video: ScoredVideo, mode: str) -> Counts:
         p, joint = np.nonzero(pairs >= 0)
         identity, person = frame.identity[pairs[p, joint]], frame.person[p]
         matches = np.bincount(joint, minlength=joints)
-        switched = (held[person, joint] >= 0) & (held[person, joint] != identity)
+        before = held[person, joint]
+        switched = (before >= 0) & (before != identity)
+        assigned = before != identity
+        taken = assigned & (owner[identity, joint] >= 0) & (owner[identity, joint] != person)
+        # motmetrics' rows of a match: MATCH or SWITCH; with ASCEND, TRANSFER and MIGRATE where they apply.
+        rows = 1 + (switched & ~matched[identity, joint]) + taken * (1 + (before < 0))
         held[person, joint] = identity
+        owner[identity[assigned], joint[assigned]] = person[assigned]
+        matched[identity, joint] = True
         counts["objects"] += frame.annotated.sum(0)
         counts["misses"] += frame.annotated.sum(0) - matches
         counts["false_positives"] += frame.present.sum(0) - matches
         counts["switches"] += np.bincount(joint[switched], minlength=joints)
         counts["matches"] += matches
-        counts["distance"] += np.bincount(joint, frame.distance[p, pairs[p, joint], joint], minlength=joints)
+        apart = frame.distance[p, pairs[p, joint], joint]
+        counts["distance"] += np.bincount(joint, apart, minlength=joints)
+        counts["listed"] += np.where(frame.near, frame.distance, 0).sum((0, 1))
+        counts["listed"] += np.bincount(joint, rows * apart, minlength=joints)
     return counts
 
 

@@ -41,8 +41,8 @@ def score(
             tracker recovered, see `stgraph.scoring.tracking.recovery`.
 
     Returns:
-        mode, its description, the scored joints, those that are never annotated and left out, counts, and the scores
-        "overall" (the mean over joints; counts are sums), by "joint" and by "video". Without identities in the result,
+        mode, its description, the scored joints, those that are never annotated (in strict mode they are left out),
+        counts, and the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Without identities in the result,
         AP is the only score.
 
     Raises:
@@ -65,7 +65,8 @@ def score(
         raise InputError(f"nothing to score: no labelled frame of {len(pairs)} videos has an annotated joint")
     tracked = all((video.persons >= 0).all() for video in videos) and identified(videos)
 
-    scored = np.flatnonzero(annotated)
+    # The public evaluator has all joints in its means.
+    scored = np.arange(len(joints)) if mode == "official" else np.flatnonzero(annotated)
     names = [joints[joint] for joint in scored]
     ranked = [ranked_joints(video, mode) for video in videos]
     counts = [track_counts(video, mode) for video in videos] if tracked else [{} for _ in videos]
@@ -75,7 +76,7 @@ def score(
         "what_it_does": MODES[mode],
         "tracked": tracked,
         "joints": names,
-        "never_annotated": [joint for joint in joints if joint not in names],
+        "never_annotated": [joint for joint, count in zip(joints, annotated, strict=True) if not count],
         "scored": {
             "videos": len(videos),
             "frames": len(frames),
@@ -108,23 +109,26 @@ def _scores(
         np.concatenate([ranks[key] for ranks in ranked]) for key in ("joint", "confidence", "right")
     )
     objects = np.sum([ranks["objects"] for ranks in ranked], axis=0)
+    # The public evaluator counts AP 0 of a joint that is in neither file.
+    absent = [0.0 if mode == "official" and not (joint == j).any() else np.nan for j in scored]
     precision = [
-        average_precision(confidence[joint == j], right[joint == j].astype(bool), objects[j]) if objects[j] else np.nan
-        for j in scored
+        average_precision(confidence[joint == j], right[joint == j].astype(bool), objects[j]) if objects[j] else other
+        for j, other in zip(scored, absent, strict=True)
     ]
     scores = {"AP": 100 * np.array(precision)}
     if not counts[0]:
         return scores
     total = {name: np.sum([count[name] for count in counts], axis=0)[..., scored] for name in counts[0]}
     errors = total["misses"] + total["switches"] + total["false_positives"]
-    motp = 100 * (1 - _ratio(total["distance"], total["matches"]))
+    motp, listed = (100 * (1 - _ratio(total[name], total["matches"])) for name in ("distance", "listed"))
     both = total["truth_joints"] + total["result_joints"]
     detection = _ratio(total["hota_matches"], both - total["hota_matches"])
     association = total["association"] / np.maximum(1, total["hota_matches"])
     share = np.where(total["truth_joints"] > 0, 100.0, np.nan)
     scores |= {
         "MOTA": 100 * (1 - _ratio(errors, total["objects"])),
-        "MOTP": np.where(np.isnan(motp) & (mode == "official"), 0 * share, motp),
+        "MOTP": np.nan_to_num(motp) if mode == "official" else motp,
+        **({"MOTP_listed": np.nan_to_num(listed)} if mode == "official" else {}),
         "IDF1": share * _ratio(2 * total["identity_matches"], both),
         "HOTA": share * np.sqrt(detection * association).mean(0),
         "DetA": share * detection.mean(0),
