@@ -108,6 +108,15 @@ def _screen(width: Array, height: Array, points: Tensor) -> tuple[Tensor, Tensor
     return width / 2, torch.cat([torch.ones_like(width), height / width], -1)
 
 
+def numbers_of(values: object, where: str) -> Float[np.ndarray, "..."]:
+    """Numbers, or lists of them of one length, as an array; None is NaN. Raises InputError for anything else."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        remedy = "give an array, or lists of numbers that are all of one length"
+        raise InputError(str(error), where=where, expected="numbers", remedy=remedy) from error
+
+
 def check_size(size: object) -> tuple[float, float]:
     """Width and height of an image, pixels. Raises InputError for anything but two numbers above 0."""
     try:

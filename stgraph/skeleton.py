@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from stgraph.errors import InputError
 
+MOST_JOINTS = 1000  # whole bodies with faces have 543
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -23,7 +25,8 @@ class Skeleton:
         centre: index of the joint that a graph's distances are measured from; given as -1, it becomes the root.
 
     Raises:
-        InputError: not a single tree, left and right do not pair up, or the centre is no joint.
+        InputError: not text and numbers, too many joints, not a single tree, left and right do not pair up, or the
+            centre is no joint.
     """
 
     name: str
@@ -37,6 +40,13 @@ class Skeleton:
         for field in ("names", "parents", "left", "right"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         where = f"skeleton {self.name!r}"
+        numbers = (*self.parents, *self.left, *self.right, self.centre)
+        whole = all(isinstance(number, int | np.integer) for number in numbers)
+        if not whole or not all(isinstance(name, str) for name in (self.name, *self.names)):
+            expected = "text as names, and whole numbers as joints"
+            raise InputError(where=where, found="other values", expected=expected, remedy="mend the skeleton")
+        if len(self.names) > MOST_JOINTS:
+            raise InputError(where=where, found=f"{len(self.names)} joints", expected=f"at most {MOST_JOINTS}")
         if len(self.names) != len(self.parents) or len(set(self.names)) != len(self.names):
             problem = f"{len(self.names)} names ({len(set(self.names))} different) and {len(self.parents)} parents"
             raise InputError(problem, where=where, remedy="give one parent for each of as many different names")
@@ -79,8 +89,10 @@ class Skeleton:
 
     def depth(self, joint: int) -> int:
         """Bones between a joint and the root."""
-        parent = self.parents[joint]
-        return 0 if parent < 0 else 1 + self.depth(parent)
+        depth = 0
+        while (joint := self.parents[joint]) >= 0:
+            depth += 1
+        return depth
 
     @cached_property
     def depths(self) -> Int[np.ndarray, " j"]:

@@ -69,7 +69,7 @@ class Convention:
             identity: names of subject, take and camera.
 
         Raises:
-            InputError: poses of another convention, NaN, or no person.
+            InputError: poses of another convention, or no person.
         """
         subject, take, name = identity
         camera = level_camera(name, *(poses.size or self.size or (1, 1)))
@@ -79,7 +79,7 @@ class Convention:
         """A track for every person and run of frames; persons in no frame are dropped.
 
         Raises:
-            InputError: other joints or channels, NaN, or no person.
+            InputError: other joints or channels, or no person.
         """
         values = self.checked(poses)
         if self.channels == "xyz":
@@ -102,7 +102,7 @@ class Convention:
         ]
 
     def checked(self, poses: Poses) -> Float32[np.ndarray, "m t j c"]:
-        """The skeleton's joints, as numbers that are all finite. Raises InputError."""
+        """The skeleton's joints; all zero where a number is not finite, which is an unseen joint. Raises InputError."""
         if 0 in poses.values.shape:
             expected = "persons, frames and joints"
             raise InputError(f"shape {poses.values.shape}", expected=expected, kind=Kind.EMPTY)
@@ -117,13 +117,9 @@ class Convention:
             raise InputError(contradiction, expected=expected, remedy=remedy, kind=Kind.CHANNELS)
         if channels == "xyc":  # coordinates of unseen joints may be anything
             values = np.where(values[..., 2:] == 0, 0, values)
-        values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
-        if not (finite := np.isfinite(values)).all():
-            m, t, j, c = np.argwhere(~finite)[0]
-            frames = f"{(~finite).any(axis=(0, 2, 3)).sum()} of {values.shape[1]} frames"
-            problem = f"{values[m, t, j, c]} at person {m}, frame {t}, joint {self.skeleton.names[j]} (in {frames})"
-            raise InputError(problem, remedy="give 0 for missing joints", kind=Kind.NAN)
-        return values
+        with np.errstate(over="ignore"):  # to infinity
+            values = np.ascontiguousarray(values, np.float32)  # reductions over other strides are slow
+        return np.where(np.isfinite(values).all(axis=-1, keepdims=True), values, 0)
 
     def selected(self, poses: Poses) -> Shaped[np.ndarray, "m t j c"]:
         """The skeleton's joints by name where the file names them, else all. Raises InputError for other joints."""
@@ -166,4 +162,4 @@ class Convention:
             text = f"2D in {SCALES[self.scale]}, with {confidence}"
             text += f", in images of {self.size[0]} x {self.size[1]}" if self.size else ""
         joints = f"joints: {len(self.skeleton)}, {self.skeleton.name}: {', '.join(self.skeleton.names)}"
-        return [joints, f"poses: {text}", *self.doubts]
+        return [joints, f"poses: {text}; a joint with a number that is not finite is unseen", *self.doubts]

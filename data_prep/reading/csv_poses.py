@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from data_prep.reading.left_out import Kind
-from data_prep.reading.poses import Poses
+from data_prep.reading.poses import Poses, no_poses
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.csv_rows import Columns, Table
 
@@ -11,29 +10,17 @@ from stgraph.formats.keypoints.csv_rows import Columns, Table
 def csv_poses(table: Table, columns: Columns) -> Poses:
     """The poses of a clip's rows; frames count from the first, and by the step that all of them are apart.
 
-    Raises:
-        InputError: cells that are no numbers, or empty cells of a joint in 3D.
+    Empty cells are NaN. Raises InputError for cells that are no numbers, or more frames than memory is for.
     """
     frames, persons = (np.array(column) for column in zip(*table.rows, strict=True))
     frames = (frames - frames.min()) // max(np.gcd.reduce(frames - frames.min()), 1)
-    cells = np.array(list(table.rows.values()))
-    empty = np.char.strip(cells) == ""
+    order = np.unique(persons, return_inverse=True)[1]
+    channels, joints = columns.channels[:3], len(columns.joints)
+    values = no_poses((int(order.max()) + 1, int(frames.max()) + 1, joints, len(channels)), np.float64)
     try:
-        numbers = np.where(empty, "0", cells).astype(np.float64)
+        numbers = np.array([[float(cell.strip() or "nan") for cell in row] for row in table.rows.values()])
     except ValueError as error:
         raise InputError(str(error), expected="numbers, or empty cells for unseen joints") from error
-    channels = columns.channels[:3]
-    shape = len(cells), len(columns.joints), len(columns.channels)
-    numbers = numbers.reshape(shape)[..., : len(channels)]
-    empty = empty.reshape(shape)[..., : len(channels)].any(axis=2)
-    partly = empty & ~empty.all(axis=1, keepdims=True)
-    if channels == "xyz" and partly.any():
-        row, joint = np.argwhere(partly)[0]
-        problem = f"joint {columns.joints[joint]} is empty at frame {frames[row]}"
-        raise InputError(problem, expected="all joints of a person in 3D, or none", kind=Kind.NAN)
-    numbers[empty] = 0
-    order = np.unique(persons, return_inverse=True)[1]
-    values = np.zeros((order.max() + 1, frames.max() + 1, *numbers.shape[1:]))
-    values[order, frames] = numbers
+    values[order, frames] = numbers.reshape(len(numbers), joints, len(columns.channels))[..., : len(channels)]
     named = not all(joint.isdecimal() for joint in columns.joints)
     return Poses(values, channels, joints=columns.joints if named else ())

@@ -12,17 +12,19 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from data_prep.reading.left_out import Kind
 from stgraph.data.recording import Track, unbroken
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json, validated
+from stgraph.formats.keypoints.poses import MOST_FRAMES
 from stgraph.skeleton import OPENPOSE18
 
 SIZE = (340, 256)  # of the videos when the people were found, pixels
 FPS = 30.0
 FRAMES = 300
+MOST_FRACTION = 1e6  # of the image; larger numbers are no places in it
 READ, PERSONS = 5, 2  # people of a frame that are read, and those kept
 EXPECTED = '{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, ...], "score": [...]}]}]}'
 
@@ -39,7 +41,7 @@ class Person(Strict):
 
 
 class Frame(Strict):
-    frame_index: NonNegativeInt
+    frame_index: int = Field(ge=0, lt=MOST_FRAMES)
     skeleton: list[Person]
 
 
@@ -66,8 +68,7 @@ def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:
         frames: those with this number or a greater one are left out.
 
     Raises:
-        InputError: unreadable, not of this form, another number of joints, a frame twice, values that are not finite,
-            or no person in it.
+        InputError: unreadable, not of this form, another number of joints, a frame twice, or no person in it.
     """
     return tracks_of(read_clip(path), str(path), frames)
 
@@ -95,7 +96,10 @@ def tracks_of(clip: Clip, where: str, frames: int = FRAMES) -> list[Track]:
 def people(
     clip: Clip, where: str
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n j 2"], Float[np.ndarray, "n j"]]:
-    """Frame, x and y, and scores of the first people of every frame, in the file's order. Raises InputError."""
+    """Frame, x and y, and scores of the first people of every frame, in the file's order; zeros for the unseen.
+
+    A joint with a number that is not finite is unseen. Raises InputError.
+    """
     joints, numbers = len(OPENPOSE18), Counter(frame.frame_index for frame in clip.data)
     if twice := [number for number, count in numbers.items() if count > 1]:
         raise InputError(f"frame_index {twice[0]}", where=where, expected="each number once")
@@ -108,8 +112,6 @@ def people(
             raise InputError(problem, where=where, expected=expected, kind=Kind.JOINT_COUNT)
     poses = np.array([person.pose for _, person in persons], np.float64).reshape(-1, joints, 2)
     scores = np.array([person.score for _, person in persons], np.float64).reshape(-1, joints)
-    finite = np.isfinite(poses).all((1, 2)) & np.isfinite(scores).all(1)
-    if not finite.all():
-        problem = f"numbers that are not finite in frame {persons[int(finite.argmin())][0]}"
-        raise InputError(problem, where=where, remedy="give 0, with score 0, for the unseen", kind=Kind.NAN)
+    seen = (np.abs(poses) < MOST_FRACTION).all(2) & (np.abs(scores) < MOST_FRACTION)  # which NaN is not
+    poses, scores = np.where(seen[..., None], poses, 0), np.where(seen, scores, 0)
     return np.array([frame for frame, _ in persons], np.int64), poses, scores

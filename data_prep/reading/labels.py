@@ -13,10 +13,12 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.formats.motion_text import MOST_DIGITS, whole_number
 from stgraph.formats.numpy_files import load_npy
 from stgraph.formats.safe_pickle import load_pickle
 
 NAMED = Path(__file__).parents[1] / "mappings" / "classes"
+MOST_CLASSES = 10_000  # that numbers alone may name; the largest sets have some hundreds
 FORMS = (
     ".npy (labels), .pkl as ST-GCN's (sample names, labels), .json (labels; sample names and labels; or {sample name: "
     "label}), .csv and .txt (a label a line, or sample name and label)"
@@ -65,7 +67,7 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
     Numbers are places in `classes`, or are names themselves where there are none.
 
     Raises:
-        InputError: numbers and names, a label beyond the classes, or that is none of them.
+        InputError: numbers and names, a label beyond the classes or too large, or that is none of them.
 
     >>> actions([2, None, 0], [], "labels.npy")
     (['2', None, '0'], ['0', '1', '2'])
@@ -80,6 +82,10 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
         classes = classes or sorted({*names})
     else:
         last = max(numbers, default=0)
+        if not classes and last >= MOST_CLASSES:
+            remedy = "count them from 0 without gaps, or name the classes by --classes"
+            found, expected = f"a label {last}, so many classes and one", f"at most {MOST_CLASSES}"
+            raise InputError(where=where, found=found, expected=expected, remedy=remedy)
         classes = classes or [str(number) for number in range(last + 1)]
         if min(numbers, default=0) < 0 or last >= len(classes):
             problem = f"labels {min(numbers)} to {last}, and {len(classes)} classes"
@@ -106,7 +112,10 @@ def read_labels(path: Path) -> Labels:
     text = _text(path, FORMS)
     if path.suffix not in (".csv", ".txt", ".tsv"):
         raise InputError(f"labels in a file ending with {path.suffix!r}", where=path, expected=FORMS)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter="\t" if "\t" in text else ",") if row]
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), delimiter="\t" if "\t" in text else ",") if row]
+    except csv.Error as error:
+        raise InputError(str(error), where=path, expected=FORMS) from error
     rows = [[cell.strip() for cell in row] for row in rows]
     widths = {len(row) for row in rows}
     if widths - {1, 2} or len(widths) != 1:
@@ -148,8 +157,10 @@ def _label(value: Any) -> int | str | None:
     value = value.item() if isinstance(value, np.generic) else value
     value = value.decode(errors="replace") if isinstance(value, bytes) else value
     if isinstance(value, str):
-        return int(value) if value.isdecimal() else value or None
-    return int(value) if isinstance(value, int | float) and value == int(value) else None
+        number = whole_number(value)
+        return (value or None) if number is None else number
+    finite = isinstance(value, int | float) and abs(value) < 10**MOST_DIGITS  # which NaN is not
+    return int(value) if finite and value == int(value) else None
 
 
 def _text(path: Path, expected: str) -> str:

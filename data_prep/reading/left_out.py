@@ -24,7 +24,6 @@ class Kind(StrEnum):
     JOINT_COUNT = "joint count"
     LABEL = "label"
     NAME = "name"
-    NAN = "NaN"
     NO_CLIPS = "class without clips"
     NO_NUMBERS = "no numbers"
     NO_PERSON = "no person"

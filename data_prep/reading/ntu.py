@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from data_prep.reading.arrays import AGAIN
 from data_prep.reading.labels import class_names
@@ -78,20 +78,24 @@ def read_ntu(path: Path) -> list[Track]:
 
     A person is one body id. 3D: metres, camera space. 2D `kinect`: pixels of the colour image (1920 x 1080, mirrored,
     as Kinect's are) with confidence 1 for a tracked joint and 0.5 for an inferred one, 0 where the place is not finite.
-    A body all of whose joints are at zero, or one of them not finite in 3D, is not there in that frame.
+    A body whose joints are all at zero or not finite in 3D is not there in that frame. A single joint that is not
+    finite is unseen: zero, in a frame that is not `valid` for scoring.
 
     Raises:
         InputError: unreadable, empty, cut short or malformed, another number of joints, or no person in it.
     """
     frames, bodies, values = parse(path)
     pose = values[..., :3]
-    present = np.isfinite(pose).all((1, 2)) & pose.any((1, 2))
+    known = np.isfinite(pose).all(2)
+    pose = np.where(known[..., None], pose, 0)
+    present = pose.any((1, 2))
     if not present.any():
         raise InputError("no person in any frame; leave the clip out", where=path, kind=Kind.NO_PERSON)
     frames, bodies, pose, values = frames[present], bodies[present], TURN * pose[present], values[present, :, 3:]
+    known = known[present]
     pose2d = detections(values)
     numbers = np.unique(bodies)  # in the order of appearance
-    ranked = sorted(numbers, key=lambda body: -activity(pose[bodies == body]))
+    ranked = sorted(numbers, key=lambda body: -activity(pose[bodies == body], known[bodies == body]))
     tracks = []
     for person, body in enumerate(ranked[:PERSONS]):
         rows = np.flatnonzero(bodies == body)
@@ -101,16 +105,18 @@ def read_ntu(path: Path) -> list[Track]:
             raise InputError(problem, where=path, remedy=AGAIN, kind=Kind.DOUBLED)
         for run in unbroken(own_frames):
             track = rows[run]
-            tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=int(own_frames[run[0]]), person=person))
+            whole, first = known[track].all(1), int(own_frames[run[0]])
+            valid = None if whole.all() else whole
+            tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=first, person=person, valid=valid))
     return tracks
 
 
-def activity(pose: Float[np.ndarray, "t j 3"]) -> float:
-    """Standard deviation of all coordinates along each axis, summed: large for bodies that move and are whole.
+def activity(pose: Float[np.ndarray, "t j 3"], known: Bool[np.ndarray, "t j"]) -> float:
+    """Standard deviation of the known coordinates along each axis, summed: large for bodies that move and are whole.
 
     The measure by which 2s-AGCN and those after it choose bodies (Shi et al., CVPR 2019).
     """
-    return float(pose.std((0, 1), dtype=np.float64).sum())
+    return float(pose[known].std(0, dtype=np.float64).sum())
 
 
 def detections(values: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n j 3"]:

@@ -4,7 +4,6 @@ Arrays, CSV, Kinetics' JSON, NTU's `.skeleton` and pyskl's annotations, which ma
 any other form by `stgraph.formats.keypoints`.
 """
 
-import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
@@ -17,11 +16,10 @@ from data_prep.reading.kinetics import SIZE as KINETICS_SIZE
 from data_prep.reading.kinetics import read_kinetics
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import read_ntu
-from data_prep.reading.poses import Poses, persons_first
+from data_prep.reading.poses import Poses, no_poses, persons_first
 from data_prep.reading.pyskl import poses_of
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.csv_rows import csv_tables
 from stgraph.formats.keypoints.fit import UNCLEAR
 from stgraph.formats.keypoints.poses import MOST_FRAMES
@@ -99,10 +97,8 @@ def of_keypoints(path: Path, size: tuple[int, int] | None = None) -> Poses:
     if (person < 0).any():
         person = np.arange(len(frame)) - np.searchsorted(frame, frame)
     place = np.unique(person, return_inverse=True)[1]
-    shape = (int(place.max(initial=0)) + 1, stop - first, *keypoints.pose.shape[1:])
-    if math.prod(shape) > MOST_NUMBERS:
-        raise InputError(f"{shape[0]} people in {shape[1]} frames", where=path, remedy="give a shorter clip")
-    values = np.zeros(shape, np.float32)
+    joints, channels = keypoints.pose.shape[1:]
+    values = no_poses((int(place.max(initial=0)) + 1, stop - first, joints, channels), np.float32)
     values[place, frame] = keypoints.pose
     return Poses(values, "xyc", keypoints.size, joints=keypoints.joints)
 
@@ -137,7 +133,7 @@ def of_tracks(
 ) -> Poses:
     """Poses of tracks, the 3D where there is any; zero where a person is not there."""
     frames = max(track.frame + len(track) for track in tracks)
-    values = np.zeros((1 + max(track.person for track in tracks), frames, len(skeleton), 3), np.float32)
+    values = no_poses((1 + max(track.person for track in tracks), frames, len(skeleton), 3), np.float32)
     for track in tracks:
         pose = track.pose3d if track.pose3d is not None else next(iter(track.pose2d.values()))
         values[track.person, track.frame : track.frame + len(track)] = pose

@@ -1,5 +1,6 @@
-"""A clip as arrays (m t j c) of persons, frames, joints and channels. Missing values are zero."""
+"""A clip as arrays (m t j c) of persons, frames, joints and channels. Missing values are zero or not finite."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from jaxtyping import Shaped
 
 from data_prep.reading.left_out import Kind
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.poses import SLACK
 from stgraph.formats.keypoints.scales import PIXELS
 
@@ -18,7 +20,7 @@ class Poses:
     """A clip as its file has it.
 
     Attributes:
-        values: (m t j c) persons, frames, joints, channels; all zero where missing.
+        values: (m t j c) persons, frames, joints, channels; all zero, or some not finite, where missing.
         channels: "xy", "xyc" or "xyz"; "" where the file does not say what a third channel is.
         size: width and height of the images; then x and y are pixels. None where the file does not say.
         axes: of 3D, a key of `conventions.AXES`; then it is in metres. "" where the file does not say.
@@ -47,6 +49,14 @@ class Poses:
     def pixels(self) -> bool:
         """Whether the channels can only be pixels and confidence."""
         return self.confident and bool((np.abs(self.values[..., :2]) > PIXELS).any())
+
+
+def no_poses(shape: tuple[int, int, int, int], dtype: type) -> Shaped[np.ndarray, "m t j c"]:
+    """Zeros for a clip of so many persons, frames, joints and channels. Raises InputError where they are too many."""
+    if math.prod(shape) > MOST_NUMBERS:
+        found, expected = f"{shape[0]} persons in {shape[1]} frames", f"at most {MOST_NUMBERS} numbers"
+        raise InputError(found=found, expected=expected, remedy="give a shorter clip", kind=Kind.SHAPE)
+    return np.zeros(shape, dtype)
 
 
 def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c"]:

@@ -1,6 +1,7 @@
 """Numbers given as text on the command line."""
 
 from stgraph.errors import InputError
+from stgraph.formats.motion_text import whole_number
 
 
 def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
@@ -9,10 +10,10 @@ def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
     >>> two_numbers("--windows", "81x5", "FRAMESxSTRIDE")
     (81, 5)
     """
-    parts = text.split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+    numbers = [whole_number(part) or 0 for part in text.split("x")]
+    if len(numbers) != 2 or 0 in numbers:
         raise InputError(where=f"{option} {text}", expected=expected)
-    return int(parts[0]), int(parts[1])
+    return numbers[0], numbers[1]
 
 
 def picture_size(text: str) -> tuple[int, int]:

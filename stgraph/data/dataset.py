@@ -27,7 +27,9 @@ length (earlier files: of variable length), which is read in a third of the time
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +37,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from stgraph.data.columns import array, check_detections, check_tables, members_of, numbers, text, texts
 from stgraph.data.recording import members
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -96,9 +99,16 @@ class Dataset:
             raise InputError("no such file", where=self.path, remedy=remedy)
         if not self.path.is_file():
             raise InputError("is no file", where=self.path, remedy="give the dataset itself, such as data.h5 in it")
+        self._opened_as = self.path.stat()
+        with self._opened() as file:
+            self._read(file)
+
+    @contextmanager
+    def _opened(self) -> Iterator[h5py.File]:
+        """The file. Raises InputError for whatever fails while it is read."""
         try:
             with h5py.File(self.path, "r") as file:
-                self._read(file)
+                yield file
         except InputError:
             raise
         except Exception as error:  # h5py raises many types for a damaged file
@@ -115,9 +125,9 @@ class Dataset:
         # Files of before 0.2.0 have no such attribute; the only made-up motion was that of the command `synthetic`.
         puppet = self.created_by.startswith("python -m data_prep synthetic")
         self.synthetic = bool(attributes.get("synthetic", puppet))
-        self.notes: list[str] = json.loads(str(attributes["notes"]))
+        self.notes: list[str] = texts(attributes["notes"])
         self.left_out: list[tuple[str, str]] = json.loads(str(attributes["left_out"]))
-        self.classes: list[str] = json.loads(str(attributes.get("classes", "[]")))
+        self.classes: list[str] = texts(attributes.get("classes", "[]"))
         skeleton = file["skeleton"].attrs
         joints = (tuple(map(int, numbers(file, f"skeleton/{name}"))) for name in ("parents", "left", "right"))
         names, centre = tuple(text(file, "skeleton/names")), int(skeleton.get("centre", -1))
@@ -131,7 +141,9 @@ class Dataset:
         fields = [*ROW_NUMBERS, "box", "head_box", "pose3d", "image3d", "metres_per_pixel"]
         fields += [f"pose2d/{detector}" for detector in self.detectors]
         fields += [f"features/{name}" for name in members_of(file, "rows/features")]
+        check_tables(self.recordings, self.tracks, self.splits)
         self._places = {name: self._place(array(file, f"rows/{name}")) for name in fields if f"rows/{name}" in file}
+        self._check_rows()
         self._mapped: dict[str, np.memmap] = {}
         digest = hashlib.sha256(f"{attributes['inputs']}{attributes['rows']}{self.source}{self.notes}".encode())
         for table in (*self.recordings.values(), *self.tracks.values()):
@@ -146,6 +158,21 @@ class Dataset:
         if (size := self.path.stat().st_size) < offset + rows.nbytes:
             raise OSError(f"{size} bytes, expected {offset + rows.nbytes} or more")
         return rows.dtype, offset, rows.shape
+
+    def _check_rows(self) -> None:
+        """Raises OSError where row arrays are of unlike lengths, of other joints or types, or tracks go beyond them."""
+        rows = self._places["frame"][2][0]
+        for name, (dtype, _, shape) in self._places.items():
+            alone = name in (*ROW_NUMBERS, "metres_per_pixel")
+            box = name in ("box", "head_box")
+            expected = (rows,) if alone else (rows, 4) if box else (rows, len(self.skeleton), 3)
+            if name.startswith("features/"):
+                expected = (*expected[:2], shape[-1])
+            if shape != expected or dtype.kind not in "iuf":
+                raise OSError(f"its rows/{name} are {dtype} of shape {shape}, expected numbers of shape {expected}")
+        first, count = (self.tracks[name].astype(np.int64) for name in ("first_row", "rows"))
+        if ((first < 0) | (count < 1) | (count > rows) | (first > rows - count)).any():
+            raise OSError(f"its tracks go beyond its {rows} rows")
 
     def __len__(self) -> int:
         """Recordings."""
@@ -170,8 +197,21 @@ class Dataset:
             raise InputError(problem, where=self.path, remedy=remedy)
         if name not in self._mapped:
             dtype, offset, shape = self._places[name]
+            self.check_whole()
+            if not os.path.samestat(self.path.stat(), self._opened_as):
+                raise InputError("was replaced after it was opened", where=self.path, remedy="start again")
             self._mapped[name] = np.memmap(self.path, dtype, "c", offset, shape)
         return np.asarray(self._mapped[name], bool) if name == "valid" else self._mapped[name]
+
+    def check_whole(self) -> None:
+        """Raises InputError where the file is shorter than when it was opened: to read rows would end the process."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            return  # what is mapped stays, whatever happens to the file's name
+        if os.path.samestat(now, self._opened_as) and now.st_size < self._opened_as.st_size:
+            problem = f"was cut short while it was in use, from {self._opened_as.st_size} to {now.st_size} bytes"
+            raise InputError(problem, where=self.path, remedy=f"{AGAIN}, and go on with what was interrupted")
 
     def detections(self, name: str) -> dict[str, np.ndarray]:
         """The columns of a table of detections without identity. Raises InputError with the tables there are."""
@@ -179,11 +219,13 @@ class Dataset:
             problem = f"has no detections {name!r} without identity; it has {', '.join(self.detected) or 'none'}"
             remedy = "prepare it with `python -m data_prep scenes` or `posetrack`"
             raise InputError(problem, where=self.path, remedy=remedy)
-        with h5py.File(self.path, "r") as file:
+        with self._opened() as file:
             place = f"detections/{name}"
             features = [f"features/{each}" for each in members_of(file, f"{place}/features")]
             columns = [column for column in members_of(file, place) if column != "features"] + features
-            return {column: numbers(file, f"{place}/{column}") for column in columns}
+            table = {column: numbers(file, f"{place}/{column}") for column in columns}
+            check_detections(table, len(self), len(self.skeleton))
+        return table
 
     def camera(self, recording: int | np.integer) -> Camera:
         """The camera of a recording."""
@@ -218,27 +260,3 @@ class Dataset:
             remedy = "change the data section of params.json, --subjects or --data"
             raise InputError(problem, where=self.path, remedy=remedy)
         return np.isin(values, list(names))
-
-
-def array(file: h5py.File, path: str) -> h5py.Dataset:
-    """An array of a file. Raises KeyError or OSError where there is none."""
-    node = file[path]
-    if not isinstance(node, h5py.Dataset):
-        raise OSError(f"its {path} is no array")
-    return node
-
-
-def numbers(file: h5py.File, path: str) -> np.ndarray:
-    """An array of a file, read."""
-    return array(file, path)[()]
-
-
-def text(file: h5py.File, path: str) -> np.ndarray:
-    """A column of text, read, as an array of str objects."""
-    return np.asarray(array(file, path).asstr()[()])
-
-
-def members_of(file: h5py.File, path: str) -> list[str]:
-    """Names in a group; none where there is no such group."""
-    group = file.get(path)
-    return list(group) if isinstance(group, h5py.Group) else []

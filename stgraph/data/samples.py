@@ -71,6 +71,7 @@ class Samples(ABC):
 
     def take(self, field: str, rows: Int[Tensor, "n t"]) -> Shaped[Tensor, "n t *values"]:
         """Some rows of a field, of its joints those of the skeleton alone."""
+        self.dataset.check_whole()
         values = self.fields[field]
         taken = values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
         return taken if self.joints is None or taken.ndim == 2 else taken[:, :, self.joints]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines
+from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines, whole_number
 from stgraph.geometry import euler_to_matrix
 
 ROTATIONS, TRANSLATIONS = ("rx", "ry", "rz"), ("tx", "ty", "tz")
@@ -122,11 +122,11 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
         where = f"{path}, line {line}"
         if name[0] == ":":
             degrees = degrees and name.upper() != ":RADIANS"
-        elif not values and name.isdecimal():
+        elif not values and (number := whole_number(name)) is not None:
             check_whole()
-            if previous is not None and int(name) != previous + 1:
+            if previous is not None and number != previous + 1:
                 raise InputError(f"frame {name} after frame {previous}", where=where, remedy="frames are missing")
-            frames, previous = frames + 1, int(name)
+            frames, previous = frames + 1, number
         elif name not in dof:
             problem = f"bone {name!r} is not in {asf.path}; its bones are {', '.join(dof)}"
             remedy = "give the ASF file that belongs to this motion, or get it whole if it ends here"

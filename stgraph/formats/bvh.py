@@ -12,6 +12,8 @@ from stgraph.formats.files import replaced
 from stgraph.formats.motion_text import DAMAGED, parse_numbers, read_lines
 from stgraph.geometry import euler_to_matrix
 
+MOST_PLACES = 10  # coordinates of joints for each number of a file: end sites have places without numbers
+ALWAYS = 1_000_000  # coordinates that are calculated whatever the file
 FRAME_TIMES = (1e-4, 10.0)  # seconds, from the fastest camera to a time lapse
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 
@@ -114,7 +116,11 @@ def read_bvh(path: Path | str) -> Bvh:
     if not low <= frame_time <= high:
         where = f"{path}, line {start + 3}"
         raise InputError(where=where, found=f"frame time {frame_time}", expected=f"{low:g} to {high:g} s a frame")
-    return Bvh(joints, frame_time, _motion(path, lines, start + 3, int(frames), joints))
+    motion = _motion(path, lines, start + 3, frames, joints)
+    if motion.size < (places := 3 * len(joints) * len(motion)) / MOST_PLACES and places > ALWAYS:
+        found = f"{len(joints)} joints with {motion.shape[1]} channels in {len(motion)} frames"
+        raise InputError(where=path, found=found, expected="about three channels for each joint", remedy=DAMAGED)
+    return Bvh(joints, frame_time, motion)
 
 
 def write_bvh(bvh: Bvh, path: Path | str) -> None:
@@ -153,6 +159,7 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
     offsets: dict[int, np.ndarray] = {}
     channels: dict[int, tuple[str, ...]] = {}
     open_joints: list[int] = []
+    opened = 0  # joints, the last of which may not be opened again
     for number, text in enumerate(lines, 2):
         where = f"{path}, line {number}"
         for statement in text.replace("{", "\n{\n").replace("}", "\n}\n").splitlines():
@@ -163,7 +170,11 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[Joint, ...]:
                 parents.append(open_joints[-1] if open_joints else -1)
                 names.append(f"{names[parents[-1]]} end" if key == "End" else " ".join(words))
             elif key == "{":
-                open_joints.append(len(names) - 1)
+                if opened == len(names):
+                    expected = "one brace after each ROOT, JOINT and End Site"
+                    raise InputError(where=where, found="{ here", expected=expected)
+                opened = len(names)
+                open_joints.append(opened - 1)
             elif key == "}" and open_joints:
                 open_joints.pop()
             elif key == "OFFSET" and open_joints:
@@ -193,15 +204,14 @@ def _field(path: Path, lines: list[str], line: int, key: str) -> float:
 
 
 def _motion(
-    path: Path, lines: list[str], first: int, frames: int, joints: tuple[Joint, ...]
+    path: Path, lines: list[str], first: int, frames: float, joints: tuple[Joint, ...]
 ) -> Float[np.ndarray, "t channel"]:
     columns = sum(len(joint.channels) for joint in joints)
     rows = [(number, line.split()) for number, line in enumerate(lines[first:], first + 1) if line.strip()]
-    motion = np.empty((len(rows), columns))
-    for row, (number, words) in zip(motion, rows, strict=True):
-        row[:] = parse_numbers(words, columns, f"{path}, line {number}")
+    # Row by row: what a header says is not allocated before as many numbers are there.
+    motion = np.array([parse_numbers(words, columns, f"{path}, line {number}") for number, words in rows])
     if len(rows) != frames or not rows:
-        problem = f"the file ends after {len(rows)} frames, its header says {frames}"
+        problem = f"the file ends after {len(rows)} frames, its header says {frames:g}"
         remedy = f"get it whole, or set `Frames:` to {len(rows)}"
         raise InputError(problem, where=f"{path}, line {rows[-1][0] if rows else first}", remedy=remedy)
     return motion

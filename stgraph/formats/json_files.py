@@ -34,11 +34,20 @@ def read_json(path: Path, expected: str = "JSON") -> object:
         raise InputError(problem, where=path, expected=expected, remedy="check the path") from error
     if not content.strip():
         raise InputError("is empty", where=path, expected=expected, remedy="write or fetch the file again")
+    return parse_json(content, path, expected, "leave the file out, or write or fetch it again")
+
+
+def parse_json(content: bytes | str, where: object, expected: str = "JSON", remedy: str = "") -> object:
+    """What JSON holds. Raises InputError for text that is not JSON, or nested too deeply.
+
+    Args:
+        content: the text.
+        where, expected, remedy: for the message.
+    """
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        remedy = "leave the file out, or write or fetch it again"
-        raise InputError(f"not JSON ({error})", where=path, expected=expected, remedy=remedy) from error
+        raise InputError(f"not JSON ({error})", where=where, expected=expected, remedy=remedy) from error
 
 
 def validated(schema: type[Schema], tree: object, path: Path, place: str = "") -> Schema:

@@ -1,4 +1,4 @@
-"""Lines of words and numbers, which ASF, AMC and BVH files are made of."""
+"""Lines of words and numbers, which ASF, AMC and BVH files are made of, and whole numbers in text."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 
+MOST_DIGITS = 18  # of a whole number, so that it fits 64 bits
 DAMAGED = "the file is truncated or damaged, get it whole"
 
 
@@ -29,3 +30,12 @@ def parse_numbers(words: list[str], count: int, where: str) -> Float[np.ndarray,
     if wrong := [word for word, value in zip(words, values, strict=True) if not math.isfinite(value)]:
         raise InputError(where=where, found=wrong[0], expected="finite numbers", remedy="leave such frames out")
     return np.array(values)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that digits stand for; None for other text, and for more digits than any count has.
+
+    >>> whole_number("007"), whole_number("-7"), whole_number("9" * 5000)
+    (7, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None

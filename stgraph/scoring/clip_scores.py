@@ -146,7 +146,17 @@ class ClipScores:
                 values = {name: file[name] for name in file.files}
             lists = {"classes": [str(name) for name in values["classes"]], "about": json.loads(str(values["about"]))}
             return cls(**values | lists)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            RecursionError,
+            MemoryError,
+            TypeError,
+            KeyError,
+            BadZipFile,
+            zlib.error,
+        ) as error:
             reason = getattr(error, "strerror", None) or error  # without the path again
             problem = f"no scores of clips can be read from it ({reason})"
             raise InputError(problem, where=path, remedy=remedy) from error

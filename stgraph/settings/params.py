@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import reprlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
 FOLDER = Path("params")
 PACKAGED = packaged("params")
+DEEPEST = 32  # levels of objects and lists in settings
 
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -64,12 +66,15 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
 
 def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
     """Nested values with "section.key=value" overrides; a value is JSON, or else text."""
+    check_depth(values, "settings")
     values = json.loads(json.dumps(values))
     for override in overrides:
         place, equals, text = override.partition("=")
         *sections, key = place.split(".")
-        if not equals or not key:
-            raise InputError(where=f"--set {override}", expected="SECTION.KEY=VALUE, such as optim.lr=3e-4")
+        if not equals or not key or len(sections) > DEEPEST:
+            raise InputError(
+                where=f"--set {reprlib.repr(override)}", expected="SECTION.KEY=VALUE, such as optim.lr=3e-4"
+            )
         inner = values
         for section in sections:
             inner = inner.setdefault(section, {})
@@ -80,7 +85,19 @@ def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:
             inner[key] = json.loads(text)
         except ValueError:
             inner[key] = text
+        except RecursionError as error:
+            raise InputError(f"nested more than {DEEPEST} levels deep", where=f"--set {place}") from error
     return values
+
+
+def check_depth(values: object, where: str) -> None:
+    """Raises InputError for objects and lists so deep within one another that the checks which follow would fail."""
+    level = [values]
+    for _ in range(DEEPEST + 1):
+        level = [part for value in level for part in (value.values() if isinstance(value, dict) else value)]
+        level = [part for part in level if isinstance(part, dict | list)]
+    if level:
+        raise InputError(f"nested more than {DEEPEST} levels deep", where=where, remedy="mend the settings")
 
 
 def validate(values: object, where: str) -> Settings:
@@ -88,6 +105,7 @@ def validate(values: object, where: str) -> Settings:
     problems: list[str] = []
     if not isinstance(values, dict):
         raise InputError(where=where, found=type(values).__name__, expected="an object of sections task, data, model")
+    check_depth(values, where)
     task_name, data_class = _named(TASKS, values.get("task")), None
     if task_name:
         data_class = cast(type[DataSettings], TASKS.get(task_name).data_class())
@@ -178,6 +196,8 @@ def explain(problem: ErrorDetails, path: tuple, schema: type[BaseModel]) -> str:
         return f"{key}: unknown key; {hint}known: {', '.join(keys)}"
     if problem["type"] == "missing":
         return f"{key}: missing; give it a value"
+    if problem["type"] == "json_invalid":  # text that UTF-8 cannot hold
+        return f"{key or 'settings'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
     return f"{key}: found {json.dumps(problem['input'])}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 

@@ -11,6 +11,7 @@ from scipy.special import gammainc
 
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
+from stgraph.geometry import numbers_of
 from stgraph.skeleton import Skeleton
 from stgraph.tracking.assignment import assigned
 from stgraph.tracking.limbs import Limbs
@@ -20,6 +21,7 @@ from stgraph.tracking.similarity import Others, Poses, alike, around, nms, sigma
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
+FARTHEST = 1e6  # pixels or metres from the origin; larger numbers are no coordinates
 # Skeletons of fewer joints have no shape by which predictions are told from other people; and so many times the size of
 # both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
 SHAPELESS, LEAP, LEAST_SIZE = 5, 2.0, {2: 16.0, 3: 0.1}
@@ -163,17 +165,17 @@ class Tracker:
 
         Args:
             poses: (m j 2) pixels or (m j 3) metres; coordinates of a joint that was not detected are ignored.
-            scores: (m j) confidence of each joint, 0 = not detected; or (m) of each pose. A pose without a detected
-                joint is ignored.
+            scores: (m j) confidence of each joint, 0 = not detected; or (m) of each pose. A joint with a number that is
+                not finite was not detected. A pose without a detected joint is ignored.
             time: seconds; later than that of the frame before.
             tentative: also return people who are not confirmed yet, for callers that know what follows.
 
         Raises:
-            InputError: a time that is not later, a wrong number of joints or coordinates, or numbers that are not
-                finite. The tracker is then unchanged.
+            InputError: a time that is not later, a wrong number of joints or coordinates, no numbers, or numbers beyond
+                any image. The tracker is then unchanged.
         """
         detections = self.suppressed(self.checked(poses, scores, time))
-        self.frames, self.time = self.frames + 1, float(time)
+        self.frames, self.time = self.frames + 1, time
         if len(self.tracks) and not self.options.people:
             young = self.time - self.tracks.seen <= self.options.max_age
             self.dropped["max_age"] += int((~young).sum())
@@ -193,18 +195,16 @@ class Tracker:
 
     # Input ------------------------------------------------------------------------------------------------------------
 
-    def checked(self, poses: object, scores: object, time: float) -> Detections:
+    def checked(self, poses: object, scores: object, time: object) -> Detections:
         """The frame's detections, zero at undetected joints. Raises InputError, see `update`."""
         where = f"frame {self.frames}"
-        if not np.isfinite(time) or time <= self.time:
-            problem = f"its time is {time:g} s, that of the frame before {self.time:g} s"
+        seconds = numbers_of(time, f"{where}, time")
+        if seconds.shape or not np.isfinite(seconds) or seconds <= self.time:
+            given = f"{time}" if seconds.shape else f"{seconds:g}"
+            problem = f"its time is {given} s, that of the frame before {self.time:g} s"
             raise InputError(problem, where=where, remedy="give every frame once, in order")
-        try:
-            pose, confidence = (np.asarray(values, dtype=np.float64) for values in (poses, scores))
-        except (TypeError, ValueError) as error:
-            remedy = "give every pose as many joints, all of them numbers"
-            raise InputError(str(error), where=where, remedy=remedy) from error
-        if not len(pose):
+        pose, confidence = numbers_of(poses, f"{where}, poses"), numbers_of(scores, f"{where}, scores")
+        if pose.ndim and not len(pose):
             pose, confidence = self.empty()
             return Detections(pose, confidence, np.zeros(0, int))
         dimensions = (self.dimensions,) if self.dimensions else (2, 3)
@@ -218,16 +218,17 @@ class Tracker:
         if confidence.shape != pose.shape[:2]:
             expected = f"one for each of {len(pose)} poses, or for each of their {pose.shape[1]} joints"
             raise InputError(where=where, found=f"scores of shape {confidence.shape}", expected=expected)
-        broken = ~np.isfinite(confidence) | ((confidence != 0) & ~np.isfinite(pose).all(axis=2)) | (confidence < 0)
+        seen = np.isfinite(confidence) & (confidence != 0) & np.isfinite(pose).all(axis=2)
+        broken = seen & ((confidence < 0) | (confidence > FARTHEST) | (np.abs(pose) > FARTHEST).any(axis=2))
         if broken.any():
             person, joint = np.argwhere(broken)[0]
             raise InputError(
                 where=f"{where}, detection {person}, joint {self.skeleton.names[joint]}",
                 found=f"{pose[person, joint]} with confidence {confidence[person, joint]}",
-                expected="finite numbers, and confidence 0 for what was not detected",
+                expected=f"numbers up to {FARTHEST:.0f}, and a confidence from 0 on",
             )
         self.dimensions = pose.shape[2]
-        return Detections(np.where(confidence[..., None] > 0, pose, 0), confidence, np.arange(len(pose)))
+        return Detections(np.where(seen[..., None], pose, 0), np.where(seen, confidence, 0), np.arange(len(pose)))
 
     def empty(self) -> tuple[Float[np.ndarray, "0 j d"], Float[np.ndarray, "0 j"]]:
         """Poses of no people, and their confidences."""

@@ -4,22 +4,26 @@ import io
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import safetensors
 import safetensors.torch
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
+from stgraph.formats.json_files import parse_json
 from stgraph.settings.params import Settings, validate
 from stgraph.settings.places import CHECKPOINTS
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import Skeleton
+from stgraph.skeleton import Skeleton, skeleton_from
 
 FOLDER = CHECKPOINTS
+REMEDY = "train again, or turn another's checkpoint into one with `python -m stgraph.convert`"
+Epoch = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,19 @@ class Weights:
     trained: float | None = None
 
 
+class Metadata(BaseModel):
+    """The metadata of a .safetensors checkpoint, JSON by its name."""
+
+    model_config = ConfigDict(strict=True)
+
+    settings: dict[str, Any]
+    skeleton: dict[str, Any]
+    origin: Annotated[Origin, Field(strict=False)]  # from an object to the dataclass
+    epoch: Epoch
+    scores: dict[str, float]
+    trained: Epoch | None = None
+
+
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights with everything that evaluating them needs in the file's metadata."""
     metadata = {
@@ -76,27 +93,29 @@ def save_weights(path: Path, weights: Weights) -> None:
 
 
 def load_weights(path: Path) -> Weights:
-    """Read what `save_weights` wrote. Raises InputError for a damaged or foreign file."""
+    """Read what `save_weights` wrote. Raises InputError for a damaged or foreign file, or weights that are NaN."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            found = {key: parse_json(value, f"{path}, {key}") for key, value in (file.metadata() or {}).items()}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        settings = validate(metadata["settings"], f"{path}, settings")
+        metadata = Metadata.model_validate(found)
+        settings = validate(metadata.settings, f"{path}, settings")
         model = MODELS.get(settings.model["name"])
         state = {model.current_name(name): value for name, value in state.items()}
-        fields = metadata["skeleton"].items()
-        tree: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields}
-        skeleton, origin = Skeleton(**tree), Origin(**metadata["origin"])
-        found = metadata["epoch"], metadata["scores"], metadata.get("trained")
-        return Weights(state, settings, skeleton, origin, *found)
+        if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
+            problem = f"{len(wrong)} of {len(state)} weights hold numbers that are not finite, such as {wrong[0]}"
+            raise InputError(problem, where=path, remedy=REMEDY)
+        skeleton = skeleton_from(metadata.skeleton, f"{path}, skeleton")
+        about = metadata.origin, metadata.epoch, metadata.scores, metadata.trained
+        return Weights(state, settings, skeleton, *about)
     except InputError:
         raise
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"not a whole stgraph checkpoint ({error!r})",
-            where=path,
-            remedy="train again, or turn another's checkpoint into one with `python -m stgraph.convert`",
-        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = f"metadata {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"not a whole stgraph checkpoint ({reason})", where=path, remedy=REMEDY) from error
+    except (safetensors.SafetensorError, OSError, TypeError, ValueError) as error:
+        raise InputError(f"not a whole stgraph checkpoint ({error!r})", where=path, remedy=REMEDY) from error
 
 
 def note_trained(path: Path, trained: float | None) -> None:

@@ -1,8 +1,10 @@
 """Deployed: a model with the inputs and outputs of its task, as an exported file computes it."""
 
+import math
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from stgraph.models.base import Model
@@ -13,6 +15,7 @@ from stgraph.training.task import Task
 Axes = tuple[str, ...]
 SCREEN = "pixels x, y to 2 x / width - 1, (2 y - height) / width"
 CAMERA_SPACE = "metres in camera space: x right, y down, z forward"
+UNSEEN = "joints that were not seen are zero, or not finite in a channel, which is the same"
 
 
 class Deployed(nn.Module):
@@ -86,6 +89,12 @@ class Deployed(nn.Module):
     def preparation(self) -> dict[str, object]:
         """Metadata of how poses become the model's input; a task overrides this."""
         return {}
+
+
+def without_unseen(x: Float[Tensor, "..."], channel: int) -> Float[Tensor, "..."]:
+    """An input with zeros for joints that have a number that is not finite on this axis."""
+    # In operators that every runtime has, unlike those for NaN and infinity.
+    return torch.where((x.abs() < math.inf).all(channel, keepdim=True), x, 0)
 
 
 def takes_any_length(model: dict, frames: int) -> bool:

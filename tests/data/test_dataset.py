@@ -9,10 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from stgraph.data.dataset import RECORDING_TEXT, Dataset, window_table
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Detections, Track, check_metres
+from stgraph.data.windows import Windows
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, HAND21, Skeleton
 from tests.conftest import CAMERAS, LENGTHS, recording, standing, write
@@ -499,3 +501,126 @@ def test_detections_that_are_not_finite_are_named(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             clips(tmp_path / "new.h5", scene(1, frame=frame, **changes))
+
+
+def changed(path, change):
+    """A dataset in which a function changes something of the HDF5 file."""
+    write(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def replaced_array(name, values):
+    def change(file):
+        del file[name]
+        file[name] = values
+
+    return change
+
+
+def external(file):
+    file.move("rows/pose3d", "rows/own")
+    file["rows/pose3d"] = h5py.ExternalLink("other.h5", "rows/pose3d")
+
+
+def stored_elsewhere(file):
+    shape = file["rows/pose3d"].shape
+    del file["rows/pose3d"]
+    file.create_dataset("rows/pose3d", shape, "f4", external=[("other.bin", 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(file):
+    values = file["recordings/fps"]
+    layout = h5py.VirtualLayout(values.shape, values.dtype)
+    layout[:] = h5py.VirtualSource("other.h5", "recordings/fps", values.shape)
+    del file["recordings/fps"]
+    file.create_virtual_dataset("recordings/fps", layout)
+
+
+def without_bytes(file):
+    del file["recordings/fps"]
+    file.create_dataset("recordings/fps", (10**10,), "f8", chunks=(10**6,))
+
+
+def column(name, row, value):
+    def change(file):
+        file[name][row] = value
+
+    return change
+
+
+WRONG_FILES = {
+    "a row before the first": (column("tracks/first_row", 0, -1), "its tracks go beyond its .* rows"),
+    "a row behind the last": (column("tracks/first_row", 0, 10**6), "its tracks go beyond"),
+    "many rows": (column("tracks/rows", 0, 10**9), "its tracks go beyond"),
+    "no rows": (column("tracks/rows", 0, 0), "its tracks go beyond"),
+    "another recording": (column("tracks/recording", 0, 99), "its tracks are of other recordings"),
+    "a recording before the first": (column("tracks/recording", 0, -1), "its tracks are of other recordings"),
+    "no rate": (column("recordings/fps", 0, np.nan), "its fps are not all finite and above 0"),
+    "a camera of NaN": (column("recordings/intrinsics", (0, 3), np.inf), "its intrinsics are not all finite"),
+    "columns of unlike lengths": (replaced_array("recordings/fps", np.ones(3)), r"its fps are float64 of shape \(3,\)"),
+    "numbers as text": (replaced_array("tracks/rows", np.array([b"a"] * 12)), "its rows are"),
+    "fewer frames": (replaced_array("rows/frame", np.zeros(5, "i4")), "its rows/pose3d are float32 of shape"),
+    "other joints": (replaced_array("rows/pose3d", np.zeros((892, 16, 3), "f4")), "rows/pose3d are .*16, 3"),
+    "another file's rows": (external, "its rows/pose3d is a link to another file|cannot|unable"),
+    "rows stored elsewhere": (stored_elsewhere, "its rows/pose3d is a link to another file"),
+    "a virtual table": (virtual, "its recordings/fps is a link to another file"),
+    "a table that is not in the file": (without_bytes, "its recordings/fps would take 80000000000 bytes"),
+    "deep attributes": (lambda file: file.attrs.update(notes="[" * 30_000), "not a whole stgraph dataset"),
+    "other attributes": (lambda file: file.attrs.update(classes="[1]"), "are no lists of text"),
+    "no tree": (column("skeleton/parents", 0, 1), "not a whole stgraph dataset|never leads to the root|roots"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FILES)
+def test_tables_that_point_outside_the_file_are_refused(tmp_path, name):
+    change, message = WRONG_FILES[name]
+    write(tmp_path / "other.h5")
+    with pytest.raises(InputError, match=message):
+        Dataset(changed(tmp_path / "data.h5", change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (column("detections/boxes/recording", 0, 7), "of other recordings than the 1 there are"),
+        (replaced_array("detections/boxes/frame", np.zeros(3, "i4")), "frame of detections"),
+        (replaced_array("detections/boxes/pose", np.zeros((9, 4, 3), "f4")), "pose of detections"),
+        (lambda file: file.__delitem__("detections/boxes/score"), "have no score"),
+        (lambda file: file.__delitem__("detections/boxes/recording"), "not a whole stgraph dataset"),
+    ],
+)
+def test_detections_that_point_outside_are_refused(tmp_path, change, message):
+    path = tmp_path / "data.h5"
+    with DatasetWriter(path, H36M17, source="", terms="", created_by="") as writer:
+        one = recording("S1", 0, CAMERAS[0], 20)
+        pose = np.ones((9, len(H36M17), 3), np.float32)
+        found = Detections(np.arange(9), pose, np.ones(9, np.float32))
+        writer.add(replace(one, detections={"boxes": found}))
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(InputError, match=message):
+        Dataset(path).detections("boxes")
+
+
+def test_a_file_that_is_cut_short_while_it_is_in_use_is_named(tmp_path):
+    """To touch a page that is gone would end the process with SIGBUS."""
+    data = Dataset(write(tmp_path / "data.h5"))
+    samples = Windows(data, detector="gt", frames=27, stride=5)
+    samples.batch(torch.arange(3))
+    with data.path.open("r+b") as file:
+        file.truncate(4096)
+    with pytest.raises(InputError, match=r"data.h5: was cut short while it was in use, from \d+ to 4096 bytes"):
+        samples.batch(torch.arange(len(samples)))
+
+
+def test_a_file_that_is_replaced_while_it_is_in_use_stays_as_it_was(tmp_path):
+    data = Dataset(write(tmp_path / "data.h5"))
+    before = np.array(data.rows("pose3d"))
+    (tmp_path / "new").write_bytes(b"shorter")
+    (tmp_path / "new").replace(data.path)
+    data.check_whole()
+    np.testing.assert_array_equal(data.rows("pose3d"), before)
+    with pytest.raises(InputError, match="was replaced after it was opened"):
+        data.rows("pose2d/gt")

@@ -99,6 +99,11 @@ def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     np.testing.assert_allclose(names["pose"], expected, rtol=0, atol=1e-5 * expected.abs().max().item())
     assert names["pose"].shape == (1, 3, 32, len(H36M17)) and not names["pose"][..., H36M17.root].any()
     assert names["joints"] == list(H36M17.names)
+    broken, zero = names["x"].copy(), names["x"].copy()
+    broken[0, 1, 7, 4], zero[0, :, 7, 4] = np.nan, 0
+    pose = [names["session"].run(["pose"], {"x": values})[0] for values in (broken, zero)]
+    np.testing.assert_array_equal(*pose)
+    assert np.isfinite(pose[0]).all()
 
     about = names["about"]
     assert json.loads(about["settings"]) == run.settings.model_dump(mode="json")
@@ -129,6 +134,12 @@ def test_a_recogniser_scores_the_persons_that_are_there(saved):
     np.testing.assert_allclose(probability[:3], expected.softmax(1)[:3], atol=1e-6)
     assert not scores[3].any() and scores[:3].std() > 0 and np.ptp(probability[3]) == 0
     assert dense.shape == (4, 3, len(CLASSES), 6, len(STICK))
+    zero, broken = x.numpy().copy(), x.numpy().copy()
+    zero[1, 1, :, 4, 2] = 0
+    for number in (np.nan, np.inf):
+        broken[1, 1, 1, 4, 2] = number
+        for one, other in zip(session.run(None, {"x": broken}), session.run(None, {"x": zero}), strict=True):
+            np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(dense[2].mean((0, 2, 3)), expected[2], rtol=1e-4, atol=1e-6)
 
     about = session.get_modelmeta().custom_metadata_map
@@ -216,6 +227,12 @@ def test_a_recogniser_runs_without_the_toolkit_as_the_help_says(dataset, data, m
         live = Live(run, window=poses.shape[1], size=size if data.get("detector") else None)
         last = [live.update(frame) for frame in poses.swapaxes(0, 1)][-1]
         np.testing.assert_allclose(names["probability"][0], last, atol=1e-5)
+        # Frames without a person before and behind, and numbers that are not finite where nothing is seen.
+        empty = np.full_like(poses[:, :5], np.nan)
+        padded = np.concatenate([0 * poses[:, :5], empty, poses, empty], axis=1)
+        padded[(padded[..., 2] == 0) if data.get("detector") else (padded == 0).all(-1)] = np.nan
+        again = names["session"].run(["probability"], names["feed"] | {"pose": padded[None]})[0]
+        np.testing.assert_allclose(again[0], expected, atol=1e-5)
         assert capsys.readouterr().out.endswith(f"{run.task.classes[expected.argmax()]}\n")
     assert len({tuple(row.round(2)) for row in found.probabilities}) > 2
     about = names["about"]

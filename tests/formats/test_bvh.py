@@ -99,9 +99,24 @@ def test_rates_that_are_no_whole_number_stay(write):
         (BVH.replace("3.5 25", "3.5"), "line 32: found 12 numbers; expected 13"),
         (BVH.replace("3.5 25", "3.5 nan"), "line 32: found nan; expected finite"),
         (BVH.replace("3.5 25", "3.5 2,5"), "line 32: .*expected 13 numbers"),
+        (BVH.replace("ROOT", "{\nROOT", 1), "line 2: found { here; expected one brace after each ROOT"),
+        ("HIERARCHY\n{\nEnd Site\n{\nOFFSET 0 0 0\n}\n}\nMOTION\nFrames: 0\nFrame Time: 0.01\n", "line 2: found {"),
+        (BVH.replace("Frames: 2", "Frames: 2.5"), "line 32: the file ends after 2 frames, its header says 2.5"),
+        (BVH.replace("Frames: 2", f"Frames: {'9' * 5000}"), "line 29: "),
     ],
 )
 def test_damage_is_named_with_its_place(write, text, message):
     with pytest.raises(InputError) as error:
         read_bvh(write(text))
     assert re.search(message, str(error.value)), error.value
+
+
+def test_a_header_does_not_take_memory_before_the_numbers_are_there(write):
+    """30,000 channels and 40,000 lines of one number would be 9 GiB."""
+    channels = f"CHANNELS 30000 {' '.join(['Xposition'] * 30000)}"
+    header = f"HIERARCHY\nROOT Hip\n{{\nOFFSET 0 0 0\n{channels}\n}}\nMOTION\nFrames: 40000\nFrame Time: 0.01\n"
+    with pytest.raises(InputError, match="line 10: found 1 numbers; expected 30000"):
+        read_bvh(write(header + "0\n" * 40000))
+    with pytest.raises(InputError, match="20001 joints with 1 channels in 40000 frames"):
+        ends = "End Site\n{\nOFFSET 0 0 0\n}\n" * 20000
+        read_bvh(write(header.replace(channels, f"CHANNELS 1 Xposition\n{ends}") + "0\n" * 40000))

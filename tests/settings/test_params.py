@@ -123,3 +123,24 @@ def test_broken_files_are_named(tmp_path, monkeypatch):
     (tmp_path / "x" / "params.json").write_text("[1]")
     with pytest.raises(InputError, match="expected an object of sections"):
         load("x")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [f"optim.lr={'[' * 100_000}", f"optim.lr={'[' * 500 + ']' * 500}", f"{'a.' * 5000}b=1", f"optim.{'{' * 90}=1"],
+    ids=["unclosed", "closed", "key", "braces"],
+)
+def test_overrides_nested_too_deeply_are_one_short_message(override):
+    with pytest.raises(InputError) as error:
+        load("root_rel", [override])
+    assert len(str(error.value)) < 1500
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"task":' * 900 + "1" + "}" * 900, '{"data": "' + "\\ud800" + '"}'])
+def test_files_nested_too_deeply_are_one_short_message(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(params, "FOLDER", tmp_path)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "params.json").write_text(text)
+    with pytest.raises(InputError) as error:
+        load("x")
+    assert len(str(error.value)) < 1500

@@ -36,9 +36,8 @@ BAD = {
         0.4,
         r"frame 10: found scores of shape \(2, 3\); expected one for each of 2",
     ),
-    "NaN": (*broken(np.nan), 0.4, "frame 10, detection 1, joint RShoulder: .*nan.* with confidence 0.9"),
-    "infinite": (*broken(np.inf, 0, 0), 0.4, "frame 10, detection 0, joint Nose"),
-    "no score": (*broken(1.0, confidence=np.nan), 0.4, "joint RShoulder: .* with confidence nan"),
+    "beyond any image": (*broken(1e300), 0.4, r"frame 10, detection 1, joint RShoulder: found \[1.*e\+300"),
+    "a score beyond all": (*broken(1.0, confidence=1e300), 0.4, "joint RShoulder: .* with confidence 1e\\+300"),
     "negative score": (*broken(1.0, confidence=-0.5), 0.4, "confidence -0.5"),
 }
 
@@ -56,10 +55,31 @@ def test_a_bad_frame_is_refused_and_leaves_the_tracker_as_it_was(name):
         same(at.update(GOOD, scored(2), frame / FPS), without.update(GOOD, scored(2), frame / FPS))
 
 
+NO_NUMBERS = {
+    "nothing": (None, scored(2), 0.4, r"frame 10: found poses of shape \(\)"),
+    "a number": (3.5, scored(2), 0.4, r"frame 10: found poses of shape \(\)"),
+    "no scores": (GOOD, None, 0.4, r"frame 10: found scores of shape \(\)"),
+    "words": (GOOD, ["a", "b"], 0.4, "frame 10, scores: could not convert string .*; expected numbers"),
+    "no time at all": (GOOD, scored(2), None, "frame 10: its time is nan s"),
+    "times": (GOOD, scored(2), [0.4], r"frame 10: its time is \[0.4\] s"),
+    "too many digits": ([[[10**400, 1]] * 15], [1.0], 0.4, "frame 10, poses: int too large"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_no_array_of_numbers_is_refused(name):
+    """By the function that `update` begins with, which has no annotations that a test run would check first."""
+    *bad, message = NO_NUMBERS[name]
+    at = tracker()
+    run(at, walk(10))
+    with pytest.raises(InputError, match=message):
+        at.checked(*bad)
+
+
 def test_a_bad_first_frame_decides_nothing():
     at = tracker()
     with pytest.raises(InputError, match="frame 0, detection 0"):
-        at.update(np.full((1, 15, 3), np.nan), scored(1), 0.0)
+        at.update(np.full((1, 15, 3), 1e9), scored(1), 0.0)
     assert len(at.update(GOOD, scored(2), 0.0)) == 2
 
 
@@ -87,6 +107,15 @@ def test_what_stands_at_an_unseen_joint_does_not_matter():
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             same(one, two)
+
+
+@pytest.mark.parametrize(("value", "confidence"), [(np.nan, 0.9), (-np.inf, 0.9), (1.0, np.nan), (None, 0.9)])
+def test_a_joint_with_a_number_that_is_not_finite_is_not_detected(value, confidence):
+    at, without = tracker(), tracker()
+    for frame in range(6):
+        poses, scores = (values.tolist() for values in broken(0.0, confidence=confidence))
+        poses[1][4][0] = value
+        same(at.update(poses, scores, frame / FPS), without.update(*broken(0.0, confidence=0), frame / FPS))
 
 
 def test_a_pose_without_joints_is_nobody():

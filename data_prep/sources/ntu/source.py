@@ -31,6 +31,7 @@ NOTES = (
     "3D: camera space of the depth camera, turned by 180 degrees about z from Kinect's own axes (x left, y up)",
     "2D kinect: pixels of the colour images, which are mirrored (x grows to the camera's left); confidence 1 for "
     "tracked joints and 0.5 for inferred ones; intrinsics are not known and written as 0",
+    "a joint with a number that is not finite is unseen: in 3D it is zero, and the frame is not valid for scoring",
     "persons: the two bodies whose coordinates vary most (standard deviations along x, y and z, summed), most first",
 )
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS
 from stgraph.formats.keypoints.content import NO_CONFIDENCE, floats, no_people
-from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
+from stgraph.skeleton import MOST_JOINTS
 
 EXPECTED = "poses (frames, joints, x y [confidence]), perhaps with an axis of people (--order)"
 POSES = ("keypoints", "keypoint", "kpts", "poses", "pose", "pose2d", "joints2d", "landmarks", "data", "arr_0")

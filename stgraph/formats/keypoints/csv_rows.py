@@ -2,6 +2,7 @@
 
 import csv
 import re
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.poses import MOST_FRAMES
+from stgraph.formats.motion_text import whole_number
 
 COLUMN = re.compile(
     r"(?P<joint>.+?)[ _.:-](?P<channel>x|y|z|c|v|conf|confidence|score|likelihood|visibility)", re.IGNORECASE
@@ -116,9 +118,12 @@ def add_row(tables: dict[str, Table], row: list[str], columns: Columns, where: s
     if table.label != label:
         problem = f"label {label!r} after {table.label!r} in clip {clip!r}"
         raise InputError(problem, where=where, expected="one for a clip", kind="label")
-    if not frame.isdecimal() or not person.isdecimal() or int(frame) > MOST_FRAMES:
-        raise InputError(f"frame {frame!r}, person {person!r}", where=where, expected="whole numbers from 0")
-    if (int(frame), int(person)) in table.rows:
+    pair = whole_number(frame), whole_number(person)
+    if pair[0] is None or pair[1] is None or pair[0] >= MOST_FRAMES:
+        problem = f"frame {reprlib.repr(frame)}, person {reprlib.repr(person)}"
+        expected = f"whole numbers from 0, and frames below {MOST_FRAMES}"
+        raise InputError(problem, where=where, expected=expected)
+    if pair in table.rows:
         problem = f"person {person} has frame {frame} of clip {clip!r} twice"
         raise InputError(problem, where=where, expected="one row", kind="doubled")
-    table.rows[int(frame), int(person)] = [row[place] for place in columns.places]
+    table.rows[pair[0], pair[1]] = [row[place] for place in columns.places]

@@ -20,9 +20,9 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.frames import last_numbers
 from stgraph.formats.keypoints.hdf5 import array, texts
-from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.poses import Raw
 from stgraph.formats.safe_pickle import unpickle
+from stgraph.skeleton import MOST_JOINTS
 
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 CHANNELS = ("x", "y", "likelihood")

@@ -25,8 +25,6 @@ from stgraph.skeleton import (
     skeleton_from,
 )
 
-MOST_JOINTS = 1000  # whole bodies have 136
-
 _SIDES = "LR"
 _FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 _COCO = " ".join(COCO17.names)

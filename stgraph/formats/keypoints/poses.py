@@ -10,10 +10,10 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS, SCALES
 from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
-from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, find_layout
+from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout
 from stgraph.formats.keypoints.scales import inferred_scale, to_pixels
 from stgraph.formats.posetrack import Video
-from stgraph.skeleton import Skeleton
+from stgraph.skeleton import MOST_JOINTS, Skeleton
 
 MOST_FRAMES = 1_000_000  # of a video; larger numbers are no frame numbers
 MOST_PIXELS = 1e6  # from the image's corner; larger numbers are no coordinates

@@ -13,8 +13,8 @@ import numpy as np
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.hdf5 import array, texts
-from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
+from stgraph.skeleton import MOST_JOINTS
 
 MOST_TRACKS = 1000
 

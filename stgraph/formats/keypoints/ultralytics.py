@@ -16,8 +16,9 @@ from stgraph.formats.keypoints.body import misfit
 from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
-from stgraph.formats.keypoints.layouts import LAYOUTS, MOST_JOINTS, layouts_of
+from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 from stgraph.formats.keypoints.poses import Options, Raw
+from stgraph.skeleton import MOST_JOINTS
 
 BOX = 5  # numbers before the keypoints: the class and the box
 MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that lie in a box with such margins

@@ -8,8 +8,9 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
-from stgraph.formats.keypoints.layouts import MOST_JOINTS, layouts_of
+from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
+from stgraph.skeleton import MOST_JOINTS
 
 PERSON = 1  # Detectron's class of people; the first is the background
 NAMES = {"coco": "coco17", "h36m": "h36m17"}

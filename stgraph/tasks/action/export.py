@@ -9,14 +9,11 @@ from torch import Tensor
 
 from stgraph.models.base import Model
 from stgraph.skeleton import Skeleton
-from stgraph.tasks.action.normalisation import opening
 from stgraph.tasks.action.preparation import Preparation
-from stgraph.tasks.action.sample import Sample
-from stgraph.tasks.action.samples import seen_joints
-from stgraph.tasks.action.sampling import sample_frames, with_next
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
-from stgraph.training.deployed import CAMERA_SPACE, SCREEN, Axes, Deployed
+from stgraph.tasks.action.whole_clips import sample_clips
+from stgraph.training.deployed import CAMERA_SPACE, SCREEN, UNSEEN, Axes, Deployed, without_unseen
 
 NORMALISATIONS = {
     "screen": SCREEN,
@@ -27,7 +24,7 @@ NORMALISATIONS = {
     "seen, at the origin; divided by that person's root mean square distance of joints from their middle, mean over "
     "frames (the image's longer side where that is nothing)",
     "body3d": "metres; root of the clip's first person, where it is first seen, at the origin; then turned: hips to "
-    "shoulders of the first whole pose along z, left to right shoulder in the x-z plane (without such a pose: "
+    "shoulders of the first pose that has these along z, left to right shoulder in the x-z plane (without such a pose: "
     "x, y, z become x, z, -y)",
     "pyskl2d": "pixels x, y to 2 x / width - 1, 2 y / height - 1; zero where the confidence is at most 0.01",
     "pyskl3d": "metres, x left, y up; middle of the first person's spine, where it is first seen, at the origin; then "
@@ -43,10 +40,13 @@ STREAMS = {
 }
 SAMPLINGS = {
     "uniform": "of each of {0} equal parts of the clip the middle frame, (2 i + 1) T // {1} of T frames, i from 0; "
-    "a clip begins with the first frame that has a person",
-    "crop": "{0} consecutive frames, the middle ones; a shorter clip is filled up with zeros at its end",
-    "start": "the first {0} frames; a shorter clip is filled up with zeros at its end",
+    "a clip begins with the first frame that has a person, and ends with the last one",
+    "crop": "{0} consecutive frames, the middle ones; a clip ends with the last frame that has a person, and a shorter "
+    "one is filled up with zeros at its end",
+    "start": "the first {0} frames; a clip ends with the last frame that has a person, and a shorter one is filled up "
+    "with zeros at its end",
 }
+OPENING = "; of the first two persons, the one in more frames is the first; a clip is the frames that show that person"
 
 
 class Recogniser(Deployed):
@@ -80,14 +80,16 @@ class Recogniser(Deployed):
             "channels": channels[: data.channels],
             "normalisation": NORMALISATIONS.get(data.normalise) or NORMALISATIONS[f"{data.normalise}{kind}"],
             "stream": STREAMS[data.stream],
-            "unseen": f"joints that were not seen are zero{differs}",
+            "unseen": f"{UNSEEN}{differs}",
         }
         if data.confidence and data.stream != "joint":
             about |= {"confidence": "mean of those that a difference is taken of"}
-        return about | {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames)}
+        opening = OPENING if data.by_opening else ""
+        return about | {"sampling": SAMPLINGS[data.sampling].format(frames, 2 * frames) + opening}
 
     def forward(self, x: Float[Tensor, "b m c t j"]) -> dict[str, Float[Tensor, "..."]]:
         """(b m c t j) -> probability, action (b n), dense (b m n s j); the scores of an absent person are zero."""
+        x = without_unseen(x, channel=2)
         dense = self.model(rearrange(x, "b m c t j -> (b m) c t j"))["action"]
         dense = rearrange(dense, "(b m) n s j -> b m n s j", b=x.shape[0])
         each = dense.mean(dim=(3, 4))
@@ -135,7 +137,7 @@ class PoseRecogniser(Recogniser):
             "dynamic": self.dynamic,
             "values": ["x", "y", "confidence" if in_2d else "z"],
             "unit": "pixels; a joint is seen where its confidence is above 0" if in_2d else CAMERA_SPACE,
-            "unseen": "joints that are not seen, and persons in frames where they are not, are zero",
+            "unseen": "joints that are not seen, and persons in frames where they are not, are zero or not finite",
             "frames": {"which": "all of a clip, in order", "any": True, "least": self.least, "taken": self.frames},
             "done by the file": self.preparation(),
         }
@@ -157,18 +159,7 @@ class PoseRecogniser(Recogniser):
         self, pose: Float[Tensor, "b m t j 3"], size: Float[Tensor, "b 2"] | None = None
     ) -> dict[str, Float[Tensor, "..."]]:
         """(b m t j 3), (b 2) -> as `Recogniser`."""
-        clips, persons, length = pose.shape[:3]
-        frame = sample_frames(length, self.frames, self.data.sampling)
-        frame = with_next(frame, length) if self.data.moves else frame
-        clip = torch.arange(clips)[:, None].expand(clips, persons).flatten()
-        first = None
-        if self.data.by_opening:
-            whole = rearrange(pose, "b m t j c -> (b m) t j c")
-            first = opening(whole, seen_joints(whole, self.data), clip, clips)
-        pose = torch.where((frame >= 0)[:, None, None], pose.index_select(2, frame.clamp_min(0)), 0)
+        clips = pose.shape[0]
         size = torch.ones_like(pose[:, 0, 0, 0, :2]) if size is None else size
-        pose = rearrange(pose, "b m t j c -> (b m) t j c")
-        seen = seen_joints(pose, self.data)
-        # Unseen joints may have any value, so they are set to zero.
-        sample = Sample(torch.where(seen[..., None], pose, 0), seen, clip, torch.zeros_like(clip), size, first)
+        sample = sample_clips(pose, size, self.frames, self.data, self.prepare.skeleton.root)
         return super().forward(rearrange(self.prepare(sample), "(b m) c t j -> b m c t j", b=clips))

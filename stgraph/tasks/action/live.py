@@ -9,13 +9,13 @@ from torch import Tensor
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
-from stgraph.geometry import check_size
+from stgraph.geometry import check_size, numbers_of
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
-from stgraph.tasks.action.samples import present_persons, seen_joints
-from stgraph.tasks.action.sampling import sample_frames, with_next
+from stgraph.tasks.action.samples import present_persons
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
+from stgraph.tasks.action.whole_clips import sample_clips
 from stgraph.training.run import Run
 
 
@@ -76,10 +76,12 @@ class Live:
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
         """Add a frame; returns the probability of every class. Absent persons are zero, or left out at the end.
 
+        Joints that are not seen are zero (2D: of confidence 0), or have a number that is not finite.
+
         Raises:
-            InputError: another number of joints or more persons than agreed.
+            InputError: no numbers, another number of joints or more persons than agreed.
         """
-        pose = torch.as_tensor(np.asarray(pose), dtype=torch.float32)
+        pose = torch.from_numpy(numbers_of(pose, f"frame {self.count}")).float()
         if pose.shape[1:] != (self.joints, 3) or len(pose) > self.persons:
             skeleton = self.run.skeleton
             raise InputError(
@@ -114,10 +116,5 @@ class Live:
     def sample(self) -> Sample:
         """The remembered frames, oldest first, sampled as a clip is."""
         known = min(self.count, self.window)
-        frame = sample_frames(known, self.frames, self.data.sampling)
-        frame = with_next(frame, known) if self.data.moves else frame
-        place = (self.count - known + frame) % self.window
-        poses = torch.where((frame >= 0)[:, None, None], self.poses[:, place], 0)
-        seen = seen_joints(poses, self.data)
-        clip = torch.zeros(len(poses), dtype=torch.int64)
-        return Sample(poses * seen[..., None], seen, clip, clip, self.size)
+        place = torch.arange(self.count - known, self.count) % self.window
+        return sample_clips(self.poses[None, :, place], self.size, self.frames, self.data, self.run.skeleton.root)

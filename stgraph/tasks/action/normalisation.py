@@ -93,7 +93,8 @@ class Normalisation:
         pose, visible = lead_place[clip, frame], lead_seen[clip, frame]
         origin = torch.where(visible[:, root, None], pose[:, root], body_scale(pose, visible)[0])
         if self.in_3d:
-            whole = lead_seen.all(dim=2)
+            trunk = [joint for pair in (*self.shoulders, *self.hips) for joint in pair]
+            whole = lead_seen[:, :, trunk].all(dim=2)
             frame = first(whole)
             turn = self.upright(lead_place[clip, frame], whole[clip, frame])
             return einsum(turn[sample.clip], place - origin[sample.clip, None, None], "p c d, p t j d -> p t j c")
@@ -105,7 +106,8 @@ class Normalisation:
     def upright(self, pose: Float[Tensor, "b j 3"], whole: Bool[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
         """Rotation that turns hips-to-shoulders to z and the left-to-right shoulders to the x-z plane's x.
 
-        Where a pose is not whole or its shoulders and spine give no plane, x, y, z become x, z, -y: z is up.
+        Where a pose lacks one of these (`whole` is False), or its shoulders and spine give no plane, x, y, z become
+        x, z, -y: z is up.
         """
         shoulders, hips = ([pose[:, side].mean(1) for side in pair] for pair in (self.shoulders, self.hips))
         up = F.normalize((shoulders[0] + shoulders[1]) - (hips[0] + hips[1]), dim=-1)

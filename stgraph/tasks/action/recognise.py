@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.geometry import check_size
+from stgraph.geometry import check_size, numbers_of
 from stgraph.tasks.action.run import ActionRun
 
 
@@ -18,7 +18,7 @@ def recognise(
     Args:
         run: a trained recogniser.
         poses: pixels x, y and confidence, or metres x, y, z in camera space, as it was trained; joints in the order of
-            `run.skeleton`. Unseen joints and absent persons are zeros.
+            `run.skeleton`. Unseen joints and absent persons are zeros, or not finite.
         size: width and height of the image, pixels; for 2D.
 
     Returns:
@@ -29,7 +29,7 @@ def recognise(
     """
     if not isinstance(run, ActionRun):
         raise InputError(where="run", found=repr(run), expected="a trained recogniser", remedy="load one with Run.load")
-    poses = np.asarray(poses, dtype=np.float32)
+    poses = numbers_of(poses, "poses").astype(np.float32)
     if poses.ndim != 4 or poses.shape[2:] != (len(run.skeleton), 3) or not poses.size:
         expected = f"(persons, frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 3)"
         raise InputError(where="poses", found=f"shape {poses.shape}", expected=expected)

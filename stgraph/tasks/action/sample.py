@@ -1,9 +1,12 @@
-"""A batch of clips before preparation."""
+"""A batch of clips before preparation, and which of its joints are seen."""
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from stgraph.tasks.action.settings import ClipSettings
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,21 @@ class Sample:
     person: Int[Tensor, " p"]
     size: Float[Tensor, "b 2"]
     first: Float[Tensor, "b j 3"] | None = None
+
+
+def observed(
+    pose: Float[Tensor, "p t j 3"], settings: ClipSettings, root: int
+) -> tuple[Float[Tensor, "p t j 3"], Bool[Tensor, "p t j"]]:
+    """Poses with zeros for the joints that are not seen, and which are.
+
+    A joint with a number that is not finite is not seen. In 2D those with a confidence are; in 3D those that are not
+    exactly at the origin, and the root there, too, of a person in whose frames it always is: poses relative to it.
+    """
+    pose = torch.where(pose.isfinite().all(-1, keepdim=True), pose, 0)
+    if settings.detector:
+        seen = pose[..., 2] > 0
+    else:
+        seen = pose.any(-1)
+        relative = ~seen[..., root].any(-1)[:, None, None] & seen.any(-1, keepdim=True)
+        seen = seen | relative & (torch.arange(pose.shape[2], device=pose.device) == root)
+    return torch.where(seen[..., None], pose, 0), seen

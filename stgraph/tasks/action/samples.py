@@ -11,7 +11,7 @@ from stgraph.data.samples import Batch, Samples
 from stgraph.errors import InputError
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.preparation import Preparation
-from stgraph.tasks.action.sample import Sample
+from stgraph.tasks.action.sample import Sample, observed
 from stgraph.tasks.action.sampling import draw_frames, sample_frames, with_next
 from stgraph.tasks.action.settings import ClipSettings
 
@@ -174,17 +174,12 @@ class Clips(Samples):
         pair = torch.where(present, self.first_pair[clip][owner] + person, 0)
         present = present[:, None] & (frame[owner] >= 0)
         row = torch.where(present, self.row[self.offset[pair][:, None] + torch.where(present, frame[owner], 0)], -1)
-        pose = self.take("pose", row.clamp_min(0))
-        seen = seen_joints(pose, self.settings) & (row >= 0)[..., None]
+        pose = torch.where((row >= 0)[..., None, None], self.take("pose", row.clamp_min(0)), 0)
+        pose, seen = observed(pose, self.settings, self.skeleton.root)
         first = None
         if self.settings.by_opening:
             first = self.take("pose", self.row[self.offset[self.first_pair[clip]]][:, None])[:, 0]
-        return Sample(pose * seen[..., None], seen, owner, person, self.size[clip], first)
-
-
-def seen_joints(pose: Float[Tensor, "p t j 3"], settings: ClipSettings) -> Bool[Tensor, "p t j"]:
-    """Which joints are seen: in 2D those with a confidence, in 3D all of a person who is not all zeros."""
-    return pose[..., 2] > 0 if settings.detector else (pose != 0).flatten(2).any(2, keepdim=True).expand(pose.shape[:3])
+        return Sample(pose, seen, owner, person, self.size[clip], first)
 
 
 def present_persons(x: Float[Tensor, "p c t j"], padded: bool) -> tuple[Float[Tensor, "q c t j"], Int[Tensor, " q"]]:

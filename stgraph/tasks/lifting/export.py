@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stgraph.tasks.lifting.settings import WindowSettings
 from stgraph.tasks.lifting.task import Lifting
-from stgraph.training.deployed import SCREEN, Axes, Deployed
+from stgraph.training.deployed import SCREEN, UNSEEN, Axes, Deployed, without_unseen
 
 
 class Lifter(Deployed):
@@ -49,10 +49,10 @@ class Lifter(Deployed):
             "channels": ("x", "y", "confidence")[: self.data.channels],
             "normalisation": SCREEN,
             "stream": "positions",
-            "unseen": "joints that were not seen are zero",
+            "unseen": UNSEEN,
         }
 
     def forward(self, x: Float[Tensor, "b c t j"]) -> dict[str, Float[Tensor, "b _ _ _"]]:
         """(b c t j) -> name -> (b n s j)."""
-        outputs = self.model(x)
+        outputs = self.model(without_unseen(x, channel=1))
         return outputs | {"pose": rearrange(self.task.prediction(outputs), "b t j c -> b c t j")}

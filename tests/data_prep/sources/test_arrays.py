@@ -223,8 +223,11 @@ def test_clips_that_cannot_be_used_are_left_out(tmp_path):
     np.save(tmp_path / "data.npy", values)
     np.save(tmp_path / "label.npy", LABELS)
     data, text = convert(tmp_path, tmp_path / "data.npy", "--labels", tmp_path / "label.npy")
-    assert len(data) == COUNT - 2 and "left out: 2 (1 no person, 1 NaN)" in text
-    assert "clip 5: NaN: nan at person 0, frame 4, joint Neck" in text
+    assert len(data) == COUNT - 1 and "left out: 1 (1 no person)" in text
+    number = data.find("clips/5/unknown")
+    first = data.tracks["first_row"][data.tracks["recording"] == number][0]
+    zero = np.argwhere(~data.rows("pose3d")[first : first + 12].any(-1)).tolist()
+    assert zero == [[4, NTU25.index("Neck")]]
 
 
 @pytest.mark.slow
@@ -241,3 +244,32 @@ def test_large_arrays_are_never_read_whole(tmp_path):
     assert source.total == count and (tmp_path / "data.npy").stat().st_size > 39e9
     first = next(source.recordings)
     np.testing.assert_allclose(first.tracks[0].pose3d[5], kinect(0, frames=2000)[0, 5] * [-1, -1, 1], atol=1e-5)
+
+
+BAD_LABELS = {
+    "huge.json": "[0, 1000000000]",
+    "large.json": "[0, 1000000000000000000000000000000]",
+    "nan.json": "[NaN, 1]",
+    "infinite.json": "[1, -Infinity]",
+    "digits.json": f"[{'9' * 5000}, 1]",
+    "deep.json": "[" * 100_000,
+    "digits.txt": f"{'9' * 5000}\n1\n",
+    "long.csv": f'a,"{"x" * 200_000}"\n',
+}
+
+
+@pytest.mark.parametrize("name", BAD_LABELS)
+def test_labels_cannot_ask_for_all_memory(tmp_path, name):
+    np.save(tmp_path / "data.npy", stgcn(kinect)[:2])
+    (tmp_path / name).write_text(BAD_LABELS[name])
+    with pytest.raises(InputError) as error:
+        convert(tmp_path, tmp_path / "data.npy", "--labels", tmp_path / name)
+    assert len(str(error.value)) < 700
+
+
+@pytest.mark.parametrize("label", [np.nan, np.inf, 1e30, 1e9])
+def test_labels_that_no_class_can_have_are_refused(tmp_path, label):
+    np.save(tmp_path / "data.npy", stgcn(kinect)[:2])
+    np.save(tmp_path / "label.npy", np.array([0, label]))
+    with pytest.raises(InputError, match="label"):
+        convert(tmp_path, tmp_path / "data.npy", "--labels", tmp_path / "label.npy")

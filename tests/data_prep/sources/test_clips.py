@@ -92,6 +92,77 @@ def test_every_form_of_3d_gives_the_same_dataset_in_camera_axes(tmp_path, form):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def with_number(make, number):
+    """Clips of which one joint has this number in one channel."""
+
+    def made(seed):
+        values = make(seed)
+        values[0, 3, 5] = number if np.isfinite(number) else [values[0, 3, 5, 0], number, values[0, 3, 5, 2]]
+        return values
+
+    return made
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("form", [*((form, "2D") for form in POSES_2D), *((form, "3D") for form in POSES_3D)], ids=str)
+def test_a_joint_with_a_number_that_is_not_finite_is_unseen(tmp_path, form, number):
+    form, kind = form
+    way, make, words = {"2D": (POSES_2D, pixels, ("--size", "340x256")), "3D": (POSES_3D, kinect, ())}[kind]
+    field = "pose2d/keypoints" if kind == "2D" else "pose3d"
+    found, expected = (
+        converted(folder_of(tmp_path / name, *way[form], with_number(make, value)), *words)[0]
+        for name, value in (("broken", number), ("zero", 0.0))
+    )
+    assert tracks(found) == tracks(expected) and not found.left_out
+    np.testing.assert_array_equal(found.rows(field), expected.rows(field))
+    assert any("not finite is unseen" in note for note in found.notes)
+
+
+def test_without_confidence_and_around_the_middle_it_is_unseen_too(tmp_path):
+    def centred(seed):
+        return with_number(pixels, np.nan)(seed)[..., :2] / (340, 256) - 0.5
+
+    data, _ = converted(folder_of(tmp_path / "mine", np.save, ".npy", centred), "--size", "340x256", "--order", "mtjc")
+    pose = data.rows("pose2d/keypoints")
+    assert len(data) == len(CLIPS) and not pose[3, 5].any() and (pose[3, :5, 2] == 1).all()
+
+
+def test_a_small_file_cannot_ask_for_all_memory(tmp_path):
+    """Frames far apart, and so many people that an array of all would not fit."""
+    people = (tmp_path / "mine/waving/people.csv", tmp_path / "mine/waving/frames.csv")
+    folder_of(tmp_path / "mine", np.save, ".npy", pixels)
+    header = "frame,person," + ",".join(f"{name}_{c}" for name in OPENPOSE18.names for c in ("x", "y", "score"))
+    cells = ",".join(["7", "8", "0.5"] * len(OPENPOSE18))
+    people[0].write_text(
+        "\n".join([header, *(f"{person % 2},{person},{cells}" for person in range(500)), f"99999,0,{cells}"])
+    )
+    people[1].write_text("\n".join([header, f"0,0,{cells}", f"1,0,{cells}", f"999999,0,{cells}"]))
+    write_kinetics(tmp_path / "mine/waving/late.json", pixels(0))
+    text = (tmp_path / "mine/waving/late.json").read_text()
+    (tmp_path / "mine/waving/late.json").write_text(text.replace('"frame_index": 5', '"frame_index": 999999'))
+    data, _ = converted(tmp_path / "mine", "--size", "340x256")
+    left = dict(map(tuple, data.left_out))
+    for name, count in (
+        ("people.csv", "500 persons in 100000"),
+        ("frames.csv", "1 persons in 1000000"),
+        ("late.json", "2 p"),
+    ):
+        assert left[f"waving/{name}"].startswith(f"shape: found {count}"), left
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("9" * 5000 + ",0", "frame '99"), ("0," + "9" * 5000, "person '99"), ("1000000,0", "frames below 1000000")],
+)
+def test_numbers_of_frames_and_persons_are_bounded(tmp_path, row, message):
+    folder_of(tmp_path / "mine", np.save, ".npy", pixels)
+    header = "frame,person," + ",".join(f"{name}_{c}" for name in OPENPOSE18.names for c in ("x", "y", "score"))
+    (tmp_path / "mine/waving/big.csv").write_text(f"{header}\n{row}," + ",".join(["7", "8", "0.5"] * len(OPENPOSE18)))
+    data, _ = converted(tmp_path / "mine", "--size", "340x256")
+    ((_, why),) = data.left_out
+    assert message in why and len(why) < 300
+
+
 @pytest.mark.parametrize(
     ("axes", "turn"),
     {"camera": np.eye(3), "kinect": np.diag(TURN), "z-up": [[1, 0, 0], [0, 0, -1], [0, 1, 0]]}.items(),
@@ -315,8 +386,7 @@ def test_classes_of_one_clip_leave_none_to_test(tmp_path):
 def broken(folder):
     """A folder with clips, and one of every problem."""
     folder_of(folder, np.save, ".npy", pixels)
-    nan = pixels(0)
-    nan[0, 3, 5] = np.nan, 7, 0.5
+    one = pixels(0)
     bad = {
         "empty.npy": b"",
         "text.npy": b"hello",
@@ -326,8 +396,8 @@ def broken(folder):
         "header.csv": b"a,b,c\n1,2,3\n",
         "code.pkl": b"\x80\x04c__main__\nsomething\n.",
     }
-    arrays = {"nan": nan, "nobody": 0 * nan, "joints": pixels(0, COCO17), "flat": nan[0, 0], "both": nan[..., :2]}
-    arrays["one"] = nan[0, :, :, :2]
+    arrays = {"nobody": 0 * one, "joints": pixels(0, COCO17), "flat": one[0, 0], "both": one[..., :2]}
+    arrays["one"] = one[0, :, :, :2]
     for name, content in bad.items():
         (folder / "waving" / name).write_bytes(content)
     for name, values in arrays.items():
@@ -335,7 +405,7 @@ def broken(folder):
     (folder / "jumping").mkdir()
     (folder / ".hidden").mkdir()
     (folder / "waving/.DS_Store").write_bytes(b"x")
-    np.save(folder / "loose.npy", nan)
+    np.save(folder / "loose.npy", one)
     return folder, {
         "waving/empty.npy": "empty: an empty file",
         "waving/text.npy": "unreadable: begins with b'hello'",
@@ -344,7 +414,6 @@ def broken(folder):
         "waving/cut.json": "unreadable: ",
         "waving/header.csv": "header: no column `frame`",
         "waving/code.pkl": "unreadable: ",
-        "waving/nan.npy": "NaN: nan at person 0, frame 3, joint LShoulder (in 1 of 12 frames)",
         "waving/nobody.npy": "no person: no person in 12 frames",
         "waving/joints.npy": "joint count: 17 joints (h36m17, coco17); expected 18, openpose18",
         "waving/flat.npy": "shape: shape (18, 3) fits no order of axes; expected",
@@ -366,7 +435,7 @@ def test_every_problem_is_listed_at_once(tmp_path):
         assert f"left out    {name}: {what}" in text
         assert str(tmp_path) not in found[name]
     counted = next(note for note in data.notes if note.startswith("left out"))
-    assert counted.startswith("left out: 15 (5 unreadable, ") and "1 joint count" in counted
+    assert counted.startswith("left out: 14 (5 unreadable, ") and "1 joint count" in counted
 
 
 def test_strict_writes_nothing_and_lists_everything(tmp_path):

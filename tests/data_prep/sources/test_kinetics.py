@@ -124,7 +124,10 @@ def fewer_joints(data):
         (changed(lambda data: data[0].update(frame_index="1")), "frame_index: found '1'; expected a valid integer"),
         (changed(fewer_joints), "17 joints; expected the 18 of openpose18"),
         (changed(lambda data: data[0]["skeleton"][0]["pose"].pop()), "a pose of 35 numbers with 18 scores; expected"),
-        (changed(lambda data: data[3]["skeleton"][1]["pose"].__setitem__(3, float("nan"))), "not finite in frame 4"),
+        (
+            changed(lambda data: data[0].update(frame_index=10**30)),
+            "frame_index: found 1000.*; expected less than 1",
+        ),
         (
             changed(lambda data: data[0]["skeleton"][0]["score"].__setitem__(3, None)),
             "found None; expected a valid",

@@ -136,9 +136,21 @@ def test_pixels_have_the_confidence_of_the_tracking(tmp_path):
 
 def test_bodies_at_zero_and_off_the_numbers_are_not_there(tmp_path):
     ghost, broken = np.zeros((12, JOINTS, 12)), body(1)
-    broken[7, 3, 2] = np.nan
+    broken[7, 1:, 2] = broken[7, 0, 1] = np.nan
     (first, second) = read_ntu(write(tmp_path / "clip.skeleton", ghost, broken))
     assert [(one.person, one.frame, len(one)) for one in (first, second)] == [(0, 0, 7), (0, 8, 4)]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_joint_with_a_number_that_is_not_finite_is_unseen_and_its_frame_stays(tmp_path, number):
+    whole, broken = body(1), body(1)
+    broken[7, 3, 2] = number
+    (track,), (other,) = (read_ntu(write(tmp_path / "clip.skeleton", values)) for values in (broken, whole))
+    expected = other.pose3d.copy()
+    expected[7, 3] = 0
+    np.testing.assert_array_equal(track.pose3d, expected)
+    np.testing.assert_array_equal(track.pose2d["kinect"], other.pose2d["kinect"])
+    assert np.flatnonzero(~track.valid).tolist() == [7] and other.valid is None
 
 
 def lines(path):
