@@ -1,8 +1,10 @@
 """Where data, checkpoints and reports are, by name. Needs no torch."""
 
+import re
 from pathlib import Path
 
 from stgraph.errors import InputError
+from stgraph.formats.files import file_name
 
 LIFTER = "lifter"  # the run whose weights ship
 CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
@@ -19,9 +21,27 @@ def data_file(dataset: str) -> Path:
     return Path(dataset) if Path(dataset).suffix else DATA / f"{dataset}.h5"
 
 
+def check_name(option: str, name: str) -> None:
+    """Raises InputError where the name of a run is not that of a folder right in checkpoints/.
+
+    >>> check_name("--name", "../walk")
+    Traceback (most recent call last):
+    stgraph.errors.InputError: --name ../walk: expected the name of a folder, without / and no dot at its beginning
+    """
+    if not re.fullmatch(r"[^./\\\0][^/\\\0]*", name):
+        expected = "the name of a folder, without / and no dot at its beginning"
+        raise InputError(where=f"{option} {name}", expected=expected)
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run; those of `folds` are in one of their own. Raises InputError as `check_name`."""
+    check_name("--name", name.removeprefix("folds/"))
+    return CHECKPOINTS / name
+
+
 def evaluation_folder(name: str, scored: str | None) -> Path:
     """The folder of a run's report; what is scored other than the test split has its own folder below."""
-    return REPORTS / name if scored in (None, "test") else REPORTS / name / scored
+    return REPORTS / name if scored in (None, "test") else REPORTS / name / file_name(scored)
 
 
 def weights_file(name: str) -> Path:

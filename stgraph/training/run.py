@@ -12,7 +12,7 @@ from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings.params import Settings
-from stgraph.settings.places import CHECKPOINTS, weights_file
+from stgraph.settings.places import run_folder, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
 from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
@@ -42,7 +42,7 @@ class Run(Generic[TaskT]):
 
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
-        self.folder = CHECKPOINTS / name
+        self.folder = run_folder(name)
         self.task: TaskT = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
         context = {"in_channels": settings.data.channels, "heads": self.task.heads}
@@ -109,7 +109,7 @@ class Run(Generic[TaskT]):
         """
         path = weights_file(name)
         weights = load_weights(path)
-        run = cls.of_task(path.parent.name, weights.settings, weights.skeleton, weights.origin, engine)
+        run = cls.of_task(path.resolve().parent.name, weights.settings, weights.skeleton, weights.origin, engine)
         try:
             run.model.load_state_dict(weights.state)
         except RuntimeError as error:

@@ -236,3 +236,34 @@ def test_settings_that_the_data_cannot_serve_are_named(trained, monkeypatch):
         call(render, "--exp", "small", "--recording", "S9/take 0/lef")
     with pytest.raises(InputError, match="ends at frame 80"):
         call(render, "--exp", "small", "--recording", "S9/take 0/left", "--start", "60")
+
+
+@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", "."])
+def test_a_run_with_a_name_that_leads_elsewhere_destroys_nothing(trained, monkeypatch, name):
+    monkeypatch.chdir(trained)
+    (trained / "victim").mkdir(exist_ok=True)
+    (trained / "victim/thesis.txt").write_text("years")
+    before = {path: path.stat().st_size for path in trained.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=f"--name {name}: expected the name of a folder"):
+        call(train, "--exp", "global_pos", "--name", name, "--restart", "--data", "small.h5", *SMALL, *OURS)
+    assert {path: path.stat().st_size for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_by_its_bare_name_is_reported_under_its_folders(trained, monkeypatch):
+    monkeypatch.chdir(trained / "checkpoints/small")
+    from stgraph.training.engine import Engine
+    from stgraph.training.run import Run
+
+    assert Run.load("best.safetensors", Engine("cpu")).name == "small"
+
+
+def test_actions_whose_pictures_would_be_the_same_are_refused(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    rename = {"Walking": "to/from", "Sitting": "to_from"}
+    with DatasetWriter(tmp_path / "named.h5", H36M17, source="", terms="", created_by="") as writer:
+        for take in (0, 1):
+            one = recording("S9", take, CAMERAS[0], 40)
+            writer.add(replace(one, action=rename[one.action]))
+    with pytest.raises(InputError, match="would both be written to it"):
+        call(render, "--exp", "small", "--data", tmp_path / "named.h5", "--out", tmp_path / "x.gif")
+    assert not list(tmp_path.glob("*.gif"))
