@@ -155,6 +155,37 @@ def test_baselines(trained, monkeypatch, capsys):
     assert 0 < ridge < mean
 
 
+def test_a_report_has_baselines_beside_the_run_and_says_where_it_is_not_better(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    call(evaluate, "--exp", "small", "--subjects", "S1", "--out", "beside")
+    report, text = json.loads(Path("beside/report.json").read_text()), capsys.readouterr().out
+    baselines.main(
+        baselines.parser().parse_args(["--exp", "global_pos", "--data", "small.h5", *SMALL, *OURS, "--subjects", "S1"])
+    )
+    own, found = report["metrics"], report["baselines"]["scores"]
+    for name in ("mean pose", "ridge regression"):
+        alone = f"reports/global_pos-{name.replace(' ', '-')}-noisy/report.json"
+        expected = json.loads(Path(alone).read_text())["metrics"]
+        assert found[name] == {key: expected[key] for key in ("P1", "P2", "MPJVE", "path")}
+        assert (f"is not better than {name}" in text or f"and {name}" in text) == any(
+            own[key] >= found[name][key] for key in ("P1", "path")
+        )
+    # Two epochs of a tiny network are worse than the mean pose.
+    assert own["P1"] > found["mean pose"]["P1"]
+    assert f"- NOT BETTER THAN BASELINES: Its P1 of {own['P1']:.2f} mm is not better than mean pose" in text
+    assert "fitted to the poses of S1, S5 in small.h5" in text and "| ridge regression |" in text
+
+
+def test_without_the_training_subjects_a_report_says_why_it_has_no_baselines(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    with DatasetWriter(tmp_path / "other.h5", H36M17, source="", terms="", created_by="") as writer:
+        writer.add(recording("S9", 0, CAMERAS[0], 40))
+    call(evaluate, "--exp", "small", "--data", tmp_path / "other.h5", "--out", tmp_path / "report")
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    assert report["baselines"]["scores"] == {}
+    assert "cannot be fitted to what it was trained on" in (tmp_path / "report/report.md").read_text()
+
+
 def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
     (place / "data").mkdir()
     call(data_prep.__main__, "builtin", "--subjects", "S32", "S35", "--out", "data/builtin.h5")

@@ -91,6 +91,10 @@ def test_an_evaluation_sets_the_model_beside_those_that_need_no_training(place, 
     assert all(path.stat().st_size for path in paths)
     assert json.loads((tmp_path / "report/report.json").read_text()) == report
     text = (tmp_path / "report/report.md").read_text()
+    error = report["forecast"]["error"]
+    for ahead in ("1", "5", "10"):
+        worse = [name for name in PREDICTORS if error[name][ahead] <= error["flat"][ahead]]
+        assert (f"Its error {ahead} frames ahead of" in report["about"]["NOT BETTER THAN BASELINES"]) == bool(worse)
     for part in ("## Predictions", "\n| frames ahead (head sizes) |", "## Tracking", "mode `strict`"):
         assert part in text
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
