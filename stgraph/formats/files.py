@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stgraph.errors import InputError
 
+ACCOMPANYING = re.compile(r"(readme|licen[cs]e|copying|notice|citation|changelog)(\.(txt|md|rst|cff|html))?", re.I)
 MACHINE = re.sub(r"[^\w-]", "_", platform.node())
 
 
@@ -71,6 +72,15 @@ def make_folder_of(path: Path) -> None:
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         problem = f"cannot be written, as {error.filename} is no folder and none can be made there ({error.strerror})"
         raise InputError(problem, where=path, remedy="give another place for the file") from error
+
+
+def accompanies(path: Path) -> bool:
+    """Whether a file is about the data beside it by its name, as licences are, or is hidden.
+
+    >>> [accompanies(Path(name)) for name in ("LICENSE", "readme.md", ".DS_Store", "license_plate.json", "walk.json")]
+    [True, True, True, False, False]
+    """
+    return path.name.startswith(".") or bool(ACCOMPANYING.fullmatch(path.name))
 
 
 def file_name(text: str) -> str:

@@ -7,7 +7,7 @@ from stgraph.errors import InputError
 from stgraph.formats.files import file_name
 
 LIFTER = "lifter"  # the run whose weights ship
-CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
+CHECKPOINTS, DATA, PARAMS, REPORTS = Path("checkpoints"), Path("data"), Path("params"), Path("reports")
 
 
 def packaged(folder: str) -> Path:
@@ -44,6 +44,12 @@ def evaluation_folder(name: str, scored: str | None) -> Path:
     return REPORTS / name if scored in (None, "test") else REPORTS / name / file_name(scored)
 
 
+def experiment_file(name: str) -> Path | None:
+    """The file of an experiment: the working folder's, or else the packaged one; None without either."""
+    places = (folder / name / "params.json" for folder in (PARAMS, packaged("params")))
+    return next((path for path in places if path.exists()), None)
+
+
 def weights_file(name: str) -> Path:
     """The checkpoint of a trained run, by its name or path. Raises InputError where there is none."""
     path = Path(name) if name.endswith(".safetensors") else CHECKPOINTS / name / "best.safetensors"
@@ -53,8 +59,6 @@ def weights_file(name: str) -> Path:
     found = (path for folder in (CHECKPOINTS, packaged("checkpoints")) for path in folder.glob("*/best.safetensors"))
     trained = sorted({path.parent.name for path in found})
     listed = f"{', '.join(trained[:20])}{', ...' if len(trained) > 20 else ''}"
-    raise InputError(
-        "no such checkpoint",
-        where=path,
-        remedy=f"train it with `python -m stgraph.train --exp {name}`, or choose a trained one: {listed}",
-    )
+    train = f"train it with `python -m stgraph.train --exp {name}`, or " if experiment_file(name) else ""
+    problem = f"no such checkpoint in {Path.cwd()}"
+    raise InputError(problem, where=path, remedy=f"{train}choose a trained one: {listed}")

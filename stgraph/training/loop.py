@@ -164,8 +164,8 @@ class Fit:
             raise InputError(
                 f"holds {'weights that were not trained here' if self.resume else 'a run already'}",
                 where=folder.path,
-                remedy=f"{'' if self.resume else 'go on with --resume, '}begin anew with --restart (replaces it), or "
-                "keep it and choose another --name",
+                remedy=f"{'' if self.resume else 'go on with `train --resume`, '}begin anew with `train --restart` "
+                "(replaces it), or keep it and choose another `train --name`",
             )
 
     def train_epochs(self) -> Progress:
@@ -235,7 +235,7 @@ class Fit:
 
     def interrupted(self) -> str:
         """What an interrupt leaves, in words."""
-        text = f"{self.folder.last} is written; go on with --resume"
+        text = f"{self.folder.last} is written; go on with `train --resume`"
         return f"{text}, or remove {self.folder.stage} to keep the run that was there" if self.folder.staged else text
 
     def training_mode(self) -> None:
@@ -374,7 +374,7 @@ class Fit:
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
         if differing or state["data_hash"] != self.run.origin.data_hash:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]
-            remedy = "\n  ".join(["set them back, or begin anew with --restart", *lines])
+            remedy = "\n  ".join(["set them back, or begin anew with `train --restart`", *lines])
             raise InputError("belongs to other settings", where=path, remedy=remedy)
         model = self.run.model
         model.load_state_dict({model.current_name(name): value for name, value in state["model"].items()})

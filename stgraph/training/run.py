@@ -181,7 +181,7 @@ class Run(Generic[TaskT]):
         """Raises InputError where the dataset lacks a joint of the run's skeleton."""
         if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
             both = shared_layouts(self.skeleton, dataset.skeleton)
-            remedy = f"train on those of {both[0]!r}, --set data.skeleton={both[0]}" if both else "prepare other data"
+            remedy = f"train with `train --set data.skeleton={both[0]}`" if both else "prepare other data"
             raise InputError(
                 f"has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run {self.name!r} "
                 f"{self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks {', '.join(missing)}",

@@ -91,8 +91,8 @@ def _lock(path: Path) -> int:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(file)
-            problem = "another process is training into this folder"
-            raise InputError(problem, where=path.parent, remedy="wait for it, or choose another --name") from error
+            problem, remedy = "another process is training into this folder", "wait, or choose another `train --name`"
+            raise InputError(problem, where=path.parent, remedy=remedy) from error
         except OSError:
             return file  # a file system without locks
         # A training that ended since this one opened the file has removed it.

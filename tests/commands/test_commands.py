@@ -228,7 +228,7 @@ def test_a_run_is_not_overwritten(trained, monkeypatch):
     monkeypatch.chdir(trained)
     words = ["--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS]
     before = (trained / "checkpoints/small/last.pt").read_bytes()
-    with pytest.raises(InputError, match="holds a run already; go on with --resume"):
+    with pytest.raises(InputError, match="holds a run already; go on with `train --resume`"):
         call(train, *words)
     assert (trained / "checkpoints/small/last.pt").read_bytes() == before
     call(train, *words, "--resume", "--set", "optim.epochs=3")

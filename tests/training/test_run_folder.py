@@ -53,7 +53,7 @@ def test_begun_anew_with_broken_data_the_old_run_stays(training, old):
 
 def test_begun_anew_and_interrupted_the_old_run_stays_and_the_new_one_goes_on(training, old):
     before = contents(old)
-    with pytest.raises(KeyboardInterrupt, match="restart/last.pt is written; go on with --resume, or remove"):
+    with pytest.raises(KeyboardInterrupt, match="restart/last.pt is written; go on with `train --resume`, or remove"):
         training(listener=StopAt(4), restart=True).fit()
     assert before.items() <= contents(old).items()
     training(resume=True).fit()
@@ -101,7 +101,7 @@ def test_two_trainings_do_not_share_a_folder(training):
     class Second(Listener):
         def step(self, number, means):
             if number == 2:
-                with pytest.raises(InputError, match="another process is training into this folder; wait for it"):
+                with pytest.raises(InputError, match="another process is training into this folder; wait"):
                     training(resume=True).fit()
                 refused.append(number)
 

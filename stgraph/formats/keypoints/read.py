@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
+from stgraph.formats.files import accompanies
 from stgraph.formats.json_files import garbage_kept, read_json
 from stgraph.formats.keypoints import (
     arrays,
@@ -74,7 +75,7 @@ def read_keypoints(
         videos = [one for one in videos if one.name == video] or videos
     if len(videos) > 1 or (video and videos[0].name != video):
         names = ", ".join(one.name for one in videos[:10])
-        found, remedy = f"the videos {names}", "choose one by its name"
+        found, remedy = f"the videos {names}", "choose one by its name with --video"
         raise InputError(where=path, found=found, expected=video or "one", remedy=remedy, kind="several clips")
     return videos[0]
 
@@ -235,7 +236,7 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
 def read_folder(folder: Path, options: Options, failed: list[InputError] | None = None) -> list[Raw]:
     """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
 
-    Files of no known format are left aside, as are those whose names begin with a dot.
+    Files of no known format are left aside, as are those that accompany data, such as a licence.
 
     Args:
         failed: see `read_all_keypoints`.
@@ -243,7 +244,7 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
     Raises:
         InputError: no file of a known format, or what is wrong with one.
     """
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    entries = sorted(path for path in folder.iterdir() if not accompanies(path))
     kinds: dict[Path, str] = {}
     trees: dict[Path, Any] = {}
     for path in entries:
@@ -285,7 +286,7 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
 
 def is_frames(folder: Path) -> bool:
     """Whether a folder has a file for each frame of a video: the first one of a known format is such a file."""
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not accompanies(path)):
         kind = kind_of(path)
         if kind == "json":
             tree = read_json(path, FORMATS)

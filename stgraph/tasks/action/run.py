@@ -97,7 +97,7 @@ class ActionRun(TaskRun[Action]):
             raise InputError(
                 f"the input of {self.name} is 3D poses",
                 where=f"--detector {detector}",
-                remedy=f"leave it out, or train with --set data.detector={detector}",
+                remedy=f"leave it out, or take them with `train --set data.detector={detector}`",
             )
         clips = Clips(
             dataset,

@@ -153,7 +153,7 @@ def test_what_cannot_be_evaluated_is_named(place, scenes, tmp_path):
     with pytest.raises(InputError, match="it has no head boxes, by whose size errors in pixels are divided; prepare"):
         run.evaluate(headless)
     mixed = write_scenes(tmp_path / "mixed.h5", [one, replace(one, take="other", fps=50.0)])
-    with pytest.raises(InputError, match="at 25, 50 fps; score each rate by itself"):
+    with pytest.raises(InputError, match="at 25, 50 fps; score subjects of one rate"):
         run.evaluate(mixed)
 
 
