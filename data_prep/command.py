@@ -8,6 +8,7 @@ from types import ModuleType
 
 from stgraph.cli.numbers import two_numbers
 from stgraph.errors import InputError
+from stgraph.formats.files import check_kept
 
 ENDINGS = (".h5", ".hdf5")
 
@@ -46,6 +47,9 @@ class Command:
         if args.out.suffix.lower() not in ENDINGS:
             where, remedy = f"--out {args.out}", f"give --out such as {args.out.with_suffix(ENDINGS[0])}"
             raise InputError(where=where, expected=f"the ending {' or '.join(ENDINGS)}", remedy=remedy)
+        given = [value for name, value in vars(args).items() if name != "out"]
+        paths = [path for value in given for path in (value if isinstance(value, list) else [value])]
+        check_kept("--out", args.out, (path for path in paths if isinstance(path, Path)))
         from data_prep.writing import command_line, prepare
 
         return prepare(self.load().read(args), args.out, command_line(args.words), windows)

@@ -42,7 +42,7 @@ def untested(writer: DatasetWriter) -> list[str]:
     """Notes on splits without test recordings."""
     return [
         f"split {name}: no test recordings; `evaluate` scores the validation part unless that chooses the epoch, or "
-        "subjects by --subjects"
+        "subjects by `evaluate --subjects`"
         for name, parts in writer.assigned().items()
         if "test" not in parts
     ]

@@ -12,6 +12,7 @@ from stgraph.cli.command import run_command
 from stgraph.cli.keypoints import keypoint_options, keypoint_settings
 from stgraph.cli.options import engine_options, positive
 from stgraph.errors import InputError
+from stgraph.formats.files import check_kept
 from stgraph.settings.places import LIFTER, weights_file
 
 
@@ -62,6 +63,8 @@ def main(args: argparse.Namespace) -> None:
     for name in ("fps", "height", "seconds"):
         positive(name, getattr(args, name))
     check_outputs(args.out)
+    for path in args.out:
+        check_kept("--out", path, [args.input, *([args.camera] if args.camera else [])])
     weights_file(args.exp)  # a wrong name is refused before anything is read
     from stgraph.formats.keypoints.read import read_keypoints
 

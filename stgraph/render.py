@@ -12,6 +12,7 @@ from stgraph.cli.command import run_command
 from stgraph.cli.numbers import picture_size
 from stgraph.cli.options import open_run, run_options
 from stgraph.errors import InputError
+from stgraph.formats.files import check_apart, file_name
 from stgraph.settings.places import REPORTS
 from stgraph.training.drawing import Drawing
 
@@ -53,13 +54,16 @@ def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
     if args.recording:
         dataset.find(args.recording)
-        out = args.out or REPORTS / run.name / f"{args.recording.replace('/', '_')}.gif"
+        out = args.out or REPORTS / run.name / f"{file_name(args.recording)}.gif"
         print(run.draw(dataset, args.recording, out, drawing))
         return
     out = args.out or REPORTS / run.name / "typical.gif"
-    for id in run.typical(dataset, args.detector):
-        action = str(dataset.recordings["action"][dataset.find(id)]).replace("/", "_")
-        print(run.draw(dataset, id, out.with_stem(f"{out.stem}-{action}"), drawing), flush=True)
+    chosen = run.typical(dataset, args.detector)
+    actions = [str(dataset.recordings["action"][dataset.find(id)]) for id in chosen]
+    outs = [out.with_stem(f"{out.stem}-{file_name(action)}") for action in actions]
+    check_apart(zip(actions, outs, strict=True))
+    for id, path in zip(chosen, outs, strict=True):
+        print(run.draw(dataset, id, path, drawing), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from stgraph.cli.numbers import picture_size
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.predictor import load_predictor
 from stgraph.errors import InputError
+from stgraph.formats.markdown import counted
 from stgraph.tracking.options import UNTRAINED, TrackerOptions
 
 FPS = 25.0  # where neither the file nor the command has a frame rate
@@ -46,40 +47,52 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from stgraph.figures.clip import Clip
+    from stgraph.formats.keypoints.keypoints import Keypoints
     from stgraph.formats.keypoints.posetrack import as_video
-    from stgraph.formats.keypoints.read import read_all_keypoints
+    from stgraph.formats.keypoints.read import collected, read_all_keypoints
     from stgraph.formats.posetrack import write_video
     from stgraph.tracking.tracker import Tracker
-    from stgraph.tracking.videos import check_files, draw_video, follow, losses, summary
+    from stgraph.tracking.videos import check_files, draw_video, follow, losses, output_files, summary
 
     positive("fps", args.fps)
     positive("seconds", args.seconds)
     if not 0 <= args.start < float("inf"):
         raise InputError(where="--start", found=f"{args.start:g}", expected="a finite number of 0 or more")
     clip = Clip(FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
-    videos = read_all_keypoints(args.input, **keypoint_settings(args))
+    failed: list[InputError] = []
+    videos = read_all_keypoints(args.input, failed, **keypoint_settings(args))
     # A folder with the frames of one video becomes a file, if that is what --out names.
-    several = len(videos) > 1 or (args.input.is_dir() and args.out.suffix.lower() != ".json")
+    folder = args.out.suffix.lower() != ".json" and bool(failed or args.input.is_dir())
+    several = len(videos) > 1 or folder
     check_files(args.input, args.out, args.gif, several=several)
     if args.gif:
         clip.check(args.gif / "name.gif" if several else args.gif)
     predictor, skeleton = load_predictor(args.exp, args.device, args.precision)
     options = TrackerOptions(**{name: getattr(args, name) for name in TrackerOptions.described()})
-    for keypoints in videos:
+
+    def track(keypoints: Keypoints, out: Path, gif: Path | None) -> None:
         for note in keypoints.notes:
             print(f"{keypoints.name}: {note}")
         video = as_video(keypoints.to(skeleton) if skeleton else keypoints)
-        fps, name = args.fps or video.fps or FPS, video.name.replace("/", "_")
+        fps = args.fps or video.fps or FPS
         tracker = Tracker(predictor, video.skeleton, size=video.size, options=options)
         tracked = follow(tracker, video, fps, whole=True)
-        out = args.out / f"{name}.json" if several else args.out
         write_video(replace(tracked, fps=fps), out)
         print(f"{out}: {summary(tracked, len(video.frame))}", flush=True)
         for line in losses(tracker, video, fps):
             print(f"{video.name}: {line}")
-        if args.gif:
-            gif = args.gif / f"{name}.gif" if several else args.gif
+        if gif:
             print(draw_video(tracked, gif, replace(clip, fps=fps, title=video.name), args.start, args.seconds))
+
+    files = output_files([keypoints.name for keypoints in videos], args.out, args.gif, several=several)
+    for keypoints, (out, gif) in zip(videos, files, strict=True):
+        with collected(failed):
+            track(keypoints, out, gif)
+    if failed and not (several or args.input.is_dir()):
+        raise failed[0]
+    if failed:
+        head = f"{counted(len(failed), 'problem')}; what is not named here is written"
+        raise InputError("\n  ".join([head, *map(str, failed)]), where=args.input)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.cli.options import engine_options, positive
-from stgraph.settings.places import data_file
+from stgraph.settings.places import check_name, data_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,8 +14,10 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--name", help="what to call the run in checkpoints/ and reports/ (the experiment's name)")
     arguments.add_argument("--data", type=Path, help="dataset file ending in .h5 (data/NAME.h5 by params.json)")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
-    arguments.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
-    arguments.add_argument("--restart", action="store_true", help="begin anew; what the run's folder holds is deleted")
+    begin = arguments.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    text = "begin anew; the run that is there goes once the new one has weights"
+    begin.add_argument("--restart", action="store_true", help=text)
     text = "start from a trained run's weights (a name or a .safetensors file); a head of other classes is new"
     arguments.add_argument("--finetune", metavar="FILE", help=text)
     arguments.add_argument("--minutes", type=float, help="stop after so many minutes of training")
@@ -39,6 +41,7 @@ def make_built_in(path: Path) -> None:
 def main(args: argparse.Namespace) -> None:
     from stgraph.settings.params import load
 
+    check_name("--name", args.name or args.exp)
     positive("minutes", args.minutes)
     positive("save-minutes", args.save_minutes)
     settings = load(args.exp, args.set)
@@ -66,8 +69,8 @@ def main(args: argparse.Namespace) -> None:
     if run.stopped_early:
         engine.print(f"{name} stopped early: {run.stopped_early}; more --minutes with --resume go on from there")
     engine.print(
-        f"{name}: {progress.epoch} epochs and {progress.step} steps in {progress.seconds / 60:.1f} minutes; weights of "
-        f"epoch {progress.best_epoch:g} and the curves are in {run.folder}\n"
+        f"{name}: {progress.text()} in {progress.seconds / 60:.1f} minutes; weights of epoch "
+        f"{progress.best_epoch:.4g} and the curves are in {run.folder}\n"
         f"next: python -m stgraph.evaluate --exp {name}"
     )
 

@@ -193,8 +193,8 @@ class Dataset:
         if name not in self._places:
             problem = f"has no {name} (source: {self.source}); its detectors are "
             problem += ", ".join(self.detectors) or "none, it is 3D alone"
-            remedy = "choose one with `--set data.detector=NAME`" if name.startswith("pose2d/") else ""
-            raise InputError(problem, where=self.path, remedy=remedy)
+            remedy = "choose one with `train --set data.detector=NAME` or `evaluate --detector NAME`"
+            raise InputError(problem, where=self.path, remedy=remedy if name.startswith("pose2d/") else "")
         if name not in self._mapped:
             dtype, offset, shape = self._places[name]
             self.check_whole()
@@ -257,6 +257,6 @@ class Dataset:
         existing = sorted(set(values))
         if unknown := [name for name in names if name not in existing]:
             problem = f"has no {column} {', '.join(unknown)}; it has {', '.join(existing)}"
-            remedy = "change the data section of params.json, --subjects or --data"
+            remedy = "change the data section of params.json, `evaluate --subjects` or `evaluate --data`"
             raise InputError(problem, where=self.path, remedy=remedy)
         return np.isin(values, list(names))

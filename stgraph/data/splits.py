@@ -31,10 +31,11 @@ def part(settings: Settings, dataset: Dataset, name: str) -> Bool[np.ndarray, " 
         kept = ~split["validation"] & ~split["test"]
     if not kept.any() and name == "test" and (split["validation"] & free).any():
         if data.validation is None:
-            problem = (
-                f"its split {_split(data)!r} has no test recordings, and its validation recordings chose the epoch"
+            problem = f"its split {_split(data)!r} has no test recordings, and those of validation may choose the epoch"
+            remedy = (
+                "score those with `evaluate --scored validation` or others with `evaluate --subjects`, or train with "
             )
-            remedy = "score that (--scored validation) or others (--subjects), or train with --set data.validation=[]"
+            remedy += "`train --set data.validation=[]`"
             raise InputError(problem, where=dataset.path, remedy=remedy)
         kept = split["validation"] if data.validation == [] else kept
     return _narrowed(settings, dataset, kept & free, where)
@@ -69,7 +70,7 @@ def in_split(data: DataSettings, dataset: Dataset, name: str) -> Bool[np.ndarray
     assigned = dataset.splits.get(split)
     if assigned is None and split != "standard":
         problem = f"{dataset.path} has no split {split!r}; it has {', '.join(dataset.splits) or 'none'}"
-        remedy = "choose one with --set data.split=NAME, or name subjects (--set data.split=standard)"
+        remedy = "choose one with `train --set data.split=NAME`, or name subjects and set data.split=standard"
         raise InputError(problem, where="data.split", remedy=remedy)
     return np.full(len(dataset), False) if assigned is None else assigned == name
 
@@ -92,6 +93,6 @@ def _narrowed(
     kept = kept & dataset.select("action", data.actions) & dataset.select("camera", cameras)
     if not kept.any():
         subjects = ", ".join(sorted(set(dataset.recordings["subject"]))[:20])
-        remedy = f"name some with data.train, data.validation, data.test or --subjects ({subjects})"
+        remedy = f"name some with data.train, data.validation, data.test or `evaluate --subjects` ({subjects})"
         raise InputError(f"nothing is in {where}", where=dataset.path, remedy=remedy)
     return kept

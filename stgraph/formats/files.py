@@ -2,11 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import platform
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stgraph.errors import InputError
+
+ACCOMPANYING = re.compile(r"(readme|licen[cs]e|copying|notice|citation|changelog)(\.(txt|md|rst|cff|html))?", re.I)
+MACHINE = re.sub(r"[^\w-]", "_", platform.node())
 
 
 @contextmanager
@@ -14,6 +19,7 @@ def replaced(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path in the same folder; on success it is synced and takes the place of `path`.
 
     On any failure (a full disk, an interrupt, a failing sync) the temporary file is removed and the old file stays.
+    What a process that was killed left of the same file is removed first.
 
         with replaced("report.json") as temporary:
             temporary.write_text("{}")
@@ -21,7 +27,8 @@ def replaced(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     make_folder_of(path)
     # The ending stays last, since writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
+    remove_unfinished(path)
     try:
         with unharmed(path):
             yield temporary
@@ -37,6 +44,25 @@ def replaced(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes of this machine that have ended left of a file."""
+    named = re.compile(rf"\.{re.escape(path.stem)}\.{MACHINE}-(\d+)\.partial{re.escape(path.suffix)}")
+    for other in path.parent.glob(".*.partial*"):
+        if (match := named.fullmatch(other.name)) and not is_running(int(match[1])):
+            other.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
 def make_folder_of(path: Path) -> None:
     """Make the folder that a file goes into. Raises InputError where the path is a folder's or leads through a file."""
     if path.is_dir():
@@ -46,6 +72,42 @@ def make_folder_of(path: Path) -> None:
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         problem = f"cannot be written, as {error.filename} is no folder and none can be made there ({error.strerror})"
         raise InputError(problem, where=path, remedy="give another place for the file") from error
+
+
+def accompanies(path: Path) -> bool:
+    """Whether a file is about the data beside it by its name, as licences are, or is hidden.
+
+    >>> [accompanies(Path(name)) for name in ("LICENSE", "readme.md", ".DS_Store", "license_plate.json", "walk.json")]
+    [True, True, True, False, False]
+    """
+    return path.name.startswith(".") or bool(ACCOMPANYING.fullmatch(path.name))
+
+
+def file_name(text: str) -> str:
+    """A name from someone's data as the name of one file: no folders, and none that is hidden.
+
+    >>> file_name("S9/Walking 1/54138969"), file_name("../x")
+    ('S9_Walking 1_54138969', '_._x')
+    """
+    return re.sub(r"[/\\\0]|^\.", "_", text)
+
+
+def check_apart(outputs: Iterable[tuple[str, Path]]) -> None:
+    """Raises InputError where two things, each with its name, would be written to the same file."""
+    names: dict[str, str] = {}
+    for name, path in outputs:
+        key = str(path).lower()  # some file systems know no capitals
+        if key in names:
+            raise InputError(
+                f"{names[key]!r} and {name!r} would both be written to it", where=path, remedy="rename one"
+            )
+        names[key] = name
+
+
+def check_kept(option: str, out: Path, inputs: Iterable[Path]) -> None:
+    """Raises InputError where an output is one of the inputs."""
+    if out.exists() and any(source.exists() and out.samefile(source) for source in inputs):
+        raise InputError("is the input and would be lost", where=f"{option} {out}", remedy=f"give another {option}")
 
 
 @contextmanager

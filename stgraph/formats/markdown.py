@@ -28,3 +28,12 @@ def _line(row: list[str], widths: list[int], text: int) -> str:
 def number_text(value: float | None) -> str:
     """With two decimals; "-" for None."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "step"), counted(1200, "step")
+    ('1 step', '1,200 steps')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

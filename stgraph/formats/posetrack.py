@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from stgraph.errors import InputError
-from stgraph.formats.files import replaced
+from stgraph.formats.files import accompanies, replaced
 from stgraph.formats.json_files import garbage_kept, read_json, validated
 from stgraph.formats.keypoint_names import category, layout, unnamed_layout
 from stgraph.formats.posetrack17 import PoseTrack17, as_posetrack18
@@ -91,6 +91,8 @@ class Video:
 def video_files(path: Path) -> list[Path]:
     """A file itself; or a folder's files and its folders', sorted by name, but for those that begin with a dot.
 
+    What accompanies data, such as a licence, is left aside.
+
     Raises:
         InputError: there is none.
     """
@@ -98,7 +100,7 @@ def video_files(path: Path) -> list[Path]:
         raise InputError("no such file or folder", where=path, expected=EXPECTED, remedy="check the path")
     if path.is_file():
         return [path]
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not accompanies(file))
     if not files:
         remedy = "give the folder that holds them"
         raise InputError("no files in this folder", where=path, expected=EXPECTED, remedy=remedy)

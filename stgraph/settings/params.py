@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
-from stgraph.settings.places import packaged
+from stgraph.settings.places import PARAMS, experiment_file, packaged
 from stgraph.settings.registry import MODELS, TASKS, ModelClass, Registry, TaskClass
 from stgraph.settings.sections import DataSettings, OptimSettings, Section
 
-FOLDER = Path("params")
+FOLDER = PARAMS
 PACKAGED = packaged("params")
 DEEPEST = 32  # levels of objects and lists in settings
 
@@ -43,21 +43,16 @@ def experiments() -> list[str]:
     return sorted({path.parent.name for folder in (FOLDER, PACKAGED) for path in folder.glob("*/params.json")})
 
 
-def find(exp: str) -> Path | None:
-    """The file of an experiment: the working folder's, or else the packaged one."""
-    return next((path for folder in (FOLDER, PACKAGED) if (path := folder / exp / "params.json").exists()), None)
-
-
 def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
     """Settings of an experiment by the name of its folder, with `--set` overrides such as "optim.lr=3e-4".
 
     Raises:
         InputError: unknown experiment, or everything that is wrong with the settings at once.
     """
-    path = find(exp)
+    path = experiment_file(exp)
     if path is None:
         close = difflib.get_close_matches(exp, experiments(), n=1)
-        problem = f"no such experiment{f' (did you mean {close[0]}?)' if close else ''}"
+        problem = f"no such experiment in {Path.cwd()}{f' (did you mean {close[0]}?)' if close else ''}"
         where, remedy = FOLDER / exp / "params.json", f"make it, or take one of {', '.join(experiments())}"
         raise InputError(problem, where=where, remedy=remedy)
     values = read_json(path, "an object of sections task, data, model")

@@ -1,11 +1,13 @@
 """Where data, checkpoints and reports are, by name. Needs no torch."""
 
+import re
 from pathlib import Path
 
 from stgraph.errors import InputError
+from stgraph.formats.files import file_name
 
 LIFTER = "lifter"  # the run whose weights ship
-CHECKPOINTS, DATA, REPORTS = Path("checkpoints"), Path("data"), Path("reports")
+CHECKPOINTS, DATA, PARAMS, REPORTS = Path("checkpoints"), Path("data"), Path("params"), Path("reports")
 
 
 def packaged(folder: str) -> Path:
@@ -19,9 +21,33 @@ def data_file(dataset: str) -> Path:
     return Path(dataset) if Path(dataset).suffix else DATA / f"{dataset}.h5"
 
 
+def check_name(option: str, name: str) -> None:
+    """Raises InputError where the name of a run is not that of a folder right in checkpoints/.
+
+    >>> check_name("--name", "../walk")
+    Traceback (most recent call last):
+    stgraph.errors.InputError: --name ../walk: expected the name of a folder, without / and no dot at its beginning
+    """
+    if not re.fullmatch(r"[^./\\\0][^/\\\0]*", name):
+        expected = "the name of a folder, without / and no dot at its beginning"
+        raise InputError(where=f"{option} {name}", expected=expected)
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run; those of `folds` are in one of their own. Raises InputError as `check_name`."""
+    check_name("--name", name.removeprefix("folds/"))
+    return CHECKPOINTS / name
+
+
 def evaluation_folder(name: str, scored: str | None) -> Path:
     """The folder of a run's report; what is scored other than the test split has its own folder below."""
-    return REPORTS / name if scored in (None, "test") else REPORTS / name / scored
+    return REPORTS / name if scored in (None, "test") else REPORTS / name / file_name(scored)
+
+
+def experiment_file(name: str) -> Path | None:
+    """The file of an experiment: the working folder's, or else the packaged one; None without either."""
+    places = (folder / name / "params.json" for folder in (PARAMS, packaged("params")))
+    return next((path for path in places if path.exists()), None)
 
 
 def weights_file(name: str) -> Path:
@@ -33,8 +59,6 @@ def weights_file(name: str) -> Path:
     found = (path for folder in (CHECKPOINTS, packaged("checkpoints")) for path in folder.glob("*/best.safetensors"))
     trained = sorted({path.parent.name for path in found})
     listed = f"{', '.join(trained[:20])}{', ...' if len(trained) > 20 else ''}"
-    raise InputError(
-        "no such checkpoint",
-        where=path,
-        remedy=f"train it with `python -m stgraph.train --exp {name}`, or choose a trained one: {listed}",
-    )
+    train = f"train it with `python -m stgraph.train --exp {name}`, or " if experiment_file(name) else ""
+    problem = f"no such checkpoint in {Path.cwd()}"
+    raise InputError(problem, where=path, remedy=f"{train}choose a trained one: {listed}")

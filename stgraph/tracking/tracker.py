@@ -175,7 +175,7 @@ class Tracker:
                 any image. The tracker is then unchanged.
         """
         detections = self.suppressed(self.checked(poses, scores, time))
-        self.frames, self.time = self.frames + 1, time
+        self.frames, self.time = self.frames + 1, float(time)
         if len(self.tracks) and not self.options.people:
             young = self.time - self.tracks.seen <= self.options.max_age
             self.dropped["max_age"] += int((~young).sum())

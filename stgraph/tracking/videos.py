@@ -1,5 +1,6 @@
 """Tracking a video of detections, and drawing the result."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
+from stgraph.formats.files import check_apart, check_kept, file_name
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.tracking.options import TrackerOptions
@@ -21,8 +23,22 @@ def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool)
     for option, path, endings in (("--out", out, (".json",)), ("--gif", drawing, (".gif", ".mp4"))):
         if path and not several and path.suffix.lower() not in endings:
             raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
-    if out.exists() and source.exists() and out.samefile(source):
-        raise InputError("is the input and would be lost", where=f"--out {out}", remedy="give another --out")
+    check_kept("--out", out, [source])
+
+
+def output_files(
+    names: Sequence[str], out: Path, drawing: Path | None, *, several: bool
+) -> list[tuple[Path, Path | None]]:
+    """The result and the drawing of each video; in a folder they are called after it.
+
+    Raises:
+        InputError: two videos whose files would be the same.
+    """
+    if not several:
+        return [(out, drawing)]
+    files = [(out / f"{file_name(name)}.json", drawing and drawing / f"{file_name(name)}.gif") for name in names]
+    check_apart(zip(names, (result for result, _ in files), strict=True))
+    return files
 
 
 def follow(tracker: Tracker, video: Video, fps: float, *, whole: bool = False) -> Video:
@@ -104,8 +120,10 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
     return replace(keypoints, person=person, notes=(*keypoints.notes, note), video=None)
 
 
-def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> Path:
-    """Draw the tracked people of a section of a video, each in a colour.
+def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> str:
+    """Draw the tracked people of a section of a video, each in a colour; returns a line about it.
+
+    Nothing is drawn where no person is in the section.
 
     Args:
         video: with marks.
@@ -123,6 +141,8 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         length = f"{video.name} is {len(video) / clip.fps:.1f} s long"
         raise InputError(length, where=f"--start {start:g}", remedy="start earlier")
     rows = (video.frame >= first) & (video.frame < first + count)
+    if not (video.pose[rows, :, 2] > 0).any():
+        return f"{video.name}: nothing is drawn, since no person is in these frames"
     pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
     width, height = video.size or np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist()
     predicted = np.asarray(video.mark)[rows] == Mark.PREDICTED
@@ -135,7 +155,7 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         frames=min(count, len(video) - first),
     )
     caption = f"{len(np.unique(people.person))} people{clip.caption}; {int(predicted.sum()):,} joints predicted"
-    return animate_people(people, video.skeleton, path, replace(clip, caption=caption))
+    return str(animate_people(people, video.skeleton, path, replace(clip, caption=caption)))
 
 
 def summary(tracked: Video, detections: int) -> str:

@@ -142,4 +142,4 @@ def load_last(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
         problem = f"cannot be resumed from ({str(error).splitlines()[0]})"
-        raise InputError(problem, where=path, remedy="begin anew with --restart") from error
+        raise InputError(problem, where=path, remedy="begin anew with `train --restart`") from error

@@ -15,7 +15,7 @@ from stgraph.figures.comparison import plot_comparison
 from stgraph.formats.markdown import markdown_table
 from stgraph.settings import params
 from stgraph.settings.params import Settings, load
-from stgraph.settings.places import data_file
+from stgraph.settings.places import data_file, experiment_file
 from stgraph.training.checkpoint import FOLDER
 from stgraph.training.compared import Column
 from stgraph.training.cost import frames_per_second, mmac_per_frame, parameters
@@ -68,7 +68,7 @@ def entries(
     for text in exps:
         exp, _, own_overrides = text.partition(":")
         changes = [*common, *(re.split(r",(?=\w+\.)", own_overrides) if own_overrides else [])]
-        trained, has_params = (FOLDER / exp / "best.safetensors").exists(), params.find(exp) is not None
+        trained, has_params = (FOLDER / exp / "best.safetensors").exists(), experiment_file(exp) is not None
         if trained and own_overrides and not has_params:
             place = params.FOLDER / exp / "params.json"
             problem = f"{FOLDER / exp} is a trained run without {place}, so other settings cannot be trained"

@@ -14,7 +14,7 @@ from stgraph.models.base import Model
 from stgraph.models.published import find_model, load_published, to_published
 from stgraph.settings import params
 from stgraph.settings.params import Settings
-from stgraph.settings.places import CHECKPOINTS
+from stgraph.settings.places import CHECKPOINTS, check_name
 from stgraph.settings.registry import MODELS, TASKS, build
 from stgraph.training.checkpoint import Origin, Weights, save_weights
 from stgraph.training.engine import Engine
@@ -50,8 +50,9 @@ def from_published(
         like, classes: see `convert`.
 
     Raises:
-        InputError: there is such an experiment already, or the checkpoint cannot be converted.
+        InputError: a name that is none, there is such an experiment already, or the checkpoint cannot be converted.
     """
+    check_name("--exp", exp)
     target, experiment = CHECKPOINTS / exp / "best.safetensors", params.FOLDER / exp / "params.json"
     for path in (target, experiment):
         if path.exists():

@@ -2,12 +2,11 @@
 
 import csv
 import math
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -21,9 +20,11 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.windows import epoch_batches
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
+from stgraph.formats.markdown import counted
 from stgraph.training.checkpoint import Weights, load_last, note_trained, save_last, save_weights
 from stgraph.training.curves import plot_training
 from stgraph.training.run import Run
+from stgraph.training.run_folder import CURVES, METRICS, WEIGHTS, RunFolder
 from stgraph.training.schedule import averaged, by_epochs, learning_rate, norm_momentum, optimizer_for
 from stgraph.training.task import Batch
 
@@ -63,6 +64,11 @@ class Progress:
         self.windows += windows
         for name, mean in means.items():
             self.sums[name] = self.sums.get(name, 0.0) + windows * mean
+
+    def text(self) -> str:
+        """How much is done: "3 epochs and 1 step"."""
+        parts = [counted(self.epoch, "epoch")] if self.epoch or not self.step else []
+        return " and ".join([*parts, counted(self.step, "step")] if self.step else parts)
 
 
 @dataclass(frozen=True)
@@ -104,14 +110,14 @@ class Fit:
         dataset: what to train on.
         listener: called after every step and epoch.
         resume: go on from last.pt where there is one.
-        restart: delete what the run's folder holds, once training can begin.
+        restart: begin anew; the run that the folder holds goes once the new one has weights.
         minutes: budget of training time, counted over all resumptions.
         save_minutes: write last.pt at least so often; it is also written after every epoch and on an interrupt.
         compile: torch.compile the model.
 
     Raises:
-        InputError: fewer samples in a batch than processes; last.pt of other settings or data; a folder that holds a
-            run already, with neither resume nor restart.
+        InputError: fewer samples in a batch than processes; and by `fit`: last.pt of other settings or data; a folder
+            that another process trains into, or that holds a run already, with neither resume nor restart.
     """
 
     def __init__(
@@ -121,8 +127,8 @@ class Fit:
         listener: Listener,
         **options: Unpack[FitOptions],
     ) -> None:
-        resume, restart, minutes = options.get("resume"), options.get("restart", False), options.get("minutes")
-        optim, engine = run.settings.optim, run.engine
+        self.resume, self.restart = options.get("resume", False), options.get("restart", False)
+        optim, engine, minutes = run.settings.optim, run.engine, options.get("minutes")
         self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
         self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
         self.batches = -(-len(self.train) // optim.batch_size)
@@ -132,18 +138,9 @@ class Fit:
             raise InputError(problem, where="optim.batch_size", remedy="raise it or use fewer processes")
         run.model = engine.to_device(engine.synchronised(run.model))
         self.average = averaged(run.model, optim.ema) if optim.ema else None
-        optimizer = optimizer_for(run.model, optim)
-        self.progress, self.restart = Progress(), restart
-        if resume and (run.folder / "last.pt").exists():
-            self.restore(optimizer)
-        elif not restart and any((run.folder / name).exists() for name in ("last.pt", "best.safetensors")):
-            raise InputError(
-                f"holds {'weights that were not trained here' if resume else 'a run already'}",
-                where=run.folder,
-                remedy=f"{'' if resume else 'go on with --resume, '}begin anew with --restart (deletes it), or keep it "
-                "and choose another --name",
-            )
-        self.forward, self.optimizer = engine.trained(run.model, options.get("compile", False)), optimizer
+        self.optimizer = optimizer_for(run.model, optim)
+        self.progress, self.folder = Progress(), RunFolder(run.folder)
+        self.forward = engine.trained(run.model, options.get("compile", False))
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * options.get("save_minutes", 10.0)
         # For `bench`, which calls `step` without `fit`; `fit` sets these anew.
@@ -152,27 +149,54 @@ class Fit:
 
     def fit(self) -> Progress:
         """Train. Raises KeyboardInterrupt after an interrupt, once last.pt is written."""
-        progress, folder = self.progress, self.run.folder
-        if self.restart and self.engine.is_global_zero:
-            shutil.rmtree(folder, ignore_errors=True)
-        self.engine.barrier()
-        if self.engine.is_global_zero:
-            done = progress.epoch * self.batches + progress.step
-            self.listener.begin(self.optim.epochs * self.batches, done, folder)
+        with ExitStack() as held:
+            self.write(lambda: held.enter_context(self.folder.locked()))
+            self.begin()
+            return self.train_epochs()
+
+    def begin(self) -> None:
+        """Take up what the folder holds. Raises InputError where that may not be touched."""
+        folder = self.folder
+        folder.choose(self.restart)
+        if self.resume and folder.last.exists():
+            self.restore()
+        elif not self.restart and folder.holds_run():
+            raise InputError(
+                f"holds {'weights that were not trained here' if self.resume else 'a run already'}",
+                where=folder.path,
+                remedy=f"{'' if self.resume else 'go on with `train --resume`, '}begin anew with `train --restart` "
+                "(replaces it), or keep it and choose another `train --name`",
+            )
+
+    def train_epochs(self) -> Progress:
+        """Train until the epochs, the patience or the minutes are used up."""
+        progress = self.progress
+        self.show()
         self.started, self.saved = time.monotonic() - progress.seconds, time.monotonic()
         try:
             with stop_requests() as self.stop_requested:
                 more = progress.seconds < self.budget
                 while more and not self.finished():
                     more = self.train_epoch()
-            if progress.history and self.engine.is_global_zero:
-                self.write_history()  # again, for a run that was killed between its last checkpoint and this
+            # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
+            # the last weights are kept.
+            unfinished = []
+            if progress.step and (self.valid is None or progress.best == math.inf):
+                unfinished = [self.score()]
+            # Also for a run that was killed between its last checkpoint and this.
+            self.write_history([*progress.history, *unfinished])
             self.run.trained = None if self.finished() else progress.epoch + progress.step / self.batches
-            self.write(lambda: note_trained(folder / "best.safetensors", self.run.trained))
+            self.write(lambda: note_trained(self.folder.current / WEIGHTS, self.run.trained))
         finally:
             if self.engine.is_global_zero:
                 self.listener.end()
         return progress
+
+    def show(self) -> None:
+        """Let the listener begin, in the first process."""
+        if self.engine.is_global_zero:
+            done = self.progress.epoch * self.batches + self.progress.step
+            self.listener.begin(self.optim.epochs * self.batches, done, self.folder.current)
 
     def finished(self) -> bool:
         """Whether the epochs or the patience are used up."""
@@ -195,23 +219,24 @@ class Fit:
             if step.save or step.budget or step.interrupt:
                 self.save_last()
             if step.interrupt:
-                raise KeyboardInterrupt(f"{self.run.folder / 'last.pt'} is written; go on with --resume")
+                raise KeyboardInterrupt(self.interrupted())
             if budget := step.budget:
                 break
         if progress.step < self.batches:
-            # Validation chooses between whole epochs alone, as in a run that was never stopped; until there is one,
-            # the last weights are kept.
-            if self.valid is None or progress.best == math.inf:
-                self.score()
             return False
         row = self.score()
         progress.history.append(row)
         progress.epoch, progress.step, progress.windows, progress.sums = progress.epoch + 1, 0, 0, {}
         self.save_last()
+        self.write_history(progress.history)
         if self.engine.is_global_zero:
-            self.write_history()
             self.listener.epoch(row)
         return not budget
+
+    def interrupted(self) -> str:
+        """What an interrupt leaves, in words."""
+        text = f"{self.folder.last} is written; go on with `train --resume`"
+        return f"{text}, or remove {self.folder.stage} to keep the run that was there" if self.folder.staged else text
 
     def training_mode(self) -> None:
         """Every module trains, but frozen norms; the others get the epoch's momentum."""
@@ -277,8 +302,8 @@ class Fit:
         return InputError(
             f"the loss or its gradient is not finite ({text}); recordings of this batch, broken ones first: {listed}",
             where=f"{self.run.name}, epoch {self.progress.epoch + 1}, step {self.progress.step + 1}",
-            remedy=f"the last checkpoint in {self.run.folder} is from before it; lower optim.lr, set optim.max_norm or "
-            "look at these data",
+            remedy=f"what is in {self.run.folder} is from before it; lower optim.lr, set optim.max_norm or look at "
+            "these data",
         )
 
     def score(self) -> dict[str, float]:
@@ -296,8 +321,20 @@ class Fit:
             if self.valid is not None and progress.step == self.batches:
                 progress.best = scores["loss"]
             weights = Weights(model.state_dict(), run.settings, run.skeleton, run.origin, epoch, row)
-            self.write(lambda: save_weights(run.folder / "best.safetensors", weights))
+            if self.folder.staged:
+                self.save_last()  # see RunFolder.take_place
+            self.write(lambda: save_weights(self.folder.current / WEIGHTS, weights))
+            if self.folder.staged:
+                self.take_place()
         return row
+
+    def take_place(self) -> None:
+        """Put this run in the place of the one that was there."""
+        if self.engine.is_global_zero:
+            self.listener.end()  # closes its files, which move
+        self.write(self.folder.take_place)
+        self.folder.choose(restart=False)
+        self.show()
 
     def save_last(self) -> None:
         """Write last.pt: what resuming needs."""
@@ -310,7 +347,7 @@ class Fit:
             "average": self.average.state_dict() if self.average else None,
             "progress": asdict(self.progress),
         }
-        self.write(lambda: save_last(self.run.folder / "last.pt", state))
+        self.write(lambda: save_last(self.folder.last, state))
 
     def write(self, file: Callable[[], None]) -> None:
         """Write a file in the first process; where that fails, all processes fail rather than wait for it."""
@@ -318,7 +355,7 @@ class Fit:
         if self.engine.is_global_zero:
             try:
                 file()
-            except OSError as caught:
+            except (OSError, InputError) as caught:
                 error = caught
         failed = self.engine.sum(torch.tensor(float(error is not None)))
         if failed > 0 and error is None:
@@ -326,9 +363,9 @@ class Fit:
         if error is not None:
             raise error
 
-    def restore(self, optimizer: torch.optim.Optimizer) -> None:
+    def restore(self) -> None:
         """Go on from last.pt. Raises InputError that lists the settings that differ."""
-        path = self.run.folder / "last.pt"
+        path = self.folder.last
         state = load_last(path)
         old, new = by_path(state["settings"]), by_path(self.run.settings.model_dump())
         may_change = ["optim.patience", "data.dataset", *self.run.scored_alone]
@@ -337,24 +374,26 @@ class Fit:
         differing = [key for key in sorted(old | new) if key not in may_change and old.get(key) != new.get(key)]
         if differing or state["data_hash"] != self.run.origin.data_hash:
             lines = [f"{key}: {old.get(key)} then, {new.get(key)} now" for key in differing] or ["another data file"]
-            remedy = "\n  ".join(["set them back, or begin anew with --restart", *lines])
+            remedy = "\n  ".join(["set them back, or begin anew with `train --restart`", *lines])
             raise InputError("belongs to other settings", where=path, remedy=remedy)
         model = self.run.model
         model.load_state_dict({model.current_name(name): value for name, value in state["model"].items()})
-        optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             average = {model.current_name(name): value for name, value in state["average"].items()}
             self.average.load_state_dict(average)
         self.progress = Progress(**state["progress"])
 
-    def write_history(self) -> None:
+    def write_history(self, rows: list[dict[str, float]]) -> None:
         """metrics.csv and the curves, whole each time, so that a resumed run repeats no line."""
-        rows = self.progress.history
-        with replaced(self.run.folder / "metrics.csv") as temporary, temporary.open("w", newline="") as file:
+        if not rows or not self.engine.is_global_zero:
+            return
+        folder = self.folder.current
+        with replaced(folder / METRICS) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        plot_training(rows, self.run.folder / "curves.png", self.run.name)
+        plot_training(rows, folder / CURVES, self.run.name)
 
 
 def by_path(values: dict, prefix: str = "") -> dict[str, object]:

@@ -12,7 +12,7 @@ from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings.params import Settings
-from stgraph.settings.places import CHECKPOINTS, weights_file
+from stgraph.settings.places import run_folder, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
 from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
@@ -42,7 +42,7 @@ class Run(Generic[TaskT]):
 
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
-        self.folder = CHECKPOINTS / name
+        self.folder = run_folder(name)
         self.task: TaskT = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
         context = {"in_channels": settings.data.channels, "heads": self.task.heads}
@@ -109,7 +109,7 @@ class Run(Generic[TaskT]):
         """
         path = weights_file(name)
         weights = load_weights(path)
-        run = cls.of_task(path.parent.name, weights.settings, weights.skeleton, weights.origin, engine)
+        run = cls.of_task(path.resolve().parent.name, weights.settings, weights.skeleton, weights.origin, engine)
         try:
             run.model.load_state_dict(weights.state)
         except RuntimeError as error:
@@ -181,7 +181,7 @@ class Run(Generic[TaskT]):
         """Raises InputError where the dataset lacks a joint of the run's skeleton."""
         if missing := [name for name in self.skeleton.names if name not in dataset.skeleton.names]:
             both = shared_layouts(self.skeleton, dataset.skeleton)
-            remedy = f"train on those of {both[0]!r}, --set data.skeleton={both[0]}" if both else "prepare other data"
+            remedy = f"train with `train --set data.skeleton={both[0]}`" if both else "prepare other data"
             raise InputError(
                 f"has skeleton {dataset.skeleton.name!r} ({len(dataset.skeleton)} joints), run {self.name!r} "
                 f"{self.skeleton.name!r} ({len(self.skeleton)} joints), of which the file lacks {', '.join(missing)}",

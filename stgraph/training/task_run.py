@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from stgraph.scoring.clip_scores import ClipScores
 
 
+RIDGE = 1e-4  # of a ridge regression, a share of the inputs' variance
+
+
 @dataclass(frozen=True)
 class Speed:
     """A quantity that `bench` measures for one task alone, such as the time of a live answer.
@@ -89,9 +92,14 @@ class TaskRun(Run[TaskT]):
         raise self.refusal("has no evaluation")
 
     def write_evaluation(self, dataset: Dataset, folder: Path, **options: object) -> tuple[dict, list[Path]]:
-        """As `evaluate`, with the report's files; returns the report and their paths."""
+        """As `evaluate`, beside baselines, with the report's files; returns the report and their paths."""
         report = self.evaluate(dataset, **options)  # pyright: ignore[reportArgumentType] - checked by each evaluate
+        report = self.beside_baselines(report, dataset, **options)
         return report, self.report_kind.write(report, folder)
+
+    def beside_baselines(self, report: dict, dataset: Dataset, **options: object) -> dict:
+        """The report with scores of baselines on the same data, and a warning where the run is not better."""
+        return report
 
     # predict ---------------------------------------------------------------------------------------------------------
 
@@ -158,7 +166,7 @@ class TaskRun(Run[TaskT]):
 
     # baselines -------------------------------------------------------------------------------------------------------
 
-    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+    def baselines(self, dataset: Dataset, ridge: float = RIDGE) -> dict[str, Model]:
         """Baselines of the task: name -> a model fitted to the run's training data."""
         raise self.refusal("has no baselines")
 

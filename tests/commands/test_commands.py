@@ -155,6 +155,37 @@ def test_baselines(trained, monkeypatch, capsys):
     assert 0 < ridge < mean
 
 
+def test_a_report_has_baselines_beside_the_run_and_says_where_it_is_not_better(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    call(evaluate, "--exp", "small", "--subjects", "S1", "--out", "beside")
+    report, text = json.loads(Path("beside/report.json").read_text()), capsys.readouterr().out
+    baselines.main(
+        baselines.parser().parse_args(["--exp", "global_pos", "--data", "small.h5", *SMALL, *OURS, "--subjects", "S1"])
+    )
+    own, found = report["metrics"], report["baselines"]["scores"]
+    for name in ("mean pose", "ridge regression"):
+        alone = f"reports/global_pos-{name.replace(' ', '-')}-noisy/report.json"
+        expected = json.loads(Path(alone).read_text())["metrics"]
+        assert found[name] == {key: expected[key] for key in ("P1", "P2", "MPJVE", "path")}
+        assert (f"is not better than {name}" in text or f"and {name}" in text) == any(
+            own[key] >= found[name][key] for key in ("P1", "path")
+        )
+    # Two epochs of a tiny network are worse than the mean pose.
+    assert own["P1"] > found["mean pose"]["P1"]
+    assert f"- NOT BETTER THAN BASELINES: Its P1 of {own['P1']:.2f} mm is not better than mean pose" in text
+    assert "fitted to the poses of S1, S5 in small.h5" in text and "| ridge regression |" in text
+
+
+def test_without_the_training_subjects_a_report_says_why_it_has_no_baselines(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    with DatasetWriter(tmp_path / "other.h5", H36M17, source="", terms="", created_by="") as writer:
+        writer.add(recording("S9", 0, CAMERAS[0], 40))
+    call(evaluate, "--exp", "small", "--data", tmp_path / "other.h5", "--out", tmp_path / "report")
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    assert report["baselines"]["scores"] == {}
+    assert "cannot be fitted to what it was trained on" in (tmp_path / "report/report.md").read_text()
+
+
 def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
     (place / "data").mkdir()
     call(data_prep.__main__, "builtin", "--subjects", "S32", "S35", "--out", "data/builtin.h5")
@@ -197,7 +228,7 @@ def test_a_run_is_not_overwritten(trained, monkeypatch):
     monkeypatch.chdir(trained)
     words = ["--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS]
     before = (trained / "checkpoints/small/last.pt").read_bytes()
-    with pytest.raises(InputError, match="holds a run already; go on with --resume"):
+    with pytest.raises(InputError, match="holds a run already; go on with `train --resume`"):
         call(train, *words)
     assert (trained / "checkpoints/small/last.pt").read_bytes() == before
     call(train, *words, "--resume", "--set", "optim.epochs=3")
@@ -236,3 +267,34 @@ def test_settings_that_the_data_cannot_serve_are_named(trained, monkeypatch):
         call(render, "--exp", "small", "--recording", "S9/take 0/lef")
     with pytest.raises(InputError, match="ends at frame 80"):
         call(render, "--exp", "small", "--recording", "S9/take 0/left", "--start", "60")
+
+
+@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", "."])
+def test_a_run_with_a_name_that_leads_elsewhere_destroys_nothing(trained, monkeypatch, name):
+    monkeypatch.chdir(trained)
+    (trained / "victim").mkdir(exist_ok=True)
+    (trained / "victim/thesis.txt").write_text("years")
+    before = {path: path.stat().st_size for path in trained.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=f"--name {name}: expected the name of a folder"):
+        call(train, "--exp", "global_pos", "--name", name, "--restart", "--data", "small.h5", *SMALL, *OURS)
+    assert {path: path.stat().st_size for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_by_its_bare_name_is_reported_under_its_folders(trained, monkeypatch):
+    monkeypatch.chdir(trained / "checkpoints/small")
+    from stgraph.training.engine import Engine
+    from stgraph.training.run import Run
+
+    assert Run.load("best.safetensors", Engine("cpu")).name == "small"
+
+
+def test_actions_whose_pictures_would_be_the_same_are_refused(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained)
+    rename = {"Walking": "to/from", "Sitting": "to_from"}
+    with DatasetWriter(tmp_path / "named.h5", H36M17, source="", terms="", created_by="") as writer:
+        for take in (0, 1):
+            one = recording("S9", take, CAMERAS[0], 40)
+            writer.add(replace(one, action=rename[one.action]))
+    with pytest.raises(InputError, match="would both be written to it"):
+        call(render, "--exp", "small", "--data", tmp_path / "named.h5", "--out", tmp_path / "x.gif")
+    assert not list(tmp_path.glob("*.gif"))

@@ -93,4 +93,8 @@ def test_mistakes_leave_what_is_there(openpose, weights, tmp_path):
         predict.main(call(openpose, "--exp", "nonsense", "--image-size", "640x480", "--out", out))
     with pytest.raises(InputError, match="--fov"):
         predict.main(call(openpose, "--exp", weights, "--image-size", "640x480", "--fov", 500, "--out", out))
-    assert out.read_text() == "precious"
+    keypoints = tmp_path / "keypoints.json"
+    keypoints.write_text("precious")
+    with pytest.raises(InputError, match="is the input and would be lost; give another --out"):
+        predict.main(call(keypoints, "--exp", weights, "--out", keypoints))
+    assert out.read_text() == keypoints.read_text() == "precious"

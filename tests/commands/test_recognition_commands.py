@@ -15,6 +15,7 @@ from stgraph import compare, evaluate, fuse, render, train
 from stgraph.cli.command import run_command
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.tasks.action import run as action_run
 from stgraph.training.checkpoint import load_weights
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -126,6 +127,25 @@ def test_evaluation_writes_what_it_found_in_every_form(place, capsys):
     for row in frames:
         lengths[row["id"]] = max(lengths[row["id"]], int(row["frame"]) + 1)
     assert all(length <= data.recordings["frames"][data.find(id)] for id, length in lengths.items())
+
+
+def test_a_report_has_baselines_beside_the_recogniser(place, monkeypatch):
+    call(evaluate, "--exp", "small", "--out", "beside")
+    report, text = json.loads(Path("beside/report.json").read_text()), Path("beside/report.md").read_text()
+    run, data = Run.load("small", Engine("cpu")), Dataset("clips.h5")
+    expected = run.clip_baselines(data, run.recognise(data))
+    own, found = report["metrics"]["top1"], report["baselines"]["scores"]
+    assert {name: scores["top1"] for name, scores in found.items()} == {
+        name: scores.report()["metrics"]["top1"] for name, scores in expected.items()
+    }
+    better = [name for name, scores in found.items() if scores["top1"] >= own]
+    assert all(name in report["about"]["NOT BETTER THAN BASELINES"] for name in better)
+    assert bool(better) == ("NOT BETTER THAN BASELINES" in text) and "| nearest neighbour |" in text
+    monkeypatch.setattr(action_run, "MOST", 0.0)
+    call(evaluate, "--exp", "small", "--out", "beside")
+    report = json.loads(Path("beside/report.json").read_text())
+    assert list(report["baselines"]["scores"]) == ["largest class"]
+    assert "nearest neighbour is left out, since there are" in report["baselines"]["text"]
 
 
 def test_another_part_or_other_subjects_are_scored(place):

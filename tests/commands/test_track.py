@@ -95,6 +95,37 @@ def test_a_folder_becomes_a_folder(tmp_path):
     assert [video.name for video in read_videos(tmp_path / "out")] == ["one", "two"]
 
 
+def test_videos_whose_files_would_be_the_same_are_refused_before_any_is_written(tmp_path):
+    for place, name in (("in/one.json", "a/b"), ("in/two.json", "a_b")):
+        write_video(walkers(3, name), tmp_path / place)
+    with pytest.raises(InputError, match="a_b.json: 'a/b' and 'a_b' would both be written to it"):
+        run("--exp", "hold", "--in", tmp_path / "in", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_without_people_is_tracked_and_not_drawn(tmp_path, capsys):
+    write_video(walkers(12, "one"), tmp_path / "in" / "one.json")
+    write_video(video([[]] * 5, "empty"), tmp_path / "in" / "empty.json")
+    run("--exp", "hold", "--in", tmp_path / "in", "--out", tmp_path / "out", "--gif", tmp_path / "gif")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["empty.json", "one.json"]
+    assert [path.name for path in (tmp_path / "gif").iterdir()] == ["one.gif"]
+    assert "empty: nothing is drawn, since no person is in these frames" in capsys.readouterr().out
+
+
+def test_one_bad_video_stops_no_other(tmp_path):
+    write_video(walkers(12, "one"), tmp_path / "in" / "one.json")
+    write_video(walkers(30, "two"), tmp_path / "in" / "two.json")
+    (tmp_path / "in" / "broken.json").write_text('{"images": [')
+    words = ["--exp", "hold", "--in", tmp_path / "in", "--out", tmp_path / "out", "--gif", tmp_path / "gif"]
+    with pytest.raises(InputError) as caught:
+        run(*words, "--start", 1)
+    text = str(caught.value)
+    assert "2 problems; what is not named here is written" in text
+    assert "broken.json" in text and "--start 1: one is 0.5 s long" in text
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.json", "two.json"]
+    assert [path.name for path in (tmp_path / "gif").iterdir()] == ["two.gif"]
+
+
 def test_options_reach_the_tracker(file, tmp_path):
     out = tmp_path / "out.json"
     run("--exp", "kalman", "--in", file, "--out", out, "--max-age", 0.05)

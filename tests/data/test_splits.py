@@ -56,7 +56,7 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, divi
     found = divided(split)
     chosen = settings(data=UNSET | data)
     if expected is None:
-        with pytest.raises(InputError, match=r"x.h5: nothing is in ('|subjects ).*--subjects \(S1, S2, S3, S4\)"):
+        with pytest.raises(InputError, match=r"x.h5: nothing is in ('|subjects ).*--subjects` \(S1, S2, S3, S4\)"):
             part(chosen, found, name)
         return
     kept = part(chosen, found, name)
@@ -66,7 +66,7 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, divi
 
 def test_what_chose_the_epoch_is_no_test(tmp_path):
     found = write_clips(tmp_path / "x.h5", splits={"standard": {"validation": ["S3"]}})
-    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no test recordings, .*--scored validation"):
+    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no test recordings, .*evaluate --scored validation"):
         part(settings(data=UNSET | {"validation": None}), found, "test")
 
 
@@ -79,7 +79,7 @@ def test_other_splits_single_clips_actions_and_cameras(tmp_path):
     waving = part(settings(data=UNSET | {"split": "mixed", "actions": ["wave"], "cameras": ["front"]}), found, "test")
     assert found.recordings["id"][waving].tolist() == ["S1/wave 0/front", "S2/wave 0/front", "S2/wave 1/front"]
     for data, message in (
-        ({"split": "x-view"}, "has no split 'x-view'; it has mixed; choose one with --set data.split=NAME"),
+        ({"split": "x-view"}, "has no split 'x-view'; it has mixed; choose one with `train --set data.split=NAME`"),
         ({"actions": ["dance"]}, "no action dance; it has jump, sit, wave"),
         ({"cameras": ["side"]}, "no camera side; it has front"),
         ({"test": ["S9"]}, "no subject S9; it has S1, S2, S3, S4"),

@@ -4,7 +4,9 @@ import os
 import resource
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -157,3 +159,14 @@ def test_the_command_is_recorded_whole_and_without_folders(tmp_path, monkeypatch
         assert file.attrs["created_by"].startswith(command_line(words))
         assert os.fspath(tmp_path) not in "".join(map(str, file.attrs.values()))
         assert list(file["windows"]) == ["27x9"]
+
+
+@pytest.mark.parametrize("given", ["data.h5", ["data.h5"]])
+def test_an_output_that_is_an_input_is_refused(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    Path("data.h5").write_text("precious")
+    paths = [Path(path) for path in given] if isinstance(given, list) else Path(given)
+    args = Namespace(out=Path("data.h5"), windows="81x5", words=[], paths=paths)
+    with pytest.raises(InputError, match="--out data.h5: is the input and would be lost"):
+        Command("my files", "mine", "data/mine.h5").run(args)
+    assert Path("data.h5").read_text() == "precious"

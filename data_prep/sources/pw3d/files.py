@@ -124,7 +124,7 @@ def official(path: Path, content: dict) -> tuple[list[Sequence], list[str]]:
         raise InputError(f"no {', '.join(missing)}", where=path, expected=", ".join(OFFICIAL), remedy=AGAIN)
     notes = [
         "joints of SMPL: Thorax is the neck, Spine spine2, Neck/Nose the base of the skull; Head is extrapolated, as "
-        "SMPL has no joint there: score with --protocol 3dpw14",
+        "SMPL has no joint there: score with `evaluate --protocol 3dpw14`",
         "poses2d: joints of COCO: Hip, Spine and Head are means of hips, of hips and neck, of the eyes; Neck/Nose is "
         "the nose",
         "the camera moves: poses are as it sees them, its place in the world is not kept",

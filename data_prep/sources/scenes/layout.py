@@ -100,7 +100,7 @@ def lay_out(pieces: Sequence[Piece], people: tuple[int, int], frames: int, rng: 
             if (presence(trimmed, length).sum(axis=0) >= 2).mean() >= TOGETHER:
                 return Layout(length, trimmed, refused)
     problem = f"a room of {ROOM:g} x {ROOM:g} m had no place for {wanted} people in {LAYOUTS} draws, for {most} at most"
-    raise InputError(problem, where=f"--people {people[0]}x{people[1]}", remedy="give fewer")
+    raise InputError(problem, where="scenes", remedy=f"give fewer than --people {people[0]}x{people[1]}")
 
 
 def presence(stays: Sequence[Stay], frames: int) -> np.ndarray:

@@ -152,13 +152,13 @@ def read(args: Namespace) -> Source:
     result.notes += check_upright(upright, args.up)
     for part, pool in pools.items():
         if len(pool) < people[1]:
-            option = "--scenes" if part == PARTS[0] else f"--{part}"
+            option, count = ("training", "--scenes") if part == PARTS[0] else (f"--{part}", f"--{part}-scenes")
             raise InputError(
-                where=f"--people {args.people}",
+                where=f"scenes of {args.people} people",
                 found=f"{len(pool)} takes of {SHORTEST:g} s or longer for the scenes of {option} "
                 f"(subjects {', '.join(sorted({piece.subject for piece in pool})) or 'none'})",
                 expected=f"at least {people[1]}, one for each person",
-                remedy=f"give fewer people, more files or subjects, or {option} 0 scenes",
+                remedy=f"give fewer --people, more files or subjects, or no scenes with {count} 0",
             )
     result.recordings = _recordings(pools, scenes, people, args, result)
     return result

@@ -1,12 +1,14 @@
 """Reading anyone's 2D keypoints: a file's format is known by its content, never by its ending."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stgraph.errors import InputError
+from stgraph.formats.files import accompanies
 from stgraph.formats.json_files import garbage_kept, read_json
 from stgraph.formats.keypoints import (
     arrays,
@@ -73,7 +75,7 @@ def read_keypoints(
         videos = [one for one in videos if one.name == video] or videos
     if len(videos) > 1 or (video and videos[0].name != video):
         names = ", ".join(one.name for one in videos[:10])
-        found, remedy = f"the videos {names}", "choose one by its name"
+        found, remedy = f"the videos {names}", "choose one by its name with --video"
         raise InputError(where=path, found=found, expected=video or "one", remedy=remedy, kind="several clips")
     return videos[0]
 
@@ -85,17 +87,39 @@ def keypoints_of(values: np.ndarray, **options: Any) -> Keypoints:
     return finished(raw, given, "keypoints")
 
 
-def read_all_keypoints(path: Path | str, **options: Any) -> list[Keypoints]:
-    """As `read_keypoints`, all videos of a file, or of a folder and those in it. Raises InputError as it does."""
+def read_all_keypoints(path: Path | str, failed: list[InputError] | None = None, **options: Any) -> list[Keypoints]:
+    """As `read_keypoints`, all videos of a file, or of a folder and those in it.
+
+    Args:
+        failed: a list to which the errors of single files and videos are added, which then stop no others.
+
+    Raises:
+        InputError: as `read_keypoints`, or where nothing could be read.
+    """
     path, known = Path(path), Options(**options)
     if not path.exists():
         raise InputError("no such file or folder", where=path, expected=FORMATS, remedy="check the path")
+    found: list[Keypoints] = []
     with garbage_kept():
-        videos = read_folder(path, known) if path.is_dir() else read_file(path, known)
-        found = [finished(raw, known, where_of(path, raw)) for raw in videos]
+        for raw in read_folder(path, known, failed) if path.is_dir() else read_file(path, known):
+            with collected(failed):
+                found.append(finished(raw, known, where_of(path, raw)))
     if not found:
+        if failed:
+            raise failed[0]
         raise InputError("no keypoints in it", where=path, expected=FORMATS, remedy=REMEDY)
     return found
+
+
+@contextmanager
+def collected(failed: list[InputError] | None) -> Iterator[None]:
+    """Adds an InputError to a list, where there is one, and goes on."""
+    try:
+        yield
+    except InputError as error:
+        if failed is None:
+            raise
+        failed.append(error)
 
 
 def read_people(path: Path | str, **options: Any) -> list[Video]:
@@ -209,17 +233,26 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
     raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)
 
 
-def read_folder(folder: Path, options: Options) -> list[Raw]:
+def read_folder(folder: Path, options: Options, failed: list[InputError] | None = None) -> list[Raw]:
     """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
 
-    Files of no known format are left aside, as are those whose names begin with a dot.
+    Files of no known format are left aside, as are those that accompany data, such as a licence.
+
+    Args:
+        failed: see `read_all_keypoints`.
 
     Raises:
         InputError: no file of a known format, or what is wrong with one.
     """
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    kinds = {path: kind_of(path) for path in entries if path.is_file()}
-    trees = {path: read_json(path, FORMATS) for path, kind in kinds.items() if kind == "json"}
+    entries = sorted(path for path in folder.iterdir() if not accompanies(path))
+    kinds: dict[Path, str] = {}
+    trees: dict[Path, Any] = {}
+    for path in entries:
+        with collected(failed):
+            if path.is_file():
+                kinds[path] = kind_of(path)
+                if kinds[path] == "json":
+                    trees[path] = read_json(path, FORMATS)
     frames = {path: tree for path, tree in trees.items() if openpose.is_openpose(tree)}
     images = {path: tree for path, tree in trees.items() if mmpose.is_instances(tree)}
     # An image without people is an empty list.
@@ -227,28 +260,33 @@ def read_folder(folder: Path, options: Options) -> list[Raw]:
     lines = [path for path, kind in kinds.items() if kind == "lines"]
     videos: list[Raw] = []
     if frames:
-        videos += openpose.read_openpose(frames, folder.name)
+        with collected(failed):
+            videos += openpose.read_openpose(frames, folder.name)
     if images:
-        videos += mmpose.read_images(images, folder.name)
+        with collected(failed):
+            videos += mmpose.read_images(images, folder.name)
     if lines:
         empty = [path for path, kind in kinds.items() if kind == "empty" and path.suffix == lines[0].suffix]
-        videos += ultralytics.read_lines([*lines, *empty], folder.name, options)
+        with collected(failed):
+            videos += ultralytics.read_lines([*lines, *empty], folder.name, options)
     for path, kind in kinds.items():
-        if path in trees and path not in frames and path not in images:
-            videos += read_tree(trees[path], path, options)
-        elif kind not in ("", "empty", "json", "lines"):
-            videos += read_file(path, options)
+        with collected(failed):
+            if path in trees and path not in frames and path not in images:
+                videos += read_tree(trees[path], path, options)
+            elif kind not in ("", "empty", "json", "lines"):
+                videos += read_file(path, options)
     for path in entries:
         if path.is_dir() and any(kind_of(file) for file in path.rglob("*") if file.is_file()):
-            videos += below(path, read_folder(path, options), {video.name for video in videos})
-    if not videos:
+            with collected(failed):
+                videos += below(path, read_folder(path, options, failed), {video.name for video in videos})
+    if not videos and not failed:
         raise InputError("no file of a known format in this folder", where=folder, expected=FORMATS, remedy=REMEDY)
     return videos
 
 
 def is_frames(folder: Path) -> bool:
     """Whether a folder has a file for each frame of a video: the first one of a known format is such a file."""
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not accompanies(path)):
         kind = kind_of(path)
         if kind == "json":
             tree = read_json(path, FORMATS)

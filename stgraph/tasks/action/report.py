@@ -4,9 +4,15 @@ from collections.abc import Mapping
 
 from stgraph.scoring.clip_report import CLIP_PLOTS, clip_lines
 from stgraph.training.compared import Column, Compared
-from stgraph.training.report import ReportKind, opening
+from stgraph.training.report import ReportKind, baseline_lines, opening
 
-CLIPS = ReportKind(lambda report: "\n".join([*opening(report["about"]), *clip_lines(report)]), CLIP_PLOTS)
+
+def clips_markdown(report: Mapping) -> str:
+    """What was scored, accuracies, and the run beside its baselines."""
+    return "\n".join([*opening(report["about"]), *clip_lines(report), *baseline_lines(report)[1:], ""])
+
+
+CLIPS = ReportKind(clips_markdown, CLIP_PLOTS)
 COLUMNS = {"top1": Column("top-1, %"), "top5": Column("top-5, %"), "class_accuracy": Column("mean of the classes, %")}
 
 

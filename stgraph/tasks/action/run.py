@@ -1,5 +1,6 @@
 """Runs of recognisers: clips in, the probability of every class out."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
@@ -16,13 +17,14 @@ from stgraph.scoring.classification import class_labels
 from stgraph.scoring.clip_scores import SCORES, ClipScores
 from stgraph.settings.params import Settings, with_task
 from stgraph.tasks.action.accumulator import FrameRows, ScoreAccumulator, write_frames
-from stgraph.tasks.action.baselines import baselines
+from stgraph.tasks.action.baselines import MOST, NEAREST, baselines
 from stgraph.tasks.action.contributions import head_input, joint_contributions
 from stgraph.tasks.action.report import CLIPS, COLUMNS, comparison_row
 from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.training.compared import Compared
+from stgraph.training.report import add_baselines
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -31,7 +33,14 @@ MOST_FRAMES = 1000  # of a sample, unless clips are long enough to fill more
 
 
 class Scored(TypedDict, total=False):
-    """Which clips are scored, and how; see `ActionRun.recognise`."""
+    """Which clips are scored, and how.
+
+    Attributes:
+        subjects: score these, whatever the part.
+        detector: 2D detections to use in place of those that were trained on.
+        scored: the part: "train", "validation" or "test".
+        views: samples of each clip, whose probabilities are averaged.
+    """
 
     subjects: list[str] | None
     detector: str | None
@@ -88,7 +97,7 @@ class ActionRun(TaskRun[Action]):
             raise InputError(
                 f"the input of {self.name} is 3D poses",
                 where=f"--detector {detector}",
-                remedy=f"leave it out, or train with --set data.detector={detector}",
+                remedy=f"leave it out, or take them with `train --set data.detector={detector}`",
             )
         clips = Clips(
             dataset,
@@ -128,10 +137,14 @@ class ActionRun(TaskRun[Action]):
         kept = self.validation_part(dataset)
         if kept is None:
             return None
-        known = np.isin(dataset.recordings["action"], self.task.classes)
-        if not (kept & known).any():
-            raise InputError("no clip of the validation part has a class that is trained on", where=dataset.path)
-        return self.clips(dataset, kept & known)
+        return self.known_clips(dataset, kept, "validation")
+
+    def known_clips(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"], name: str) -> Clips:
+        """Those of some clips whose class the run knows. Raises InputError for none."""
+        kept = kept & np.isin(dataset.recordings["action"], self.task.classes)
+        if not kept.any():
+            raise InputError(f"no clip of the {name} part has a class that is trained on", where=dataset.path)
+        return self.clips(dataset, kept)
 
     # Recognition -----------------------------------------------------------------------------------------------------
 
@@ -147,28 +160,22 @@ class ActionRun(TaskRun[Action]):
         self,
         dataset: Dataset,
         *,
-        subjects: list[str] | None = None,
-        detector: str | None = None,
-        scored: str | None = None,
-        views: int = 1,
         frames: list[FrameRows] | None = None,
+        **options: Unpack[Scored],
     ) -> ClipScores:
-        """Score the clips of a part ("train", "validation", "test") or of some subjects.
+        """Score the clips of a part ("train", "validation", "test") or of some subjects; see `Scored`.
 
         Args:
-            subjects: score these, whatever the part.
-            detector: 2D detections to use in place of those that were trained on.
-            scored: the part.
-            views: samples of each clip, whose probabilities are averaged.
             frames: a list to which the result of every frame is added.
 
         Raises:
             InputError: the part is empty.
         """
-        data, scored = self.data, scored or "test"
+        data, scored, views = self.data, options.get("scored") or "test", options.get("views", 1)
+        subjects, detector = options.get("subjects"), options.get("detector")
         if not 1 <= views <= MOST_VIEWS:
             raise InputError(where="--views", found=str(views), expected=f"1 to {MOST_VIEWS}")
-        kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
+        kept = self.scored_part(dataset, **options)
         named, split = getattr(data, scored), f"split {data.split!r} of the file"
         of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
         clips = self.clips(dataset, kept, detector=detector, views=views)
@@ -191,6 +198,12 @@ class ActionRun(TaskRun[Action]):
             },
         )
 
+    def scored_part(self, dataset: Dataset, **options: Unpack[Scored]) -> Bool[np.ndarray, " recording"]:
+        """The recordings that are scored. Raises InputError for none."""
+        if subjects := options.get("subjects"):
+            return of_subjects(self.settings, dataset, subjects)
+        return part(self.settings, dataset, options.get("scored") or "test")
+
     def evaluate(self, dataset: Dataset, **options: Unpack[Scored]) -> dict:
         """The report of the scores of `recognise`."""
         return self.recognise(dataset, **options).report()
@@ -205,7 +218,7 @@ class ActionRun(TaskRun[Action]):
         """
         frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
-        report = scores.report()
+        report = self.beside_baselines(scores, dataset, **options)
         paths = [
             *CLIPS.write(report, folder),
             scores.save(folder / SCORES),
@@ -214,6 +227,20 @@ class ActionRun(TaskRun[Action]):
         if per_frame:
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
+
+    def beside_baselines(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> dict:
+        """The report of these scores with those of baselines, fitted to the training clips in the same file."""
+        report, found, text = scores.report(), {}, f"of the training clips in {dataset.path}"
+        try:
+            train = self.known_clips(dataset, part(self.settings, dataset, "train"), "training")
+            test = self.clips(dataset, self.scored_part(dataset, **options), detector=options.get("detector"))
+            for name, each in baselines(train, test, scores, MOST).items():
+                found[name] = each.report()["metrics"]
+            if NEAREST not in found:
+                text += f"; {NEAREST} is left out, since there are {len(train):,} and {len(test):,} clips to compare"
+        except InputError as error:  # such as a file that has none of the training clips
+            text = f"none, as what it was trained on is not there ({error})"
+        return add_baselines(report, text, found, COLUMNS, {"top1": False})
 
     # Comparison ------------------------------------------------------------------------------------------------------
 
@@ -239,4 +266,4 @@ class ActionRun(TaskRun[Action]):
 
     def clip_baselines(self, dataset: Dataset, scores: ClipScores) -> dict[str, ClipScores]:
         """Baselines on the clips of `scores`, those of the test part."""
-        return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores)
+        return baselines(self.part_clips(dataset, "train"), self.part_clips(dataset, "test"), scores, math.inf)

@@ -62,7 +62,8 @@ class Clips(Samples):
     ) -> None:
         name = "pose3d" if settings.detector is None else f"pose2d/{settings.detector}"
         if settings.detector is None and not dataset.has(name):
-            remedy = f"take its 2D with --set data.detector={dataset.detectors[0]} (of {', '.join(dataset.detectors)})"
+            first, *_ = names = dataset.detectors
+            remedy = f"take its 2D with `train --set data.detector={first}` (of {', '.join(names)})"
             problem = "has no 3D poses, which data.detector null asks for"
             raise InputError(problem, where=dataset.path, remedy=remedy)
         if views > 1 and settings.sampling == "start":

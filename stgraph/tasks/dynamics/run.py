@@ -16,6 +16,7 @@ from stgraph.tasks.dynamics.settings import TrackSettings
 from stgraph.tasks.dynamics.task import Dynamics
 from stgraph.tasks.dynamics.videos import detected_video, trajectories, true_video
 from stgraph.tracking.predictors import PREDICTORS, find_predictor
+from stgraph.training.report import NOT_BETTER, not_better
 from stgraph.training.task_run import TaskRun
 
 
@@ -56,6 +57,16 @@ class DynamicsRun(TaskRun[Dynamics]):
         return None if kept is None else self.sequences(dataset, kept)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
+
+    def beside_baselines(self, report: dict, dataset: Dataset, **options: object) -> dict:
+        """The report with a warning where predictors that need no training are as good."""
+        forecast = report["forecast"]
+        own, others = forecast["error"][self.name], {name: forecast["error"][name] for name in PREDICTORS}
+        warnings = []
+        for ahead, error in own.items():
+            known = {name: errors[ahead] for name, errors in others.items()}
+            warnings.append(not_better(f"error {ahead} frames ahead, {forecast['unit']}", error, known, low=True))
+        return report | {"about": report["about"] | {NOT_BETTER: " ".join(filter(None, warnings))}}
 
     def predictor(self) -> ModelPredictor:
         """The model as a tracker's predictor."""

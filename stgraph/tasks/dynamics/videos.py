@@ -65,7 +65,7 @@ def trajectories(
     rates = sorted(set(table["fps"][kept].tolist()))
     if len(rates) > 1:
         problem = f"frames ahead differ in length at {', '.join(f'{rate:g}' for rate in rates)} fps"
-        raise InputError(problem, where=dataset.path, remedy="score each rate by itself")
+        raise InputError(problem, where=dataset.path, remedy="score subjects of one rate with `evaluate --subjects`")
     if detector and not dataset.has("head_box"):
         problem = "it has no head boxes, by whose size errors in pixels are divided"
         remedy = "prepare it with `python -m data_prep scenes` or `posetrack`, or score 3D poses"

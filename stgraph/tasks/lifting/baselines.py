@@ -43,8 +43,8 @@ def fit_baselines(task: Lifting, windows: Windows, ridge: float) -> dict[str, Mo
     products, count = torch.zeros(size, size, dtype=torch.float64), 0
     for index in torch.arange(len(windows)).split(1024):
         batch = cast(Batch, windows.batch(index))
-        x = rearrange(batch["x"], "b c t j -> b t (j c)")[batch["inside"]].double()
-        y = rearrange(task.target(batch), "b t j c -> b t (j c)")[batch["inside"]].double()
+        x = rearrange(batch["x"], "b c t j -> b t (j c)")[batch["inside"]].cpu().double()
+        y = rearrange(task.target(batch), "b t j c -> b t (j c)")[batch["inside"]].cpu().double()
         both = torch.cat([torch.ones_like(x[:, :1]), x, y], dim=1)
         products, count = products + both.T @ both, count + len(both)
     mean = products[0, 1:] / count

@@ -25,6 +25,9 @@ class LiftingCommands(LiftingRun):
         tested = np.isin(table["subject"], data.test or data.validation or [])
         if data.actions:
             tested &= np.isin(table["action"], data.actions)
+        if not tested.any():
+            problem = "no recording is tested or validated on"
+            raise InputError(problem, where=dataset.path, remedy="choose one with --recording")
         chosen = []
         for action in np.unique(table["action"][tested]):
             numbers = few(np.flatnonzero(tested & (table["action"] == action)))

@@ -173,7 +173,10 @@ class Evaluator:
         if tracks.valid is not None:
             self._valid = tracks.valid[(np.cumsum(tracks.lengths) - tracks.lengths)[self._track] + self._frame]
             if not self._valid.any():
-                raise InputError("no frame of the chosen recordings is marked as valid", remedy="choose other subjects")
+                raise InputError(
+                    "no frame of the chosen recordings is marked as valid",
+                    remedy="choose other subjects with `evaluate --subjects`",
+                )
         self._pred = torch.zeros(len(frame), len(joints), 3)
         self._target = torch.zeros_like(self._pred)
         self._path, self._distance = torch.zeros(len(frame), 1), torch.ones(len(frame), 1)

@@ -8,7 +8,7 @@ from stgraph.tasks.lifting.conditions import CONDITIONS, SEED
 from stgraph.tasks.lifting.evaluation import METRICS
 from stgraph.tasks.lifting.plots import CALIBRATION, PLOTS
 from stgraph.training.compared import Column, Compared
-from stgraph.training.report import ReportKind, opening
+from stgraph.training.report import ReportKind, baseline_lines, opening
 
 COLUMNS = {
     "P1": Column("P1, mm"),
@@ -17,6 +17,7 @@ COLUMNS = {
     "action": Column("action, %"),
     **{name: Column(f"{name}: P1, mm") for name in CONDITIONS},
 }
+BESIDE = {name: COLUMNS[name] for name in ("P1", "P2", "MPJVE")} | {"path": Column("path, mm")}  # of baselines
 UNDER_CONDITIONS = ("P1", "P2", "MPJVE", "path", "path of distance")
 PLOTTED = {"action": "actions", "joint": "joints"}  # group -> the plot of it
 
@@ -39,6 +40,7 @@ def poses_markdown(report: Mapping) -> str:
         *(f"- left out: {recording} ({why})" for recording, why in report["left_out"]),
         "",
         *markdown_table(head, metrics, text=3),
+        *baseline_lines(report),
     ]
     if "conditions" in report:
         lines += ["", *conditions_markdown(report["conditions"])]

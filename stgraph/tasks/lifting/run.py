@@ -1,6 +1,7 @@
 """Runs of lifters: windows of recordings in, poses of every frame out."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -27,11 +28,12 @@ from stgraph.tasks.lifting.conditions import DETECTOR, scored_under
 from stgraph.tasks.lifting.evaluation import Evaluator, Tracks
 from stgraph.tasks.lifting.plan import PIECE, ModelWindow, Plan, plan_windows
 from stgraph.tasks.lifting.protocols import Protocol, find_protocol
-from stgraph.tasks.lifting.report import COLUMNS, POSES, comparison_row
+from stgraph.tasks.lifting.report import BESIDE, COLUMNS, POSES, comparison_row
 from stgraph.tasks.lifting.settings import Augmentation, WindowSettings
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.compared import Compared
-from stgraph.training.task_run import TaskRun
+from stgraph.training.report import add_baselines
+from stgraph.training.task_run import RIDGE, TaskRun
 
 MIRRORED_CAMERA = torch.tensor([1.0, 1.0, -1.0, 1.0])  # focal lengths and centre on the normalised screen
 
@@ -243,7 +245,19 @@ class LiftingRun(TaskRun[Lifting]):
         """The run's row, from its report."""
         return comparison_row(report)
 
-    def baselines(self, dataset: Dataset, ridge: float) -> dict[str, Model]:
+    def beside_baselines(self, report: dict, dataset: Dataset, **options: Any) -> dict:
+        """The report with the mean pose and the ridge regression, fitted to the training subjects in the same file."""
+        scores, text = {}, f"fitted to the poses of {', '.join(self.data.train or [])} in {dataset.path}"
+        try:
+            for name, model in self.baselines(dataset).items():
+                twin = copy(self)
+                twin.model = self.engine.to_device(model.double() if self.engine.double else model).eval()
+                scores[name] = twin.evaluate(dataset, **options | {"conditions": False})["metrics"]
+        except InputError as error:  # such as a file that has none of the training subjects
+            text = f"none, as they cannot be fitted to what it was trained on ({error})"
+        return add_baselines(report, text, scores, BESIDE, {"P1": True, "path": True})
+
+    def baselines(self, dataset: Dataset, ridge: float = RIDGE) -> dict[str, Model]:
         """Mean pose and ridge regression."""
         data = self.data
         windows = self.windows(dataset, data.train, margin=(0, 0), stride=data.frames).keep_valid()

@@ -91,6 +91,10 @@ def test_an_evaluation_sets_the_model_beside_those_that_need_no_training(place, 
     assert all(path.stat().st_size for path in paths)
     assert json.loads((tmp_path / "report/report.json").read_text()) == report
     text = (tmp_path / "report/report.md").read_text()
+    error = report["forecast"]["error"]
+    for ahead in ("1", "5", "10"):
+        worse = [name for name in PREDICTORS if error[name][ahead] <= error["flat"][ahead]]
+        assert (f"Its error {ahead} frames ahead of" in report["about"]["NOT BETTER THAN BASELINES"]) == bool(worse)
     for part in ("## Predictions", "\n| frames ahead (head sizes) |", "## Tracking", "mode `strict`"):
         assert part in text
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
@@ -149,7 +153,7 @@ def test_what_cannot_be_evaluated_is_named(place, scenes, tmp_path):
     with pytest.raises(InputError, match="it has no head boxes, by whose size errors in pixels are divided; prepare"):
         run.evaluate(headless)
     mixed = write_scenes(tmp_path / "mixed.h5", [one, replace(one, take="other", fps=50.0)])
-    with pytest.raises(InputError, match="at 25, 50 fps; score each rate by itself"):
+    with pytest.raises(InputError, match="at 25, 50 fps; score subjects of one rate"):
         run.evaluate(mixed)
 
 
