@@ -5,8 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.keypoints.keypoints import Keypoints
@@ -14,6 +15,25 @@ from stgraph.formats.posetrack import Mark, Video
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import Tracker
+
+FPS = 30.0  # where nothing says otherwise
+GAP = 0.5  # seconds without any keypoint that are filled
+SHORTEST = 3  # frames of a person who is predicted
+
+
+def stretches(seen: Bool[np.ndarray, " t"], fps: float) -> list[tuple[int, int]]:
+    """(start, end) of the stretches in which a person is there: gaps of up to `GAP` seconds between two are filled.
+
+    Stretches of fewer than `SHORTEST` frames are left out.
+
+    >>> stretches(np.array([1, 1, 0, 1, 0, 0, 0, 0, 1]) > 0, fps=4)
+    [(0, 4)]
+    """
+    filled = seen.copy()
+    for start, end in runs(~seen):
+        if start > 0 and end < len(seen) and end - start <= round(GAP * fps):
+            filled[start:end] = True
+    return [part for part in runs(filled) if part[1] - part[0] >= SHORTEST]
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
