@@ -1,5 +1,6 @@
 """Tracking a video of detections, and drawing the result."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,22 +46,24 @@ def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool)
         raise InputError("is the input and would be lost", where=f"--out {out}", remedy="give another --out")
 
 
-def follow(tracker: Tracker, video: Video, fps: float) -> Video:
+def follow(tracker: Tracker, video: Video, fps: float, progress: Callable[[float], object] | None = None) -> Video:
     """Track the people in a video of detections, frame by frame, also in frames without detections.
 
     Args:
         tracker: a new one.
         video: of a detector; identities in it are ignored.
         fps: frames per second, which turn frame numbers into times.
+        progress: called with the share that is done, from 0 to 1.
 
     Returns:
         the same frames with people's identities and the `Mark` of each joint.
     """
     bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
-    frames = [
-        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps)
-        for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True)
-    ]
+    frames = []
+    for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True):
+        frames.append(tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps))
+        if progress is not None:
+            progress(len(frames) / len(video))
     counts = np.array([len(people) for people in frames], int)
     pose, confidence, person, mark, score, detection = (
         np.concatenate([getattr(people, name) for people in frames])
