@@ -69,6 +69,10 @@ class Scene:
         half = self.size[0] / 2
         return np.array([*self.intrinsics[:2], *(self.intrinsics[2:] - np.array(self.size) / 2)]) / half
 
+    def step(self, run: LiftingRun) -> int:
+        """Frames from one that a window sees to the next: more than one for a video that is faster than trained on."""
+        return max(1, round(self.fps * run.data.frame_step / (run.origin.fps or self.fps)))
+
 
 def lift(
     keypoints: "Keypoints | np.ndarray",
@@ -136,8 +140,7 @@ def motion_of(
 ) -> Motion:
     """The motion of identified people whose joints are the run's; see `lift`."""
     first, last = people.frames
-    # A video that is faster than what the run was trained on is lifted in windows of every n-th frame.
-    step = max(1, round(scene.fps * run.data.frame_step / (run.origin.fps or scene.fps)))
+    step = scene.step(run)
     tracks = []
     for person in people.people:
         dense = people.of(person).dense()
