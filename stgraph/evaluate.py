@@ -5,8 +5,7 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.cli.options import open_run, run_options
-from stgraph.errors import InputError
-from stgraph.settings.registry import TASKS, TaskEntry
+from stgraph.cli.task_options import add_task_options, chosen_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,37 +17,15 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--out", type=Path, help=text)
     text = "split to score, for tasks whose data are divided by the file's splits (test)"
     arguments.add_argument("--scored", choices=("train", "validation", "test"), help=text)
-    for name in TASKS.names():
-        entry = TASKS.get(name)
-        entry.options(arguments.add_argument_group(entry.title))
+    add_task_options(arguments, "options")
     return arguments
-
-
-def task_options(entry: TaskEntry) -> list[str]:
-    """Names of the options of one task."""
-    alone = argparse.ArgumentParser(add_help=False)
-    entry.options(alone.add_argument_group())
-    return list(vars(alone.parse_args([])))
-
-
-def options(args: argparse.Namespace, task: TaskEntry) -> dict:
-    """Keyword arguments for `evaluate` of the run. Raises InputError for an option of another task."""
-    chosen = {"subjects": args.subjects, "detector": args.detector, "scored": args.scored}
-    for name in TASKS.names():
-        for option in task_options(TASKS.get(name)):
-            if (value := getattr(args, option)) is None:
-                continue
-            if name != task.name:
-                where, found = f"--{option.replace('_', '-')}", f"an experiment of task {task.name!r}"
-                raise InputError(where=where, found=found, expected=f"one of task {name!r}", remedy="leave it out")
-            chosen[option] = value
-    return chosen
 
 
 def main(args: argparse.Namespace) -> None:
     run, dataset = open_run(args)
     folder = args.out or run.report_folder(args.subjects, args.scored)
-    report, paths = run.write_evaluation(dataset, folder, **options(args, run.entry))
+    shared = {"subjects": args.subjects, "detector": args.detector, "scored": args.scored}
+    report, paths = run.write_evaluation(dataset, folder, **shared, **chosen_options(args, run.entry, "options"))
     if args.json:
         from stgraph.training.report import write_json
 

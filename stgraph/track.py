@@ -2,8 +2,8 @@
 
 Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats); identities in it
 are not used. Writes PoseTrack18 JSON with the names of the joints that came in. Where joints are next is predicted by a
-Kalman filter, which needs no training; --exp names another predictor: hold, velocity, or a trained run of pose dynamics,
-whose joints are taken by name.
+Kalman filter, which needs no training; --exp names another: hold, velocity, or a trained run of pose dynamics, whose
+joints are taken by name.
 """
 
 import argparse

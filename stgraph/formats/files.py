@@ -4,8 +4,9 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from stgraph.errors import InputError
@@ -119,6 +120,24 @@ def unharmed(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         message = f"could not be written: {reason}; what was there before is as it was"
         raise OSError(error.errno, message, str(path)) from error
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file that was written, and a line about it, which may be empty."""
+
+    path: Path
+    note: str = ""
+
+
+def check_endings(paths: Sequence[Path], endings: Iterable[str]) -> None:
+    """Raises InputError for an ending that is none of these, and for a file that is named twice."""
+    for number, path in enumerate(paths):
+        if path.suffix.lower() not in endings:
+            found = path.suffix.lower() or "a file without an ending"
+            raise InputError(where=path, found=found, expected=f"one of {', '.join(endings)}")
+        if path in paths[:number]:
+            raise InputError("is named twice", where=path, remedy="name each file once")
 
 
 def hashes(paths: list[Path]) -> dict[str, str]:

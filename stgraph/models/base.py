@@ -111,6 +111,8 @@ class Model(nn.Module):
         before, after: frames at the ends of a window that are input without being predicted.
         sliding: whether a frame's prediction depends on the frames `before` and `after` it alone, wherever it lies in a
             window of whatever length. Long recordings then go through in long pieces.
+        stepwise: whether it has `step(past, frame, **inputs)`, which goes on frame by frame, equal to `forward` for all
+            frames at once.
         longest: frames of the longest window that it takes; None: there is no longest one.
     """
 
@@ -125,6 +127,7 @@ class Model(nn.Module):
     before: int = 0
     after: int = 0
     sliding: bool = False
+    stepwise: bool = False
     longest: int | None = None
 
     @classmethod

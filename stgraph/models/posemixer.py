@@ -135,6 +135,7 @@ class PoseMixer(Model):
     ) -> None:
         super().__init__()
         half, self.root, self.patch, self.reach = channels // 2, skeleton.root, patch, reach
+        self.stepwise = causal
         self.view = CanonicalView(causal)
         input_signs = (-1, *(1,) * in_channels)  # x, y, what else is known, and whether it was seen
         self.input_basis = Basis(skeleton, input_signs)

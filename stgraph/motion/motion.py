@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
-from stgraph.motion.saving import FORMATS, Saved, check_outputs, format_module, person_paths
+from stgraph.formats.files import Saved
+from stgraph.motion.saving import FORMATS, check_outputs, format_module, person_paths
 from stgraph.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -142,6 +143,13 @@ class Motion:
         share = 100 * self.guessed[self.present].mean(0) if self.present.any() else np.zeros(len(self.skeleton))
         named = [f"{self.skeleton.names[j]} {share[j]:.0f} %" for j in np.argsort(-share, kind="stable") if share[j]]
         return f"guessed: {', '.join(named)}" if named else ""
+
+    @property
+    def summary(self) -> list[str]:
+        """Lines about its length and its people."""
+        people = ", ".join(map(str, self.person))
+        share = self.guessed[self.present].mean() if self.present.any() else 0.0
+        return [f"{len(self):,} frames at {self.fps:g} fps", f"people: {people}; joints guessed: {share:.0%}"]
 
     def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
         """The motion of some people in some frames."""

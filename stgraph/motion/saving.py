@@ -4,7 +4,6 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from stgraph.errors import InputError
+from stgraph.formats.files import check_endings
 
 
 class Format(NamedTuple):
@@ -44,23 +44,11 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A file that was written, and a line about it, which may be empty."""
-
-    path: Path
-    note: str = ""
-
-
 def check_outputs(paths: Sequence[Path]) -> None:
-    """Raises InputError for an ending that is unknown, a file named twice, and a format whose package is missing."""
-    for number, path in enumerate(paths):
+    """Raises InputError as `check_endings`, and for a format whose package is missing."""
+    check_endings(paths, FORMATS)
+    for path in paths:
         ending = path.suffix.lower()
-        if ending not in FORMATS:
-            found = ending or "a file without an ending"
-            raise InputError(where=path, found=found, expected=f"one of {', '.join(FORMATS)}")
-        if path in paths[:number]:
-            raise InputError("is named twice", where=path, remedy="name each file once")
         needs = FORMATS[ending].needs
         if needs and importlib.util.find_spec(needs) is None:
             problem = f"{needs} is not installed, which writes {ending}"

@@ -39,6 +39,10 @@ class TaskClass(Protocol):
     def check_model(settings: dict, model: type) -> list[str]: ...
 
 
+def no_options(group: _ArgumentGroup) -> None:
+    """Of a command that has no options for a task."""
+
+
 @dataclass(frozen=True)
 class TaskEntry:
     """Facts about a task that need no torch: commands list its options, settings find its classes.
@@ -50,6 +54,7 @@ class TaskEntry:
         task, run, data: "module:Class" of its `Task`, its `TaskRun` and its data section; imported when needed.
         served_by: which commands show the results of its runs, as a remedy in messages.
         options: adds the options of `evaluate` for this task; the names are those of `evaluate` of its run.
+        predict_options: the same of `predict`.
     """
 
     name: str
@@ -60,6 +65,7 @@ class TaskEntry:
     data: str
     served_by: str
     options: Callable[[_ArgumentGroup], None]
+    predict_options: Callable[[_ArgumentGroup], None] = no_options
 
     def task_class(self) -> type:
         """The subclass of `stgraph.training.task.Task`."""

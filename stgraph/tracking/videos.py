@@ -1,13 +1,14 @@
 """Tracking a video of detections, and drawing the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import check_apart, check_kept, file_name
@@ -16,6 +17,25 @@ from stgraph.formats.posetrack import Mark, Video
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import State, Tracker
+
+FPS = 30.0  # where nothing says otherwise
+GAP = 0.5  # seconds without any keypoint that are filled
+SHORTEST = 3  # frames of a person who is predicted
+
+
+def stretches(seen: Bool[np.ndarray, " t"], fps: float) -> list[tuple[int, int]]:
+    """(start, end) of the stretches in which a person is there: gaps of up to `GAP` seconds between two are filled.
+
+    Stretches of fewer than `SHORTEST` frames are left out.
+
+    >>> stretches(np.array([1, 1, 0, 1, 0, 0, 0, 0, 1]) > 0, fps=4)
+    [(0, 4)]
+    """
+    filled = seen.copy()
+    for start, end in runs(~seen):
+        if start > 0 and end < len(seen) and end - start <= round(GAP * fps):
+            filled[start:end] = True
+    return [part for part in runs(filled) if part[1] - part[0] >= SHORTEST]
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
@@ -41,7 +61,14 @@ def output_files(
     return files
 
 
-def follow(tracker: Tracker, video: Video, fps: float, *, whole: bool = False) -> Video:
+def follow(
+    tracker: Tracker,
+    video: Video,
+    fps: float,
+    *,
+    whole: bool = False,
+    progress: Callable[[float], object] | None = None,
+) -> Video:
     """Track the people in a video of detections, frame by frame, also in frames without detections.
 
     Args:
@@ -49,15 +76,18 @@ def follow(tracker: Tracker, video: Video, fps: float, *, whole: bool = False) -
         video: of a detector; identities in it are ignored.
         fps: frames per second, which turn frame numbers into times.
         whole: report people from their first detection on; else as online, from the frame that confirms them.
+        progress: called with the share that is done, from 0 to 1.
 
     Returns:
         the same frames with people's identities and the `Mark` of each joint.
     """
     bounds = np.searchsorted(video.frame, np.arange(len(video) + 1))
-    frames = [
-        tracker.update(video.pose[first:last, :, :2], video.pose[first:last, :, 2], number / fps, tentative=whole)
-        for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True)
-    ]
+    frames = []
+    for number, (first, last) in zip(video.frame_ids, pairwise(bounds), strict=True):
+        pose, confidence = video.pose[first:last, :, :2], video.pose[first:last, :, 2]
+        frames.append(tracker.update(pose, confidence, number / fps, tentative=whole))
+        if progress is not None:
+            progress(len(frames) / len(video))
     counts = np.array([len(people) for people in frames], int)
     pose, confidence, person, mark, score, detection, state = (
         np.concatenate([getattr(people, name) for people in frames])

@@ -1,32 +1,34 @@
-"""Display of a training run: a progress bar, a line an epoch, and TensorBoard."""
+"""Display of a training run: a progress bar, a line an epoch, and TensorBoard; and of a prediction."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stgraph.scoring.metrics import named_unit
 from stgraph.training.loop import Listener
+from stgraph.training.prediction import Progressed
 
-SILENCE = 30.0  # seconds without a line at most, where the output is no terminal
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
+
+# Where the output is no terminal: seconds between lines about a prediction, and without any of a training at most.
+LINE, SILENCE = 10.0, 30.0
 
 
 class Terminal(Listener):
     """Draws a bar on a terminal, prints a line at least every 30 s elsewhere, and one for each epoch everywhere."""
 
     def begin(self, steps: int, done: int, folder: Path) -> None:
-        from rich import progress
         from rich.console import Console
+        from rich.progress import MofNCompleteColumn
         from torch.utils.tensorboard import SummaryWriter
 
         self.console = Console(soft_wrap=True)
-        self.bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
+        self.bar = bar(self.console, MofNCompleteColumn())
         self.task = self.bar.add_task("training", total=steps, completed=done)
         self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
         self.total, self.steps, self.means = steps, done, {}
@@ -69,6 +71,40 @@ class Terminal(Listener):
         self.ended.set()
         self.bar.stop()
         self.board.close()
+
+
+def bar(console: "Console", count: "ProgressColumn") -> "Progress":
+    """A bar with what is left, on a terminal; nothing elsewhere."""
+    from rich import progress
+
+    times = progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
+    columns = progress.TextColumn("{task.description}"), progress.BarColumn(), count, *times
+    return progress.Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Progressed]:
+    """Shows the share of a task that is done, on standard error: a bar, or a line every `LINE` seconds.
+
+    Yields the function to call with the share, from 0 to 1.
+    """
+    from rich.console import Console
+    from rich.progress import TaskProgressColumn
+
+    console, begin = Console(stderr=True, soft_wrap=True), time.monotonic()
+    shown, printed = bar(console, TaskProgressColumn()), begin
+    task = shown.add_task(what, total=1.0)
+
+    def report(share: float) -> None:
+        nonlocal printed
+        shown.update(task, completed=share)
+        now = time.monotonic()
+        if not console.is_terminal and 0 < share < 1 and now - printed >= LINE:
+            printed, left = now, (now - begin) * (1 - share) / share
+            console.print(f"{what}: {share:.0%}, about {left:.0f} s left", highlight=False)
+
+    with shown:
+        yield report
 
 
 def readable(values: dict[str, float]) -> str:

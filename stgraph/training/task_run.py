@@ -1,6 +1,6 @@
 """TaskRun: the methods of a run that commands call. A task implements those it serves; the others raise InputError."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Unpack
@@ -18,13 +18,13 @@ from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
+from stgraph.training.prediction import Prediction, Progressed, silent
 from stgraph.training.report import ReportKind
 from stgraph.training.run import Run
 from stgraph.training.task import TaskT
 
 if TYPE_CHECKING:
     from stgraph.formats.keypoints.keypoints import Keypoints
-    from stgraph.motion.motion import Motion
     from stgraph.scoring.clip_scores import ClipScores
 
 
@@ -103,9 +103,18 @@ class TaskRun(Run[TaskT]):
 
     # predict ---------------------------------------------------------------------------------------------------------
 
-    def predict(self, keypoints: "Keypoints", **options: object) -> "Motion":
-        """The 3D motion of the people in a video, from their 2D keypoints."""
-        raise self.refusal("makes no motion of keypoints")
+    @staticmethod
+    def check_outputs(paths: Sequence[Path]) -> None:
+        """Raises InputError for files that the task's predictions cannot be saved as."""
+
+    def predict(self, keypoints: "Keypoints", *, progress: Progressed = silent, **options: object) -> Prediction:
+        """What the run says of the people in a video, from their 2D keypoints.
+
+        Args:
+            progress: called with the share that is done, from 0 to 1.
+            options: those that `TaskEntry.predict_options` adds.
+        """
+        raise self.refusal("predicts nothing from keypoints alone")
 
     # render ----------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,15 @@ def options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def predict_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options of `predict` for this task."""
+    add = group.add_argument
+    add("--window", type=int, help="frames that are recognised at a time (as many as the model sees of a clip)")
+    add("--step", type=int, help="frames from one window to the next (a quarter of the window)")
+    text = "recognise all people as one clip, for classes that need two; otherwise each person is one"
+    add("--together", action="store_true", default=None, help=text)
+
+
 TASKS.add(
     "action",
     TaskEntry(
@@ -27,5 +36,6 @@ TASKS.add(
         data="stgraph.tasks.action.settings:ClipSettings",
         served_by="score and draw recognisers with `python -m stgraph.evaluate` and `python -m stgraph.render`",
         options=options,
+        predict_options=predict_options,
     ),
 )

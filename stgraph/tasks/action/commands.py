@@ -1,18 +1,25 @@
 """A run of a recogniser as commands use it."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from stgraph.data.dataset import Dataset
 from stgraph.data.splits import part
+from stgraph.formats.files import check_endings
+from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.settings.params import Settings
+from stgraph.tasks.action.actions import WRITERS, Actions
 from stgraph.tasks.action.export import PoseRecogniser, Recogniser
 from stgraph.tasks.action.live import Live
+from stgraph.tasks.action.prediction import Sliding, actions_of
 from stgraph.tasks.action.run import ActionRun
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
+from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import Speed, few
 
 LIVE_FRAMES = 50  # answers that are timed
@@ -34,6 +41,15 @@ class ActionCommands(ActionRun):
             certain = np.concatenate([each.softmax(1)[:, label].cpu().numpy() for each in scores])
             chosen.append(str(table["id"][numbers[np.argsort(certain, kind="stable")[len(numbers) // 2]]]))
         return chosen
+
+    @staticmethod
+    def check_outputs(paths: Sequence[Path]) -> None:
+        """Raises InputError for what classes over time cannot be saved as."""
+        check_endings(paths, WRITERS)
+
+    def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: Unpack[Sliding]) -> Actions:
+        """The classes of everybody over time; see `stgraph.tasks.action.prediction.actions_of` for the options."""
+        return actions_of(self, keypoints, progress=progress, **options)
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a clip; see `stgraph.tasks.action.rendering`."""

@@ -35,7 +35,26 @@ def recognise(
         raise InputError(where="poses", found=f"shape {poses.shape}", expected=expected)
     if run.settings.data.detector and size is None:
         raise InputError("2D poses are normalised by the image", where="size", remedy="give its width and height")
-    inputs = [torch.from_numpy(poses)[None], *([torch.tensor([check_size(size)], dtype=torch.float32)] if size else [])]
-    (probabilities,) = run.deployed(None)(*inputs)["probability"].tolist()
-    named = zip(run.task.classes, probabilities, strict=True)
+    named = zip(run.task.classes, clip_probabilities(run, poses[None], size)[0].tolist(), strict=True)
     return dict(sorted(named, key=lambda pair: -pair[1]))
+
+
+@torch.no_grad()
+def clip_probabilities(
+    run: ActionRun, poses: Float[np.ndarray, "b m t j 3"], size: tuple[int, int] | None
+) -> Float[np.ndarray, "b n"]:
+    """The probability of every class for clips of one length and number of persons.
+
+    Persons that are missing where the run counts absent ones are added as zeros.
+
+    Args:
+        poses, size: see `recognise`.
+    """
+    absent = run.data.max_persons - poses.shape[1] if run.task.padded else 0
+    clips = torch.from_numpy(np.pad(poses, [(0, 0), (0, max(absent, 0)), (0, 0), (0, 0), (0, 0)]))
+    inputs = {"pose": clips.to(next(run.model.parameters()).dtype)}
+    if size:
+        inputs["size"] = torch.tensor([check_size(size)], dtype=torch.float32).expand(len(clips), -1)
+    inputs = run.engine.to_device(inputs)
+    with run.engine.autocast():
+        return run.deployed(None)(**inputs)["probability"].float().cpu().numpy()

@@ -1,13 +1,23 @@
 """A run of pose dynamics as commands use it."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from stgraph.data.dataset import Dataset
+from stgraph.errors import InputError
+from stgraph.formats.files import check_endings
+from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.formats.keypoints.posetrack import as_video
+from stgraph.tasks.dynamics.prediction import ENDINGS, Tracked
 from stgraph.tasks.dynamics.run import DynamicsRun
 from stgraph.tracking.tracker import Tracker
+from stgraph.tracking.videos import FPS, follow
+from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import Speed
 
 PEOPLE, FRAMES = 6, 100  # of the tracked scene
@@ -15,6 +25,27 @@ PEOPLE, FRAMES = 6, 100  # of the tracked scene
 
 class DynamicsCommands(DynamicsRun):
     """Pose dynamics as commands use it."""
+
+    @staticmethod
+    def check_outputs(paths: Sequence[Path]) -> None:
+        """Raises InputError for what a tracked video cannot be saved as."""
+        check_endings(paths, ENDINGS)
+
+    def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: object) -> Tracked:
+        """The people with identities and missed joints filled in, as `stgraph.track` gives them by default.
+
+        Raises:
+            InputError: a run of 3D poses, or joints that it needs and the keypoints lack.
+        """
+        if self.data.channels != 2:
+            problem, remedy = "predicts 3D poses", "train with --set data.detector=NAME to track 2D keypoints"
+            raise InputError(problem, where=f"--exp {self.name}", remedy=remedy)
+        video = as_video(keypoints.to(self.skeleton))
+        notes = keypoints.notes if video.fps else (*keypoints.notes, f"Frames per second are not known: {FPS:g}.")
+        fps = video.fps or FPS
+        tracker = Tracker(self.predictor(), video.skeleton, size=video.size)
+        tracked = replace(follow(tracker, video, fps, whole=True, progress=progress), fps=fps)
+        return Tracked(tracked, self.name, len(keypoints), notes)
 
     def predict_some(self, dataset: Dataset) -> int:
         """Predict a batch of sequences."""

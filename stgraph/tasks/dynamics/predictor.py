@@ -1,6 +1,5 @@
 """A trained model as the predictor of a tracker."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from stgraph.models.pose_dynamics import Memory, PoseDynamics
 from stgraph.tracking.predictors import Estimate, Forecast, Joints, Numbers
 from stgraph.training.engine import Engine
+from stgraph.training.traced import traced
 
 
 class ModelPredictor:
@@ -20,7 +20,7 @@ class ModelPredictor:
 
     def __init__(self, model: PoseDynamics, engine: Engine) -> None:
         self.model, self.engine = model.eval(), engine
-        self.traced: Callable[..., tuple[Tensor, Tensor]] | None = None
+        self.traced: Callable[..., tuple[Tensor, ...]] | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
         """Arrays as tensors of the model's device and type."""
@@ -40,7 +40,7 @@ class ModelPredictor:
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`; `native` is pose and spread as tensors."""
         times = self.times(time, len(state.pose))
-        self.traced = self.traced or traced(self.model, times, state)
+        self.traced = self.traced or traced(Prediction(self.model), times, *state)
         pose, spread = self.traced(times, *state)
         known = (state.now_confidence > 0).cpu().numpy()
         return Forecast(double(pose), double(spread), known, (pose, spread))
@@ -71,13 +71,3 @@ class Prediction(nn.Module):
         """Pose and spread."""
         prediction = self.model.predict(Memory(*memory), time)
         return prediction.pose, prediction.spread
-
-
-def traced(model: PoseDynamics, time: Tensor, state: Memory) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`Prediction` traced, for any number of people; takes half of the time for a few people.
-
-    torch deprecates tracing in favour of compilers, which need a toolchain on the user's machine.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.jit.freeze(torch.jit.trace(Prediction(model).eval(), (time, *state), check_trace=False))

@@ -1,6 +1,7 @@
 """Lifting: from 2D joints over time to 3D joints over time."""
 
 import argparse
+from pathlib import Path
 
 from stgraph.settings.registry import TASKS, TaskEntry
 from stgraph.tasks.lifting.protocols import PROTOCOLS
@@ -18,6 +19,17 @@ def options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--conditions", action="store_const", const=True, help=text)
 
 
+def predict_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options of `predict` for this task."""
+    add = group.add_argument
+    add("--height", type=float, help="metres of a standing person, for the scale (as the lifter expects people)")
+    add("--camera", type=Path, metavar="FILE", help='JSON {"fx": ..., "fy": ..., "cx": ..., "cy": ...}, pixels')
+    add("--fov", type=float, help="degrees that the camera sees across the image's longer side (49)")
+    text = "trunk: estimated from upright people; camera: the camera is level (trunk)"
+    add("--up", choices=("trunk", "camera"), help=text)
+    add("--smooth", type=float, help="seconds of a Gaussian over time, such as 0.05 (off)")
+
+
 TASKS.add(
     "lifting",
     TaskEntry(
@@ -29,5 +41,6 @@ TASKS.add(
         data="stgraph.tasks.lifting.settings:WindowSettings",
         served_by="score and draw lifters with `python -m stgraph.evaluate` and `python -m stgraph.render`",
         options=options,
+        predict_options=predict_options,
     ),
 )

@@ -1,5 +1,6 @@
 """A run of a lifter as commands use it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.motion.motion import Motion
+from stgraph.motion.saving import check_outputs
 from stgraph.tasks.lifting.export import Lifter
+from stgraph.tasks.lifting.intrinsics import given_intrinsics
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
+from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import few
 
 
@@ -36,11 +40,36 @@ class LiftingCommands(LiftingRun):
             chosen.append(str(table["id"][sorted(numbers, key=error.__getitem__)[len(numbers) // 2]]))
         return chosen
 
-    def predict(self, keypoints: Keypoints, **options: object) -> Motion:
-        """The motion of everybody; see `stgraph.tasks.lifting.lift.lift` for the options."""
+    @staticmethod
+    def check_outputs(paths: Sequence[Path]) -> None:
+        """Raises InputError for what a motion cannot be saved as."""
+        check_outputs(paths)
+
+    def predict(
+        self,
+        keypoints: Keypoints,
+        *,
+        progress: Progressed = silent,
+        camera: Path | None = None,
+        fov: float | None = None,
+        **options: object,
+    ) -> Motion:
+        """The motion of everybody.
+
+        Args:
+            camera, fov: see `stgraph.tasks.lifting.intrinsics`.
+            options: as of `stgraph.tasks.lifting.lift.lift`.
+
+        Raises:
+            InputError: the size of the image is not known, a camera that is none, or what `lift` raises.
+        """
         from stgraph.tasks.lifting.lift import lift  # loads SciPy and the tracker
 
-        return lift(keypoints, run=self, **options)  # pyright: ignore[reportArgumentType] - checked there
+        if keypoints.size is None:
+            remedy = "give it: --image-size 1920x1080"
+            raise InputError("the image's size is not known", where=keypoints.name, remedy=remedy)
+        known = given_intrinsics(keypoints.size, camera, fov)
+        return lift(keypoints, run=self, camera=known, progress=progress, **options)  # pyright: ignore[reportArgumentType] - checked there
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a recording; see `stgraph.tasks.lifting.drawing`."""

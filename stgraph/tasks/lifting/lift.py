@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.read import keypoints_of
@@ -18,15 +17,13 @@ from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import identified
+from stgraph.tracking.videos import FPS, SHORTEST, identified, stretches
 from stgraph.training.engine import Engine
+from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
 
-FPS = 30.0  # where nothing says otherwise
 FOCAL = 1.1  # of the image's longer side, for a camera that is not known: 49 degrees across it
-GAP = 0.5  # seconds without any keypoint that are filled
 NEARBY = 0.2  # seconds within which a joint that was seen supports its 3D
-SHORTEST = 3  # frames of a person that is lifted
 STATURE = 1.7  # metres, of people without a stated height, for runs without a scale of their own
 
 
@@ -51,7 +48,7 @@ class Scene:
     smooth: float | int = 0.0
 
     def __post_init__(self) -> None:
-        positive = {"size": min(self.size), "fps": self.fps, "height": self.height or 1.0}
+        positive = {"size": min(self.size), "fps": self.fps, "height": 1.0 if self.height is None else self.height}
         for name, value in positive.items():
             if not 0 < value < np.inf:
                 raise InputError(where=name, found=f"{getattr(self, name)}", expected="finite and above 0")
@@ -72,6 +69,10 @@ class Scene:
         half = self.size[0] / 2
         return np.array([*self.intrinsics[:2], *(self.intrinsics[2:] - np.array(self.size) / 2)]) / half
 
+    def step(self, run: LiftingRun) -> int:
+        """Frames from one that a window sees to the next: more than one for a video that is faster than trained on."""
+        return max(1, round(self.fps * run.data.frame_step / (run.origin.fps or self.fps)))
+
 
 def lift(
     keypoints: "Keypoints | np.ndarray",
@@ -84,6 +85,7 @@ def lift(
     height: float | int | None = None,
     up: str = "trunk",
     smooth: float | int = 0.0,
+    progress: Progressed = silent,
 ) -> Motion:
     """Lift everybody in a video.
 
@@ -99,6 +101,7 @@ def lift(
         layout: of an array's joints, where their number and place do not tell it.
         camera: focal lengths and centre in pixels; None: 1.1 times the longer side, in the middle.
         height, up, smooth: see `Scene`.
+        progress: called with the share that is done, from 0 to 1.
 
     Returns:
         The motion in the world (x right, y away from the camera, z up, floor at 0). Gaps of up to half a second are
@@ -121,7 +124,7 @@ def lift(
     if camera is None:
         notes.append(f"The camera is not known: a focal length of {FOCAL:g} times the image's longer side.")
     people = identified(keypoints, scene.fps).to(run.skeleton)
-    return motion_of(run, people, scene, notes)
+    return motion_of(run, people, scene, notes, progress)
 
 
 def lifter(run: object) -> LiftingRun:
@@ -132,16 +135,16 @@ def lifter(run: object) -> LiftingRun:
     return loaded
 
 
-def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]) -> Motion:
+def motion_of(
+    run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str], progress: Progressed = silent
+) -> Motion:
     """The motion of identified people whose joints are the run's; see `lift`."""
     first, last = people.frames
-    # A video that is faster than what the run was trained on is lifted in windows of every n-th frame.
-    step = max(1, round(scene.fps * run.data.frame_step / (run.origin.fps or scene.fps)))
+    step = scene.step(run)
     tracks = []
     for person in people.people:
         dense = people.of(person).dense()
-        present = filled(np.asarray(dense[..., 2].any(-1)), round(GAP * scene.fps))
-        tracks.append((person, dense, [part for part in runs(present) if part[1] - part[0] >= SHORTEST]))
+        tracks.append((person, dense, stretches(np.asarray(dense[..., 2].any(-1)), scene.fps)))
     tracks = [track for track in tracks if track[2]]
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
@@ -151,12 +154,14 @@ def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]
     pose, expected = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
     keypoints, guessed = np.zeros((*shape, 3)), np.zeros(shape, bool)
     in_camera: list[np.ndarray] = []
+    total, done = sum(end - start for *_, parts in tracks for start, end in parts), 0
     for place, (_, dense, parts) in enumerate(tracks):
         keypoints[:, place] = dense
         nearby = maximum_filter1d(dense[..., 2] > 0, 2 * round(NEARBY * scene.fps) + 1, axis=0, mode="constant")
         for start, end in parts:
             rows = slice(start, end)
             lifted = lift_track(run, dense[rows], scene.size, scene.on_screen, step)
+            progress((done := done + end - start) / total)
             relative = lifted.pose
             if run.task.output == "image":
                 relative = relative * (STATURE / height_of(relative, run.skeleton))
@@ -184,15 +189,6 @@ def motion_of(run: LiftingRun, people: Keypoints, scene: Scene, notes: list[str]
         camera=camera,
         notes=tuple(notes),
     )
-
-
-def filled(seen: Bool[np.ndarray, " t"], gap: int) -> Bool[np.ndarray, " t"]:
-    """The frames with their gaps of up to so many frames between two that are seen."""
-    filled = seen.copy()
-    for start, end in runs(~seen):
-        if start > 0 and end < len(seen) and end - start <= gap:
-            filled[start:end] = True
-    return filled
 
 
 def scale_of(poses: list[np.ndarray], run: LiftingRun, scene: Scene, notes: list[str]) -> float:

@@ -49,12 +49,7 @@ def lift_track(
         camera: focal length and centre on the normalised screen; zeros where it is not known.
         step: frames from one that a window sees to the next, for videos faster than the run was trained on.
     """
-    model, dtype = run.model.eval(), next(run.model.parameters()).dtype
-    values = torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32))
-    width, height = torch.tensor(size, dtype=torch.float32)
-    screen = screen_normalise(values[..., :2], width, height)
-    values = torch.cat([screen, values[..., 2:]], dim=-1) * (values[..., 2:] > 0)
-    values = values[..., : run.data.channels].to(dtype)
+    values = network_input(run, keypoints, size)
     window = run.model_window
     predicts = max(PIECE, window.before + window.after) if window.sliding else window.outputs
     frames = window.before + predicts + window.after
@@ -64,24 +59,49 @@ def lift_track(
     seen = (torch.arange(frames) - window.before) * step
     for begin in starts.split(max(1, FRAMES_AT_ONCE // frames)):
         frame = (begin[:, None] + seen).clamp(0, len(values) - 1)
-        x = rearrange(values[frame], "b t j c -> b c t j")
-        given = torch.from_numpy(camera).to(dtype).expand(len(x), -1)
-        batch = run.engine.to_device({"x": x, "camera": given})
-        with run.engine.autocast():
-            outputs = model(**run.task.inputs(batch))
-        predicted = rearrange(run.task.prediction(outputs).float().cpu(), "b t j c -> b t (j c)")
+        predicted, log = network_output(run, rearrange(values[frame], "b t j c -> b c t j"), camera)
         made = begin[:, None] + torch.arange(predicts) * step
         inside = (made >= 0) & (made < len(values))
         weight = weights.expand(len(begin), -1)[inside][:, None]
-        sums.index_add_(0, made[inside], predicted[inside] * weight)
+        sums.index_add_(0, made[inside], predicted.flatten(2)[inside] * weight)
         total.index_add_(0, made[inside], weight)
-        if logs is not None:
-            log = outputs["uncertainty"][:, 0].float().cpu().expand(-1, -1, len(run.skeleton))
+        if logs is not None and log is not None:
             logs.index_add_(0, made[inside], log[inside] * weight)
     pose = (sums / total).view(len(values), -1, 3)
     path = pose[:, run.skeleton.root].clone().numpy() if run.task.output == "global" else None
     expected = None if logs is None else (logs / total).exp().numpy()
     return Lifted(run.task.without_root(pose[None])[0].numpy(), path, expected)
+
+
+def network_input(
+    run: LiftingRun, keypoints: Float[np.ndarray, "*t j 3"], size: tuple[int, int]
+) -> Float[Tensor, "*t j c"]:
+    """Pixels and confidence as the network takes them: screen-normalised, zeros for what was not seen."""
+    values = torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32))
+    width, height = torch.tensor(size, dtype=torch.float32)
+    screen = screen_normalise(values[..., :2], width, height)
+    values = torch.cat([screen, values[..., 2:]], dim=-1) * (values[..., 2:] > 0)
+    return values[..., : run.data.channels].to(next(run.model.parameters()).dtype)
+
+
+def network_output(
+    run: LiftingRun, x: Float[Tensor, "b c t j"], camera: Float[np.ndarray, "4"]
+) -> tuple[Float[Tensor, "b s j 3"], Float[Tensor, "b s j"] | None]:
+    """The pose that is predicted for windows, and the logarithm of each joint's expected error, if it is predicted."""
+    given = torch.from_numpy(camera).to(x).expand(len(x), -1)
+    batch = run.engine.to_device({"x": x, "camera": given})
+    with run.engine.autocast():
+        outputs = run.model.eval()(**run.task.inputs(batch))
+    return in_float(run, outputs)
+
+
+def in_float(
+    run: LiftingRun, outputs: dict[str, Tensor]
+) -> tuple[Float[Tensor, "b s j 3"], Float[Tensor, "b s j"] | None]:
+    """The outputs of a network as `network_output` returns them."""
+    log = outputs["uncertainty"][:, 0].float().cpu() if "uncertainty" in run.task.heads else None
+    pose = run.task.prediction(outputs).float().cpu()
+    return pose, None if log is None else log.expand(-1, -1, len(run.skeleton))
 
 
 def windows(frames: int, outputs: int, step: int, whole: bool) -> tuple[Tensor, Float[Tensor, " s"]]:

@@ -374,7 +374,5 @@ def test_no_takes_and_no_room(takes, tmp_path, monkeypatch):
         source(tmp_path)
     monkeypatch.setattr(scene_layout, "ROOM", 0.5)
     monkeypatch.setattr(scene_layout, "LAYOUTS", 2)
-    with pytest.raises(
-        InputError, match="scenes: a room of 0.5 x 0.5 m had no place for 6 people in 2 draws, for"
-    ):
+    with pytest.raises(InputError, match="scenes: a room of 0.5 x 0.5 m had no place for 6 people in 2 draws, for"):
         scenes(takes, "--people", "6x6")

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from stgraph import baselines, compare, evaluate, export, folds, render, train
+from stgraph import baselines, compare, evaluate, export, folds, predict, render, train
+from stgraph import track as tracker
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
@@ -246,3 +248,21 @@ def test_a_predictor_takes_people_out_and_in(place, alone):
             np.testing.assert_allclose(one[0], other[who], rtol=1e-4, atol=1e-2)
     estimate = predictor.estimate(state)
     assert estimate.pose.shape == (3, joints, 2) and (estimate.confidence > 0).all() and (estimate.spread > 0).all()
+
+
+def test_keypoints_are_tracked_as_by_the_track_command(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    poses = np.stack([track(seed, person, 0, 30).pose2d["sim"] for person, seed in enumerate((1, 2))], axis=1)
+    np.save("video.npy", poses)
+    flat, solid = (str(folder / "checkpoints" / name / "best.safetensors") for name in ("flat", "solid"))
+    shared = ["--exp", flat, "--layout", "h36m17", "--image-size", "1000x1002", "--fps", "25"]
+    outs = ["--out", "mine.json", "mine.gif"]
+    predict.main(predict.parser().parse_args(["video.npy", *shared, *outs, "--seconds", "0.5"]))
+    tracker.main(tracker.parser().parse_args(["--in", "video.npy", *shared, "--out", "theirs.json"]))
+    assert Path("mine.json").read_text() == Path("theirs.json").read_text()
+    assert Path("mine.gif").stat().st_size > 1000
+    assert "poses of" in capsys.readouterr().out
+    with pytest.raises(InputError, match="predicts 3D poses"):
+        predict.main(predict.parser().parse_args(["video.npy", *shared, "--exp", solid, "--out", "mine.json"]))
+    with pytest.raises(InputError, match=r"walk\.bvh: found \.bvh; expected one of \.json, \.gif, \.mp4"):
+        predict.main(predict.parser().parse_args(["video.npy", *shared, "--out", "walk.bvh"]))
