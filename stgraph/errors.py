@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable
 
+LONGEST = 20_000  # characters of a message, which may quote a file
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; commands print it without a traceback (`--debug` shows that).
@@ -34,4 +36,5 @@ class InputError(ValueError):
         self.kind = kind
         texts = [problem, found and f"found {found}", expected and f"expected {expected}", remedy]
         text = "; ".join(filter(None, texts))
-        super().__init__(f"{where}: {text}" if str(where) else text)
+        text = f"{where}: {text}" if str(where) else text
+        super().__init__(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}")

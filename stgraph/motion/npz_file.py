@@ -45,9 +45,9 @@ def read(path: Path) -> Motion:
         raise InputError(problem, where=path, expected="a file that Motion.save wrote")
     if str(arrays["format"]) != FORMAT:
         raise InputError(where=path, found=f"format {arrays['format']}", expected=FORMAT)
-    names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
     centre = arrays.get("skeleton_centre", -1)  # absent from older files: the root
     try:
+        names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
         width, height = arrays["size"].tolist()
         return Motion(
             Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre)),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
 from stgraph import __version__
@@ -65,11 +65,9 @@ class Weights:
 class Metadata(BaseModel):
     """The metadata of a .safetensors checkpoint, JSON by its name."""
 
-    model_config = ConfigDict(strict=True)
-
     settings: dict[str, Any]
     skeleton: dict[str, Any]
-    origin: Annotated[Origin, Field(strict=False)]  # from an object to the dataclass
+    origin: Origin
     epoch: Epoch
     scores: dict[str, float]
     trained: Epoch | None = None
