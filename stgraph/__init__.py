@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from stgraph.formats.keypoints.read import read_keypoints
     from stgraph.motion.motion import Motion
     from stgraph.skeleton import Skeleton
-    from stgraph.tasks.action.live import Live
     from stgraph.tasks.action.recognise import recognise
     from stgraph.tasks.lifting.lift import lift
     from stgraph.tracking.tracker import Tracker
     from stgraph.training.engine import Engine
+    from stgraph.training.live import live as Live
     from stgraph.training.task_run import TaskRun as Run
 
 __all__ = [
@@ -50,7 +50,7 @@ _PLACES = {
     "Engine": "stgraph.training.engine",
     "InputError": "stgraph.errors",
     "Keypoints": "stgraph.formats.keypoints.keypoints",
-    "Live": "stgraph.tasks.action.live",
+    "Live": "stgraph.training.live:live",
     "Motion": "stgraph.motion.motion",
     "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",

@@ -5,24 +5,35 @@ SLEAP, DeepLabCut, PoseTrack, arrays, CSV. What --exp is decides what comes out;
 
 A lifter (by default the one that ships) gives 3D motion as .npz, .csv, .json, .bvh, .trc, .c3d, .html, .gif or .mp4; a
 recogniser every person's classes over time as .csv, .json or .png; pose dynamics identities as .json, .gif or .mp4.
+
+With --live a lifter or a recogniser answers frame by frame: JSON lines on standard output for those on standard input
+(stgraph/README.md states the two forms).
 """
 
 import argparse
+import sys
+from io import BufferedIOBase, TextIOBase
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from stgraph.cli.command import run_command
 from stgraph.cli.keypoints import keypoint_options, keypoint_settings
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.task_options import add_task_options, chosen_options
+from stgraph.errors import InputError
 from stgraph.formats.files import check_kept
 from stgraph.settings.places import LIFTER, weights_file
+
+if TYPE_CHECKING:
+    from stgraph.training.task_run import TaskRun
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.predict", description=__doc__)
     add = arguments.add_argument
-    add("input", type=Path, metavar="KEYPOINTS", help="a file or a folder")
-    add("--out", type=Path, nargs="+", required=True, metavar="FILE", help="one or several, in the formats above")
+    add("input", type=Path, nargs="?", metavar="KEYPOINTS", help="a file or a folder")
+    add("--out", type=Path, nargs="+", metavar="FILE", help="one or several, in the formats above")
+    add("--live", action="store_true", help="frames come as JSON lines on standard input, and answers go out as such")
     add("--exp", default=LIFTER, help="a trained run or its .safetensors file (%(default)s: the lifter that ships)")
     add("--video", default="", help="name of one of several videos in the input")
     add("--fps", type=float, help="frames per second of the video (that of the file, else 30)")
@@ -36,14 +47,43 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     for name in ("fps", "seconds"):
         positive(name, getattr(args, name))
+    check_form(args)
     weights_file(args.exp)  # a wrong name is refused before anything is read
-    from stgraph.formats.keypoints.read import read_keypoints
     from stgraph.training.engine import Engine
-    from stgraph.training.progress import progress_of
     from stgraph.training.task_run import TaskRun
 
     run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
     options = chosen_options(args, run.entry, "predict_options")
+    (answer_lines if args.live else predict_file)(args, run, options)
+
+
+def check_form(args: argparse.Namespace) -> None:
+    """Raises InputError for what one of the two forms of the command lacks, or does not take."""
+    if args.live:
+        if args.input or args.out:
+            found, expected = f"{args.input or '--out'}", "standard input and standard output alone"
+            raise InputError(where="--live", found=found, expected=expected, remedy="leave it out")
+        if not args.image_size:
+            raise InputError("the image's size is not known", where="--live", remedy="give it: --image-size 1920x1080")
+    elif not args.input or not args.out:
+        missing = "the keypoints" if not args.input else "--out"
+        raise InputError(f"{missing} is missing", where="predict", remedy="give KEYPOINTS --out FILE, or --live")
+
+
+def answer_lines(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
+    """Answer standard input."""
+    from stgraph.cli.live import LiveLines, run_lines
+
+    settings, fps = keypoint_settings(args), args.fps or 30.0
+    lines = LiveLines(lambda joints: run.stream(settings["size"], fps, joints, **options), args.layout, fps)
+    run_lines(lines, cast(BufferedIOBase, sys.stdin.buffer), cast(TextIOBase, sys.stdout))
+
+
+def predict_file(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
+    """Predict a video, and write the files."""
+    from stgraph.formats.keypoints.read import read_keypoints
+    from stgraph.training.progress import progress_of
+
     run.check_outputs(args.out)
     for path in args.out:
         check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])

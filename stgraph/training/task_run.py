@@ -21,6 +21,7 @@ from stgraph.training.loop import Fit, FitOptions, Listener, Progress
 from stgraph.training.prediction import Prediction, Progressed, silent
 from stgraph.training.report import ReportKind
 from stgraph.training.run import Run
+from stgraph.training.stream import Stream
 from stgraph.training.task import TaskT
 
 if TYPE_CHECKING:
@@ -115,6 +116,21 @@ class TaskRun(Run[TaskT]):
             options: those that `TaskEntry.predict_options` adds.
         """
         raise self.refusal("predicts nothing from keypoints alone")
+
+    def live(self, **options: object) -> object:
+        """The run frame by frame, in a program: see what `stgraph.Live` says of its task."""
+        raise self.refusal("is not given frame by frame")
+
+    def stream(self, size: tuple[int, int], fps: float | int, joints: Sequence[str], **options: object) -> Stream:
+        """The run frame by frame, with people by identity and answers as JSON.
+
+        Args:
+            size: width and height of the image, pixels.
+            fps: frames per second.
+            joints: names of the joints of the poses.
+            options: those that `TaskEntry.predict_options` adds.
+        """
+        raise self.refusal("is not given frame by frame")
 
     # render ----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from stgraph.tasks.action.export import PoseRecogniser, Recogniser
 from stgraph.tasks.action.live import Live
 from stgraph.tasks.action.prediction import Sliding, actions_of
 from stgraph.tasks.action.run import ActionRun
+from stgraph.tasks.action.stream import RecogniserStream
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
 from stgraph.training.prediction import Progressed, silent
@@ -50,6 +51,16 @@ class ActionCommands(ActionRun):
     def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: Unpack[Sliding]) -> Actions:
         """The classes of everybody over time; see `stgraph.tasks.action.prediction.actions_of` for the options."""
         return actions_of(self, keypoints, progress=progress, **options)
+
+    def live(self, **options: Any) -> Live:
+        """See `stgraph.tasks.action.live.Live`."""
+        return Live(self, **options)
+
+    def stream(
+        self, size: tuple[int, int], fps: float | int, joints: Sequence[str], **options: Any
+    ) -> RecogniserStream:
+        """See `stgraph.tasks.action.stream.RecogniserStream`."""
+        return RecogniserStream(self, fps=fps, size=size, joints=joints, **options)
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a clip; see `stgraph.tasks.action.rendering`."""

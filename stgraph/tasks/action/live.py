@@ -74,7 +74,12 @@ class Live:
         self.count = 0
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
-        """Add a frame; returns the probability of every class. Absent persons are zero, or left out at the end.
+        """Add a frame; returns the probability of every class. Raises InputError as `add`."""
+        self.add(pose)
+        return self.probabilities()
+
+    def add(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> None:
+        """Add a frame. Absent persons are zero, or left out at the end.
 
         Joints that are not seen are zero (2D: of confidence 0), or have a number that is not finite.
 
@@ -97,7 +102,6 @@ class Live:
         self.poses[:, place] = 0
         self.poses[: len(pose), place] = pose
         self.count += 1
-        return self.probabilities()
 
     @torch.no_grad()
     def probabilities(self) -> Float[Tensor, " n"]:

@@ -27,6 +27,7 @@ def predict_options(group: argparse._ArgumentGroup) -> None:
     add("--fov", type=float, help="degrees that the camera sees across the image's longer side (49)")
     text = "trunk: estimated from upright people; camera: the camera is level (trunk)"
     add("--up", choices=("trunk", "camera"), help=text)
+    add("--look-ahead", type=int, help="frames that an answer of --live waits for (as few as the network needs)")
     add("--smooth", type=float, help="seconds of a Gaussian over time, such as 0.05 (off)")
 
 

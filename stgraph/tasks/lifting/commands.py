@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from stgraph.motion.motion import Motion
 from stgraph.motion.saving import check_outputs
 from stgraph.tasks.lifting.export import Lifter
 from stgraph.tasks.lifting.intrinsics import given_intrinsics
+from stgraph.tasks.lifting.lift import lift
+from stgraph.tasks.lifting.live import LiveLifter, Watched
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
+from stgraph.tasks.lifting.stream import LifterStream
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
 from stgraph.training.prediction import Progressed, silent
@@ -52,6 +56,7 @@ class LiftingCommands(LiftingRun):
         progress: Progressed = silent,
         camera: Path | None = None,
         fov: float | None = None,
+        look_ahead: int | None = None,
         **options: object,
     ) -> Motion:
         """The motion of everybody.
@@ -63,13 +68,35 @@ class LiftingCommands(LiftingRun):
         Raises:
             InputError: the size of the image is not known, a camera that is none, or what `lift` raises.
         """
-        from stgraph.tasks.lifting.lift import lift  # loads SciPy and the tracker
-
+        if look_ahead is not None:
+            raise InputError("is for --live", where="--look-ahead", remedy="leave it out: the whole video is known")
         if keypoints.size is None:
             remedy = "give it: --image-size 1920x1080"
             raise InputError("the image's size is not known", where=keypoints.name, remedy=remedy)
         known = given_intrinsics(keypoints.size, camera, fov)
         return lift(keypoints, run=self, camera=known, progress=progress, **options)  # pyright: ignore[reportArgumentType] - checked there
+
+    def live(self, **options: Unpack[Watched]) -> LiveLifter:
+        """See `stgraph.tasks.lifting.live.LiveLifter`."""
+        return LiveLifter(self, **options)
+
+    def stream(
+        self,
+        size: tuple[int, int],
+        fps: float | int,
+        joints: Sequence[str],
+        *,
+        look_ahead: int | None = None,
+        camera: Path | None = None,
+        fov: float | None = None,
+        **options: object,
+    ) -> LifterStream:
+        """See `stgraph.tasks.lifting.stream.LifterStream`. Raises InputError for what needs the whole video."""
+        for name, value in options.items():
+            if value is not None:
+                raise InputError("needs the whole video", where=f"--{name}", remedy="leave it out with --live")
+        known = given_intrinsics(size, camera, fov)
+        return LifterStream(LiveLifter(self, size=size, fps=fps, look_ahead=look_ahead, joints=joints, camera=known))
 
     def draw(self, dataset: Dataset, id: str, out: Path, drawing: Drawing) -> str:
         """Draw a recording; see `stgraph.tasks.lifting.drawing`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import in_float, network_input, network_output
 from stgraph.tasks.lifting.world import height_of, path_of
 from stgraph.tracking.videos import FPS, GAP
+from stgraph.training.stream import MOST_PEOPLE
 from stgraph.training.traced import traced
 
 ENOUGH = 4  # seen joints from which the path of a run without one is found
@@ -46,6 +47,17 @@ class LiveFrame:
     def present(self) -> Bool[np.ndarray, " m"]:
         """Who is in the frame."""
         return np.isfinite(self.pose).all((1, 2))
+
+
+class Watched(TypedDict, total=False):
+    """The arguments of `LiveLifter`."""
+
+    size: Required[tuple[int, int]]
+    fps: float | int
+    look_ahead: int | None
+    persons: int
+    joints: Sequence[str] | None
+    camera: Float[np.ndarray, "4"] | None
 
 
 class LiveLifter:
@@ -85,7 +97,7 @@ class LiveLifter:
         size: tuple[int, int],
         fps: float | int = FPS,
         look_ahead: int | None = None,
-        persons: int = 8,
+        persons: int = MOST_PEOPLE,
         joints: Sequence[str] | None = None,
         camera: Float[np.ndarray, "4"] | None = None,
     ) -> None:
@@ -106,15 +118,24 @@ class LiveLifter:
         self.offsets = (np.arange(self.frames) - self.place) * self.step
         self.gap, self.near = round(GAP * fps), round(NEARBY * fps)
         self.length = max((self.frames - 1) * self.step, self.near + self.look_ahead) + 1
+        self.traced: dict[int, Windowed] = {}  # by the number of people
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody, and count frames from 0 again."""
+        persons, joints = self.persons, len(self.run.skeleton)
         shape = (persons, self.length)
-        self.poses = np.zeros((*shape, len(run.skeleton), 3), np.float32)
+        self.poses = np.zeros((*shape, joints, 3), np.float32)
         self.begun = np.full(shape, -1)  # the frame with which the person's stretch began, in each frame; -1: absent
         self.last, self.start = np.full(persons, -1), np.full(persons, -1)
-        self.shown = np.full((*shape, len(run.skeleton)), -1)  # the last frame that showed the joint, in each frame
+        self.shown = np.full((*shape, joints), -1)  # the last frame that showed the joint, in each frame
         self.path = np.tile(np.float32([0, 0, 4]), (persons, 1))
         self.past: list[list[Tensor | None]] = [[None] * self.step for _ in range(persons)]
         self.count = self.answered = 0
-        self.traced: dict[int, Windowed] = {}  # by the number of people
+
+    def forget(self, person: int) -> None:
+        """Give a person's place to another one, from the next frame on."""
+        self.last[person] = -1
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> list[LiveFrame]:
         """Add a frame; returns the frame that can be answered now, if there is one.
