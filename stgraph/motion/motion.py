@@ -149,7 +149,8 @@ class Motion:
         """Lines about its length and its people."""
         people = ", ".join(map(str, self.person))
         share = self.guessed[self.present].mean() if self.present.any() else 0.0
-        return [f"{len(self):,} frames at {self.fps:g} fps", f"people: {people}; joints guessed: {share:.0%}"]
+        everybody = f"people: {len(self.person)}{f' (identities: {people})' if people else ''}"
+        return [f"{len(self):,} frames at {self.fps:g} fps", f"{everybody}; joints guessed: {share:.0%}"]
 
     def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
         """The motion of some people in some frames."""
