@@ -186,6 +186,7 @@ def test_several_videos(tmp_path):
     files.openpose(tmp_path / "all" / "two", walker("body25"), name="other")
     files.openpose(tmp_path / "all" / "three", walker("body25"))
     (tmp_path / "all" / "LICENSE").write_text("text")
+    (tmp_path / "all" / "README.md").write_text("Poses, made by hand, of two people\n1,2,3\n")
     assert [video.name for video in read_all_keypoints(tmp_path / "all")] == ["clip", "three/clip", "other"]
     with pytest.raises(InputError, match="found the videos clip, three/clip, other; expected one"):
         read_keypoints(tmp_path / "all")
