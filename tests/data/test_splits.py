@@ -66,7 +66,9 @@ def test_parts_are_what_settings_and_split_say(split, data, name, expected, divi
 
 def test_what_chose_the_epoch_is_no_test(tmp_path):
     found = write_clips(tmp_path / "x.h5", splits={"standard": {"validation": ["S3"]}})
-    with pytest.raises(InputError, match=r"x.h5: its split 'standard' has no test recordings, .*evaluate --scored validation"):
+    with pytest.raises(
+        InputError, match=r"x.h5: its split 'standard' has no test recordings, .*evaluate --scored validation"
+    ):
         part(settings(data=UNSET | {"validation": None}), found, "test")
 
 

@@ -350,7 +350,10 @@ def test_takes_that_are_cut_at_jumps_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--people", "2x40"], r"scenes of 2x40 people: found 16 takes .*expected at least 40.*fewer --people.*with --scenes 0"),
+        (
+            ["--people", "2x40"],
+            r"scenes of 2x40 people: found 16 takes .*at least 40.*fewer --people.*--scenes 0",
+        ),
         (["--test", "S1"], r"scenes of 2x6 people: found 2 takes .*scenes of --test \(subjects S1\).*--test-scenes 0"),
         (["--people", "1x6"], "--people 1x6: expected FEWESTxMOST of 2 or more"),
         (["--people", "6x2"], "--people 6x2: expected FEWESTxMOST"),
@@ -374,7 +377,5 @@ def test_no_takes_and_no_room(takes, tmp_path, monkeypatch):
         source(tmp_path)
     monkeypatch.setattr(scene_layout, "ROOM", 0.5)
     monkeypatch.setattr(scene_layout, "LAYOUTS", 2)
-    with pytest.raises(
-        InputError, match="scenes: a room of 0.5 x 0.5 m had no place for 6 people in 2 draws, for"
-    ):
+    with pytest.raises(InputError, match="scenes: a room of 0.5 x 0.5 m had no place for 6 people in 2 draws, for"):
         scenes(takes, "--people", "6x6")

@@ -99,7 +99,7 @@ def test_parts_subjects_and_detectors_to_score(dataset):
     assert noisy.about["TRAINED ON THESE, TOO"] == "6 of the 12 clips"
     with pytest.raises(InputError, match="its detectors are noisy, openpose; choose one"):
         run.recognise(dataset, detector="cpn")
-    with pytest.raises(InputError, match="--detector noisy: the input of run is 3D poses; leave it out, or take them with `train --set"):
+    with pytest.raises(InputError, match="--detector noisy: the input of run is 3D poses; leave it out, or take them"):
         new_run(dataset).recognise(dataset, detector="noisy")
 
 
