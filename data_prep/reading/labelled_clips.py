@@ -50,7 +50,10 @@ def labelled_source(clips: list[LabelledClip], args: Namespace, description: str
     labels, where = [clip.label for clip in clips], listed(inputs)
     classes = class_names(args.classes) or ntu_classes([clip.name for clip in clips], labels)
     by_name, classes = actions(labels, classes, where)
-    convention = infer_convention(sample_poses([clip.poses for clip in clips]), args, where)
+    samples = sample_poses([clip.poses for clip in clips])
+    if clips and not samples:
+        raise unreadable(clips[0], where)
+    convention = infer_convention(samples, args, where)
     source = Source(convention.skeleton, iter(()), len(clips), description, args.terms, inputs=list(inputs))
     source.notes, source.classes = convention.notes(), classes
 
@@ -62,6 +65,15 @@ def labelled_source(clips: list[LabelledClip], args: Namespace, description: str
 
     source.recordings = usable(unread(), source)
     return source
+
+
+def unreadable(clip: LabelledClip, where: str) -> InputError:
+    """The error of a set of which no clip can be read, by what is wrong with this one."""
+    try:
+        clip.poses()
+    except InputError as error:
+        return InputError(f"none of the clips can be read; {clip.where}: {error}", where=where, kind=error.kind)
+    return InputError("none of the clips can be read", where=where)
 
 
 def read_clip(clip: LabelledClip, action: str | None, convention: Convention, fps: float) -> Recording:

@@ -5,7 +5,8 @@ any other form by `stgraph.formats.keypoints`.
 """
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from data_prep.reading.kinetics import SIZE as KINETICS_SIZE
 from data_prep.reading.kinetics import read_kinetics
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import read_ntu
-from data_prep.reading.poses import Poses, no_poses, persons_first
+from data_prep.reading.poses import Poses, no_poses, order_of, persons_first
 from data_prep.reading.pyskl import poses_of
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
@@ -59,6 +60,26 @@ def read_poses(path: Path, order: str = "", size: tuple[int, int] | None = None)
     if reader := READERS.get(form(path)):
         return reader(path, order)
     return of_keypoints(path, size)
+
+
+def read_poses_like(path: Path, order: str, size: tuple[int, int] | None, known: Collection[str]) -> Poses:
+    """As `read_poses`; an array whose axes are not clear, such as one of 3 frames, has those of the clips beside it.
+
+    Args:
+        known: orders of the clips beside it.
+    """
+    try:
+        return read_poses(path, order, size)
+    except InputError as error:
+        if error.kind != Kind.SHAPE or order:
+            raise
+        fitting = []
+        for one in known:
+            with suppress(InputError):
+                fitting.append(read_poses(path, one, size))
+        if len(fitting) != 1:
+            raise
+        return fitting[0]
 
 
 def form(path: Path) -> str:
@@ -113,7 +134,8 @@ def of_content(content: Any, order: str, path: Path) -> Poses:
     if isinstance(content, list) and len(content) == 1:
         (content,) = content
     if isinstance(content, np.ndarray):
-        return Poses(persons_first(np.array(content), order))
+        order = order_of(content, order)
+        return Poses(persons_first(np.array(content), order), order=order)
     if isinstance(content, Mapping) and "keypoint" in content:
         return poses_of(content)
     actual = f"{', '.join(map(str, content))}" if isinstance(content, Mapping) else f"a {type(content).__name__}"

@@ -25,6 +25,7 @@ class Poses:
         size: width and height of the images; then x and y are pixels. None where the file does not say.
         axes: of 3D, a key of `conventions.AXES`; then it is in metres. "" where the file does not say.
         joints: their names, where the file has them.
+        order: of the axes in the file, one of ORDERS, where it is an array.
     """
 
     values: Shaped[np.ndarray, "m t j c"]
@@ -32,6 +33,7 @@ class Poses:
     size: tuple[int, int] | None = None
     axes: str = ""
     joints: tuple[str, ...] = ()
+    order: str = ""
 
     @property
     def third(self) -> tuple[float, float]:
@@ -60,7 +62,17 @@ def no_poses(shape: tuple[int, int, int, int], dtype: type) -> Shaped[np.ndarray
 
 
 def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c"]:
-    """A clip's array with its axes as (m t j c).
+    """A clip's array with its axes as (m t j c); `order_of` says which they are.
+
+    >>> persons_first(np.zeros((3, 300, 25, 2)), "ctjm").shape
+    (2, 300, 25, 3)
+    """
+    axes = order if "m" in order else "m" + order
+    return (values if "m" in order else values[None]).transpose([axes.index(axis) for axis in "mtjc"])
+
+
+def order_of(values: np.ndarray, order: str) -> str:
+    """The axes of a clip's array.
 
     Args:
         order: the axes in the file, one of ORDERS, or "" to infer them from the lengths: c is 2 or 3, and where two
@@ -69,8 +81,8 @@ def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c
     Raises:
         InputError: no clip, or one that fits several orders.
 
-    >>> persons_first(np.zeros((3, 300, 25, 2)), "").shape
-    (2, 300, 25, 3)
+    >>> order_of(np.zeros((3, 300, 25, 2)), "")
+    'ctjm'
     """
     if values.dtype.kind not in "iuf":
         raise InputError(f"an array of {values.dtype}", expected="numbers", kind=Kind.NO_NUMBERS)
@@ -82,5 +94,4 @@ def persons_first(values: np.ndarray, order: str) -> Shaped[np.ndarray, "m t j c
         problem = f"shape {values.shape} fits {' and '.join(fitting) or 'no order of axes'}"
         expected = f"{order or ' or '.join(ORDERS)}: m persons, t frames, j joints, c channels (2 or 3)"
         raise InputError(problem, expected=expected, remedy="choose one by --order" if fitting else "", kind=Kind.SHAPE)
-    axes = fitting[0] if "m" in fitting[0] else "m" + fitting[0]
-    return (values if "m" in fitting[0] else values[None]).transpose([axes.index(axis) for axis in "mtjc"])
+    return fitting[0]

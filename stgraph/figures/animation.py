@@ -243,8 +243,11 @@ class _ImageStage(_Stage):
         margin = 0.08 * (high - low).max()
         show_box(axes, low - margin, high + margin)
         axes.invert_yaxis()
-        border = Rectangle((0, 0), panel.width, panel.height, fill=False, edgecolor=GHOST, linewidth=scale)
-        axes.add_patch(border)
+        # The image's border, where it is in view as a whole: one edge of it would be a stray line.
+        edges = np.sort([axes.get_xlim(), axes.get_ylim()])
+        if (edges[:, 0] <= 0).all() and (edges[:, 1] >= (panel.width, panel.height)).all():
+            border = Rectangle((0, 0), panel.width, panel.height, fill=False, edgecolor=GHOST, linewidth=scale)
+            axes.add_patch(border)
 
     def update(self, frame: int) -> None:
         """Set the moving lines to a frame."""

@@ -49,7 +49,7 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         InputError: unknown experiment, or everything that is wrong with the settings at once.
     """
-    path = experiment_file(exp)
+    path = experiment_file(exp, FOLDER)
     if path is None:
         close = difflib.get_close_matches(exp, experiments(), n=1)
         problem = f"no such experiment in {Path.cwd()}{f' (did you mean {close[0]}?)' if close else ''}"

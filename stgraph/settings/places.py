@@ -44,9 +44,9 @@ def evaluation_folder(name: str, scored: str | None) -> Path:
     return REPORTS / name if scored in (None, "test") else REPORTS / name / file_name(scored)
 
 
-def experiment_file(name: str) -> Path | None:
-    """The file of an experiment: the working folder's, or else the packaged one; None without either."""
-    places = (folder / name / "params.json" for folder in (PARAMS, packaged("params")))
+def experiment_file(name: str, own: Path = PARAMS) -> Path | None:
+    """The file of an experiment: in the working folder's `own`, or else the packaged one; None without either."""
+    places = (folder / name / "params.json" for folder in (own, packaged("params")))
     return next((path for path in places if path.exists()), None)
 
 

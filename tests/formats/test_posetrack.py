@@ -509,3 +509,10 @@ WRONG_17 = {
 def test_what_is_malformed_in_the_older_form_is_named(tmp_path, what):
     places, value, message = WRONG_17[what]
     refused(dump(tmp_path / "a.json", changed(posetrack17(), places, value)), f"a.json: .*{message}")
+
+
+def test_a_licence_beside_the_files_is_left_aside(tmp_path):
+    write_video(video(), tmp_path / "000342.json")
+    (tmp_path / "LICENSE").write_text("MIT License")
+    (tmp_path / "README.md").write_text("# Poses")
+    assert [one.name for one in read_videos(tmp_path)] == ["000342"]

@@ -17,7 +17,7 @@ from data_prep.reading.labelled_clips import LabelledClip, labelled_source
 from data_prep.reading.labels import FORMS, labels_of, read_labels
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
-from data_prep.reading.poses import ORDERS, Poses, persons_first
+from data_prep.reading.poses import ORDERS, Poses, order_of, persons_first
 from data_prep.reading.splitting import PARTS, split_of, with_splits
 from data_prep.source import Source
 from stgraph.errors import InputError
@@ -101,7 +101,7 @@ def poses_at(array: np.ndarray, number: int, order: str) -> Poses:
     clip = array[number]
     if not isinstance(clip, np.ndarray):
         raise InputError(f"a {type(clip).__name__}", expected="an array", kind=Kind.NO_NUMBERS)
-    return Poses(persons_first(np.array(clip), order))
+    return Poses(persons_first(clip, order_of(clip, order)))
 
 
 def csv_clips(data: Path, labels: Path | None) -> list[LabelledClip]:

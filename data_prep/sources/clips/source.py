@@ -9,7 +9,7 @@ listed with their problems when all are read.
 import re
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from data_prep.reading.infer_convention import clip_arguments, image_size, infer
 from data_prep.reading.labels import check_known, class_names
 from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
-from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses
+from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses, read_poses_like
 from data_prep.reading.poses import ORDERS
 from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
 from data_prep.source import Source
@@ -70,7 +70,8 @@ def read(args: Namespace) -> Source:
     description, inputs = f"clips of {folder.resolve().name}", [one for file in files for one in files_of(file.path)]
     result = Source(skeleton, iter(()), len(files) + len(problems), description, args.terms, inputs=inputs)
     result.notes, result.classes = convention.notes() if convention else [], classes
-    clips = [UnreadClip(file.name, partial(read_clip, file, convention, args), str(file.path)) for file in files]
+    known = {poses.order for poses in samples} - {""}
+    clips = [UnreadClip(file.name, partial(read_clip, file, convention, args, known), str(file.path)) for file in files]
     result.recordings = usable([*problems, *clips], result, args.strict)
     if not classes:
         result.recordings = naming_classes(result.recordings, classes)
@@ -173,9 +174,9 @@ def unusable(kind: Kind, name: str, problem: str) -> UnreadClip:
     return UnreadClip(name, refuse)
 
 
-def read_clip(file: ClipFile, convention: Convention | None, args: Namespace) -> Recording:
-    """The clip of a file. Raises InputError."""
-    poses = read_poses(file.path, args.order, image_size(args.size))
+def read_clip(file: ClipFile, convention: Convention | None, args: Namespace, known: Collection[str]) -> Recording:
+    """The clip of a file; `known` are the orders of the others' axes. Raises InputError."""
+    poses = read_poses_like(file.path, args.order, image_size(args.size), known)
     assert convention  # inferred whenever a file is readable
     return convention.recording(poses, file.identity, file.action, args.fps)
 

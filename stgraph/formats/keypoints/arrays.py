@@ -64,6 +64,9 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
             found = f"{key} of shape {values.shape[:3]} and scores of {flat.shape[:3]}"
             raise InputError(where=path, found=found, expected="a score for each joint")
         confidence = flat[..., 0]
+    total = named.get("total_frames")  # of pyskl, whose arrays may be padded beyond
+    if isinstance(total, int | np.integer) and 0 < total < len(values):
+        values, confidence = values[:total], None if confidence is None else confidence[:total]
     raw = of_array(values, confidence, where, options)
     raw.name = path.stem
     return with_others(raw, others, path)

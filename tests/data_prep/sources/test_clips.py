@@ -517,3 +517,17 @@ def test_remedies_of_the_reader_of_keypoints_are_options_of_this_command(tmp_pat
 
 
 OPENPOSE18_OF_BODY25 = [LAYOUTS["body25"].index(name) for name in OPENPOSE18.names]
+
+
+def test_a_clip_of_three_frames_has_the_axes_of_the_others(tmp_path):
+    folder = folder_of(tmp_path / "mine", lambda path, values: np.save(path, values[0]), ".npy", pixels)
+    np.save(folder / "waving/short.npy", pixels(0)[0, :3])
+    data, _ = converted(folder, "--size", "340x256")
+    assert [path for path in data.recordings["id"] if "short" in path] and not data.left_out
+    track = [*data.recordings["id"]].index("clips/waving/short/unknown")
+    assert data.recordings["frames"][track] == 3
+    alone = tmp_path / "alone"
+    (alone / "waving").mkdir(parents=True)
+    np.save(alone / "waving/short.npy", pixels(0)[0, :3])
+    with pytest.raises(InputError, match="fits tjc and ctj; .*choose one by --order"):
+        converted(alone, "--size", "340x256")

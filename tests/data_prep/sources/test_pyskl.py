@@ -130,3 +130,23 @@ def test_names_of_splits():
     assert split_and_part("train3") == ("3", "train")
     assert split_and_part("validation") == ("standard", "validation")
     assert split_and_part("test") == ("standard", "test")
+
+
+def test_frames_beyond_total_frames_are_padding(tmp_path):
+    padded = [flat(number) | {"total_frames": 4} for number in range(COUNT)]
+    data, _ = converted(tmp_path, padded)
+    assert set(data.recordings["frames"]) == {2 * 4}  # of two persons
+    text = refusal(tmp_path, [flat(number) | {"total_frames": 99} for number in range(COUNT)])
+    assert "total_frames 99" in text and "expected 1 to 12, those of keypoint" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda keypoint: keypoint.tolist(), "keypoint is list; expected an array of numbers"),
+        (lambda keypoint: np.repeat(keypoint, 2, axis=-1), "keypoint has 4 channels; expected x, y or x, y, z"),
+    ],
+)
+def test_what_is_wrong_with_keypoints_is_named(tmp_path, change, message):
+    clips = [flat(number) for number in range(COUNT)]
+    assert message in refusal(tmp_path, [clip | {"keypoint": change(clip["keypoint"])} for clip in clips])

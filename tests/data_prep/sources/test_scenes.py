@@ -350,8 +350,11 @@ def test_takes_that_are_cut_at_jumps_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--people", "2x40"], r"--people 2x40: found 16 takes .*expected at least 40.*fewer people"),
-        (["--test", "S1"], r"--people 2x6: found 2 takes .*scenes of --test \(subjects S1\)"),
+        (
+            ["--people", "2x40"],
+            r"scenes of 2x40 people: found 16 takes .*at least 40.*fewer --people.*--scenes 0",
+        ),
+        (["--test", "S1"], r"scenes of 2x6 people: found 2 takes .*scenes of --test \(subjects S1\).*--test-scenes 0"),
         (["--people", "1x6"], "--people 1x6: expected FEWESTxMOST of 2 or more"),
         (["--people", "6x2"], "--people 6x2: expected FEWESTxMOST"),
         (["--people", "six"], "--people six: expected two numbers"),

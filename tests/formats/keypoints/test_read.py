@@ -2,12 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.arrays import of_named
 from stgraph.formats.keypoints.layouts import LAYOUTS
+from stgraph.formats.keypoints.poses import Options
 from stgraph.formats.keypoints.read import read_all_keypoints, read_keypoints
 from stgraph.formats.posetrack import read_videos, write_video
 from tests.formats.keypoints import files
@@ -186,6 +189,7 @@ def test_several_videos(tmp_path):
     files.openpose(tmp_path / "all" / "two", walker("body25"), name="other")
     files.openpose(tmp_path / "all" / "three", walker("body25"))
     (tmp_path / "all" / "LICENSE").write_text("text")
+    (tmp_path / "all" / "README.md").write_text("Poses, made by hand, of two people\n1,2,3\n")
     assert [video.name for video in read_all_keypoints(tmp_path / "all")] == ["clip", "three/clip", "other"]
     with pytest.raises(InputError, match="found the videos clip, three/clip, other; expected one"):
         read_keypoints(tmp_path / "all")
@@ -201,3 +205,10 @@ def test_fractions_need_the_size(tmp_path):
     signed = pose / [SIZE[0] / 2, SIZE[1] / 2, 1] - [1, 1, 0]
     found = read_keypoints(files.openpose(tmp_path / "signed", signed), size=SIZE)
     np.testing.assert_allclose(found.pose, pose)
+
+
+def test_frames_beyond_pyskls_total_frames_are_padding():
+    pose = np.tile(walker("coco17"), (2, 1, 1))
+    annotation = {"keypoint": pose[None, ..., :2], "keypoint_score": pose[None, ..., 2], "total_frames": len(pose) // 2}
+    raw = of_named(annotation, Path("a.pkl"), Options())
+    assert len(raw.pose) == len(pose) // 2

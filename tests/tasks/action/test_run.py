@@ -99,7 +99,7 @@ def test_parts_subjects_and_detectors_to_score(dataset):
     assert noisy.about["TRAINED ON THESE, TOO"] == "6 of the 12 clips"
     with pytest.raises(InputError, match="its detectors are noisy, openpose; choose one"):
         run.recognise(dataset, detector="cpn")
-    with pytest.raises(InputError, match="--detector noisy: the input of run is 3D poses; leave it out, or train with"):
+    with pytest.raises(InputError, match="--detector noisy: the input of run is 3D poses; leave it out, or take them"):
         new_run(dataset).recognise(dataset, detector="noisy")
 
 
@@ -246,7 +246,7 @@ def test_another_body_is_refused(dataset, place):
     ):
         with pytest.raises(InputError, match=r"best.safetensors: its body is another: .*" + message):
             new_run(dataset, "second", **sections).start_from("first")
-    with pytest.raises(InputError, match="checkpoints/none/best.safetensors: no such checkpoint; .* first"):
+    with pytest.raises(InputError, match="checkpoints/none/best.safetensors: no such checkpoint in .* first"):
         new_run(dataset, "second").start_from("none")
 
 
