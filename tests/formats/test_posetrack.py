@@ -509,3 +509,19 @@ WRONG_17 = {
 def test_what_is_malformed_in_the_older_form_is_named(tmp_path, what):
     places, value, message = WRONG_17[what]
     refused(dump(tmp_path / "a.json", changed(posetrack17(), places, value)), f"a.json: .*{message}")
+
+
+@pytest.mark.parametrize(
+    "names", [[keypoint_name(name) for name in COCO17.names], [*POSETRACK15.names], ["a", "left_b", "right_b"]]
+)
+def test_joints_keep_the_names_that_came_in(tmp_path, names):
+    tree = posetrack18()
+    tree["categories"] = [{"keypoints": names, "skeleton": [[1, 2], [3, 1]] if len(names) == 3 else []}]
+    for person in tree["annotations"]:
+        person["keypoints"] = np.arange(1.0, 1 + 3 * len(names)).tolist()
+    (found,) = read_videos(dump(tmp_path / "a.json", tree))
+    write_video(found, tmp_path / "b.json")
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert written["categories"][0]["keypoints"] == names
+    (again,) = read_videos(tmp_path / "b.json")
+    assert_same(again, found, but=("file_names", "ignore"))
