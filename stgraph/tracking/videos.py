@@ -125,16 +125,17 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
     rows = (video.frame >= first) & (video.frame < first + count)
     pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
     width, height = video.size or np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist()
-    predicted = np.asarray(video.mark)[rows] == Mark.PREDICTED
+    mark = np.asarray(video.mark)[rows]
     people = TrackedPeople(
         frame=video.frame[rows] - first,
         person=video.person[rows],
         pose=pose,
-        predicted=predicted,
+        # Joints that are absent are not drawn.
+        origin=mark.clip(Mark.DETECTED).astype(int) - Mark.DETECTED,
         image=(width, height),
         frames=min(count, len(video) - first),
     )
-    caption = f"{len(np.unique(people.person))} people{clip.caption}; {int(predicted.sum()):,} joints predicted"
+    caption = f"{len(np.unique(people.person))} people{clip.caption}; {int((mark == Mark.PREDICTED).sum()):,} joints predicted"
     return animate_people(people, video.skeleton, path, replace(clip, caption=caption))
 
 

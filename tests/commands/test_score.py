@@ -26,8 +26,8 @@ def folders(tmp_path):
         pose = result.pose.copy()
         pose[::3, 1, 2] = 0
         detected = replace(result, pose=pose, person=np.full_like(result.person, -1))
-        for part, video in (("truth", truth), ("result", result), ("detected", detected)):
-            write_video(video, tmp_path / part / f"{name}.json")
+        for part, people in (("truth", truth), ("result", result), ("detected", detected)):
+            write_video(people, tmp_path / part / f"{name}.json")
     return tmp_path
 
 

@@ -145,7 +145,9 @@ def test_a_slow_video_is_told_by_its_rate(tmp_path, capsys):
     out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], fps=0.5)
     assert len(np.unique(found.person)) == 9
     assert "8 identities ended 1.3 s after their last detection (--max-age)" in out
-    assert "frames are 2 s apart at 0.5 frames/s" in out and "give a larger --max-age, or the video's rate by --fps" in out
+    assert (
+        "frames are 2 s apart at 0.5 frames/s" in out and "give a larger --max-age, or the video's rate by --fps" in out
+    )
     for options in (("--max-age", 5), ("--fps", 25), ("--people", 1)):
         out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], *options, fps=0.5)
         assert set(found.person) == {1} and "apart" not in out

@@ -32,7 +32,9 @@ def test_an_identity_is_kept_across_a_gap(name):
         assert people.detection[0] == (-1 if lost else 0)
         mark = Mark.PREDICTED if lost else Mark.MERGED if frame and name == "kalman" else Mark.DETECTED
         assert set(people.mark[0]) <= ({mark, Mark.ABSENT} if lost else {mark})
-        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != Mark.ABSENT].max() < (20 if name == "kalman" else 8)
+        assert np.abs(people.pose[0] - person(100 + 4 * frame))[people.mark[0] != Mark.ABSENT].max() < (
+            20 if name == "kalman" else 8
+        )
     assert [len(people) for people in found[:21] + found[35:]] == [1] * 36
 
 

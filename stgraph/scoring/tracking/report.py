@@ -42,8 +42,8 @@ def score(
 
     Returns:
         mode, its description, the scored joints, those that are never annotated (in strict mode they are left out),
-        counts, and the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Without identities in the result,
-        AP is the only score.
+        counts, and the scores "overall" (the mean over joints; counts are sums), by "joint" and by "video". Without
+        identities in the result, AP is the only score.
 
     Raises:
         InputError: nothing to score, an unknown mode, or as `paired_video`.
