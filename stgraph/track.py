@@ -1,9 +1,9 @@
 """python -m stgraph.track --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
 Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats); identities in it
-are not used. Writes PoseTrack18 JSON with the names of the joints that came in. Where joints are next is predicted by a
-Kalman filter, which needs no training; --exp names another: hold, velocity, or a trained run of pose dynamics, whose
-joints are taken by name.
+are not used. Writes PoseTrack18 JSON with the names of the joints that came in. A Kalman filter, which needs no
+training, predicts where joints are next; --exp names another predictor: hold, velocity, or a trained run of pose
+dynamics, whose joints are taken by name.
 """
 
 import argparse

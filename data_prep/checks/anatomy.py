@@ -49,8 +49,9 @@ def in_frames(wrong: Bool[np.ndarray, "t n"]) -> str:
 
 
 def fitting_units(size: float, low: float, high: float) -> list[str]:
-    """Units, of UNITS, in which a size lies between two in metres."""
-    return [unit for unit, metres in UNITS.items() if low < size * metres < high]
+    """Units, of UNITS, in which a size lies between two in metres; the one nearest the middle, by factors, first."""
+    fitting = [unit for unit, metres in UNITS.items() if low < size * metres < high]
+    return sorted(fitting, key=lambda unit: abs(np.log(size * UNITS[unit] / np.sqrt(low * high))))
 
 
 def adult_bones(skeleton: Skeleton) -> Float[np.ndarray, " bone"]:
@@ -138,6 +139,18 @@ def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) ->
         lengths = np.linalg.norm(left, axis=-1) * np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1)
         sines.append((np.cross(thigh, shank) * left).sum(-1) / np.maximum(lengths, 1e-12))
     return np.mean(sines, axis=0)
+
+
+def head_angles(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, " t"]:
+    """Degrees between the head, from Neck/Nose to Head, and the trunk, from Hip to Thorax; NaN where one has no length.
+
+    The mean over a take is about 17 in motion capture, and 65 at most, of dancers who fold in.
+    """
+    at = {name: pose[:, joint] for joint, name in enumerate(skeleton.names)}
+    head, trunk = at["Head"] - at["Neck/Nose"], at["Thorax"] - at["Hip"]
+    lengths = np.linalg.norm(head, axis=-1) * np.linalg.norm(trunk, axis=-1)
+    cosine = (head * trunk).sum(-1) / np.where(lengths > 0, lengths, np.nan)
+    return np.degrees(np.arccos(cosine.clip(-1, 1)))
 
 
 def check_image(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 from scipy.spatial.transform import Rotation
 
-from data_prep.checks.anatomy import bone_lengths, knee_sines
+from data_prep.checks.anatomy import bone_lengths, head_angles, knee_sines
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import members, runs
 from stgraph.geometry import project
@@ -18,6 +18,7 @@ from stgraph.skeleton import Skeleton
 PIECE = 20_000  # rows
 LOWEST = 2  # percent of the frames, for the floor
 FEET, HEAD = ("LFoot", "RFoot"), "Head"
+TRUNK = ("Hip", "Thorax", "Neck/Nose")
 LEGS = tuple(f"{side}{joint}" for side in "LR" for joint in ("Hip", "Knee", "Foot"))
 
 
@@ -99,7 +100,7 @@ class People:
         lengths, spread: (subject, bone) mean and standard deviation over frames.
         stretch: (recording, bone) standard deviation within the recording, of the bone's mean.
         knees: (row) sine of their flexion, negative if they bend backwards.
-        head: (row) the head's height above the feet.
+        head: (row) the head's height above the feet. bent: (row) degrees between head and trunk.
         floor: (row) height of the lower foot in the world.
         nearest: (row) smallest depth of a joint before the camera; NaN where paths are unknown.
         speed: (row) of the fastest joint since the row before, metres a second.
@@ -114,6 +115,7 @@ class People:
     stretch: Float[np.ndarray, "recording bone"]
     knees: Float[np.ndarray, " row"]
     head: Float[np.ndarray, " row"]
+    bent: Float[np.ndarray, " row"]
     floor: Float[np.ndarray, " row"]
     nearest: Float[np.ndarray, " row"]
     speed: Float[np.ndarray, " row"]
@@ -162,7 +164,9 @@ def measure_people(table: Table) -> People:
     """Measure the 3D poses of a dataset that has them."""
     dataset, skeleton, poses = table.dataset, table.skeleton, table.dataset.rows("pose3d")
     recordings, rows = len(dataset), len(table.recording)
-    of_row = {name: np.full(rows, np.nan, np.float32) for name in ("knees", "head", "floor", "nearest", "speed")}
+    of_row = {
+        name: np.full(rows, np.nan, np.float32) for name in ("knees", "head", "bent", "floor", "nearest", "speed")
+    }
     # Of the bones' lengths in every recording: how many, their sum and that of their squares.
     count, total, squares = np.zeros((3, recordings, len(skeleton.bones)))
     frozen, still, steps = np.zeros(rows, bool), np.zeros((recordings, len(skeleton))), np.zeros(recordings)
@@ -177,6 +181,8 @@ def measure_people(table: Table) -> People:
             add_rows(sums, recording[valid], values)
 
         measures = {"speed": np.where(goes_on, moved.max(axis=1) * table.fps[recording], np.nan)}
+        if {*TRUNK, HEAD} <= {*skeleton.names}:
+            measures["bent"] = head_angles(pose, skeleton)
         if path:
             measures["nearest"] = pose[..., 2].min(axis=1)
         if has_legs(skeleton):

@@ -16,6 +16,7 @@ ASYMMETRY = 0.25  # of a bone and its twin on the other side, of their mean
 SPREAD = 0.25  # standard deviation of a subject's bone, of its length
 FLOOR = 0.3  # metres: where the lower foot of a subject may be in the lowest frames
 UPSIDE_DOWN, OFTEN = 0.3, 0.8  # metres that the head is below the feet, and in which share of a recording
+LYING_HEAD = 75.0  # degrees between head and trunk, on average over a recording
 FREEZE = 1.0  # seconds in which no joint moves at all
 STILL = 0.9  # share of a recording in which a joint does not move at all while others do,
 STRETCH = 0.02  # and standard deviation of a bone at it, of its length
@@ -71,6 +72,11 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
         (
             table.mean_by_recording(upside_down) > OFTEN,
             "upside down: the head is below the feet; is y down in camera space, and the camera's rotation its own?",
+        ),
+        (
+            table.mean_by_recording(people.bent) > LYING_HEAD,
+            f"the head lies on its side: {LYING_HEAD:g} degrees or more from the trunk on average; is the end of the "
+            "head in the rig another point than its top?",
         ),
         (table.mean_by_recording(behind) > 0, "joints are behind the camera; poses are expected in camera space"),
         (

@@ -21,7 +21,8 @@ from data_prep.checks.anatomy import UNITS, check_person
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
-STATURE = (1.0, 2.3)  # metres, child to giant
+STATURE, USUAL = (1.0, 2.3), 1.7  # metres, child to giant, and most people
+NO_LENGTH = 0.02  # of the bone below it: a head that is no longer ends where it begins
 EXAMPLE = """a JSON file such as
 {
  "unit": "cm", "up": "y",
@@ -179,6 +180,20 @@ def array_mapping(joints: int, where: str) -> RigMapping:
     raise InputError(f"{joints} joints", where=where, expected=expected, remedy=remedy)
 
 
+def with_neck(mapping: RigMapping, pose: Float[np.ndarray, "t j 3"]) -> tuple[RigMapping, Float[np.ndarray, "t j 3"]]:
+    """The mapping and its poses, of a rig in which the end of the head has no length.
+
+    There the head's own joint is the last with a position: it is Head, and Neck/Nose lies halfway to it from Thorax.
+    """
+    thorax, neck, head = (H36M17.index(name) for name in ("Thorax", "Neck/Nose", "Head"))
+    length, below = (np.linalg.norm(pose[:, joint] - pose[:, neck], axis=-1) for joint in (head, thorax))
+    if not len(pose) or length.max() > NO_LENGTH * np.median(below):
+        return mapping, pose
+    pose = pose.copy()
+    pose[:, neck] = (pose[:, thorax] + pose[:, head]) / 2
+    return mapping.model_copy(update={"name": f"{mapping.name} without an end of the head"}), pose
+
+
 def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> None:
     """Check that joints are a person's: the unit, the order of the joints, the sides and the handedness of the axes.
 
@@ -198,6 +213,7 @@ def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
     low, high = STATURE
     if not low <= stature <= high:
         fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
+        fitting.sort(key=lambda name: abs(stature / scale * UNITS[name] - USUAL))
         remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
         problem = f"a person {stature:.3g} m tall, with {scale:.4g} m to the unit"
         remedy += f" (`--unit {'|'.join(UNITS)}` or the metres of one unit)"

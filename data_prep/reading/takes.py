@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from data_prep.checks.anatomy import check_finite
 from data_prep.reading.files import find_files, listed
-from data_prep.reading.rigs import RigMapping, array_mapping, check_mapped, find_mapping
+from data_prep.reading.rigs import RigMapping, array_mapping, check_mapped, find_mapping, with_neck
 from stgraph.errors import InputError
 from stgraph.formats.amc import bone_ends, read_amc, read_asf
 from stgraph.formats.bvh import read_bvh
@@ -253,7 +253,7 @@ def read_take(
         remedy = "leave the file out, or correct `skip_frames` in the mapping file"
         raise InputError(problem, where=take.where, remedy=remedy)
     metres = unit or mapping.unit or file_unit
-    pose = metres * mapping.apply(positions[skipped:], names, take.where)
+    mapping, pose = with_neck(mapping, metres * mapping.apply(positions[skipped:], names, take.where))
     if (up or mapping.up or UP[kind]) == "y":
         pose = np.stack([pose[..., 0], -pose[..., 2], pose[..., 1]], axis=-1)
     check_mapped(pose, metres, take.where)

@@ -30,9 +30,13 @@ A lifter takes `x` (batch, channel, frame, joint), float32:
     session = onnxruntime.InferenceSession("model.onnx")
     about = session.get_modelmeta().custom_metadata_map
     joints = json.loads(about["skeleton"])["names"]       # the order of the last axis
-    print(json.loads(about["input"]))                     # frames, and what x holds; here screen-normalised pixels
-    pixels = np.load("keypoints.npy")                     # (frame, joint, 2)
+    about_x = json.loads(about["input"])                  # frames, and what x holds; here screen-normalised pixels
+    keypoints = np.load("keypoints.npy")                  # (frame, joint, 3): pixels and confidence, 0 where unseen
+    pixels, confidence = keypoints[..., :2], keypoints[..., 2:]
     x = (2 * pixels - [1000, 1002]) / 1000                # (2 x - width) / width, (2 y - height) / width
+    x = np.where(confidence > 0, x, 0)                    # zero, and not the image's corner, where a joint is unseen
+    if "confidence" in about_x["channels"]:
+        x = np.concatenate([x, confidence], axis=-1)
     x = x.transpose(2, 0, 1)[None].astype(np.float32)     # (batch, channel, frame, joint)
     (pose,) = session.run(["pose"], {"x": x})             # (batch, xyz, frame, joint), metres
 

@@ -1,4 +1,4 @@
-"""Tracked people in the image, animated: a colour for each identity, dashed bones where a joint is predicted."""
+"""Tracked people in the image, animated: a colour for each identity, bones by what their joints come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
@@ -22,7 +22,8 @@ from stgraph.skeleton import Skeleton
 # Distinguishable for the colour-blind as far as eight can be. The clip's identities take them in turn, so that no two
 # of eight people share one, whatever their numbers are.
 COLOURS = ("#1f6fb4", "#d8432f", "#2f9e44", "#8e44ad", "#e08a00", "#12a5a5", "#c2387e", "#6b4f3a")
-DASH = (0, (2.0, 1.4))
+# What a bone's less certain joint is -> width and style of the bone.
+STYLES = {"detected": (2.4, "-"), "merged": (1.2, "-"), "predicted": (2.4, (0, (2.0, 1.4)))}
 MOST = 40  # people whose numbers are written into a frame
 BEYOND = 0.1  # of the image's longer side: how far people outside of it are drawn
 
@@ -35,7 +36,7 @@ class TrackedPeople:
         frame: index of each pose's frame within the clip.
         person: identity of each pose.
         pose: pixels, NaN for absent joints.
-        predicted: whether a joint was predicted and not detected.
+        origin: place among `STYLES` of what each joint is: detected, merged with a prediction, or predicted alone.
         image: width and height in pixels.
         frames: of the clip.
     """
@@ -43,7 +44,7 @@ class TrackedPeople:
     frame: Int[np.ndarray, " n"]
     person: Int[np.ndarray, " n"]
     pose: Float[np.ndarray, "n j 2"]
-    predicted: Bool[np.ndarray, "n j"]
+    origin: Int[np.ndarray, "n j"]
     image: tuple[int, int]
     frames: int
 
@@ -62,9 +63,13 @@ class _PeopleStage:
         edges = np.stack([axes.get_xlim(), axes.get_ylim()], axis=-1)
         axes.invert_yaxis()
         axes.add_patch(Rectangle((0, 0), *people.image, fill=False, edgecolor=GHOST, linewidth=page.scale))
-        self.detected = LineCollection([], capstyle="round", joinstyle="round", linewidths=2.4 * page.scale)
-        self.dashed = LineCollection([], linestyles=[DASH], linewidths=2.4 * page.scale)
-        for lines in (self.dashed, self.detected):
+        self.lines = [
+            LineCollection([], capstyle="round", joinstyle="round", linewidths=width * page.scale)
+            if style == "-"
+            else LineCollection([], linestyles=[style], linewidths=width * page.scale)
+            for width, style in STYLES.values()
+        ]
+        for lines in reversed(self.lines):
             axes.add_collection(lines, autolim=False)
         text = {"fontsize": 8.5 * page.scale, "ha": "center", "va": "bottom", "fontweight": "bold", "clip_on": True}
         most = min(MOST, int(np.bincount(people.frame).max(initial=0)))
@@ -72,17 +77,18 @@ class _PeopleStage:
         self.above_head = 6 * page.scale * unit
         # Names stay within the panel: half of one's width and its height from the edges.
         self.lowest, self.highest = edges + unit * page.scale * np.array([[12, 14], [-12, 0]])
-        self.moving: Sequence[Artist] = [self.dashed, self.detected, *self.names]
+        self.moving: Sequence[Artist] = [*reversed(self.lines), *self.names]
 
     def update(self, frame: int) -> None:
         """Show the people of a frame."""
         rows = np.flatnonzero(self.people.frame == frame)
         joint, parent = bone_ends(self.skeleton)
-        predicted = self.people.predicted[rows]
-        dashed = (predicted[:, joint] | predicted[:, parent]).ravel()
+        origin = self.people.origin[rows]
+        least = np.maximum(origin[:, joint], origin[:, parent]).ravel()
         bones = segments(self.people.pose[rows], self.skeleton).reshape(-1, 2, 2)
         colours = np.repeat([self.colours[int(person)] for person in self.people.person[rows]], len(joint))
-        for lines, drawn in ((self.dashed, dashed), (self.detected, ~dashed)):
+        for number, lines in enumerate(self.lines):
+            drawn = least == number
             lines.set_segments(list(bones[drawn]))
             lines.set_color(colours[drawn].tolist() or ["none"])
         for name in self.names:
@@ -111,13 +117,13 @@ def people_page(people: TrackedPeople, skeleton: Skeleton, clip: Clip) -> Page:
     time = page.figure.text(edge, 30 * scale / size[1], "", fontsize=9 * scale, color="0.3")
     page.stages += [_PeopleStage(page, people, skeleton), Clock(time, clip.fps)]
     page.figure.legend(
-        [Line2D([], [], color="0.2", linewidth=2.4 * scale, linestyle=style) for style in ("-", DASH)],
-        ["detected", "predicted"],
+        [Line2D([], [], color="0.2", linewidth=width * scale, linestyle=style) for width, style in STYLES.values()],
+        [*STYLES],
         # Beside the clock, so that a caption of any length is free of it.
         loc="center right",
         bbox_to_anchor=(1 - edge, 33 * scale / size[1]),
         handlelength=2.6,
-        ncols=2,
+        ncols=len(STYLES),
         frameon=False,
         fontsize=8.5 * scale,
         borderaxespad=0,

@@ -29,12 +29,13 @@ def keypoint_name(joint: str) -> str:
 EARS = {keypoint_name(name) for name in POSETRACK17.names} - {keypoint_name(name) for name in POSETRACK15.names}
 
 
-def category(skeleton: Skeleton) -> dict[str, object]:
+def category(skeleton: Skeleton, given: Sequence[str] | None = None) -> dict[str, object]:
     """The entry of `categories` for people of a skeleton: names of the joints, and its bones counted from 1.
 
-    PoseTrack's joints are spelled as its files have them, others as the skeleton does.
+    Joints have the names that are given; else PoseTrack's are spelled as its files have them, others as the skeleton
+    does.
     """
-    names = map(keypoint_name, skeleton.names) if skeleton == POSETRACK17 else skeleton.names
+    names = given or (map(keypoint_name, skeleton.names) if skeleton == POSETRACK17 else skeleton.names)
     bones = [[joint + 1, parent + 1] for joint, parent in skeleton.bones]
     return {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(names), "skeleton": bones}
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from stgraph.errors import InputError
 from stgraph.formats.files import accompanies, replaced
 from stgraph.formats.json_files import garbage_kept, read_json, validated
-from stgraph.formats.keypoint_names import category, layout, unnamed_layout
+from stgraph.formats.keypoint_names import category, keypoint_name, layout, unnamed_layout
 from stgraph.formats.posetrack17 import PoseTrack17, as_posetrack18
 from stgraph.formats.posetrack18 import (
     PoseTrack18,
@@ -64,6 +64,7 @@ class Video:
         fps: frames per second, None where it is unknown.
         size: width and height of the images in pixels, None where it is unknown.
         skeleton: of the poses.
+        names: of its joints as the file spells them; None where that is as the skeleton does, or PoseTrack.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Video:
     fps: float | None = None
     size: tuple[int, int] | None = None
     skeleton: Skeleton = POSETRACK15
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Frames."""
@@ -176,6 +178,10 @@ def read_tree(
         skeleton, order, count = layout(file.categories, path)
     else:
         skeleton, order, count = unnamed_layout(images, annotations, path, named)
+    spelled = file.categories[0].keypoints if file.categories else []
+    names = tuple(spelled[place] for place in order) if spelled else None
+    if names == (tuple(map(keypoint_name, skeleton.names)) if skeleton == POSETRACK15 else skeleton.names):
+        names = None  # spelled so anyway
     image = image_indices(images, annotations, path, where)
     person = np.array([max(one.track_id, -1) for one in annotations], int)
     pose, score = poses(annotations, order, count, where, listed)
@@ -218,6 +224,7 @@ def read_tree(
                 fps=fps,
                 size=None if width is None or height is None else (int(width), int(height)),
                 skeleton=skeleton,
+                names=names,
             )
         )
     return result
@@ -227,7 +234,8 @@ def write_video(video: Video, path: Path) -> None:
     """Write a video as PoseTrack18 has it: whole, or not at all.
 
     Pixels are written to 0.0001, confidences and scores to 0.000001; unknown boxes are left out. PoseTrack's
-    joints get their places among its 17 keypoints, the ears as zeros; another skeleton's stay as they are.
+    joints get their places among its 17 keypoints, the ears as zeros; another skeleton's stay as they are, and so do
+    those of a file that spells them otherwise.
 
     Args:
         video: without ids of images its frames' numbers are written.
@@ -251,16 +259,16 @@ def write_video(video: Video, path: Path) -> None:
         tree = {
             "images": _image_entries(video, image_ids),
             "annotations": _annotation_entries(video, image_ids),
-            "categories": [category(_stored(video.skeleton)[0])],
+            "categories": [category(_stored(video)[0], video.names)],
         }
         temporary.write_text(json.dumps(tree))
 
 
-def _stored(skeleton: Skeleton) -> tuple[Skeleton, Int[np.ndarray, " j"]]:
+def _stored(video: Video) -> tuple[Skeleton, Int[np.ndarray, " j"]]:
     """The skeleton whose joints a file has, and the places of a video's joints among them."""
-    if skeleton.names == POSETRACK15.names:
+    if video.skeleton.names == POSETRACK15.names and video.names is None:
         return POSETRACK17, POSETRACK15.select_from(POSETRACK17)
-    return skeleton, np.arange(len(skeleton))
+    return video.skeleton, np.arange(len(video.skeleton))
 
 
 def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, object]]:
@@ -287,7 +295,7 @@ def _image_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, obj
 
 
 def _annotation_entries(video: Video, image_ids: Sequence[int]) -> list[dict[str, object]]:
-    stored, places = _stored(video.skeleton)
+    stored, places = _stored(video)
     pose = np.asarray(video.pose, float)
     there = pose[..., 2] > 0
     keypoints, scores, marks = (np.zeros((len(pose), len(stored), *rest)) for rest in ((3,), (), ()))

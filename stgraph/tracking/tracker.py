@@ -24,7 +24,7 @@ SAME = 1e-6  # relative difference of coordinates below which a joint counts as 
 FARTHEST = 1e6  # pixels or metres from the origin; larger numbers are no coordinates
 # Skeletons of fewer joints have no shape by which predictions are told from other people; and so many times the size of
 # both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
-SHAPELESS, LEAP, LEAST_SIZE = 5, 2.0, {2: 16.0, 3: 0.1}
+SHAPELESS, LEAP, LEAST_SIZE = 5, 4.0, {2: 16.0, 3: 0.1}
 CONFIRMED_FIRST = 0.02  # reduction of a track's OKS in the assignment if it was not matched in the frame before
 
 

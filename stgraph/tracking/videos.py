@@ -175,16 +175,18 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         return f"{video.name}: nothing is drawn, since no person is in these frames"
     pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
     width, height = video.size or np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist()
-    predicted = np.asarray(video.mark)[rows] == Mark.PREDICTED
+    mark = np.asarray(video.mark)[rows]
     people = TrackedPeople(
         frame=video.frame[rows] - first,
         person=video.person[rows],
         pose=pose,
-        predicted=predicted,
+        # Joints that are absent are not drawn.
+        origin=mark.clip(Mark.DETECTED).astype(int) - Mark.DETECTED,
         image=(width, height),
         frames=min(count, len(video) - first),
     )
-    caption = f"{len(np.unique(people.person))} people{clip.caption}; {int(predicted.sum()):,} joints predicted"
+    predicted = int((mark == Mark.PREDICTED).sum())
+    caption = f"{len(np.unique(people.person))} people{clip.caption}; {predicted:,} joints predicted"
     return str(animate_people(people, video.skeleton, path, replace(clip, caption=caption)))
 
 

@@ -15,10 +15,10 @@ from stgraph.formats.keypoints.read import read_keypoints
 from stgraph.formats.posetrack import Mark, read_videos, write_video
 from stgraph.skeleton import Skeleton
 from stgraph.track import main, parser
-from stgraph.tracking.videos import identified
+from stgraph.tracking.videos import follow, identified, losses
 from tests.formats.keypoints.people import walker
 from tests.scoring import tracking_people
-from tests.tracking.walkers import person, video
+from tests.tracking.walkers import person, tracker, video
 
 pytestmark = pytest.mark.slow
 
@@ -133,9 +133,73 @@ def test_options_reach_the_tracker(file, tmp_path):
     run("--exp", "kalman", "--in", file, "--out", out, "--birth-score", 0.95)
     assert not len(read_videos(out)[0].frame)
     run("--exp", "kalman", "--in", file, "--out", out, "--confirm-score", 0.95, "--min-hits", 4)
-    assert read_videos(out)[0].frame.min() == 3
+    assert read_videos(out)[0].frame.min() == 0  # the file is known as a whole
+    run("--exp", "kalman", "--in", file, "--out", out, "--confirm-score", 0.95, "--min-hits", 13)
+    assert set(read_videos(out)[0].person) == {1}
+    run("--exp", "kalman", "--in", file, "--out", out, "--people", 1)
+    assert set(read_videos(out)[0].person) == {1}
     run("--exp", "kalman", "--in", file, "--out", out, "--fps", 1)
     assert read_videos(out)[0].fps == 1
+
+
+def test_no_predictor_need_be_named(file, tmp_path):
+    run("--in", file, "--out", tmp_path / "a.json")
+    run("--exp", "kalman", "--in", file, "--out", tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+
+
+def told(capsys, tmp_path, frames, *options, score=0.9, **about):
+    """What `track` prints of a video, and what it writes."""
+    made = video(frames, **about)
+    made.pose[..., 2] = score
+    write_video(made, tmp_path / "in.json")
+    run("--in", tmp_path / "in.json", "--out", tmp_path / "out.json", *options)
+    (found,) = read_videos(tmp_path / "out.json")
+    return capsys.readouterr().out, found
+
+
+def test_what_is_dropped_is_told_with_the_option(tmp_path, capsys):
+    walking = [[person(100 + 4 * frame)] for frame in range(20)]
+    out, found = told(capsys, tmp_path, walking, score=0.2)
+    assert not len(found.frame)
+    assert "not used: 20 detections that match nobody and have a score below --birth-score 0.3" in out
+    out, found = told(capsys, tmp_path, walking[:3], score=0.5)
+    assert not len(found.frame) and "not used: 3 detections of people detected fewer than --min-hits 4 times" in out
+    out, found = told(capsys, tmp_path, [[*poses, poses[0] + 1, person(450)] for poses in walking], "--people", 1)
+    assert found.person.tolist() == [1] * 20
+    assert "not used: 20 detections like a better one" in out and "not used: 20 detections beyond --people 1" in out
+    out, found = told(capsys, tmp_path, walking, "--people", 3)
+    assert "not used" not in out and "identities ended" not in out
+
+
+def test_a_slow_video_is_told_by_its_rate(tmp_path, capsys):
+    out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], fps=0.5)
+    assert len(np.unique(found.person)) == 9
+    assert "8 identities ended 1.3 s after their last detection (--max-age)" in out
+    assert (
+        "frames are 2 s apart at 0.5 frames/s" in out and "give a larger --max-age, or the video's rate by --fps" in out
+    )
+    for options in (("--max-age", 5), ("--fps", 25), ("--people", 1)):
+        out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], *options, fps=0.5)
+        assert set(found.person) == {1} and "apart" not in out
+
+
+def test_every_detection_is_reported_or_its_loss_told(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frames = [[person(x) for x in rng.choice([100, 104, 300, 480], rng.integers(0, 5), False)] for _ in range(60)]
+    made = video(frames)
+    made.pose[..., 2] = rng.choice([0.2, 0.5, 0.9], (len(made.frame), 1))
+    at = tracker()
+    found = follow(at, made, 25.0, whole=True)
+    lost = sum(int(line.split()[2].replace(",", "")) for line in losses(at, made, 25.0) if line.startswith("not used"))
+    detected = np.isin(found.mark, [Mark.DETECTED, Mark.MERGED]).any(axis=1).sum()
+    assert detected + lost == len(made.frame) and lost > 10
+
+
+def test_of_150_people_all_are_written(tmp_path, capsys):
+    crowd = [[person(300 * who + 2 * frame) for who in range(150)] for frame in range(5)]
+    out, found = told(capsys, tmp_path, crowd, size=(50000, 400))
+    assert len(found.frame) == 750 and len(np.unique(found.person)) == 150
 
 
 def test_another_skeleton_than_posetracks(tmp_path):

@@ -90,9 +90,10 @@ def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     onnx.checker.check_model("model.onnx", full_check=True)
 
     pixels = np.random.default_rng(0).uniform(0, 1000, (40, len(H36M17), 2))
-    np.save("keypoints.npy", pixels)
+    seen = np.random.default_rng(1).random((40, len(H36M17), 1)) > 0.2
+    np.save("keypoints.npy", np.concatenate([pixels, 0.9 * seen], axis=-1) * seen)
     names = example(1)
-    x = screen_normalise(torch.from_numpy(pixels).float(), 1000, 1002)
+    x = screen_normalise(torch.from_numpy(pixels).float(), 1000, 1002) * torch.from_numpy(seen)
     with torch.no_grad():
         outputs = run.model(rearrange(x, "t j c -> 1 c t j"))
     expected = rearrange(run.task.prediction(outputs), "b t j c -> b c t j")

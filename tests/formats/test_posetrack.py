@@ -516,3 +516,19 @@ def test_a_licence_beside_the_files_is_left_aside(tmp_path):
     (tmp_path / "LICENSE").write_text("MIT License")
     (tmp_path / "README.md").write_text("# Poses")
     assert [one.name for one in read_videos(tmp_path)] == ["000342"]
+
+
+@pytest.mark.parametrize(
+    "names", [[keypoint_name(name) for name in COCO17.names], [*POSETRACK15.names], ["a", "left_b", "right_b"]]
+)
+def test_joints_keep_the_names_that_came_in(tmp_path, names):
+    tree = posetrack18()
+    tree["categories"] = [{"keypoints": names, "skeleton": [[1, 2], [3, 1]] if len(names) == 3 else []}]
+    for person in tree["annotations"]:
+        person["keypoints"] = np.arange(1.0, 1 + 3 * len(names)).tolist()
+    (found,) = read_videos(dump(tmp_path / "a.json", tree))
+    write_video(found, tmp_path / "b.json")
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert written["categories"][0]["keypoints"] == names
+    (again,) = read_videos(tmp_path / "b.json")
+    assert_same(again, found, but=("file_names", "ignore"))

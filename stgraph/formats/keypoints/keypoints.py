@@ -146,7 +146,7 @@ class Keypoints:
         pose = mapped(self.pose, joint_sources(self.joints, names, self.name))
         video = None
         if self.video is not None and isinstance(target, Skeleton):
-            video = replace(self.video, pose=pose, skeleton=target, mark=None)
+            video = replace(self.video, pose=pose, skeleton=target, mark=None, names=None)
         layout = target.name if isinstance(target, Skeleton) else ""
         return replace(self, joints=names, pose=pose, layout=layout, bones=(), video=video)
 

@@ -13,8 +13,8 @@ MODES = {
     "a frame that has annotated people and no pose in the result (or people in ignore regions only) counts one object, "
     "one miss and one false positive of each joint, whatever the number of people; the MOTP of a joint without matches "
     "is 0, and so is the AP of a joint in neither file, both within the means. MOTP is the mean over matches, as "
-    "published results have it that the evaluator gave with the motmetrics of its time (84 or so); with motmetrics "
-    "1.1 or later it sums near pairs that are not matched, and matches twice: MOTP_listed. Joints of equal scores are "
+    "published results have it that were scored with the motmetrics that the evaluator came with (84 or so); with "
+    "today's it sums near pairs that are not matched, and matches twice: MOTP_listed. Joints of equal scores are "
     "one point of the curve for AP, which that evaluator takes in an arbitrary order. IDF1 and HOTA, which it lacks, "
     "are as in strict mode",
 }

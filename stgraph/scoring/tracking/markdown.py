@@ -9,7 +9,7 @@ MEANINGS = {
     "AP": "average precision by confidence, PCKh at half a head size (its mean is mAP)",
     "MOTA": "1 - (misses + switches + false positives) / objects",
     "MOTP": "1 - mean distance of the matches, in head sizes",
-    "MOTP_listed": "MOTP as PoseTrack's evaluator prints it with motmetrics 1.1 or later: near pairs are summed too",
+    "MOTP_listed": "MOTP as PoseTrack's evaluator prints it with today's motmetrics, which lists all near pairs",
     "IDF1": "joints in the best one-to-one pairing of persons and identities",
     "HOTA": "mean over 19 thresholds of the geometric mean of DetA and AssA",
     "DetA": "HOTA's part of detection",

@@ -61,7 +61,7 @@ def clear_counts(video: ScoredVideo, mode: str) -> Counts:
 
     A person keeps the identity of its last match while that is near, see `joint_pairs`; a match with another identity
     is a switch, however long ago the last match was. `listed` sums the distances of all rows in the table of events
-    that motmetrics has kept since its version 1.1: of every near pair whether it is matched or not, and of the matches.
+    that motmetrics keeps today (1.4): of every near pair whether it is matched or not, and of the matches.
     """
     joints = len(video.result.skeleton)
     names = (*COUNTED, "matches", "distance", "listed")

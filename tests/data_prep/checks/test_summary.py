@@ -138,7 +138,20 @@ def small_image(file):
     file["recordings/height"][:] = 400
 
 
+def lying_head(pose):
+    """The head turned to the person's left, as where a rig's end of the head is another point than its top."""
+    head, neck, left, right = (H36M17.index(name) for name in ("Head", "Neck/Nose", "LHip", "RHip"))
+    turned, aside = pose.copy(), pose[:, left] - pose[:, right]
+    length = np.linalg.norm(pose[:, head] - pose[:, neck], axis=-1, keepdims=True)
+    turned[:, head] = pose[:, neck] + aside / np.linalg.norm(aside, axis=-1, keepdims=True) * length
+    return turned
+
+
 DAMAGE = {
+    "head on its side": (
+        damaged("pose3d", TAKE, lying_head),
+        "^S1/Walking 1/front: the head lies on its side: 75 degrees or more from the trunk",
+    ),
     "millimetres": (
         damaged("pose3d", OF_S2, lambda p: 1000 * p),
         r"subject S2 is 1\.77e\+03 m high.*look like millimetres",

@@ -114,7 +114,11 @@ def test_array_layouts_of_human36m():
         array_mapping(14, "a")
 
 
-@pytest.mark.parametrize(("factor", "unit"), [(1000, "mm"), (100, "cm"), (1 / 0.0254, "inch"), (0.45 / 0.0254, "cmu")])
+@pytest.mark.parametrize(
+    ("factor", "unit"),
+    # The last is 1.01 m tall in inches and 2.25 m in CMU's, which is nearer to 1.7 m.
+    [(1000, "mm"), (100, "cm"), (1 / 0.0254, "inch"), (0.45 / 0.0254, "cmu"), (24.8, "cmu")],
+)
 def test_other_units_are_refused_with_the_one_that_fits(factor, unit):
     with pytest.raises(InputError, match=f"expected 1.0 to 2.3 m; `--unit {unit}` would fit"):
         check_mapped(factor * squats(), 1.0, "a")

@@ -172,6 +172,23 @@ def test_asf_and_amc_of_a_person_who_is_moved(tmp_path):
     np.testing.assert_allclose(found[:, 0, 0], np.arange(101) / 100, atol=1e-9)
 
 
+def test_a_bvh_whose_head_has_no_length_ends_at_the_heads_joint(tmp_path):
+    pose = squats()
+    base, top = (H36M17.index(name) for name in ("Neck/Nose", "Head"))
+    pose[:, base] = pose[:, top]  # the joint Head, with an End Site at it
+    (tmp_path / "S7").mkdir()
+    (tmp_path / "S7" / "squat_03.bvh").write_text(bvh(pose))
+    result = source(tmp_path)
+    recordings = list(result.recordings)
+    found = world(recordings[0])
+    at = {name: found[:, H36M17.index(name)] for name in ("Thorax", "Neck/Nose", "Head")}
+    np.testing.assert_allclose(at["Neck/Nose"], (at["Thorax"] + at["Head"]) / 2, atol=1e-4)
+    np.testing.assert_allclose(
+        at["Head"] - at["Thorax"], (pose[:, top] - pose[:, H36M17.index("Thorax")])[: len(found)], atol=0.02
+    )
+    assert any("humanik without an end of the head" in note for note in result.notes)
+
+
 def test_a_rest_pose_in_front_of_a_bvh_is_left_out(tmp_path):
     (tmp_path / "squat_1.bvh").write_text(bvh(squats(), turn=5))
     motion = read_take(find_takes([tmp_path])[0])
