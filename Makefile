@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: setup demo test check fast lint types
+.PHONY: setup demo test check fast lint types fuzz torture
 
 setup: .venv/installed
 
@@ -43,3 +43,14 @@ lint: setup
 # More room for new objects than Node's default, so that it collects garbage less often.
 types: setup
 	NODE_OPTIONS=--max-semi-space-size=64 $(BIN)/pyright --pythonpath $(BIN)/python
+
+# Changed files for every reader, in bounded memory: INPUTS of them, or as many as fit into MINUTES.
+INPUTS ?= 1000000
+MINUTES ?= inf
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(INPUTS) --minutes $(MINUTES)
+
+# Trainings and preparations killed at random moments and resumed; the results are compared bit for bit.
+KILLS ?= 1000
+torture: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture --kills $(KILLS) --minutes $(MINUTES)

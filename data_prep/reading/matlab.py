@@ -9,6 +9,8 @@ import numpy as np
 
 from stgraph.errors import InputError
 
+MOST_INFLATED = 1100  # bytes of a variable for each of its file: the compression of HDF5 makes at most 1,032 of one
+
 
 def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -> dict[str, np.ndarray]:
     """Variables of a MATLAB file in MATLAB's order of axes; a cell is an array of objects.
@@ -40,6 +42,10 @@ def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -
 def _variable(file: h5py.File, key: str | h5py.Reference) -> np.ndarray:
     """A variable of a version 7.3 file, which is HDF5: axes in reverse, cells as references."""
     data = cast(h5py.Dataset, file[key])
+    if data.file.filename != file.filename or data.external or data.is_virtual:
+        raise ValueError("a variable is a link to another file")
+    if data.nbytes > MOST_INFLATED * file.id.get_filesize():
+        raise ValueError(f"a variable of {data.nbytes} bytes, more than the file can hold")
     if data.dtype != h5py.ref_dtype:
         return data[()].T
     cells = np.empty(data.shape, object)

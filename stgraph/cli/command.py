@@ -1,6 +1,7 @@
 """What every command shares: one message for a mistake, a traceback only on request."""
 
 import argparse
+import faulthandler
 import os
 import signal
 import sys
@@ -15,6 +16,9 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
     Exit codes: 1 for what the machine refuses (no space, no permission), 130 for an interrupt.
     """
     args = debug_option(parser).parse_args()
+    # A process that the system ends, as when a mapped file is cut short between two looks at it, says where it was.
+    if not faulthandler.is_enabled():
+        faulthandler.enable()
     # A scheduler's request to end is an interrupt: what was begun is cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def of_form(folder: Path, form: str) -> bytes:
     place = folder / form.replace(" ", "_")
     place.mkdir()
     write, name = WRITERS[form]
-    return write(place / name, walker("coco17", 3)).read_bytes()
+    return write(place / name, walker("coco17", 6)).read_bytes()
 
 
 def of_clip(folder: Path, write: Callable[[Path, Any], object], values: Any) -> bytes:
@@ -118,9 +119,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "posetrack": Reader(tuple(json.dumps(make()).encode() for make in POSETRACK), read_videos),
         "params": Reader(params(), read_params),
         "npz": Reader((saved(np.savez, a=pixels[:1, :2], b=np.array({"a": [1, 2]}, object)),), load_npz, ".npz"),
-        "pickle": Reader(
-            (of_clip(folder, clip_people.dump, {"a": pixels[:1, :2], "b": [1, "x"]}),), load_pickle, ".pkl"
-        ),
+        "pickle": Reader((pickle.dumps({"a": pixels[:1, :2], "b": [1, "x"]}),), load_pickle, ".pkl"),
         "checkpoint bytes": Reader((checkpoint(CHECKPOINT),), load_weights, ".safetensors"),
         "checkpoint": Reader((json.dumps(CHECKPOINT).encode(),), load_checkpoint, ".safetensors", write_checkpoint),
         "last.pt": Reader((saved_torch({"a": torch.ones(3), "b": {"c": [1, 2.5, "x"]}}),), load_last, ".pt"),
@@ -128,10 +127,8 @@ def readers(folder: Path) -> dict[str, Reader]:
         "clip scores": Reader((SCORES,), lambda path: ClipScores.load(path, "score again"), ".npz", write_arrays),
     }
     data = write_dataset(folder / "data.h5").read_bytes()
-    patches = json.dumps(
-        [["tracks/first_row", 0, 1], ["tracks/rows", 3, 7], ["recordings/fps", 1, 30.0], ["rows/frame", 5, 5]]
-    )
-    more = json.dumps([[name, 0, 0] for name in COLUMNS])
+    patches = json.dumps([["tracks/first_row", 0, 0], ["tracks/rows", 3, 7], ["recordings/fps", 1, 30.0]])
+    more = json.dumps([[name, 0, GOOD.get(name, 0)] for name in COLUMNS])
     found["dataset bytes"] = Reader((data,), use_dataset, ".h5")
     found["dataset"] = Reader((patches.encode(), more.encode()), use_dataset, ".h5", patched(data))
     return found
@@ -143,6 +140,7 @@ COLUMNS = (
     *("recordings/frames", "recordings/intrinsics", "recordings/rotation", "skeleton/parents", "skeleton/left"),
     *("rows/frame", "rows/pose3d", "rows/pose2d/gt", "splits/standard", "recordings/id", "skeleton/names"),
 )
+GOOD = {"recordings/fps": 30.0, "recordings/width": 640, "skeleton/parents": -1, "tracks/rows": 7}  # where 0 is refused
 CHECKPOINT = {
     "settings": {
         "task": {"name": "lifting", "losses": {"position": 1.0}},
@@ -255,7 +253,7 @@ def write_arrays(path: Path, content: bytes) -> None:
     arrays = {}
     for name, value in (about if isinstance(about, dict) else {"a": about}).items():
         try:
-            arrays[str(name).replace("/", "-").encode("ascii", "replace").decode()] = np.array(value)
+            arrays[str(name)[:50].replace("/", "-").encode("ascii", "replace").decode()] = np.array(value)
         except (ValueError, OverflowError):
             arrays["object"] = np.array([str(value)[:9]], object)
     arrays.pop("file", None)

@@ -33,6 +33,7 @@ def test_good_files_are_read(folder, known):
             assert attempt(reader, folder / f"input{reader.suffix}", seed, []), name
 
 
+@pytest.mark.slow
 @settings(max_examples=INPUTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 20), changes=CHANGES)
 def test_changed_files_are_read_or_refused(folder, known, seed, changes):

@@ -33,6 +33,8 @@ def array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(map(str, [*group][:10])) or "nothing"
         raise InputError(where=f"{path}, {group.name}", found=there, expected=f"a data set {name}")
+    if found.file.filename != group.file.filename or found.external or found.is_virtual:
+        raise InputError(where=f"{path}, {name}", found="a link to another file", expected="numbers in the file itself")
     if found.size is None or found.size > MOST_NUMBERS:
         expected = f"at most {MOST_NUMBERS}"
         raise InputError(where=f"{path}, {name}", found=f"{found.size} numbers", expected=expected)

@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 
@@ -225,3 +226,18 @@ def test_no_file(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="no file of a known format in this folder"):
         read_keypoints(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("kind", ["link", "storage"])
+def test_hdf5_takes_no_numbers_from_other_files(tmp_path, kind):
+    path = written(tmp_path, "sleap")
+    (tmp_path / "other.h5").write_bytes(path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        shape = file["tracks"].shape
+        del file["tracks"]
+        if kind == "link":
+            file["tracks"] = h5py.ExternalLink("other.h5", "tracks")
+        else:
+            file.create_dataset("tracks", shape, "f8", external=[("other.h5", 0, h5py.h5f.UNLIMITED)])
+    with pytest.raises(InputError, match="tracks: found a link to another file"):
+        read_keypoints(path, size=SIZE)
