@@ -87,7 +87,9 @@ def not_better(title: str, own: float | None, others: Mapping[str, float | None]
     'Its P1 of 98.80 mm is not better than ridge regression (95.04 mm).'
     """
     (score, unit), sign = title.split(", "), 1 if low else -1
-    known = {name: value for name, value in others.items() if value is not None and own is not None}
+    if own is None:
+        return ""
+    known = {name: value for name, value in others.items() if value is not None}
     best = {name: value for name, value in known.items() if sign * value <= sign * own}
     listed = " and ".join(f"{name} ({number_text(value)} {unit})" for name, value in best.items())
     return f"Its {score} of {number_text(own)} {unit} is not better than {listed}." if best else ""

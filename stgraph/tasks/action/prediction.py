@@ -107,7 +107,7 @@ def cut_windows(
 
     As clips do, windows end with the last frame that shows somebody, and with `trimmed` begin with the first one.
     """
-    seen: Bool[np.ndarray, " t"] = (poses[..., 2] > 0).any((0, 2))
+    seen: Bool[np.ndarray, " t"] = np.any(poses[..., 2] > 0, axis=(0, 2))
     found = []
     for start, end in stretches(seen, fps):
         begins = [*range(start, max(end - window, start) + 1, step)]

@@ -46,7 +46,7 @@ class LiveFrame:
     @property
     def present(self) -> Bool[np.ndarray, " m"]:
         """Who is in the frame."""
-        return np.isfinite(self.pose).all((1, 2))
+        return np.all(np.isfinite(self.pose), axis=(1, 2))
 
 
 class Watched(TypedDict, total=False):
@@ -149,7 +149,7 @@ class LiveLifter:
         if pose.ndim != 3 or pose.shape[1:] != (self.joints, 3) or len(pose) > self.persons:
             expected = f"at most {self.persons} persons, {self.joints} joints and 3 numbers each"
             raise InputError(where=f"frame {self.count}", found=f"poses of shape {pose.shape}", expected=expected)
-        seen = np.isfinite(pose).all(-1) & (pose[..., 2] > 0)
+        seen = np.all(np.isfinite(pose), axis=-1) & (pose[..., 2] > 0)
         pose = np.where(seen[..., None], pose, 0)
         if self.sources is not None:
             pose = mapped(pose, self.sources)
@@ -161,7 +161,7 @@ class LiveLifter:
         """Remember a frame."""
         number, place = self.count, self.count % self.length
         shown = pose[..., 2] > 0
-        there = shown.any(1)
+        there = np.any(shown, axis=1)
         new = there & ((self.last < 0) | (number - self.last > self.gap + 1))
         self.start[new] = number
         self.last[there] = number
@@ -188,11 +188,11 @@ class LiveLifter:
         pose, spread = np.full((*shape, 3), np.nan, np.float32), np.full(shape, np.nan, np.float32)
         later = np.arange(number + 1, min(number + self.near + 1, self.count)) % self.length
         nearby = (number - self.shown[:, place] <= self.near) & (self.shown[:, place] >= 0)
-        nearby |= (self.poses[..., 2][:, later] > 0).any(1)
+        nearby |= np.any(self.poses[..., 2][:, later] > 0, axis=1)
         if people:
             predicted = self.stepped(people, number) if self.run.model.stepwise else self.windowed(people, number)
             pose[people], spread[people] = predicted
-        there = np.isfinite(pose).all((1, 2))[:, None]
+        there = np.all(np.isfinite(pose), axis=(1, 2))[:, None]
         keypoints = self.poses[:, place].copy()
         return LiveFrame(number, pose @ LEVEL.T, there & ~nearby, spread, keypoints)
 

@@ -248,11 +248,12 @@ class LiftingRun(TaskRun[Lifting]):
     def beside_baselines(self, report: dict, dataset: Dataset, **options: Any) -> dict:
         """The report with the mean pose and the ridge regression, fitted to the training subjects in the same file."""
         scores, text = {}, f"fitted to the poses of {', '.join(self.data.train or [])} in {dataset.path}"
+        plain: dict[str, Any] = options | {"conditions": False}
         try:
             for name, model in self.baselines(dataset).items():
                 twin = copy(self)
                 twin.model = self.engine.to_device(model.double() if self.engine.double else model).eval()
-                scores[name] = twin.evaluate(dataset, **options | {"conditions": False})["metrics"]
+                scores[name] = twin.evaluate(dataset, **plain)["metrics"]
         except InputError as error:  # such as a file that has none of the training subjects
             text = f"none, as they cannot be fitted to what it was trained on ({error})"
         return add_baselines(report, text, scores, BESIDE, {"P1": True, "path": True})
