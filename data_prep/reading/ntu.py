@@ -24,6 +24,7 @@ from stgraph.skeleton import NTU25
 SIZE = (1920, 1080)  # of the colour image, pixels
 FPS = 30.0
 PERSONS = 2
+GAP, JUMP = 30, 0.3  # frames and metres from the end of one body to the beginning of another that is the same
 TURN = np.array([-1, -1, 1], np.float32)  # half a turn about z: x right, y down
 # Of a joint's line: x y z, x and y in the colour image, tracking state.
 COLUMNS = (0, 1, 2, 5, 6, 11)
@@ -73,13 +74,16 @@ def ntu_classes(names: Sequence[str], labels: Sequence[int | str | None]) -> lis
     return action_names(max(actions)) if agree else []
 
 
-def read_ntu(path: Path) -> list[Track]:
+def read_ntu(path: Path, join: bool = False) -> list[Track]:
     """The two most active persons of a clip, the more active first; a gap makes two tracks of one person.
 
     A person is one body id. 3D: metres, camera space. 2D `kinect`: pixels of the colour image (1920 x 1080, mirrored,
     as Kinect's are) with confidence 1 for a tracked joint and 0.5 for an inferred one, 0 where the place is not finite.
     A body whose joints are all at zero or not finite in 3D is not there in that frame. A single joint that is not
     finite is unseen: zero, in a frame that is not `valid` for scoring.
+
+    Args:
+        join: take ids that follow one another at the same place for one body, see `joined`.
 
     Raises:
         InputError: unreadable, empty, cut short or malformed, another number of joints, or no person in it.
@@ -93,7 +97,7 @@ def read_ntu(path: Path) -> list[Track]:
         raise InputError("no person in any frame; leave the clip out", where=path, kind=Kind.NO_PERSON)
     frames, bodies, pose, values = frames[present], bodies[present], TURN * pose[present], values[present, :, 3:]
     known = known[present]
-    pose2d = detections(values)
+    pose2d, bodies = detections(values), joined(frames, bodies, pose) if join else bodies
     numbers = np.unique(bodies)  # in the order of appearance
     ranked = sorted(numbers, key=lambda body: -activity(pose[bodies == body], known[bodies == body]))
     tracks = []
@@ -109,6 +113,27 @@ def read_ntu(path: Path) -> list[Track]:
             valid = None if whole.all() else whole
             tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=first, person=person, valid=valid))
     return tracks
+
+
+def joined(
+    frames: Int[np.ndarray, " n"], bodies: Int[np.ndarray, " n"], pose: Float[np.ndarray, "n j 3"]
+) -> Int[np.ndarray, " n"]:
+    """Bodies of which one begins soon after the other ended, where that one was, are the same.
+
+    Kinect gives a person that it lost and found again another id.
+    """
+    result, ends = bodies.copy(), {}  # body -> its last frame and pose
+    for body in dict.fromkeys(bodies.tolist()):  # in the order of appearance
+        rows = np.flatnonzero(bodies == body)
+        first, last = rows[frames[rows].argmin()], rows[frames[rows].argmax()]
+        near = {
+            other: end
+            for other, (end, place) in ends.items()
+            if 0 < frames[first] - end <= GAP and np.linalg.norm(place - pose[first], axis=-1).mean() <= JUMP
+        }
+        whole = max(near, key=lambda other: near[other]) if near else body
+        result[rows], ends[whole] = whole, (frames[last], pose[last])
+    return result
 
 
 def activity(pose: Float[np.ndarray, "t j 3"], known: Bool[np.ndarray, "t j"]) -> float:

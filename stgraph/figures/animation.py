@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip, View
+from stgraph.figures.legible import legible
 from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
@@ -213,14 +214,14 @@ class _Stage:
     def __init__(self, axes: Axes, panel: Panel, skeleton: Skeleton, scale: float) -> None:
         self.axes, self.skeleton = axes, skeleton
         axes.set_axis_off()
-        axes.set_title(panel.title, fontsize=10 * scale, pad=4 * scale)
+        axes.set_title(legible(panel.title), fontsize=10 * scale, pad=4 * scale)
         self.colours = np.array(bone_colours(skeleton))
         self.floor = LineCollection([], colors=FLOOR, linewidths=0.8 * scale)
         self.lines = LineCollection([], linewidths=2.8 * scale, capstyle="round", joinstyle="round")
         self.text = axes.text(0.5, 0.005, "", transform=axes.transAxes, fontsize=10 * scale, ha="center", va="bottom")
         style = {"fontsize": 8.5 * scale, "ha": "center", "va": "bottom", "color": "0.3", "fontweight": "bold"}
         above = {"xytext": (0, 5 * scale), "textcoords": "offset points"}
-        self.names = [axes.annotate(name, (0, 0), **above, **style) for name in panel.names]
+        self.names = [axes.annotate(legible(name), (0, 0), **above, **style) for name in panel.names]
         self.moving: Sequence[Artist] = [self.floor, self.lines, self.text, *self.names]
         for lines in (self.floor, self.lines):
             axes.add_collection(lines, autolim=False)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stgraph.figures.axes import titled_axes
+from stgraph.figures.legible import legible
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac", "#eeca3b", "#333333")
 MARKERS = "osD^vPX"
@@ -29,7 +30,7 @@ def plot_comparison(report: Mapping) -> Figure:
         label = label if len(label) <= LONGEST else f"{label[: LONGEST - 12]}…{label[-11:]}"
         size = 20 + 60 * (row["parameters"] / max(entry["parameters"] for entry in rows)) ** 0.5
         axes.errorbar(*place, row.get(f"{name}_std"), color=colour, capsize=3, linewidth=1)
-        axes.scatter(*place, size, color=colour, marker=MARKERS[number % len(MARKERS)], zorder=3, label=label)
+        axes.scatter(*place, size, color=colour, marker=MARKERS[number % len(MARKERS)], zorder=3, label=legible(label))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")

@@ -11,6 +11,8 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 
+from stgraph.figures.legible import legible
+
 # Classes up to which there is room for counts in the cells, for two matrices on a page, and for names at the axes.
 MOST_COUNTS, MOST_SIDE_BY_SIDE, MOST_NAMES = 12, 25, 60
 LONGEST = 34  # letters of a class's name that are shown
@@ -55,8 +57,8 @@ def _page(width: float, height: float, title: str, subtitle: str) -> Figure:
     """An empty figure of so many inches with its heading."""
     figure = Figure(figsize=(max(width, 5.0), height), layout="constrained")
     # An empty line keeps the place of the subtitle, which is set smaller.
-    figure.suptitle(f"{title}\n", fontweight="bold", x=0.01, ha="left", linespacing=1.6)
-    figure.text(0.01, 1 - 0.42 / height, subtitle, fontsize=9, color="0.35", ha="left", va="center")
+    figure.suptitle(f"{legible(title)}\n", fontweight="bold", x=0.01, ha="left", linespacing=1.6)
+    figure.text(0.01, 1 - 0.42 / height, legible(subtitle), fontsize=9, color="0.35", ha="left", va="center")
     return figure
 
 
@@ -212,7 +214,7 @@ def plot_contributions(
             _write(axes, image, texts, 7.5)
     _label(above.yaxis, classes, range(rows))
     below.set_yticks([0], ["mean"], fontsize=8)
-    below.set_xticks(range(len(joints)), joints, fontsize=8, rotation=90)
+    below.set_xticks(range(len(joints)), [_short(name) for name in joints], fontsize=8, rotation=90)
     above.tick_params(labelbottom=False)
     _scale(figure, image, [above, below], side, "mean contribution")
     return figure
@@ -224,4 +226,4 @@ def _width(name: str) -> float:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return legible(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")

@@ -13,10 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.figures.animation import FLOOR, GHOST, SIDES, draw_pose2d, draw_pose3d, floor_lines, on_screen, seen
-from stgraph.figures.axes import titled_axes
+from stgraph.figures.axes import titled_axes, wrapped
 from stgraph.figures.clip import View
+from stgraph.figures.legible import legible
 from stgraph.skeleton import Skeleton
 
+EXAMPLE = 2.3  # inches across
 SPAN = 1.0  # metres shown at least to either side of a person in space
 MARGIN = 0.15  # of a person's extent, around it in the image
 
@@ -34,7 +36,7 @@ def plot_bones(bones: Mapping[str, Mapping[str, Mapping[str, float | None]]], ti
     places = np.linspace(-0.32, 0.32, len(subjects)) if len(subjects) > 1 else [0.0]
     for subject, colour, place in zip(subjects, colours, places, strict=False):
         mean, std = (np.array([bones[subject][name][key] for name in names], float) * 100 for key in ("mean", "std"))
-        style = {"fmt": "o", "markersize": 3.5, "elinewidth": 1, "color": colour, "label": subject}
+        style = {"fmt": "o", "markersize": 3.5, "elinewidth": 1, "color": colour, "label": legible(subject)}
         axes.errorbar(mean, np.arange(len(names)) + place, xerr=std, **style)
     for row in range(0, len(names), 2):
         axes.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
@@ -64,7 +66,7 @@ def plot_detectors(detectors: Mapping[str, Mapping], title: str) -> Figure:
             for key in ("mean", "median", "p95", "unseen")
         )
         colour = colours[number % len(colours)]
-        axes.barh(place, median, 0.85 * step, color=colour, label=f"{name} (against {detector['reference']})")
+        axes.barh(place, median, 0.85 * step, color=colour, label=legible(f"{name} (against {detector['reference']})"))
         axes.hlines(place, median, most, color=colour, linewidth=1.5)
         axes.plot(mean, place, "|", color="black", markersize=6)
         for y, end, value, share in zip(place, np.nan_to_num(most), median, unseen, strict=True):
@@ -112,14 +114,15 @@ def plot_examples(
         row_titles: what is drawn in either row.
         missing: joints that `pose2d` never has; bones are drawn past them.
     """
-    figure = Figure(figsize=(2.3 * len(examples) + 0.4, 6.0), layout="constrained")
+    width = EXAMPLE * len(examples) + 0.4
+    figure = Figure(figsize=(width, 6.0), layout="constrained")
     axes = figure.subplots(2, len(examples), squeeze=False)
-    figure.suptitle(f"Example poses of {title}", fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(wrapped(f"Example poses of {title}", width, 12), fontweight="bold", x=0.01, ha="left")
     # One scale for all, so that people can be compared.
     poses = [centred(example.pose3d) for example in examples if example.pose3d is not None]
     span = max([SPAN, *(1.05 * np.abs(on_screen(pose, View())[..., :2]).max() for pose in poses)])
     for (above, below), example in zip(axes.T, examples, strict=True):
-        above.set_title(example.title, fontsize=8.5)
+        above.set_title(wrapped(example.title, EXAMPLE, 8.5), fontsize=8.5)
         _draw_image(above, example, skeleton, skeleton.without(*missing))
         _draw_space(below, example, skeleton, span)
     for row, text in zip(axes[:, 0], row_titles, strict=True):

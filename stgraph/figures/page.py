@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from stgraph.figures.clip import Clip
+from stgraph.figures.legible import legible
 
 NOTE = "#b35900"
 DPI = 100
@@ -66,9 +67,12 @@ class Page:
         strong = {"fontsize": 11 * scale, "fontweight": "bold", "va": "center"}
         noted = self.figure.text(1 - edge, line, clip.note, ha="right", color=NOTE, **strong)
         room = width - 16 * scale
-        shorten(self.figure.text(edge, line, clip.title, **strong), room - noted.get_window_extent().width - 8 * scale)
+        shorten(
+            self.figure.text(edge, line, legible(clip.title), **strong),
+            room - noted.get_window_extent().width - 8 * scale,
+        )
         style = {"fontsize": 8.5 * scale, "va": "center", "color": "0.3"}
-        shorten(self.figure.text(edge, 12 * scale / height, clip.caption, **style), room)
+        shorten(self.figure.text(edge, 12 * scale / height, legible(clip.caption), **style), room)
 
     def axes(self, left: float | int, bottom: float | int, right: float | int, top: float | int) -> Axes:
         """Empty axes between edges in pixels at scale 1 from the lower left corner, or if negative the upper right."""

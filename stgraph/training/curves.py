@@ -15,10 +15,12 @@ def plot_training(rows: list[dict[str, float]], path: Path, title: str) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    from stgraph.figures.legible import legible
+
     names = [name.removeprefix("train/") for name in rows[0] if name.startswith("train/")]
     panels = ["loss", *filter(named_unit, names)]
     figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(legible(title))
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for split, style in (("train", "o-"), ("validation", "s--")):

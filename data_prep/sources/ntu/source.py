@@ -40,6 +40,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".skeleton files, or folders with them")
     text = "text with names of clips not to read, such as the official list of those with missing skeletons"
     parser.add_argument("--leave-out", type=Path, metavar="FILE", help=text)
+    text = "take body ids that follow one another at the same place for one person, whose id changed half way"
+    parser.add_argument("--join", action="store_true", help=text)
     classes_argument(parser)
 
 
@@ -68,7 +70,7 @@ def read(args: Namespace) -> Source:
     if not clips:
         raise none_left("no clips of NTU RGB+D to read", listed(args.paths), left_out)
     names = action_names(max(map(action_of, clips)), classes)
-    notes = [*NOTES]
+    notes = [*NOTES, *(["bodies that follow one another at the same place are one"] if args.join else [])]
     if leave_out:
         count = sum(path.stem in named for path in files)
         notes.append(f"{leave_out.name} names {len(named)} clips, of which {count} are here and were not read")
@@ -86,7 +88,7 @@ def read(args: Namespace) -> Source:
         splits=splits(clips),
         classes=names,
     )
-    unread = (UnreadClip(stem, partial(read_clip, path, names), str(path)) for stem, path in clips.items())
+    unread = (UnreadClip(stem, partial(read_clip, path, names, args.join), str(path)) for stem, path in clips.items())
     result.recordings = usable(unread, result)
     return result
 
@@ -110,8 +112,8 @@ def splits(clips: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     return split_of(xsub, "xsub") | split_of(xview, "xview")
 
 
-def read_clip(path: Path, actions: list[str]) -> Recording:
+def read_clip(path: Path, actions: list[str], join: bool) -> Recording:
     """The clip of a file. Raises InputError."""
     subject, take, camera = identity(path.stem)
     action = actions[action_of(take) - 1]
-    return Recording(subject, action, take, level_camera(camera, *SIZE), FPS, tracks=read_ntu(path))
+    return Recording(subject, action, take, level_camera(camera, *SIZE), FPS, tracks=read_ntu(path, join))

@@ -6,5 +6,6 @@ SCALES = {
     "centred": "fractions less 0.5, as ST-GCN takes them",
     "signed": "-1 to 1 over the image's width and height, as OpenPose's --keypoint_scale 4",
     "screen": "x / width * 2 - 1 and y / width * 2 - height / width",
+    "person": "relative to the person, such as hips at 0 and a trunk of 1; shown amid the image",
 }
 ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")  # axes of an array: t frames, m people, j joints, c channels

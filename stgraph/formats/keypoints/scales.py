@@ -6,6 +6,7 @@ from jaxtyping import Float
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import SCALES
 
+TALL = 6  # trunks of a person that the image's height shows, where coordinates are relative to the person
 PIXELS = 20  # beyond it, x and y are no fractions
 
 
@@ -18,6 +19,7 @@ def to_pixels(xy: Float[np.ndarray, "... 2"], scale: str, size: tuple[int, int])
         "centred": ((width, height), (0.5, 0.5)),
         "signed": ((width / 2, height / 2), (1, 1)),
         "screen": ((width / 2, width / 2), (1, height / width)),
+        "person": ((height / TALL, height / TALL), (TALL / 2 * width / height, TALL / 2)),
     }[scale]
     return (xy + np.array(offset, xy.dtype)) * np.array(factor, xy.dtype)
 

@@ -30,6 +30,7 @@ from stgraph.figures.animation import (
     upright,
 )
 from stgraph.figures.clip import Clip, View
+from stgraph.figures.legible import legible
 from stgraph.figures.page import NOTE, Clock, Page, shorten
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
@@ -198,7 +199,7 @@ class _Prediction:
             number = self.shown[row] if row < len(self.shown) else None
             true = clip.label is not None and number == clip.label
             rest = len(clip.classes) - len(self.shown)
-            name = f"{rest} other{'s' * (rest > 1)}" if number is None else clip.classes[number]
+            name = f"{rest} other{'s' * (rest > 1)}" if number is None else legible(clip.classes[number])
             style = {"fontsize": 9 * scale, "va": "bottom"}
             text = axes.text(0, row - 0.07, name, fontweight="bold" if true else "normal", **style)
             shorten(text, room - (48 + 34 * true) * scale)
@@ -234,7 +235,7 @@ class _Prediction:
             number.set(text=f"{100 * value:.0f} %", fontweight="bold" if leads else "normal")
         label = self.clip.label
         colour = EDGE if label is None else CORRECT if best == label else WRONG
-        self.best.set(text=self.clip.classes[best], color=colour)
+        self.best.set(text=legible(self.clip.classes[best]), color=colour)
         shorten(self.best, self.room)
         self.best.set_text(f"{self.best.get_text()}  {100 * values[best]:.0f} %")
         self.rest.set_x(frame + 1)

@@ -103,6 +103,7 @@ def _facts(report: Mapping) -> str:
 def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> "Figure":
     """Horizontal bars, P1 with P2 inside it, with their values."""
     from stgraph.figures.axes import titled_axes
+    from stgraph.figures.legible import legible
 
     figure, axes = titled_axes((8, 1.5 + 0.3 * len(scores)), title, _facts(report), "x")
     place, names = np.arange(len(scores)), list(scores)
@@ -115,7 +116,7 @@ def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping
     mean = report["metrics"]["P1"]
     mean_label = f"mean P1 over {report['protocol']['mean_over']}s, {mean:.1f} mm"
     axes.axvline(mean, color=MEAN_COLOUR, linestyle="--", linewidth=1, label=mean_label)
-    axes.set_yticks(place, names)
+    axes.set_yticks(place, [legible(name) for name in names])
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.set_xlim(0, max(1e-9, *p1, *p2) * 1.14)
     axes.set_xlabel("mm (P1 / P2)")
