@@ -135,7 +135,8 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         image=(width, height),
         frames=min(count, len(video) - first),
     )
-    caption = f"{len(np.unique(people.person))} people{clip.caption}; {int((mark == Mark.PREDICTED).sum()):,} joints predicted"
+    predicted = int((mark == Mark.PREDICTED).sum())
+    caption = f"{len(np.unique(people.person))} people{clip.caption}; {predicted:,} joints predicted"
     return animate_people(people, video.skeleton, path, replace(clip, caption=caption))
 
 

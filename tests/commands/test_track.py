@@ -167,7 +167,7 @@ def test_every_detection_is_reported_or_its_loss_told(tmp_path, capsys):
 
 def test_of_150_people_all_are_written(tmp_path, capsys):
     crowd = [[person(300 * who + 2 * frame) for who in range(150)] for frame in range(5)]
-    out, found = told(capsys, tmp_path, crowd, size=(50000, 400))
+    _, found = told(capsys, tmp_path, crowd, size=(50000, 400))
     assert len(found.frame) == 750 and len(np.unique(found.person)) == 150
 
 

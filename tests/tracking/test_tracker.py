@@ -303,7 +303,7 @@ def test_three_dimensions():
 
 
 def jumping(frames=300, seed=0):
-    """Two flies of two joints that jump by several body lengths, one of them missed now and then: poses, and of whom."""
+    """Two flies of two joints that jump by body lengths, one of them missed now and then: poses, and of whom."""
     rng = np.random.default_rng(seed)
     centre, angle = rng.uniform(100, 300, (2, 2)), rng.uniform(0, 6, 2)
     for _ in range(frames):
