@@ -9,8 +9,8 @@ MODES = {
     "fits equally it is matched with the nearest; MOTP is the mean over the joints that have matches",
     "official": "as PoseTrack's public evaluator: every joint that a file has coordinates of counts, whatever its "
     "score and visibility; for AP, MOTA and MOTP frames without annotated people are left out, and of annotations that "
-    "a pose fits equally it is matched with the first; for MOTA and MOTP the last frame of each video is left out, and a "
-    "frame that has annotated people and no pose in the result (or people in ignore regions only) counts one object, "
+    "a pose fits equally it is matched with the first; for MOTA and MOTP the last frame of each video is left out, and "
+    "a frame that has annotated people and no pose in the result (or people in ignore regions only) counts one object, "
     "one miss and one false positive of each joint, whatever the number of people; the MOTP of a joint without matches "
     "is 0, and so is the AP of a joint in neither file, both within the means. MOTP is the mean over matches, as "
     "published results have it that were scored with the motmetrics that the evaluator came with (84 or so); with "
