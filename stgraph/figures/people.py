@@ -23,7 +23,7 @@ from stgraph.skeleton import Skeleton
 # of eight people share one, whatever their numbers are.
 COLOURS = ("#1f6fb4", "#d8432f", "#2f9e44", "#8e44ad", "#e08a00", "#12a5a5", "#c2387e", "#6b4f3a")
 # What a bone's less certain joint is -> width and style of the bone.
-STYLES = {"detected": (2.4, "-"), "merged": (1.2, "-"), "predicted": (2.4, (0, (2.0, 1.4)))}
+STYLES = {"detected": (3.0, "-"), "merged": (1.8, "-"), "predicted": (2.4, (0, (2.0, 1.4)))}
 MOST = 40  # people whose numbers are written into a frame
 BEYOND = 0.1  # of the image's longer side: how far people outside of it are drawn
 
