@@ -23,7 +23,9 @@ from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
 
 FOCAL = 1.1  # of the image's longer side, for a camera that is not known: 49 degrees across it
+MEASURED = 10_000  # frames from which heights, the direction up and the floor are measured
 NEARBY = 0.2  # seconds within which a joint that was seen supports its 3D
+SLOW = 0.7  # of the lowest frame rate that a run was trained on: below it, its output says so
 STATURE = 1.7  # metres, of people without a stated height, for runs without a scale of their own
 
 
@@ -72,6 +74,20 @@ class Scene:
     def step(self, run: LiftingRun) -> int:
         """Frames from one that a window sees to the next: more than one for a video that is faster than trained on."""
         return max(1, round(self.fps * run.data.frame_step / (run.origin.fps or self.fps)))
+
+    def slow_text(self, run: LiftingRun) -> str:
+        """A sentence where the video has far fewer frames per second than any that the run was trained on."""
+        if not run.origin.fps:
+            return ""
+        slowest = run.origin.fps / run.data.frame_step
+        if run.data.augment is not None:
+            slowest /= max(1.0, *run.data.augment.stretch)
+        if self.fps >= SLOW * slowest:
+            return ""
+        return (
+            f"{self.fps:g} frames per second are far fewer than the {slowest:.3g} that {run.name} was trained on at "
+            "least: fast motion will be less accurate."
+        )
 
 
 def lift(
@@ -123,6 +139,8 @@ def lift(
         notes.append(f"Frames per second are not known: {FPS:g}.")
     if camera is None:
         notes.append(f"The camera is not known: a focal length of {FOCAL:g} times the image's longer side.")
+    if slow := scene.slow_text(run):
+        notes.append(slow)
     people = identified(keypoints, scene.fps).to(run.skeleton)
     return motion_of(run, people, scene, notes, progress)
 
@@ -143,28 +161,35 @@ def motion_of(
     step = scene.step(run)
     tracks = []
     for person in people.people:
-        dense = people.of(person).dense()
-        tracks.append((person, dense, stretches(np.asarray(dense[..., 2].any(-1)), scene.fps)))
-    tracks = [track for track in tracks if track[2]]
+        seen = np.zeros(last - first, bool)
+        seen[people.frame[people.person == person] - first] = people.pose[people.person == person, :, 2].any(-1)
+        tracks.append((person, stretches(seen, scene.fps)))
+    tracks = [track for track in tracks if track[1]]
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     if not tracks:
         raise InputError(f"no person is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
     shape = (last - first, len(tracks), len(run.skeleton))
-    pose, expected = np.full((*shape, 3), np.nan), np.full(shape, np.nan)
-    keypoints, guessed = np.zeros((*shape, 3)), np.zeros(shape, bool)
-    in_camera: list[np.ndarray] = []
-    total, done = sum(end - start for *_, parts in tracks for start, end in parts), 0
-    for place, (_, dense, parts) in enumerate(tracks):
+    # An hour has 100,000 frames: numbers of 32 bits, and as few copies as can be.
+    pose, expected = np.full((*shape, 3), np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    keypoints, guessed = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+    heights: list[float] = []
+    total, done = sum(end - start for _, parts in tracks for start, end in parts), 0
+    for place, (person, parts) in enumerate(tracks):
+        dense = people.of(person).dense()
         keypoints[:, place] = dense
         nearby = maximum_filter1d(dense[..., 2] > 0, 2 * round(NEARBY * scene.fps) + 1, axis=0, mode="constant")
         for start, end in parts:
             rows = slice(start, end)
-            lifted = lift_track(run, dense[rows], scene.size, scene.on_screen, step)
-            progress((done := done + end - start) / total)
+            before, done = done, done + end - start
+
+            def report(share: float, before: int = before, frames: int = end - start) -> None:
+                progress((before + share * frames) / total)
+
+            lifted = lift_track(run, dense[rows], scene.size, scene.on_screen, step, report)
             relative = lifted.pose
             if run.task.output == "image":
-                relative = relative * (STATURE / height_of(relative, run.skeleton))
+                relative = relative * (STATURE / height_of(some(relative), run.skeleton))
             path = lifted.path if lifted.path is not None else path_of(relative, dense[rows], scene.intrinsics)
             together = relative + path[:, None]
             if scene.smooth:
@@ -173,27 +198,33 @@ def motion_of(
             guessed[rows, place] = np.logical_not(nearby[rows])
             if lifted.expected is not None:
                 expected[rows, place] = lifted.expected
-        in_camera.append(pose[np.isfinite(pose[:, place, 0, 0]), place])
-    factor = scale_of(in_camera, run, scene, notes)
-    pose, camera = in_world(factor * pose, run, scene, notes)
+        heights.append(height_of(some(pose[np.isfinite(pose[:, place, 0, 0]), place]), run.skeleton))
+    factor = scale_of(heights, run, scene, notes)
+    pose *= np.float32(factor)
+    expected *= np.float32(factor)
+    camera = to_world(pose, run, scene, notes)
     return Motion(
         skeleton=run.skeleton,
         fps=scene.fps,
         frame=np.arange(first, last),
-        person=np.array([person for person, _, _ in tracks]),
-        pose=pose.astype(np.float32),
+        person=np.array([person for person, _ in tracks]),
+        pose=pose,
         guessed=guessed,
-        keypoints=keypoints.astype(np.float32),
+        keypoints=keypoints,
         size=(int(scene.size[0]), int(scene.size[1])),
-        uncertainty=(factor * expected).astype(np.float32) if np.isfinite(expected).any() else None,
+        uncertainty=expected if np.isfinite(expected).any() else None,
         camera=camera,
         notes=tuple(notes),
     )
 
 
-def scale_of(poses: list[np.ndarray], run: LiftingRun, scene: Scene, notes: list[str]) -> float:
-    """The factor that gives people the stated height; 1 without one."""
-    heights = [height_of(pose, run.skeleton) for pose in poses]
+def some(pose: Float[np.ndarray, "t *m j 3"]) -> Float[np.ndarray, "s *m j 3"]:
+    """At most about `MEASURED` frames, evenly spaced, in doubles: enough to measure a median in."""
+    return pose[:: 1 + len(pose) // MEASURED].astype(np.float64)
+
+
+def scale_of(heights: list[float], run: LiftingRun, scene: Scene, notes: list[str]) -> float:
+    """The factor that gives people of these standing heights, metres, the stated height; 1 without one."""
     said = ", ".join(f"{height:.2f}" for height in heights)
     if scene.height is None:
         source = f"a stature of {STATURE:g} m" if run.task.output == "image" else "the bones that the network expects"
@@ -203,21 +234,21 @@ def scale_of(poses: list[np.ndarray], run: LiftingRun, scene: Scene, notes: list
     return scene.height / float(np.median(heights))
 
 
-def in_world(
-    pose: Float[np.ndarray, "t m j 3"], run: LiftingRun, scene: Scene, notes: list[str]
-) -> tuple[Float[np.ndarray, "t m j 3"], Camera]:
-    """The pose on the floor of a world whose z is up, and the camera there."""
-    present = pose[np.isfinite(pose).all((-2, -1))]
+def to_world(pose: Float[np.ndarray, "t m j 3"], run: LiftingRun, scene: Scene, notes: list[str]) -> Camera:
+    """Put the pose onto the floor of a world whose z is up, in its place; returns the camera there."""
+    measured = some(pose[np.isfinite(pose[..., 0, 0]).any(-1)])
+    present = measured[np.isfinite(measured).all((-2, -1))]
     up, count = up_of(present if scene.up == "trunk" else present[:0], run.skeleton)
     tilt = np.degrees(np.arccos(np.clip(-up[1], -1, 1)))
     estimated = f"estimated from {count:,} upright trunks; the camera is tilted by {tilt:.0f} degrees"
     notes.append(f"Up is {estimated if count else 'that of a level camera'}.")
     turn = rotation_to_world(up)
-    world = pose @ turn.T
-    floor = floor_of((present @ turn.T)[..., 2].min(-1))
+    floor = floor_of((present @ turn[2]).min(-1))
     notes.append(f"The floor is {-floor:.2f} m below the camera, under the lowest joints.")
-    world[..., 2] -= floor
+    for frame in range(0, len(pose), MEASURED):
+        part = slice(frame, frame + MEASURED)
+        pose[part] = pose[part] @ turn.T - np.array([0, 0, floor])
     quaternion = Rotation.from_matrix(turn).as_quat(canonical=True, scalar_first=True)
     intrinsics = np.concatenate([scene.intrinsics, np.zeros(5)])
     width, height = scene.size
-    return world, Camera("video", int(width), int(height), intrinsics, quaternion, np.array([0, 0, -floor]))
+    return Camera("video", int(width), int(height), intrinsics, quaternion, np.array([0, 0, -floor]))

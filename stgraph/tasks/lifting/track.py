@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stgraph.geometry import screen_normalise
-from stgraph.tasks.lifting.plan import FRAMES_AT_ONCE, PIECE
+from stgraph.tasks.lifting.plan import PIECE
 from stgraph.tasks.lifting.run import LiftingRun
+from stgraph.training.prediction import Progressed, silent
 
+AT_ONCE = 4096  # frames: larger batches are no faster, and take more memory
 OVERLAP = 3  # windows that a frame lies in
 
 
@@ -36,6 +38,7 @@ def lift_track(
     size: tuple[int, int],
     camera: Float[np.ndarray, "4"],
     step: int = 1,
+    progress: Progressed = silent,
 ) -> Lifted:
     """Lift one person's consecutive frames.
 
@@ -48,6 +51,7 @@ def lift_track(
         size: width and height of the image, pixels.
         camera: focal length and centre on the normalised screen; zeros where it is not known.
         step: frames from one that a window sees to the next, for videos faster than the run was trained on.
+        progress: called with the share that is done, from 0 to 1.
     """
     values = network_input(run, keypoints, size)
     window = run.model_window
@@ -57,7 +61,8 @@ def lift_track(
     sums, total = torch.zeros(len(values), 3 * len(run.skeleton)), torch.zeros(len(values), 1)
     logs = torch.zeros(len(values), len(run.skeleton)) if "uncertainty" in run.task.heads else None
     seen = (torch.arange(frames) - window.before) * step
-    for begin in starts.split(max(1, FRAMES_AT_ONCE // frames)):
+    batches = starts.split(max(1, AT_ONCE // frames))
+    for number, begin in enumerate(batches, start=1):
         frame = (begin[:, None] + seen).clamp(0, len(values) - 1)
         predicted, log = network_output(run, rearrange(values[frame], "b t j c -> b c t j"), camera)
         made = begin[:, None] + torch.arange(predicts) * step
@@ -67,6 +72,7 @@ def lift_track(
         total.index_add_(0, made[inside], weight)
         if logs is not None and log is not None:
             logs.index_add_(0, made[inside], log[inside] * weight)
+        progress(number / len(batches))
     pose = (sums / total).view(len(values), -1, 3)
     path = pose[:, run.skeleton.root].clone().numpy() if run.task.output == "global" else None
     expected = None if logs is None else (logs / total).exp().numpy()

@@ -107,7 +107,7 @@ def oracle(monkeypatch):
     keypoints = np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 0.9)], -1)
     truth = camera - camera[:, :1]
 
-    def known(run, track, size, camera, step=1):
+    def known(run, track, size, camera, step=1, progress=None):
         first = int(np.abs(keypoints[:, 0, 0] - track[track[:, 0, 2] > 0][0, 0, 0]).argmin())
         return Lifted(truth[first : first + len(track)].astype(np.float32), None, None)
 
@@ -148,6 +148,14 @@ def test_gaps_are_filled_up_to_half_a_second_and_stay_beyond(run, oracle):
     motion = stgraph.lift(keypoints, run=run, size=SIZE, layout="h36m17", camera=FOCAL, fps=30)
     assert motion.present[10:24].all() and not motion.present[30:50].any() and len(motion) == 60
     assert motion.guessed[17].all() and not motion.guessed[12].any() and not motion.guessed[25].any()
+
+
+def test_a_video_with_far_fewer_frames_than_in_training_is_noted(run, oracle):
+    keypoints, _ = oracle
+    options = {"run": run, "size": SIZE, "layout": "h36m17", "camera": FOCAL}
+    slow, usual = (stgraph.lift(keypoints, fps=fps, **options) for fps in (12, 50))
+    assert any(note.startswith("12 frames per second are far fewer than the 50 that") for note in slow.notes)
+    assert not any("far fewer" in note for note in usual.notes)
 
 
 def test_joints_map_by_name(run, oracle):
