@@ -15,8 +15,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.layouts import MOST_JOINTS
 from stgraph.formats.keypoints.poses import cleaned
+from stgraph.skeleton import MOST_JOINTS
 
 LONGEST = 1 << 20  # bytes of a line
 MOST = 128  # people in a line

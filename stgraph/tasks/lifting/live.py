@@ -129,7 +129,7 @@ class LiveLifter:
         self.begun = np.full(shape, -1)  # the frame with which the person's stretch began, in each frame; -1: absent
         self.last, self.start = np.full(persons, -1), np.full(persons, -1)
         self.shown = np.full((*shape, joints), -1)  # the last frame that showed the joint, in each frame
-        self.path = np.tile(np.float32([0, 0, 4]), (persons, 1))
+        self.path = np.tile(np.array([0, 0, 4], np.float32), (persons, 1))
         self.past: list[list[Tensor | None]] = [[None] * self.step for _ in range(persons)]
         self.count = self.answered = 0
 
@@ -243,7 +243,7 @@ class LiveLifter:
         relative = task.without_root(predicted).numpy()
         if task.output == "image":
             scale = [STATURE / height_of(window, self.run.skeleton) for window in relative]
-            relative = relative * np.float32(scale)[:, None, None, None]
+            relative = relative * np.array(scale, np.float32)[:, None, None, None]
         for row, person in enumerate(people):
             seen = self.poses[person, number % self.length]
             if task.output == "global":
