@@ -35,7 +35,7 @@ def check_name(option: str, name: str) -> None:
 
 def run_folder(name: str) -> Path:
     """The folder of a run; those of `folds` are in one of their own. Raises InputError as `check_name`."""
-    check_name("--name", name.removeprefix("folds/"))
+    check_name("run", name.removeprefix("folds/"))
     return CHECKPOINTS / name
 
 

@@ -45,8 +45,9 @@ def test_no_heading_is_cut_off(count):
     bones = {f"S{number}": {"Hip-RHip": {"mean": 0.1, "std": 0.0}} for number in range(count)}
     for figure in (plot_examples([example] * count, H36M17, title, ("2D", "3D")), plot_bones(bones, 2 * title)):
         page = figure.bbox
-        headings = [text for text in texts(figure) if "data_set" in text.get_text() or "subject" in text.get_text()]
-        assert len(headings) in (2, 1 + count, 2 * count)
+        beginnings = ("Example poses", "subject_with", "Bone lengths", "a_data_set")
+        headings = [text for text in texts(figure) if text.get_text().startswith(beginnings)]
+        assert len(headings) >= 2
         for text in headings:
             box = text.get_window_extent()
             assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, text.get_text()

@@ -218,7 +218,7 @@ class ActionRun(TaskRun[Action]):
         """
         frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
-        report = self.beside_baselines(scores, dataset, **options)
+        report = self.with_baselines(scores, dataset, **options)
         paths = [
             *CLIPS.write(report, folder),
             scores.save(folder / SCORES),
@@ -228,7 +228,7 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
-    def beside_baselines(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> dict:
+    def with_baselines(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> dict:
         """The report of these scores with those of baselines, fitted to the training clips in the same file."""
         report, found, text = scores.report(), {}, f"of the training clips in {dataset.path}"
         try:

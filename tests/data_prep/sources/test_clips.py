@@ -531,3 +531,19 @@ def test_a_clip_of_three_frames_has_the_axes_of_the_others(tmp_path):
     np.save(alone / "waving/short.npy", pixels(0)[0, :3])
     with pytest.raises(InputError, match="fits tjc and ctj; .*choose one by --order"):
         converted(alone, "--size", "340x256")
+
+
+def test_poses_relative_to_the_person_have_a_scale(tmp_path):
+    def centred(seed):
+        values = pixels(seed)
+        values[..., :2] = (values[..., :2] - [170, 128]) / 40
+        return values * (values[..., 2:] > 0)
+
+    folder = folder_of(tmp_path / "mine", np.save, ".npy", centred)
+    with pytest.raises(InputError, match="which is ambiguous; say which by --scale: .*person: relative to the person"):
+        converted(folder)
+    data, _ = converted(folder, "--scale", "person", "--size", "600x600")
+    pose = data.rows("pose2d/keypoints")
+    clips = [centred(seed) for seed in CLIPS.values()]
+    expected = np.concatenate([values[..., :2][values[..., 2] > 0] for values in clips]) * 100 + 300
+    np.testing.assert_allclose(np.sort(pose[..., :2][pose[..., 2] > 0], 0), np.sort(expected, 0), atol=1e-2)

@@ -290,3 +290,17 @@ def test_nothing_to_read_is_refused(tmp_path):
     with pytest.raises(InputError, match="list.txt: no names of clips; expected some such as"):
         source_of("ntu", tmp_path, "--leave-out", tmp_path / "list.txt")
     assert not (tmp_path / "ntu.h5").exists()
+
+
+def test_a_body_whose_id_changes_half_way_is_joined(tmp_path):
+    whole, apart = body(1), body(2) + np.float32(5)
+    first, second = absent(whole, *range(6, 12)), absent(whole, *range(8))
+    path = write(tmp_path / "clip.skeleton", first, second, apart, ids=["1", "2", "3"])
+    assert {track.person for track in read_ntu(path)} == {0, 1}
+    tracks = read_ntu(path, join=True)
+    own = [np.allclose(track.pose3d[0] * [-1, -1, 1], whole[track.frame, :, :3], atol=1e-4) for track in tracks]
+    (found,) = {track.person for track, it_is in zip(tracks, own, strict=True) if it_is}
+    assert [(track.frame, len(track)) for track in tracks if track.person == found] == [(0, 6), (8, 4)]
+    far = absent(whole + np.float32(1), *range(8))
+    path = write(tmp_path / "far.skeleton", first, far, ids=["1", "2"])
+    assert len({track.person for track in read_ntu(path, join=True)}) == 2
