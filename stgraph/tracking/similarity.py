@@ -175,7 +175,7 @@ def around(
     """Centre and radius of the circle around each pose's box, so much wider; radius -inf where no joint is seen."""
     low = np.where(seen[..., None], pose, np.inf).min(axis=1, initial=np.inf)
     high = np.where(seen[..., None], pose, -np.inf).max(axis=1, initial=-np.inf)
-    there = seen.any(axis=1)
+    there = np.asarray(seen.any(axis=1))
     low, high = (np.where(there[:, None], corner, 0) for corner in (low, high))
     return (low + high) / 2, np.where(there, np.linalg.norm(high - low, axis=1) / 2 + wider, -np.inf)
 
@@ -187,10 +187,10 @@ def touching(
     other_radius: Float[np.ndarray, " m"],
 ) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
     """The pairs of circles that touch, sorted by the first's index."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     # With a tree the cost grows with the people and the pairs that are near, and not with all pairs.
-    found = cKDTree(other).query_ball_point(centre, (radius + other_radius.max()).clip(0))
+    found = KDTree(other).query_ball_point(centre, (radius + other_radius.max()).clip(0))
     counts = [len(near) for near in found]
     rows = np.repeat(np.arange(len(centre)), counts)
     columns = np.fromiter((at for near in found for at in near), int, sum(counts))
