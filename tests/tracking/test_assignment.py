@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.assignment import assigned
-from stgraph.tracking.similarity import alike, area, oks, sigmas
+from stgraph.tracking.similarity import alike, area, oks, sigmas, touching
 
 
 @pytest.mark.parametrize(("shape", "share"), [((6, 5), 0.4), ((40, 60), 0.03), ((80, 80), 0.02), ((30, 30), 0.5)])
@@ -42,3 +42,11 @@ def test_pairs_that_are_near_are_all_that_are_alike(people):
     found[rows, columns] = value
     np.testing.assert_allclose(found, np.where(table > 0.2, table, 0), atol=1e-12)
     assert len(rows) >= people // 3
+
+
+def test_of_people_who_are_far_apart_no_pairs_are_compared():
+    centre = 500.0 * np.stack(np.divmod(np.arange(2000), 40), axis=1)
+    radius = np.full(2000, 200.0)
+    rows, columns = touching(centre, radius, centre + 3, radius)
+    np.testing.assert_array_equal(rows, columns)
+    assert len(rows) == 2000
