@@ -86,7 +86,7 @@ def read_ntu(path: Path) -> list[Track]:
     """
     frames, bodies, values = parse(path)
     pose = values[..., :3]
-    known = np.isfinite(pose).all(2)
+    known = np.asarray(np.isfinite(pose).all(2))
     pose = np.where(known[..., None], pose, 0)
     present = pose.any((1, 2))
     if not present.any():
@@ -105,7 +105,7 @@ def read_ntu(path: Path) -> list[Track]:
             raise InputError(problem, where=path, remedy=AGAIN, kind=Kind.DOUBLED)
         for run in unbroken(own_frames):
             track = rows[run]
-            whole, first = known[track].all(1), int(own_frames[run[0]])
+            whole, first = np.asarray(known[track].all(1)), int(own_frames[run[0]])
             valid = None if whole.all() else whole
             tracks.append(Track({"kinect": pose2d[track]}, pose[track], frame=first, person=person, valid=valid))
     return tracks
