@@ -58,7 +58,8 @@ def read(path: Path) -> Motion:
             camera=_camera(arrays, width, height),
             notes=tuple(arrays["notes"].tolist()),
         )
-    except (TypeError, ValueError) as error:
+    # What is no array, but an object in one, fails in all of these ways.
+    except (AttributeError, TypeError, ValueError, LookupError, OverflowError) as error:
         raise InputError(str(error), where=path, remedy="save the motion again") from error
 
 

@@ -125,7 +125,9 @@ def test_what_is_no_motion_is_refused(tmp_path):
         Motion.load(tmp_path / "other.npz")
     (saved,) = walking(frames=3).save(tmp_path / "walk.npz")
     content = dict(np.load(saved.path))
-    for name, value in (("frame", np.arange(4)), ("size", np.arange(3)), ("format", "stgraph motion 9")):
+    bad = {"frame": np.arange(4), "size": np.arange(3), "format": "stgraph motion 9", "skeleton_names": np.array(1.0)}
+    bad |= {name: np.array({"a": 1}, object) for name in ("notes", "size", "skeleton_parents", "frame", "pose")}
+    for name, value in bad.items():
         np.savez(tmp_path / "bad.npz", **(content | {name: value}))
         with pytest.raises(InputError, match="bad.npz"):
             Motion.load(tmp_path / "bad.npz")
