@@ -72,7 +72,7 @@ def _joints(value: Any) -> dict[str, dict[str, float]]:
     for joint, sources in value.items():
         try:
             joints[joint] = _weights(sources)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             wrong.append(f"{joint}: {error}")
     if names := sorted(set(value) ^ set(H36M17.names)):
         wrong.append(f"{', '.join(names)} missing or unknown; expected each of {', '.join(H36M17.names)}")

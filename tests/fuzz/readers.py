@@ -140,7 +140,9 @@ COLUMNS = (
     *("recordings/frames", "recordings/intrinsics", "recordings/rotation", "skeleton/parents", "skeleton/left"),
     *("rows/frame", "rows/pose3d", "rows/pose2d/gt", "splits/standard", "recordings/id", "skeleton/names"),
 )
-GOOD = {"recordings/fps": 30.0, "recordings/width": 640, "skeleton/parents": -1, "tracks/rows": 7}  # where 0 is refused
+# Where 0 is refused.
+GOOD = {"recordings/fps": 30.0, "recordings/width": 640, "recordings/rotation": 0.5, "tracks/rows": 7}
+GOOD |= {"skeleton/parents": -1, "skeleton/left": H36M17.left[0]}
 CHECKPOINT = {
     "settings": {
         "task": {"name": "lifting", "losses": {"position": 1.0}},

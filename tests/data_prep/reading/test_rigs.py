@@ -136,3 +136,10 @@ def test_joints_in_each_others_place_are_refused():
     order = (9, 9, 9, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3)
     with pytest.raises(InputError, match=r"another order|m tall"):
         check_mapped(squats()[:, order], 1.0, "a")
+
+
+def test_a_weight_of_too_many_digits_is_named(tmp_path):
+    joints = {name: name for name in H36M17.names} | {"Hip": {"Hips": 10**400}}
+    (tmp_path / "rig.json").write_text(json.dumps({"joints": joints}))
+    with pytest.raises(InputError, match="rig.json: .*Hip: int too large to convert to float"):
+        read_mapping(tmp_path / "rig.json")
