@@ -113,6 +113,8 @@ class Model(nn.Module):
             window of whatever length. Long recordings then go through in long pieces.
         stepwise: whether it has `step(past, frame, **inputs)`, which goes on frame by frame, equal to `forward` for all
             frames at once.
+        depends_on: frames before and after a frame that its prediction depends on, in a window that shows something
+            in them; None: on the whole window.
         longest: frames of the longest window that it takes; None: there is no longest one.
     """
 
@@ -128,6 +130,7 @@ class Model(nn.Module):
     after: int = 0
     sliding: bool = False
     stepwise: bool = False
+    depends_on: int | None = None
     longest: int | None = None
 
     @classmethod

@@ -136,6 +136,7 @@ class PoseMixer(Model):
         super().__init__()
         half, self.root, self.patch, self.reach = channels // 2, skeleton.root, patch, reach
         self.stepwise = causal
+        self.depends_on = blocks * reach if patch == 1 else None
         self.view = CanonicalView(causal)
         input_signs = (-1, *(1,) * in_channels)  # x, y, what else is known, and whether it was seen
         self.input_basis = Basis(skeleton, input_signs)

@@ -194,9 +194,10 @@ def summary(tracked: Video, detections: int) -> str:
     """A line about a tracked video and the number of its detections."""
     counts = np.bincount(np.asarray(tracked.mark).ravel(), minlength=len(Mark))
     marks = ", ".join(f"{counts[mark]:,} {mark.name.lower()}" for mark in Mark if mark != Mark.ABSENT)
+    people = len(np.unique(tracked.person))
     return (
         f"{tracked.name}, {len(tracked)} frames, {detections:,} detections became {len(tracked.frame):,} poses of "
-        f"{len(np.unique(tracked.person))} people; joints: {marks}"
+        f"{people} {'person' if people == 1 else 'people'}; joints: {marks}"
     )
 
 

@@ -114,6 +114,8 @@ class LiveLifter:
         if not least <= ahead <= most:
             expected = f"{least * self.step} to {most * self.step} frames for {run.name} at {fps:g} fps"
             raise InputError(where="look_ahead", found=str(look_ahead), expected=expected)
+        if not window.sliding and run.model.depends_on is not None:
+            self.frames = min(self.frames, run.model.depends_on + 1 + ahead)
         self.look_ahead, self.place = ahead * self.step, self.frames - 1 - ahead
         self.offsets = (np.arange(self.frames) - self.place) * self.step
         self.gap, self.near = round(GAP * fps), round(NEARBY * fps)

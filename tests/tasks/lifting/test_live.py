@@ -76,6 +76,7 @@ def test_every_frame_is_that_of_its_window_and_no_later_frame_counts(dataset, ke
     run = lifter(dataset)
     live = LiveLifter(run, size=SIZE, fps=FPS, look_ahead=look_ahead)
     frames = lived(live, keypoints[:, None])
+    assert live.frames == min(9, 2 * 3 + 1 + look_ahead)  # of the window, those on which the answer depends
     values = network_input(run, keypoints, SIZE)
     rows = (np.arange(FRAMES)[:, None] + np.arange(9) - (8 - look_ahead)).clip(0, FRAMES - 1)
     with torch.no_grad():
