@@ -162,7 +162,7 @@ def test_classes_that_one_subject_alone_shows_count_as_not_recognised(tmp_path):
         (["tiny", "--fuse", "nan"], "--fuse nan: expected"),
         (["tiny", "--views", "0"], "--views 0: expected 1 or more"),
         (["tiny", "--subjects", "S7"], "--subjects S7: clips.h5 has S1, S2, S3, S4"),
-        (["tini"], "params/tini/params.json: no such experiment .did you mean tiny"),
+        (["tini"], "params/tini/params.json: no such experiment in .*did you mean tiny"),
         (["tiny", "--detector", "cpn"], "has no pose2d/cpn .*its detectors are noisy, openpose"),
         (
             ["lifter"],

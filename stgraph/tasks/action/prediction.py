@@ -53,7 +53,7 @@ def actions_of(
     """
     data = run.data
     if data.detector is None:
-        problem, remedy = "recognises 3D poses", "train with --set data.detector=NAME to recognise 2D keypoints"
+        problem, remedy = "recognises 3D poses", "train one by `train --set data.detector=NAME` on 2D keypoints"
         raise InputError(problem, where=f"--exp {run.name}", remedy=remedy)
     window = (data.test_frames or data.frames) if window is None else window
     step = max(window // 4, 1) if step is None else step

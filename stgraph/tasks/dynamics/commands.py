@@ -38,7 +38,7 @@ class DynamicsCommands(DynamicsRun):
             InputError: a run of 3D poses, or joints that it needs and the keypoints lack.
         """
         if self.data.channels != 2:
-            problem, remedy = "predicts 3D poses", "train with --set data.detector=NAME to track 2D keypoints"
+            problem, remedy = "predicts 3D poses", "train one by `train --set data.detector=NAME` on 2D keypoints"
             raise InputError(problem, where=f"--exp {self.name}", remedy=remedy)
         video = as_video(keypoints.to(self.skeleton))
         notes = keypoints.notes if video.fps else (*keypoints.notes, f"Frames per second are not known: {FPS:g}.")
