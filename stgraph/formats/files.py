@@ -117,7 +117,7 @@ def unharmed(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        reason = os.strerror(error.errno) if error.errno else (str(error).splitlines() or [type(error).__name__])[0]
         message = f"could not be written: {reason}; what was there before is as it was"
         raise OSError(error.errno, message, str(path)) from error
 

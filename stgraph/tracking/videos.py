@@ -23,7 +23,7 @@ GAP = 0.5  # seconds without any keypoint that are filled
 SHORTEST = 3  # frames of a person who is predicted
 
 
-def stretches(seen: Bool[np.ndarray, " t"], fps: float) -> list[tuple[int, int]]:
+def stretches(seen: Bool[np.ndarray, " t"], fps: float | int) -> list[tuple[int, int]]:
     """(start, end) of the stretches in which a person is there: gaps of up to `GAP` seconds between two are filled.
 
     Stretches of fewer than `SHORTEST` frames are left out.

@@ -139,5 +139,6 @@ def load_last(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
-        problem = f"cannot be resumed from ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]  # an empty file has no text
+        problem = f"cannot be resumed from ({reason})"
         raise InputError(problem, where=path, remedy="begin anew with `train --restart`") from error

@@ -136,8 +136,9 @@ def convert(
     except InputError as error:
         raise InputError(str(error), where=where) from error
     except (RuntimeError, TypeError, ValueError, LookupError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"weights of a shape that no published {model} has ({str(error).strip().splitlines()[0]})",
+            f"weights of a shape that no published {model} has ({reason})",
             where=where,
             expected="a checkpoint as published",
             remedy="get it again",
