@@ -144,7 +144,7 @@ def knee_sines(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) ->
 def head_angles(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, " t"]:
     """Degrees between the head, from Neck/Nose to Head, and the trunk, from Hip to Thorax; NaN where one has no length.
 
-    The mean over a take is about 17 in motion capture, and 65 at most, of dancers who fold in.
+    In motion capture the mean over a take is about 17 degrees, and at most 65, in dances.
     """
     at = {name: pose[:, joint] for joint, name in enumerate(skeleton.names)}
     head, trunk = at["Head"] - at["Neck/Nose"], at["Thorax"] - at["Hip"]

@@ -53,7 +53,7 @@ class LiveLines:
             if self.stream is not None and not self.begun:
                 self.begun = True
                 yield {**self.stream.header, "fps": self.fps}
-            if self.stream is None:  # nobody was there until now
+            if self.stream is None:  # the first frame with people
                 yield self.answer(number, {"people": []})
             else:
                 yield from self.frame(self.stream, line, number, where)
@@ -74,7 +74,7 @@ class LiveLines:
         """The answers once a frame is known, and those of the frames before it that no line had."""
         named = zip(self.identities(line, number, where), line.pose.astype(np.float32), strict=True)
         people = {identity: pose for identity, pose in named if identity is not None}
-        if number - self.last - 1 > stream.gap:  # nobody is remembered for so long
+        if number - self.last - 1 > stream.gap:  # longer than an identity is kept
             yield from self.finish()
         else:
             for between in range(self.last + 1, number):

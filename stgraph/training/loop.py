@@ -2,11 +2,9 @@
 
 import csv
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -23,6 +21,7 @@ from stgraph.formats.files import replaced
 from stgraph.formats.markdown import counted
 from stgraph.training.checkpoint import Weights, load_last, note_trained, save_last, save_weights
 from stgraph.training.curves import plot_training
+from stgraph.training.interrupts import stop_requests
 from stgraph.training.run import Run
 from stgraph.training.run_folder import CURVES, METRICS, WEIGHTS, RunFolder
 from stgraph.training.schedule import averaged, by_epochs, learning_rate, norm_momentum, optimizer_for
@@ -402,24 +401,3 @@ def by_path(values: dict, prefix: str = "") -> dict[str, object]:
     for key, value in values.items():
         items |= by_path(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return items
-
-
-@contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGINT or SIGTERM into a request that a step can finish before; the second one interrupts."""
-    requested = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield requested.is_set
-        return
-
-    def note(number: int, frame: object) -> None:
-        if requested.is_set():
-            raise KeyboardInterrupt
-        requested.set()
-
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requested.is_set
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

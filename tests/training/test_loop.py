@@ -22,6 +22,7 @@ from stgraph.settings.params import validate
 from stgraph.training import loop as fitting
 from stgraph.training.checkpoint import load_last, load_weights
 from stgraph.training.engine import Engine
+from stgraph.training.interrupts import stop_requests
 from stgraph.training.loop import Listener
 from stgraph.training.run import Run
 from tests.conftest import write
@@ -384,7 +385,7 @@ def test_a_folder_in_use_is_left_alone(fit, dataset):
 
 def test_stop_requests_gives_the_handlers_back():
     before = signal.getsignal(signal.SIGINT)
-    with fitting.stop_requests() as requested:
+    with stop_requests() as requested:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
         assert requested()

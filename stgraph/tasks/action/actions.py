@@ -15,7 +15,7 @@ from stgraph.formats.files import Saved, check_endings
 # Ending -> module and function of this package that write it; they import `Actions`, so nothing here may import them.
 WRITERS = {".csv": "actions_file:write_csv", ".json": "actions_file:write_json", ".png": "timeline:write_picture"}
 SPANS = 8  # of a person in the summary
-TOGETHER = "all"  # who is recognised, where people are recognised together
+TOGETHER = "all"  # the identity of all people of a video as one clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Actions:
         fps: frame n is at n / fps seconds.
         frames: the first frame, and the one after the last.
         window, step: frames of a window, and from one to the next; stretches shorter than that are a window each.
-        people: who is there long enough.
+        people: identities of those with frames enough for a window.
         notes: what was assumed.
     """
 

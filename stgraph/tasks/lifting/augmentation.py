@@ -12,7 +12,7 @@ from stgraph.data.windows import Observed, Windows
 from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project, screen_denormalise, screen_normalise
 from stgraph.tasks.lifting.detections import Detector
-from stgraph.tasks.lifting.people import Trunk, resized
+from stgraph.tasks.lifting.people import OtherPeople
 from stgraph.tasks.lifting.settings import Augmentation
 from stgraph.tasks.lifting.views import View, drawn_views
 
@@ -47,13 +47,13 @@ class AugmentedWindows(Windows):
             raise InputError("draws no poses in image space", where='task.output "image"', remedy=remedy)
         self.settings, self.detector_errors = settings, Detector(self.skeleton)
         self.rotation = torch.from_numpy(dataset.recordings["rotation"]).float()
-        self.trunk = Trunk(self.skeleton)
+        self.people = OtherPeople(self.skeleton)
 
     def observed(self, track: Int[Tensor, " b"], frame: Int[Tensor, "b t"], predicted: slice) -> Observed:
         """The windows as drawn people, cameras and detectors give them."""
         settings, recording = self.settings, self.recording[track]
-        pose = resized(self.stretched(track, frame), self.skeleton, settings.bodies)
-        pose = self.trunk.moved(self.trunk.recombined(pose, settings.recombined), settings.rigs)
+        pose = self.people.resized(self.stretched(track, frame), settings.bodies)
+        pose = self.people.moved(self.people.recombined(pose, settings.recombined), settings.rigs)
         view = View(pose, self.intrinsics[recording], self.size[recording])
         new = torch.rand(len(pose), device=pose.device) < settings.cameras
         if new.any():

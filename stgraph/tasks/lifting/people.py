@@ -10,25 +10,43 @@ from stgraph.skeleton import Skeleton
 from stgraph.tasks.lifting.body import descendants, legs, limbs
 
 
-class Trunk:
-    """The trunk of a skeleton with two legs and two arms; without them nothing is changed.
+class OtherPeople:
+    """Draws of other people for the windows of a batch.
 
-    Its axes are up, from where the legs begin to where the arms begin, and forward; across is what is left.
+    What is done in the axes of the trunk needs two legs and two arms; without them nothing is changed. The axes are up,
+    from where the legs begin to where the arms begin, and forward; across is what is left.
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
         of_legs = legs(skeleton)
         of_arms = [joint for joint in limbs(skeleton) if joint not in of_legs]
         middle = [joint for joint, twin in enumerate(skeleton.mirror) if joint == twin and joint != skeleton.root]
-        tree, self.parents = descendants(skeleton), np.array(skeleton.parents)
+        tree, own = descendants(skeleton), np.arange(len(skeleton))
+        self.parents = np.where(np.array(skeleton.parents) < 0, own, skeleton.parents)  # the root's is itself
+        self.body = torch.from_numpy(tree).float()  # whether joint w hangs on joint v, or is it
+        self.pairs = torch.from_numpy(np.minimum(skeleton.mirror, own))
         self.lower, self.upper = torch.tensor(of_legs), torch.tensor(of_arms)
         self.joints = torch.tensor(sorted(middle + of_legs + of_arms))
-        self.side = torch.from_numpy(np.minimum(skeleton.mirror, np.arange(len(skeleton))))[self.joints]
+        self.side = self.pairs[self.joints]
         self.exists = len(of_legs) == 2 and len(of_arms) == 2
         # The joints of each limb but its first, in the order of their depth.
         order = np.argsort(skeleton.depths, kind="stable")
         below = tree & ~np.eye(len(skeleton), dtype=bool)
         self.limbs = [[joint for joint in order if below[first, joint]] for first in of_legs + of_arms]
+
+    def resized(self, pose: Float[Tensor, "b t j 3"], spread: float) -> Float[Tensor, "b t j 3"]:
+        """Another person in the same pose: every bone times a factor of the whole body and one of its own, root kept.
+
+        Both are drawn from 1 - spread to 1 + spread for a window; bones that mirror one another share theirs.
+        """
+        if not spread:
+            return pose
+        b, _, j, _ = pose.shape
+        factor = (1 + spread * (2 * torch.rand(b, j, device=pose.device) - 1))[:, self.pairs]
+        factor = factor * (1 + spread * (2 * torch.rand(b, 1, device=pose.device) - 1))
+        # pose' = pose + sum over the bones on the way from the root of (factor - 1) bone.
+        bones = (pose - pose[:, :, self.parents]) * (factor - 1)[:, None, :, None]
+        return pose + torch.einsum("vw, btvd -> btwd", self.body.to(pose), bones)
 
     def axes(self, pose: Float[Tensor, "b t j 3"]) -> Float[Tensor, "b t 3 3"]:
         """Rows are up, forward and across, each of length 1 and square on the others."""
@@ -66,7 +84,7 @@ class Trunk:
         axes, pose = self.axes(pose), pose.clone()
         other = torch.randperm(len(pose), device=pose.device)
         turn = axes.mT @ axes[other]  # directions of the other window into this one
-        bones = pose - pose[:, :, np.maximum(self.parents, 0)]
+        bones = pose - pose[:, :, self.parents]
         length = bones.norm(dim=-1, keepdim=True)
         taken = F.normalize(bones[other], dim=-1) @ turn.mT * length
         for pair in (self.limbs[:2], self.limbs[2:]):
@@ -79,21 +97,3 @@ class Trunk:
                     bone = torch.where(takes, taken[:, :, joint], bones[:, :, joint])
                     pose[:, :, joint] = pose[:, :, self.parents[joint]] + bone
         return pose
-
-
-def resized(pose: Float[Tensor, "b t j 3"], skeleton: Skeleton, spread: float) -> Float[Tensor, "b t j 3"]:
-    """Another person in the same pose: every bone times a factor of the whole body and one of its own, root kept.
-
-    Both are drawn from 1 - spread to 1 + spread for a window; bones that mirror one another share theirs.
-    """
-    if not spread:
-        return pose
-    b, _, j, _ = pose.shape
-    factor = 1 + spread * (2 * torch.rand(b, j, device=pose.device) - 1)
-    factor = factor[:, torch.from_numpy(np.minimum(skeleton.mirror, np.arange(j)))]
-    factor = factor * (1 + spread * (2 * torch.rand(b, 1, device=pose.device) - 1))
-    body = torch.from_numpy(descendants(skeleton)).to(pose)  # whether joint w hangs on joint v, or is it
-    parents = np.where(np.array(skeleton.parents) < 0, np.arange(j), skeleton.parents)
-    # pose' = pose + sum over the bones on the way from the root of (factor - 1) bone.
-    bones = (pose - pose[:, :, parents]) * (factor - 1)[:, None, :, None]
-    return pose + torch.einsum("vw, btvd -> btwd", body, bones)

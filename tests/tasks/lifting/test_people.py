@@ -7,7 +7,7 @@ from torch import Tensor
 
 from stgraph.data.dataset import Dataset
 from stgraph.skeleton import H36M17, HAND21
-from stgraph.tasks.lifting.people import Trunk, resized
+from stgraph.tasks.lifting.people import OtherPeople
 
 TRUNK = [H36M17.names.index(name) for name in H36M17.names if not name[1:].startswith(("Kn", "Fo", "El", "Wr"))]
 
@@ -24,7 +24,7 @@ def bones(pose: Tensor) -> Tensor:
 def test_another_body_has_symmetric_bones_and_the_same_directions(dataset):
     pose = poses(dataset)
     torch.manual_seed(0)
-    other = resized(pose, H36M17, 0.1)
+    other = OtherPeople(H36M17).resized(pose, 0.1)
     joints, parents = (list(side) for side in zip(*H36M17.bones, strict=True))
     before, after = (values[:, :, joints] - values[:, :, parents] for values in (pose, other))
     ratio = after.norm(dim=-1) / before.norm(dim=-1)
@@ -37,7 +37,7 @@ def test_another_body_has_symmetric_bones_and_the_same_directions(dataset):
 
 
 def test_limbs_move_in_the_trunk_as_those_of_another_window(dataset):
-    pose, trunk = poses(dataset), Trunk(H36M17)
+    pose, trunk = poses(dataset), OtherPeople(H36M17)
     torch.manual_seed(0)
     other = trunk.recombined(pose, 1.0)
     torch.testing.assert_close(bones(other).norm(dim=-1), bones(pose).norm(dim=-1), atol=1e-5, rtol=1e-4)
@@ -55,7 +55,7 @@ def test_limbs_move_in_the_trunk_as_those_of_another_window(dataset):
 
 
 def test_so_many_windows_take_limbs_of_another_as_stated(dataset):
-    pose, trunk = torch.randn(4000, 1, 17, 3), Trunk(H36M17)
+    pose, trunk = torch.randn(4000, 1, 17, 3), OtherPeople(H36M17)
     torch.manual_seed(0)
     changed = (trunk.recombined(pose, 0.6) - pose).norm(dim=-1)[:, 0] > 1e-4
     left, right = (changed[:, H36M17.names.index(name)].float() for name in ("LWrist", "RWrist"))
@@ -64,7 +64,7 @@ def test_so_many_windows_take_limbs_of_another_as_stated(dataset):
 
 
 def test_joints_of_the_trunk_lie_elsewhere_in_it_and_limbs_stay(dataset):
-    pose, trunk = poses(dataset), Trunk(H36M17)
+    pose, trunk = poses(dataset), OtherPeople(H36M17)
     torch.manual_seed(0)
     shift = trunk.moved(pose, 0.02) - pose
     moved = (shift.norm(dim=-1) > 1e-6).all(1).all(0)
@@ -77,11 +77,11 @@ def test_joints_of_the_trunk_lie_elsewhere_in_it_and_limbs_stay(dataset):
 
 
 def test_axes_of_the_trunk_are_square_and_of_length_one(dataset):
-    axes = Trunk(H36M17).axes(poses(dataset))
+    axes = OtherPeople(H36M17).axes(poses(dataset))
     torch.testing.assert_close(axes @ axes.mT, torch.eye(3).expand_as(axes), atol=1e-5, rtol=0)
 
 
 def test_a_skeleton_without_legs_is_left_as_it_is():
-    trunk = Trunk(HAND21)
+    trunk = OtherPeople(HAND21)
     pose = torch.randn(3, 2, len(HAND21), 3)
     assert trunk.moved(pose, 0.1) is pose and trunk.recombined(pose, 1.0) is pose
