@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in every one")
     arguments.add_argument("--seeds", type=int, nargs="+", default=[], help="train each so often (its own seed)")
     budget = arguments.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, help="training time of each")
+    budget.add_argument("--minutes", type=float, help="training of each; on a CPU the processor's time for each thread")
     budget.add_argument("--epochs", type=int, help="epochs of each")
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--protocol", help="how to score, of the task's protocols (standard)")

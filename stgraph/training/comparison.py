@@ -108,7 +108,7 @@ def compare(
 
     Args:
         data: file to train and score on; by default that of each one's settings.
-        minutes: training time of each.
+        minutes: training time of each; on a CPU the processor's, so that other programs do not count.
         protocol: of the task's, if it has any.
         detector, subjects: to score; by default those of the settings.
         conditions: score under the task's conditions too, if it has any.
@@ -150,7 +150,9 @@ def compare(
         spent = None
         if entry.settings:
             run = run_of(entry)
-            spent = run.fit(opened(run.settings), listener, resume=True, minutes=minutes).seconds / 60
+            # By the engine's clock: what else the machine does shall not decide which network is the best.
+            done = run.fit(opened(run.settings), listener, resume=True, minutes=minutes, clock=engine.clock)
+            spent = done.seconds / 60
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
         report = run.evaluate(opened(run.settings), subjects=subjects, detector=detector, **options)

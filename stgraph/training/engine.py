@@ -1,6 +1,7 @@
 """Engine: devices, precision and processes."""
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -82,6 +83,10 @@ class Engine:
     def is_global_zero(self) -> bool:
         """Whether this is the process that writes files and prints."""
         return self.global_rank == 0
+
+    def clock(self) -> float:
+        """Seconds of computing: on a CPU the processor's for each thread, so that other programs do not count."""
+        return time.process_time() / torch.get_num_threads() if self.device.type == "cpu" else time.monotonic()
 
     def print(self, text: str) -> None:
         """Print in the first process."""

@@ -93,6 +93,7 @@ class FitOptions(TypedDict, total=False):
     resume: bool
     restart: bool
     minutes: float | None
+    clock: Callable[[], float]
     save_minutes: float
     compile: bool
 
@@ -111,6 +112,7 @@ class Fit:
         resume: go on from last.pt where there is one.
         restart: begin anew; the run that the folder holds goes once the new one has weights.
         minutes: budget of training time, counted over all resumptions.
+        clock: that the minutes are counted by, in seconds; time's own by default.
         save_minutes: write last.pt at least so often; it is also written after every epoch and on an interrupt.
         compile: torch.compile the model.
 
@@ -142,8 +144,9 @@ class Fit:
         self.forward = engine.trained(run.model, options.get("compile", False))
         self.budget = math.inf if minutes is None else 60 * minutes
         self.save_seconds = 60 * options.get("save_minutes", 10.0)
+        self.clock = options.get("clock", time.monotonic)
         # For `bench`, which calls `step` without `fit`; `fit` sets these anew.
-        self.started = self.saved = time.monotonic()
+        self.started, self.saved = self.clock(), time.monotonic()
         self.stop_requested: Callable[[], bool] = lambda: False
 
     def fit(self) -> Progress:
@@ -171,7 +174,7 @@ class Fit:
         """Train until the epochs, the patience or the minutes are used up."""
         progress = self.progress
         self.show()
-        self.started, self.saved = time.monotonic() - progress.seconds, time.monotonic()
+        self.started, self.saved = self.clock() - progress.seconds, time.monotonic()
         try:
             with stop_requests() as self.stop_requested:
                 more = progress.seconds < self.budget
@@ -274,8 +277,7 @@ class Fit:
         with torch.no_grad():
             errors = run.task.errors(batch, outputs)
         means = {"loss": loss, **terms, **{name: error.mean() for name, error in errors.items()}}
-        now = time.monotonic()
-        seconds, save_due = now - self.started, now - self.saved > self.save_seconds
+        seconds, save_due = self.clock() - self.started, time.monotonic() - self.saved > self.save_seconds
         flags = [seconds / engine.world_size, save_due, seconds >= self.budget, self.stop_requested()]
         sums = torch.stack([value.detach().float() * share for value in means.values()])
         sums = torch.cat([sums, sums.new_tensor(flags)])

@@ -1,6 +1,7 @@
 """Training: a run that was stopped anywhere ends as one that was not, and nothing half-done is left behind."""
 
 import csv
+import itertools
 import os
 import resource
 import signal
@@ -9,7 +10,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,9 +70,9 @@ def fit(dataset, tmp_path, monkeypatch):
     """Fits a run in a folder of its own and returns it."""
     monkeypatch.chdir(tmp_path)
 
-    def fit(name="run", listener=None, data=dataset, resume=False, minutes=None, **changes):
+    def fit(name="run", listener=None, data=dataset, resume=False, minutes=None, clock=time.monotonic, **changes):
         run = Run.create(name, settings(**changes), data, Engine("cpu"))
-        run.progress = run.fit(data, listener or Listener(), resume=resume, minutes=minutes)
+        run.progress = run.fit(data, listener or Listener(), resume=resume, minutes=minutes, clock=clock)
         return run
 
     return fit
@@ -233,6 +233,12 @@ def test_the_minutes_are_a_budget_over_all_resumptions(fit):
     assert same_weights(whole.folder, resumed.folder)
 
 
+def test_the_minutes_are_counted_by_the_clock_that_is_given(fit):
+    ticks = itertools.count()
+    run = fit(minutes=1.0, clock=lambda: 15.0 * next(ticks))  # read at the start and after every step
+    assert (run.progress.seconds, run.progress.step, run.progress.epoch) == (60.0, 4, 0)
+
+
 def test_a_budget_does_not_change_which_epoch_is_the_best(fit, monkeypatch):
     """A score in the middle of an epoch is better than any of a whole one."""
     monkeypatch.setattr(Run, "validate", lambda self, windows, model: {"loss": next(losses)})
@@ -240,14 +246,14 @@ def test_a_budget_does_not_change_which_epoch_is_the_best(fit, monkeypatch):
     whole = fit("whole")
     losses = iter([2.0, 3.0, 3.0])
 
-    clock = stopped_clock(monkeypatch)
+    seconds = [0.0]
 
     class Slow(Listener):
         def step(self, number, means):
-            clock[0] += 100.0 * (number == batches + 1)
+            seconds[0] += 100.0 * (number == batches + 1)
 
     batches = int(load_last(whole.folder / "last.pt")["optimizer"]["state"][0]["step"]) // 3
-    cut = fit("cut", Slow(), minutes=1.0)
+    cut = fit("cut", Slow(), minutes=1.0, clock=lambda: seconds[0])
     assert cut.progress.epoch == 1 and cut.progress.step >= 1
     cut = fit("cut", resume=True)
     assert cut.progress.best_epoch == whole.progress.best_epoch == 1
@@ -395,13 +401,6 @@ def test_stop_requests_gives_the_handlers_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def stopped_clock(monkeypatch):
-    """Training's clock, which stands still but for what a test adds to it."""
-    clock = [0.0]
-    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    return clock
-
-
 class Rates(Listener):
     """Notes the learning rate and the norms' momentum of every step."""
 
@@ -436,14 +435,14 @@ def test_the_learning_rate_follows_its_schedule(dataset, tmp_path, monkeypatch, 
 
 def test_a_cosine_ends_with_the_minutes(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    clock, rates = stopped_clock(monkeypatch), Rates()
+    now, rates = [0.0], Rates()
     run = Run.create("run", settings(optim__schedule="cosine", optim__epochs=1000), dataset, Engine("cpu"))
-    fit = rates.watch(fitting.Fit(run, dataset, rates, minutes=1.0))
+    fit = rates.watch(fitting.Fit(run, dataset, rates, minutes=1.0, clock=lambda: now[0]))
     note = rates.step
 
     def step(number, means):
         note(number, means)
-        clock[0] += 3.0
+        now[0] += 3.0
 
     rates.step = step
     fit.fit()
