@@ -71,6 +71,25 @@ def settings_of(name: str) -> dict:
     return MODELS.schema(name)(name=name, **MODELS.get(name).small).model_dump()
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_it_trains_in_sixteen_bits(name):
+    model = small(name, SKELETONS["h36m17"])
+    x = random_input(model, SKELETONS["h36m17"], 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(x)
+        loss = sum(value.float().square().mean() for value in outputs.values())
+    loss.backward()
+    assert loss.isfinite() and all(
+        weight.grad.isfinite().all() for weight in model.parameters() if weight.grad is not None
+    )
+    model.eval()
+    exact = model(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(x)
+    for head, value in outputs.items():
+        assert (value.float() - exact[head]).norm() < 0.1 * exact[head].norm().clamp(min=1e-3), head
+
+
 def test_every_head_answers_for_every_frame_but_the_margin(model, skeleton):
     outputs = model.eval()(random_input(model, skeleton, 3))
     assert outputs.keys() == model.task.heads.keys()

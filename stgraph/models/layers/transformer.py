@@ -145,7 +145,7 @@ class Fusion(nn.Module):
         """Two streams as one."""
         of_a, of_b = self.linear.weight.chunk(2, dim=1)
         weight = (F.linear(a, of_a) + F.linear(b, of_b, self.linear.bias)).softmax(dim=-1)
-        return torch.lerp(b, a, weight[..., :1])
+        return torch.lerp(b, a, weight[..., :1].to(a.dtype))  # autocast may have made it shorter
 
 
 class TwoStreams(nn.ModuleDict):
