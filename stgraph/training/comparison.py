@@ -21,7 +21,7 @@ from stgraph.training.compared import Column
 from stgraph.training.cost import frames_per_second, mmac_per_frame, parameters
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Listener
-from stgraph.training.report import ReportKind
+from stgraph.training.report import Baselines, ReportKind, not_better
 from stgraph.training.task_run import TaskRun
 
 SIZE = {"parameters": Column("parameters", 0), "mmac": Column("MMAC a frame", 2)}
@@ -104,7 +104,8 @@ def compare(
 
     Returns:
         a report: `rows` (of each experiment the means over its seeds by column, standard deviations under NAME_std,
-        `seeds` (a row of each), and what was scored and how) and `scores` (the task's columns; the first is plotted).
+        `seeds` (a row of each), `not_better` (a sentence, where a baseline is at least as good), and what was scored
+        and how), `scores` (the task's columns; the first is plotted) and `baselines` (name -> score -> value).
 
     Args:
         data: file to train and score on; by default that of each one's settings.
@@ -144,6 +145,7 @@ def compare(
         )
     rows: dict[str, list[dict]] = {}
     columns: Mapping[str, Column] = {}
+    baselines = Baselines("", {}, {}, {})
     options: dict[str, Any] = {"protocol": protocol} if protocol else {}
     options |= {"conditions": True} if conditions else {}
     for entry in chosen:
@@ -155,14 +157,28 @@ def compare(
             spent = done.seconds / 60
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
-        report = run.evaluate(opened(run.settings), subjects=subjects, detector=detector, **options)
+        scored: dict[str, Any] = {"subjects": subjects, "detector": detector, **options}
+        report = run.evaluate(opened(run.settings), **scored)
+        if not baselines.scores:  # the same for all runs that can be compared
+            baselines = run.scored_baselines(opened(run.settings), **scored)
         result = asdict(run.comparison(report))
         row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
         row |= {"minutes": spent, "epochs": run.epoch, "parameters": parameters(run)}
         row |= {"mmac": mmac_per_frame(run), "fps": frames_per_second(run)}
         row["window"] = run.settings.data.frames - run.model.before - run.model.after
         rows.setdefault(entry.exp, []).append(row)
-    return {"rows": [joined(seeds, columns) for seeds in rows.values()], "scores": dict(columns)}
+    report = {"rows": [joined(seeds, columns) for seeds in rows.values()], "scores": dict(columns)}
+    for row in report["rows"]:
+        sentences = (
+            not_better(
+                columns[key].title, row.get(key), {name: each.get(key) for name, each in baselines.scores.items()}, low
+            )
+            for key, low in baselines.judged.items()
+            if key in columns
+        )
+        row["not_better"] = " ".join(filter(None, sentences))
+    shown = {name: {key: each.get(key) for key in columns} for name, each in baselines.scores.items()}
+    return report | {"baselines": shown}
 
 
 def joined(rows: list[dict], columns: Mapping[str, Column]) -> dict:
@@ -195,12 +211,14 @@ def comparison_markdown(report: Mapping) -> str:
             lines.append(f"- **{row['exp']} was trained on {row['trained_on']}, which it is scored on**")
     if any(row["synthetic"] for row in rows):
         lines.append("- **synthetic data**: the numbers say nothing about real people")
+    lines += [f"- **{row['exp']}: {row['not_better']}**" for row in rows if row["not_better"]]
     untrained = ", ".join(row["exp"] for row in rows if row["minutes"] is None)
     lines.append(f"- training: {report['training']}" + (f"; not trained here: {untrained}" if untrained else ""))
     seeds = max(len(row["seeds"]) for row in rows)
     lines += [f"- mean ± standard deviation over {seeds} seeds"] * (seeds > 1)
     lines.append("- frames/s: from one window after the other, each of so many predicted frames at once")
-    table = [(row["exp"], *(cell(row, name, column.decimals) for name, column in columns.items())) for row in rows]
+    shown = [*rows, *({"exp": name, **scores} for name, scores in report["baselines"].items())]
+    table = [(row["exp"], *(cell(row, name, column.decimals) for name, column in columns.items())) for row in shown]
     head = ("", *(column.title for column in columns.values()))
     return "\n".join([*lines, "", *markdown_table(head, table), ""])
 

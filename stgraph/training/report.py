@@ -58,26 +58,34 @@ def write_json(report: Mapping, path: Path | str) -> Path:
     return Path(path)
 
 
-def add_baselines(
-    report: dict, text: str, scores: Mapping[str, Mapping], columns: Mapping[str, Column], judged: Mapping[str, bool]
-) -> dict:
-    """A report with the scores of baselines on the same data, and with a warning where the run is not better.
+@dataclass(frozen=True)
+class Baselines:
+    """Baselines of a task on the data that a run is scored on.
 
-    Args:
-        report: with `about` and `metrics`.
-        text: what the baselines were fitted to, or why there are none.
+    Attributes:
+        text: what they were fitted to, or why there are none.
         scores: name of the baseline -> metric -> value.
-        columns: of the metrics that are shown.
+        columns: of the metrics that a report shows.
         judged: metrics that say which is better -> whether low values are good.
     """
-    kept = {name: {key: values.get(key) for key in columns} for name, values in scores.items()}
+
+    text: str
+    scores: Mapping[str, Mapping]
+    columns: Mapping[str, Column]
+    judged: Mapping[str, bool]
+
+
+def add_baselines(report: dict, baselines: Baselines) -> dict:
+    """A report (with `about` and `metrics`) beside baselines, and with a warning where the run is not better."""
+    columns = baselines.columns
+    kept = {name: {key: values.get(key) for key in columns} for name, values in baselines.scores.items()}
     titles = {key: column.title for key, column in columns.items()}
     warnings = [
         not_better(titles[key], report["metrics"].get(key), {name: kept[name][key] for name in kept}, low)
-        for key, low in judged.items()
+        for key, low in baselines.judged.items()
     ]
     about = report["about"] | {NOT_BETTER: " ".join(filter(None, warnings))}
-    return report | {"about": about, "baselines": {"text": text, "titles": titles, "scores": kept}}
+    return report | {"about": about, "baselines": {"text": baselines.text, "titles": titles, "scores": kept}}
 
 
 def not_better(title: str, own: float | None, others: Mapping[str, float | None], low: bool) -> str:

@@ -19,7 +19,7 @@ from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.loop import Fit, FitOptions, Listener, Progress
 from stgraph.training.prediction import Prediction, Progressed, silent
-from stgraph.training.report import ReportKind
+from stgraph.training.report import Baselines, ReportKind, add_baselines
 from stgraph.training.run import Run
 from stgraph.training.stream import Stream
 from stgraph.training.task import TaskT
@@ -100,7 +100,12 @@ class TaskRun(Run[TaskT]):
 
     def beside_baselines(self, report: dict, dataset: Dataset, **options: object) -> dict:
         """The report with scores of baselines on the same data, and a warning where the run is not better."""
-        return report
+        baselines = self.scored_baselines(dataset, **options)
+        return add_baselines(report, baselines) if baselines.text else report
+
+    def scored_baselines(self, dataset: Dataset, **options: object) -> Baselines:
+        """Baselines on the data that `evaluate` with these options scores; without a text, where the task has none."""
+        return Baselines("", {}, {}, {})
 
     # predict ---------------------------------------------------------------------------------------------------------
 

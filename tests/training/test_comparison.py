@@ -51,7 +51,9 @@ def test_a_table_of_what_was_trained_and_what_was_not(folder, dataset, capsys):
     run_compare(*options, "--seeds", "1", "2", "--out", "out")
     text = (folder / "out" / "comparison.md").read_text()
     assert text in capsys.readouterr().out
-    rows = json.loads((folder / "out" / "comparison.json").read_text())["rows"]
+    report = json.loads((folder / "out" / "comparison.json").read_text())
+    rows, baselines = report["rows"], report["baselines"]
+    assert baselines.keys() == {"mean pose", "ridge regression"} and "| ridge regression |" in " ".join(text.split())
     assert [row["exp"] for row in rows] == ["graph", "flat", "flat:model.channels=8,optim.lr=0.02"]
     for row in rows:
         seeds = row["seeds"]
@@ -59,6 +61,8 @@ def test_a_table_of_what_was_trained_and_what_was_not(folder, dataset, capsys):
         assert row["P1"] == pytest.approx((seeds[0]["P1"] + seeds[1]["P1"]) / 2)
         assert row["P1_std"] == pytest.approx(abs(seeds[0]["P1"] - seeds[1]["P1"]) / 2**0.5)
         assert row["about"]["subjects"] == "S9"  # of the file's split, not the experiment's
+        assert bool(row["not_better"]) == (row["P1"] >= min(each["P1"] for each in baselines.values()))
+        assert not row["not_better"] or f"**{row['exp']}: {row['not_better']}**" in text
         scores = f"| {row['exp']} | {row['parameters']:,} | {row['mmac']:.2f} | {row['P1']:.1f} ± "
         assert scores in " ".join(text.split())
     assert rows[0].get("action") is None and 0 <= rows[1]["action"] <= 100
@@ -92,10 +96,11 @@ def test_a_trained_run_is_taken_as_it_is(folder, dataset):
 
 def test_different_frames_are_not_compared_silently():
     row = {"exp": "one", "about": {"scored": "10 frames", "protocol": "p"}, "model": "", "seeds": [{}]}
-    row |= {"synthetic": True, "trained_on": "", "P1": 1.0, "minutes": 1.0}
+    row |= {"synthetic": True, "trained_on": "", "P1": 1.0, "minutes": 1.0, "not_better": ""}
 
     def markdown(*rows):
-        return comparison_markdown({"rows": rows, "scores": {"P1": Column("P1, mm")}, "training": "-"})
+        report = {"rows": rows, "scores": {"P1": Column("P1, mm")}, "baselines": {}, "training": "-"}
+        return comparison_markdown(report)
 
     text = markdown(row, row | {"exp": "two", "about": {"scored": "9 frames", "protocol": "p"}})
     assert "cannot be compared:** one: 10 frames; two: 9 frames" in text

@@ -24,7 +24,7 @@ from stgraph.tasks.action.samples import Clips
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.training.compared import Compared
-from stgraph.training.report import add_baselines
+from stgraph.training.report import Baselines, add_baselines
 from stgraph.training.task_run import TaskRun
 
 CLIPS_AT_ONCE = 64
@@ -218,7 +218,7 @@ class ActionRun(TaskRun[Action]):
         """
         frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
-        report = self.with_baselines(scores, dataset, **options)
+        report = add_baselines(scores.report(), self.baselines_of(scores, dataset, **options))
         paths = [
             *CLIPS.write(report, folder),
             scores.save(folder / SCORES),
@@ -228,9 +228,13 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
-    def with_baselines(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> dict:
-        """The report of these scores with those of baselines, fitted to the training clips in the same file."""
-        report, found, text = scores.report(), {}, f"of the training clips in {dataset.path}"
+    def scored_baselines(self, dataset: Dataset, **options: Unpack[Scored]) -> Baselines:
+        """The nearest training clip and the largest class, of the training clips in the same file."""
+        return self.baselines_of(self.recognise(dataset, **options), dataset, **options)
+
+    def baselines_of(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> Baselines:
+        """As `scored_baselines`, on the clips of scores that `recognise` gave with these options."""
+        found, text = {}, f"of the training clips in {dataset.path}"
         try:
             train = self.known_clips(dataset, part(self.settings, dataset, "train"), "training")
             test = self.clips(dataset, self.scored_part(dataset, **options), detector=options.get("detector"))
@@ -240,7 +244,7 @@ class ActionRun(TaskRun[Action]):
                 text += f"; {NEAREST} is left out, since there are {len(train):,} and {len(test):,} clips to compare"
         except InputError as error:  # such as a file that has none of the training clips
             text = f"none, as what it was trained on is not there ({error})"
-        return add_baselines(report, text, found, COLUMNS, {"top1": False})
+        return Baselines(text, found, COLUMNS, {"top1": False})
 
     # Comparison ------------------------------------------------------------------------------------------------------
 

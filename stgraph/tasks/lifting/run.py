@@ -32,7 +32,7 @@ from stgraph.tasks.lifting.report import BESIDE, COLUMNS, POSES, comparison_row
 from stgraph.tasks.lifting.settings import Augmentation, WindowSettings
 from stgraph.tasks.lifting.task import Lifting
 from stgraph.training.compared import Compared
-from stgraph.training.report import add_baselines
+from stgraph.training.report import Baselines
 from stgraph.training.task_run import RIDGE, TaskRun
 
 MIRRORED_CAMERA = torch.tensor([1.0, 1.0, -1.0, 1.0])  # focal lengths and centre on the normalised screen
@@ -245,8 +245,8 @@ class LiftingRun(TaskRun[Lifting]):
         """The run's row, from its report."""
         return comparison_row(report)
 
-    def beside_baselines(self, report: dict, dataset: Dataset, **options: Any) -> dict:
-        """The report with the mean pose and the ridge regression, fitted to the training subjects in the same file."""
+    def scored_baselines(self, dataset: Dataset, **options: Any) -> Baselines:
+        """The mean pose and the ridge regression, fitted to the training subjects in the same file."""
         scores, text = {}, f"fitted to the poses of {', '.join(self.data.train or [])} in {dataset.path}"
         plain: dict[str, Any] = options | {"conditions": False}
         try:
@@ -256,7 +256,7 @@ class LiftingRun(TaskRun[Lifting]):
                 scores[name] = twin.evaluate(dataset, **plain)["metrics"]
         except InputError as error:  # such as a file that has none of the training subjects
             text = f"none, as they cannot be fitted to what it was trained on ({error})"
-        return add_baselines(report, text, scores, BESIDE, {"P1": True, "path": True})
+        return Baselines(text, scores, BESIDE, {"P1": True, "path": True})
 
     def baselines(self, dataset: Dataset, ridge: float = RIDGE) -> dict[str, Model]:
         """Mean pose and ridge regression."""
