@@ -4,13 +4,14 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import open_run, run_options
+from stgraph.cli.options import open_run, process_options, run_options
 from stgraph.cli.task_options import add_task_options, chosen_options
 
 
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.evaluate", description=__doc__)
     run_options(arguments)
+    process_options(arguments)
     arguments.add_argument("--subjects", nargs="+", help="subjects to score (the settings' test subjects)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the report's numbers to this file as well")
     text = "folder of the report (reports/NAME, and reports/NAME/PART for another split than test)"
@@ -22,10 +23,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    run, dataset = open_run(args)
+    run, dataset = open_run(args, args.devices, args.nodes)
     folder = args.out or run.report_folder(args.subjects, args.scored)
     shared = {"subjects": args.subjects, "detector": args.detector, "scored": args.scored}
     report, paths = run.write_evaluation(dataset, folder, **shared, **chosen_options(args, run.entry, "options"))
+    if not run.engine.is_global_zero:
+        return
     if args.json:
         from stgraph.training.report import write_json
 

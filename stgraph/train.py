@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.options import engine_options, positive
+from stgraph.cli.options import engine_options, positive, process_options
 from stgraph.settings.places import check_name, data_file
 
 
@@ -24,8 +24,7 @@ def parser() -> argparse.ArgumentParser:
     text = "checkpoint at least so often (%(default)s)"
     arguments.add_argument("--save-minutes", type=float, default=10.0, help=text)
     engine_options(arguments)
-    arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
-    arguments.add_argument("--nodes", type=int, default=1, help="machines")
+    process_options(arguments)
     arguments.add_argument("--compile", action="store_true", help="compile the model with torch.compile")
     return arguments
 

@@ -20,6 +20,12 @@ def engine_options(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--precision", default="32", choices=PRECISIONS, help="%(default)s")
 
 
+def process_options(arguments: argparse.ArgumentParser) -> None:
+    """How many processes share the work."""
+    arguments.add_argument("--devices", type=int, default=1, help="processes on this machine (torchrun sets its own)")
+    arguments.add_argument("--nodes", type=int, default=1, help="machines")
+
+
 def run_options(arguments: argparse.ArgumentParser) -> None:
     """Which trained run, on which data."""
     arguments.add_argument("--exp", required=True, help="a trained run, or the path of its .safetensors file")
@@ -28,8 +34,8 @@ def run_options(arguments: argparse.ArgumentParser) -> None:
     engine_options(arguments)
 
 
-def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
-    """The run and the dataset that the options of `run_options` name."""
+def open_run(args: argparse.Namespace, devices: int = 1, nodes: int = 1) -> tuple[TaskRun, Dataset]:
+    """The run and the dataset that the options of `run_options` name, in each of so many processes."""
     from stgraph.settings.places import data_file, weights_file
 
     weights_file(args.exp)  # a wrong name is refused before torch is loaded
@@ -37,7 +43,9 @@ def open_run(args: argparse.Namespace) -> tuple[TaskRun, Dataset]:
     from stgraph.training.engine import Engine
     from stgraph.training.task_run import TaskRun
 
-    run = TaskRun.load(args.exp, Engine(args.device, precision=args.precision))
+    engine = Engine(args.device, devices, nodes, args.precision)
+    engine.launch()
+    run = TaskRun.load(args.exp, engine)
     return run, Dataset(args.data or data_file(run.data.dataset))
 
 

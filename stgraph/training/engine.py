@@ -3,9 +3,9 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -19,6 +19,7 @@ from stgraph.training.shared_norm import share_statistics
 Moved = TypeVar("Moved", bound=nn.Module | Tensor | Mapping[str, object])
 AnySamples = TypeVar("AnySamples", bound=Samples)
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+Predicted = tuple[dict[str, Tensor], dict[str, Tensor]]  # a batch and the outputs for it
 
 
 class Engine:
@@ -104,6 +105,26 @@ class Engine:
             values = values.to(self.device)
             distributed.all_reduce(values)
         return values
+
+    def shared_out(self, predict: Callable[[Tensor], Predicted], batches: Sequence[Tensor]) -> Iterator[Predicted]:
+        """What is predicted of batches, in order and in every process, each of which predicts its share of them.
+
+        Args:
+            predict: numbers of samples -> their batch and the outputs for it.
+            batches: numbers of samples each.
+        """
+        if self.world_size == 1:
+            yield from map(predict, batches)
+            return
+        for first in range(0, len(batches), self.world_size):
+            some = batches[first : first + self.world_size]
+            own = predict(some[self.global_rank]) if self.global_rank < len(some) else ()
+            # In ordinary memory, since another process cannot open a device's.
+            on_cpu = [{name: value.cpu() for name, value in values.items()} for values in own]
+            results: list[Any] = [None] * self.world_size
+            distributed.all_gather_object(results, on_cpu)
+            for batch, outputs in results[: len(some)]:
+                yield self.to_device(batch), self.to_device(outputs)
 
     # Training --------------------------------------------------------------------------------------------------------
 

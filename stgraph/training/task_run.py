@@ -96,7 +96,7 @@ class TaskRun(Run[TaskT]):
         """As `evaluate`, beside baselines, with the report's files; returns the report and their paths."""
         report = self.evaluate(dataset, **options)  # pyright: ignore[reportArgumentType] - checked by each evaluate
         report = self.beside_baselines(report, dataset, **options)
-        return report, self.report_kind.write(report, folder)
+        return report, self.report_kind.write(report, folder) if self.engine.is_global_zero else []
 
     def beside_baselines(self, report: dict, dataset: Dataset, **options: object) -> dict:
         """The report with scores of baselines on the same data, and a warning where the run is not better."""

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -75,6 +76,18 @@ def test_recognisers_are_compared(place, capsys):
         call(compare, "small", "--device", "cpu", "--conditions")
     with pytest.raises(InputError, match=r"different joints or classes.*small: 3 .*; lifter: 17 "):
         call(compare, "small", "lifter", "--device", "cpu")
+
+
+@pytest.mark.parametrize("name", ["small", "lifter"])
+def test_two_processes_write_the_report_of_one(place, name):
+    command = [sys.executable, "-m", "stgraph.evaluate", "--exp", name, "--device", "cpu"]
+    for processes in ("1", "2"):
+        words = ["--devices", processes, "--out", f"by-{processes}", "--json", f"{name}-{processes}.json"]
+        ended = subprocess.run([*command, *words], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("# Evaluation of") == ended.stdout.count("written:") == 1
+    one, two = (Path(f"{name}-{processes}.json").read_bytes() for processes in "12")
+    assert one == two
 
 
 def rows_of(path):

@@ -151,10 +151,13 @@ class ActionRun(TaskRun[Action]):
     def predictions(self, clips: Clips) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
         """Batches and outputs until all samples are predicted; "features" in the outputs is the input of the head."""
         model = self.model.eval()
-        for index in torch.arange(len(clips)).split(CLIPS_AT_ONCE):
+
+        def recognised(index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             with head_input(model) as features:
                 batch, outputs = self.outputs(clips, index, model)
-            yield batch, outputs | {"features": features[0]}
+            return batch, outputs | {"features": features[0]}
+
+        return self.engine.shared_out(recognised, torch.arange(len(clips)).split(CLIPS_AT_ONCE))
 
     def recognise(
         self,
@@ -219,6 +222,8 @@ class ActionRun(TaskRun[Action]):
         frames: list[FrameRows] = []
         scores = self.recognise(dataset, frames=frames if per_frame else None, **options)
         report = add_baselines(scores.report(), self.baselines_of(scores, dataset, **options))
+        if not self.engine.is_global_zero:
+            return report, []
         paths = [
             *CLIPS.write(report, folder),
             scores.save(folder / SCORES),

@@ -150,8 +150,10 @@ class LiftingRun(TaskRun[Lifting]):
     ) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
         """Numbers of a plan's windows, their batch and the outputs for it, until all are predicted."""
         windows.cut(plan.table[:, :2], frames=plan.frames)
-        for index in plan.batches():
-            yield index, *self.outputs(windows, index, self.model, flip)
+        batches = list(plan.batches())
+        results = self.engine.shared_out(lambda index: self.outputs(windows, index, self.model, flip), batches)
+        for index, (batch, outputs) in zip(batches, results, strict=True):
+            yield index, batch, outputs
 
     def plan(self, protocol: Protocol, windows: Windows) -> Plan:
         """The windows to predict from, and the frames that are scored."""
