@@ -44,6 +44,8 @@ def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool)
         if path and not several and path.suffix.lower() not in endings:
             raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
     check_kept("--out", out, [source])
+    if drawing:
+        check_kept("--gif", drawing, [source])
 
 
 def output_files(
