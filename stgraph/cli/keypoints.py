@@ -52,7 +52,8 @@ def video_estimator(args: argparse.Namespace) -> "PoseEstimator | None":
     if not is_video(args.input):
         for option, path in ((DETECTOR, args.detector_weights), (POSE, args.pose_weights)):
             if path is not None:
-                raise InputError(f"is for videos, and {args.input} is none", where=option, remedy="leave it out")
+                problem = f"is for videos, and {args.input} is none by its content"
+                raise InputError(problem, where=option, remedy="leave it out, or give a video")
         return None
     from stgraph.training.engine import Engine
     from stgraph.training.progress import progress_of

@@ -106,6 +106,23 @@ def detector(path: Path, side: int = 320) -> Path:
     return save(path, nodes, [1, 3, side, side], {"dets": [1, 2, 5]}, constants)
 
 
+def detector_of_classes(path: Path, things: dict[int, tuple[float, float, float, float]], side: int = 320) -> Path:
+    """A YOLOX without suppression, of COCO's classes: (1, n, 85) always the same things, class -> middle and size."""
+    cells = [((x, y), step) for step in (8, 16, 32) for y in range(side // step) for x in range(side // step)]
+    rows = np.full((1, len(cells), 85), 0, np.float32)
+    for place, (kind, (x, y, width, height)) in enumerate(things.items()):
+        (left, top), step = cells[place]
+        rows[0, place, :4] = x / step - left, y / step - top, np.log(width / step), np.log(height / step)
+        rows[0, place, [4, 5 + kind]] = 1
+    nodes = [
+        helper.make_node("ReduceMax", ["input"], ["top"], keepdims=0),
+        helper.make_node("Mul", ["top", "nothing"], ["zero"]),
+        helper.make_node("Add", ["rows", "zero"], ["output"]),
+    ]
+    constants = {"rows": rows, "nothing": np.float32(0)}
+    return save(path, nodes, [1, 3, side, side], {"output": [*rows.shape]}, constants)
+
+
 def pose_estimator(path: Path, joints: int = len(COCO17), size: tuple[int, int] = (96, 128)) -> Path:
     """An RTMPose: SimCC of the middle of each joint's colour, twice as fine as pixels; all zero where it is nowhere.
 
