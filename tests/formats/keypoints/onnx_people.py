@@ -22,6 +22,7 @@ REST = {
 LEVELS = (0, 110, 255)
 COLOURS = np.array([(r, g, b) for r in LEVELS for g in LEVELS for b in LEVELS if 255 in (r, g, b)], np.float32)
 COLOURS = COLOURS[: len(COCO17)]
+SIZE = (640, 360)  # of the video of two people
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])  # of RTMPose
 BRIGHT = 190  # the least of the brightest channel of a joint; bones and background are darker
 
@@ -32,6 +33,11 @@ def person(frame: int, middle: tuple[float, float], head: float = 24) -> np.ndar
     joints[COCO17.index("RWrist")] += (-0.9 + 0.4 * np.sin(frame / 3), -2.4)
     joints[COCO17.index("RElbow")] += (-0.3, -0.8)
     return np.array(middle) + head * joints + (head * 0.3 * np.sin(frame / 8), 0)
+
+
+def two_people(frames: int) -> np.ndarray:
+    """(t m j 2) pixels of two people, in the left and the right half of an image of `SIZE`."""
+    return np.array([[person(frame, middle) for middle in ((190, 190), (450, 200))] for frame in range(frames)])
 
 
 def picture(people: Sequence[np.ndarray], size: tuple[int, int], radius: int = 4) -> np.ndarray:
@@ -155,3 +161,11 @@ def pose_estimator(path: Path, joints: int = len(COCO17), size: tuple[int, int] 
     ]
     outputs = {"simcc_x": [1, joints, 2 * width], "simcc_y": [1, joints, 2 * height]}
     return save(path, nodes, [1, 3, height, width], outputs, constants)
+
+
+def weights_and_video(folder: Path, frames: int) -> list[str]:
+    """Write both networks and the video two.mp4 into a folder; returns the options that name the weights."""
+    detector(folder / "detector.onnx")
+    pose_estimator(folder / "pose.onnx")
+    write_video(folder / "two.mp4", [picture(people, SIZE) for people in two_people(frames)])
+    return ["--detector-weights", str(folder / "detector.onnx"), "--pose-weights", str(folder / "pose.onnx")]

@@ -16,7 +16,7 @@ from stgraph.formats.keypoints.read import read_keypoints
 from stgraph.formats.video import VideoFile
 from tests.formats.keypoints import onnx_people as drawn
 
-SIZE, FRAMES = (640, 360), 5
+SIZE, FRAMES = drawn.SIZE, 5
 
 
 def test_without_rtmlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,16 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights, and a video of two people."""
     pytest.importorskip("rtmlib")
     folder = tmp_path_factory.mktemp("video")
-    drawn.detector(folder / "detector.onnx")
-    drawn.pose_estimator(folder / "pose.onnx")
-    drawn.write_video(folder / "two.mp4", [drawn.picture(people, SIZE) for people in two_people()])
+    drawn.weights_and_video(folder, FRAMES)
     return folder
-
-
-def two_people() -> np.ndarray:
-    """(t m j 2) pixels."""
-    middles = ((190, 190), (450, 200))
-    return np.array([[drawn.person(frame, middle) for middle in middles] for frame in range(FRAMES)])
 
 
 def estimator_of(folder: Path, **changes: object) -> PoseEstimator:
@@ -80,7 +72,7 @@ def test_people_are_found_where_they_are(folder: Path) -> None:
     assert keypoints.frame.tolist() == sorted([*range(FRAMES)] * 2) and (keypoints.person == -1).all()
     assert shares == pytest.approx(np.arange(1, FRAMES + 1) / FRAMES)
     # Red, green and blue in their places: joints of other colours would be elsewhere.
-    true = two_people().reshape(-1, *two_people().shape[2:])
+    true = drawn.two_people(FRAMES).reshape(-1, *keypoints.pose.shape[1:2], 2)
     assert np.abs(keypoints.pose[..., :2] - true).max() < 4
     assert (keypoints.pose[..., 2] > 0).all()
     low, high = true.min(1), true.max(1)
@@ -98,14 +90,14 @@ def test_of_several_classes_people_are_taken(folder: Path) -> None:
     things = {0: (95, 95, 70, 100), 16: (225, 100, 70, 100)}
     weights = drawn.detector_of_classes(folder / "classes.onnx", things)
     tools = load_tools(estimator_of(folder, detector_weights=weights))
-    boxes, poses = tools.people(drawn.picture(two_people()[0], SIZE))
+    boxes, poses = tools.people(drawn.picture(drawn.two_people(1)[0], SIZE))
     np.testing.assert_allclose(boxes, [[120, 90, 260, 290]], atol=1)
-    assert np.abs(poses[0, :, :2] - two_people()[0, 0]).max() < 4
+    assert np.abs(poses[0, :, :2] - drawn.two_people(1)[0, 0]).max() < 4
 
 
 def test_nobody_is_found_in_a_blank_video(folder: Path) -> None:
     blank = drawn.picture([], SIZE)
-    some = [drawn.picture(two_people()[0][:1], SIZE)]
+    some = [drawn.picture(drawn.two_people(1)[0][:1], SIZE)]
     path = drawn.write_video(folder / "blank.mp4", [blank] * 3)
     with pytest.raises(InputError, match="no people in it") as raised:
         read_keypoints(path, estimator=estimator_of(folder))
