@@ -27,7 +27,9 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     text = f"predictor: a trained run or its .safetensors file, or {', '.join(UNTRAINED)} (%(default)s)"
     add("--exp", default="kalman", help=text)
-    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints, a file or a folder; or a video")
+    add(
+        "--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints, a file or a folder; or a video"
+    )
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
     add("--fps", type=float, help=f"frames per second of the video (that of the file, else {FPS:g})")

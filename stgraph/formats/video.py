@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,16 @@ def open_video(path: Path | str) -> VideoFile:
     width, height = about["size"]
     if not 0 < width * height <= MOST_PIXELS:
         raise InputError(where=path, found=f"frames of {width}x{height}", expected=f"at most {MOST_PIXELS:,} pixels")
-    fps = about["fps"]
-    if not fps:  # browsers record without a rate: it is counted
+    return VideoFile(path, (width, height), about["fps"] or counted_rate(path), float(about["duration"]))
+
+
+def counted_rate(path: Path) -> float | None:
+    """Frames per second where the header says none, as in what browsers record; None where they cannot be counted."""
+    with suppress(RuntimeError):
         count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path.resolve()))
-        fps = count / seconds if count and seconds else None
-    return VideoFile(path, (width, height), fps, float(about["duration"]))
+        if count and seconds:
+            return count / seconds
+    return None
 
 
 def opened(path: Path, scaled: str) -> tuple[dict[str, Any], Any]:

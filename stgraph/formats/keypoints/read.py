@@ -31,7 +31,7 @@ from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
 from stgraph.formats.posetrack import Video
 from stgraph.formats.safe_pickle import load_pickle
-from stgraph.formats.video import is_video
+from stgraph.formats.video import is_video, open_video
 from stgraph.skeleton import Skeleton
 
 FORMATS = (
@@ -202,11 +202,11 @@ def read_video(path: Path, options: Options) -> Raw:
     if options.estimator is None:
         remedy = "`python -m stgraph.predict` and `stgraph.track` find the people in it"
         raise InputError("is a video", where=path, expected=FORMATS, remedy=remedy)
-    raw = options.estimator(path)
-    if options.size not in (None, raw.size):
-        found = "{}x{} (--image-size)".format(*options.size)
-        raise InputError(where=path, found=found, expected="{}x{}, the video's".format(*raw.size), remedy="leave it out")
-    return raw
+    size = open_video(path).size
+    if options.size not in (None, size):
+        found, expected = ("{}x{}".format(*one) for one in (options.size, size))
+        raise InputError("--image-size is not the video's", where=path, found=found, expected=expected)
+    return options.estimator(path)
 
 
 def read_hdf5(path: Path) -> list[Raw]:

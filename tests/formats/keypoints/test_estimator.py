@@ -55,7 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def estimator_of(folder: Path, **changes: object) -> PoseEstimator:
-    return PoseEstimator(**({"detector_weights": folder / "detector.onnx", "pose_weights": folder / "pose.onnx"} | changes))
+    return PoseEstimator(
+        **({"detector_weights": folder / "detector.onnx", "pose_weights": folder / "pose.onnx"} | changes)
+    )
 
 
 def test_people_are_found_where_they_are(folder: Path) -> None:
