@@ -1,9 +1,9 @@
 """python -m stgraph.track --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
 Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats), or a video, in
-which rtmlib finds the people; identities in it are not used. Writes PoseTrack18 JSON with the names of the joints that came in. A Kalman filter, which needs no
-training, predicts where joints are next; --exp names another predictor: hold, velocity, or a trained run of pose
-dynamics, whose joints are taken by name.
+which rtmlib finds the people; identities in it are not used. Writes PoseTrack18 JSON with the names of the joints that
+came in. A Kalman filter, which needs no training, predicts where joints are next; --exp names another predictor: hold,
+velocity, or a trained run of pose dynamics, whose joints are taken by name.
 """
 
 import argparse
@@ -27,9 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     text = f"predictor: a trained run or its .safetensors file, or {', '.join(UNTRAINED)} (%(default)s)"
     add("--exp", default="kalman", help=text)
-    add(
-        "--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints, a file or a folder; or a video"
-    )
+    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints (file or folder), or a video")
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
     add("--fps", type=float, help=f"frames per second of the video (that of the file, else {FPS:g})")

@@ -55,9 +55,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def estimator_of(folder: Path, **changes: object) -> PoseEstimator:
-    return PoseEstimator(
-        **({"detector_weights": folder / "detector.onnx", "pose_weights": folder / "pose.onnx"} | changes)
-    )
+    weights = {"detector_weights": folder / "detector.onnx", "pose_weights": folder / "pose.onnx"}
+    return PoseEstimator(**(weights | changes))
 
 
 def test_people_are_found_where_they_are(folder: Path) -> None:
@@ -133,7 +132,7 @@ def test_other_weights_are_refused(folder: Path, changes: dict[str, str], messag
 
 
 def test_another_size_than_the_videos_is_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="found 100x100 .*expected 640x360"):
+    with pytest.raises(InputError, match="found 100x100; expected 640x360"):
         read_keypoints(folder / "two.mp4", estimator=estimator_of(folder), size=(100, 100))
 
 
