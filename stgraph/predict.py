@@ -89,8 +89,8 @@ def predict_file(args: argparse.Namespace, run: "TaskRun", options: dict[str, An
     run.check_outputs(args.out)
     for path in args.out:
         check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])
-    settings = keypoint_settings(args) | {"estimator": video_estimator(args)}
-    keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, **settings)
+    about, estimator = keypoint_settings(args), video_estimator(args)
+    keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, estimator=estimator, **about)
     with progress_of(keypoints.name) as progress:
         prediction = run.predict(keypoints, progress=progress, **options)
     print(f"{keypoints.name} ({keypoints.format})")

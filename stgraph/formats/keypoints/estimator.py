@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def load_tools(estimator: PoseEstimator) -> Tools:
         if path is not None and not path.is_file():
             raise InputError("no such file", where=f"{option} {path}", expected="an ONNX file", remedy="check the path")
     try:
-        import rtmlib
+        rtmlib: Any = import_module("rtmlib")  # an extra: the type checker is not to need it
     except ImportError as error:  # OpenCV needs libraries of the system
         problem = f"rtmlib cannot be imported ({error})"
         raise InputError(problem, where="video", remedy="install what is missing") from error
