@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from data_prep.reading.pose_files import read_poses
 from stgraph import predict, score, track
 from stgraph.errors import InputError
 from stgraph.figures.animation import LEFT, RIGHT
@@ -120,3 +121,5 @@ def test_other_commands_name_those_that_read_videos(tmp_path):
     video = drawn.write_video(tmp_path / "two.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3)
     with pytest.raises(InputError, match=r"is a video; .*stgraph\.predict.*stgraph\.track"):
         run(score, "--truth", video, "--in", video)
+    with pytest.raises(InputError, match=r"is a video; .*stgraph\.track"):
+        read_poses(video)  # of `data_prep clips`
