@@ -18,6 +18,7 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 if TYPE_CHECKING:
     from stgraph.data.dataset import Dataset
     from stgraph.errors import InputError
+    from stgraph.formats.keypoints.estimator import PoseEstimator
     from stgraph.formats.keypoints.keypoints import Keypoints
     from stgraph.formats.keypoints.read import read_keypoints
     from stgraph.motion.motion import Motion
@@ -36,6 +37,7 @@ __all__ = [
     "Keypoints",
     "Live",
     "Motion",
+    "PoseEstimator",
     "Run",
     "Skeleton",
     "Tracker",
@@ -52,6 +54,7 @@ _PLACES = {
     "Keypoints": "stgraph.formats.keypoints.keypoints",
     "Live": "stgraph.training.live:live",
     "Motion": "stgraph.motion.motion",
+    "PoseEstimator": "stgraph.formats.keypoints.estimator",
     "Run": "stgraph.training.task_run:TaskRun",
     "Skeleton": "stgraph.skeleton",
     "Tracker": "stgraph.tracking.tracker",

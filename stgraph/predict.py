@@ -1,7 +1,8 @@
-"""python -m stgraph.predict KEYPOINTS --out FILE ...: what a trained run says of the people in a video.
+"""python -m stgraph.predict INPUT --out FILE ...: what a trained run says of the people in a video.
 
 Reads what any pose estimator wrote: OpenPose folders, COCO, AlphaPose, MMPose, Detectron2, Ultralytics, MediaPipe,
-SLEAP, DeepLabCut, PoseTrack, arrays, CSV. What --exp is decides what comes out; each file's format is by its ending.
+SLEAP, DeepLabCut, PoseTrack, arrays, CSV; or the video itself, in which rtmlib finds the people. What --exp is decides
+what comes out; each file's format is by its ending.
 
 A lifter (by default the one that ships) gives 3D motion as .npz, .csv, .json, .bvh, .trc, .c3d, .html, .gif or .mp4; a
 recogniser every person's classes over time as .csv, .json or .png; pose dynamics identities as .json, .gif or .mp4.
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stgraph.cli.command import run_command
-from stgraph.cli.keypoints import keypoint_options, keypoint_settings
+from stgraph.cli.keypoints import keypoint_options, keypoint_settings, video_estimator, video_options
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.task_options import add_task_options, chosen_options
 from stgraph.errors import InputError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser("python -m stgraph.predict", description=__doc__)
     add = arguments.add_argument
-    add("input", type=Path, nargs="?", metavar="KEYPOINTS", help="a file or a folder")
+    add("input", type=Path, nargs="?", metavar="INPUT", help="keypoints, a file or a folder; or a video")
     add("--out", type=Path, nargs="+", metavar="FILE", help="one or several, in the formats above")
     add("--live", action="store_true", help="frames come as JSON lines on standard input, and answers go out as such")
     add("--exp", default=LIFTER, help="a trained run or its .safetensors file (%(default)s: the lifter that ships)")
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=20.0, help="of a .gif or .mp4 (%(default)g)")
     add_task_options(arguments, "predict_options")
     keypoint_options(arguments)
+    video_options(arguments)
     engine_options(arguments)
     return arguments
 
@@ -66,8 +68,8 @@ def check_form(args: argparse.Namespace) -> None:
         if not args.image_size:
             raise InputError("the image's size is not known", where="--live", remedy="give it: --image-size 1920x1080")
     elif not args.input or not args.out:
-        missing = "the keypoints" if not args.input else "--out"
-        raise InputError(f"{missing} is missing", where="predict", remedy="give KEYPOINTS --out FILE, or --live")
+        missing = "the input" if not args.input else "--out"
+        raise InputError(f"{missing} is missing", where="predict", remedy="give INPUT --out FILE, or --live")
 
 
 def answer_lines(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
@@ -87,7 +89,8 @@ def predict_file(args: argparse.Namespace, run: "TaskRun", options: dict[str, An
     run.check_outputs(args.out)
     for path in args.out:
         check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])
-    keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, **keypoint_settings(args))
+    about, estimator = keypoint_settings(args), video_estimator(args)
+    keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, estimator=estimator, **about)
     with progress_of(keypoints.name) as progress:
         prediction = run.predict(keypoints, progress=progress, **options)
     print(f"{keypoints.name} ({keypoints.format})")

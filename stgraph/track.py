@@ -1,9 +1,9 @@
 """python -m stgraph.track --in FILE --out FILE: give the people of a video identities, and fill their gaps.
 
-Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats); identities in it
-are not used. Writes PoseTrack18 JSON with the names of the joints that came in. A Kalman filter, which needs no
-training, predicts where joints are next; --exp names another predictor: hold, velocity, or a trained run of pose
-dynamics, whose joints are taken by name.
+Reads the keypoints of any known pose estimator, file or folder (stgraph/README.md lists the formats), or a video, in
+which rtmlib finds the people; identities in it are not used. Writes PoseTrack18 JSON with the names of the joints that
+came in. A Kalman filter, which needs no training, predicts where joints are next; --exp names another predictor: hold,
+velocity, or a trained run of pose dynamics, whose joints are taken by name.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stgraph.cli.command import run_command
-from stgraph.cli.keypoints import keypoint_options, keypoint_settings
+from stgraph.cli.keypoints import keypoint_options, keypoint_settings, video_estimator, video_options
 from stgraph.cli.numbers import picture_size
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.predictor import load_predictor
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     text = f"predictor: a trained run or its .safetensors file, or {', '.join(UNTRAINED)} (%(default)s)"
     add("--exp", default="kalman", help=text)
-    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="a file of keypoints, or a folder")
+    add("--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints (file or folder), or a video")
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
     add("--fps", type=float, help=f"frames per second of the video (that of the file, else {FPS:g})")
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         default = getattr(TrackerOptions, name)
         tracker.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{text} (%(default)s)")
     keypoint_options(arguments)
+    video_options(arguments)
     engine_options(arguments)
     return arguments
 
@@ -60,7 +61,10 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(where="--start", found=f"{args.start:g}", expected="a finite number of 0 or more")
     clip = Clip(FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
     failed: list[InputError] = []
-    videos = read_all_keypoints(args.input, failed, **keypoint_settings(args))
+    estimator = video_estimator(args)
+    if estimator:  # what takes long is not begun in vain
+        check_files(args.input, args.out, args.gif, several=False)
+    videos = read_all_keypoints(args.input, failed, estimator=estimator, **keypoint_settings(args))
     # A folder with the frames of one video becomes a file, if that is what --out names.
     folder = args.out.suffix.lower() != ".json" and bool(failed or args.input.is_dir())
     several = len(videos) > 1 or folder

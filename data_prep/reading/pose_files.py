@@ -27,6 +27,7 @@ from stgraph.formats.keypoints.poses import MOST_FRAMES
 from stgraph.formats.keypoints.read import first_bytes, kind_of_bytes, read_keypoints
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
 from stgraph.formats.safe_pickle import load_pickle
+from stgraph.formats.video import is_video
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
 FORMS = (
@@ -92,6 +93,9 @@ def form(path: Path) -> str:
         return "kinetics"
     if text.split(b"\n", 1)[0].strip().isdigit():
         return "skeleton"
+    if is_video(path):
+        remedy = "`python -m stgraph.track --in VIDEO --out KEYPOINTS.json` finds the people in it"
+        raise InputError("is a video", where=path, expected=FORMS, remedy=remedy)
     if kind in ("", "numbers"):
         raise InputError(f"begins with {start[:12]!r}", where=path, expected=FORMS)
     return "keypoints" if kind == "npz" and is_keypoints(npz_names(path)) else kind

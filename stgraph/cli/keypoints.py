@@ -1,10 +1,15 @@
 """Options that say of a file of keypoints what it does not say itself."""
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from stgraph.cli.numbers import two_numbers
+from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS, SCALES
+
+if TYPE_CHECKING:
+    from stgraph.formats.keypoints.estimator import PoseEstimator
 
 
 def keypoint_options(arguments: argparse.ArgumentParser) -> None:
@@ -25,3 +30,32 @@ def keypoint_settings(args: argparse.Namespace) -> dict[str, Any]:
     expected = "WIDTHxHEIGHT in pixels, such as 1920x1080"
     size = two_numbers("--image-size", args.image_size, expected) if args.image_size else None
     return {"layout": args.layout, "size": size, "scale": args.scale, "joints": args.joints, "order": args.order}
+
+
+def video_options(arguments: argparse.ArgumentParser) -> None:
+    """The weights that find people in a video."""
+    group = arguments.add_argument_group("videos", "people are found by rtmlib (pip install 'stgraph[video]')")
+    text = "ONNX file of a {} (rtmlib fetches one)"
+    group.add_argument("--detector-weights", type=Path, metavar="FILE", help=text.format("YOLOX, the person detector"))
+    group.add_argument("--pose-weights", type=Path, metavar="FILE", help=text.format("RTMPose of 17, 26 or 133 joints"))
+
+
+def video_estimator(args: argparse.Namespace) -> "PoseEstimator | None":
+    """What finds people in the input and shows how far it is; None where that is no video.
+
+    Raises:
+        InputError: weights without a video, or a device that is not there.
+    """
+    from stgraph.formats.keypoints.estimator import DETECTOR, POSE, PoseEstimator
+    from stgraph.formats.video import is_video
+
+    if not is_video(args.input):
+        for option, path in ((DETECTOR, args.detector_weights), (POSE, args.pose_weights)):
+            if path is not None:
+                problem = f"is for videos, and {args.input} is none by its content"
+                raise InputError(problem, where=option, remedy="leave it out, or give a video")
+        return None
+    from stgraph.training.engine import Engine
+    from stgraph.training.progress import progress_of
+
+    return PoseEstimator(args.detector_weights, args.pose_weights, Engine(args.device).device.type, progress_of)

@@ -16,8 +16,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from stgraph.errors import InputError
+from stgraph.figures.backdrop import Backdrop, Pictures, outline
 from stgraph.figures.clip import Clip, View
 from stgraph.figures.legible import legible
 from stgraph.figures.page import NOTE, Clock, Page
@@ -40,6 +42,7 @@ class ImagePanel:
         pose: pixels x, y and, if given, confidence; a joint of confidence 0 is not drawn.
         width, height: the image's size in pixels; its border is drawn.
         names: of the people, written above their heads.
+        pictures: the frames of the video, which are then shown whole behind the joints.
     """
 
     title: str
@@ -47,6 +50,7 @@ class ImagePanel:
     width: int
     height: int
     names: Sequence[str] = ()
+    pictures: Pictures | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,12 @@ class _ImageStage(_Stage):
         self.lines.set_color(self.colours.tolist())
         low, high = bounds(self.points, panel.title)
         margin = 0.08 * (high - low).max()
+        if panel.pictures is not None:
+            low, high, margin = np.zeros(2), np.array([panel.width, panel.height]), 0.0
+            for artist, edge in ((self.lines, 4.4), *((name, 2.0) for name in self.names)):
+                artist.set_path_effects(outline(edge * scale))
+            # Joints beyond the picture are guesses of the estimator.
+            self.lines.set_clip_box(TransformedBbox(Bbox([low, high]), axes.transData))
         show_box(axes, low - margin, high + margin)
         axes.invert_yaxis()
         # The image's border, where it is in view as a whole: one edge of it would be a stray line.
@@ -328,7 +338,10 @@ def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
         box = ((number + 0.02) / len(panels), bottom, 0.96 / len(panels), 1 - top - bottom)
         axes = page.figure.add_axes(box)
         if isinstance(panel, ImagePanel):
-            page.stages.append(_ImageStage(axes, panel, skeleton, scale))
+            stage = _ImageStage(axes, panel, skeleton, scale)
+            if panel.pictures is not None:
+                page.stages.append(Backdrop(axes, panel.pictures, (panel.width, panel.height)))
+            page.stages.append(stage)
         else:
             page.stages.append(_PoseStage(axes, panel, skeleton, scale, clip.view))
     share_limits([stage for stage in page.stages if isinstance(stage, _PoseStage)])
@@ -342,8 +355,10 @@ def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
         borderaxespad=0.1,
         handlelength=1.4,
     )
-    # Below the first panel, where no title of any length reaches it.
-    time = page.figure.text(0.5 / len(panels), bottom, "", fontsize=10 * scale, ha="center", color="0.3")
+    # Below the first panel, where no title of any length reaches it; a picture may fill the panel down to its edge.
+    below = "top" if has_pictures(panels) else "baseline"
+    low = bottom - (3 * scale / height if below == "top" else 0)
+    time = page.figure.text(0.5 / len(panels), low, "", fontsize=10 * scale, ha="center", va=below, color="0.3")
     page.stages.append(Clock(time, clip.fps))
     return page
 
@@ -381,4 +396,9 @@ def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, i
 def animate(panels: Sequence[Panel], skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
     """Draw panels into a .gif or .mp4. Raises InputError as `pose_page` and `write_clip` do."""
     drawn = pose_page(panels, skeleton, clip).play(clip.indices(len(panels[0].pose)))
-    return write_clip(drawn, path, clip, (LEFT, RIGHT, NOTE))
+    return write_clip(drawn, path, clip, None if has_pictures(panels) else (LEFT, RIGHT, NOTE))
+
+
+def has_pictures(panels: Sequence[Panel]) -> bool:
+    """Whether frames of a video are drawn."""
+    return any(isinstance(panel, ImagePanel) and panel.pictures is not None for panel in panels)

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
 from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bone_ends, bounds, segments, show_box
+from stgraph.figures.backdrop import Backdrop, Pictures, outline
 from stgraph.figures.clip import Clip
 from stgraph.figures.page import NOTE, Clock, Page
 from stgraph.figures.video import write_clip
@@ -39,6 +40,7 @@ class TrackedPeople:
         origin: place among `STYLES` of what each joint is: detected, merged with a prediction, or predicted alone.
         image: width and height in pixels.
         frames: of the clip.
+        pictures: of them, behind the people.
     """
 
     frame: Int[np.ndarray, " n"]
@@ -47,6 +49,7 @@ class TrackedPeople:
     origin: Int[np.ndarray, "n j"]
     image: tuple[int, int]
     frames: int
+    pictures: Pictures | None = None
 
 
 class _PeopleStage:
@@ -75,6 +78,12 @@ class _PeopleStage:
         most = min(MOST, int(np.bincount(people.frame).max(initial=0)))
         self.names = [axes.text(0, 0, "", **text) for _ in range(most)]
         self.above_head = 6 * page.scale * unit
+        if people.pictures is not None:
+            page.stages.append(Backdrop(axes, people.pictures, people.image))
+            for name in self.names:
+                name.set_path_effects(outline(2.0 * page.scale))
+            for lines, (width, _) in zip(self.lines, STYLES.values(), strict=True):
+                lines.set_path_effects(outline((width + 1.6) * page.scale))
         # Names stay within the panel: half of one's width and its height from the edges.
         self.lowest, self.highest = edges + unit * page.scale * np.array([[12, 14], [-12, 0]])
         self.moving: Sequence[Artist] = [*reversed(self.lines), *self.names]
@@ -135,4 +144,4 @@ def people_page(people: TrackedPeople, skeleton: Skeleton, clip: Clip) -> Page:
 def animate_people(people: TrackedPeople, skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:
     """Draw tracked people into a .gif or .mp4. Raises InputError as `people_page` and `write_clip` do."""
     drawn = people_page(people, skeleton, clip).play(clip.indices(people.frames))
-    return write_clip(drawn, path, clip, (*COLOURS, NOTE))
+    return write_clip(drawn, path, clip, (*COLOURS, NOTE) if people.pictures is None else None)

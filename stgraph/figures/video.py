@@ -17,14 +17,17 @@ from stgraph.formats.files import replaced
 
 
 def write_clip(
-    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path | str, clip: Clip, colours: Sequence[str] = ("black",)
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]],
+    path: Path | str,
+    clip: Clip,
+    colours: Sequence[str] | None = ("black",),
 ) -> Path:
     """Write frames to a .gif or .mp4, beside its place and renamed when it is whole.
 
     Args:
         drawn: those at `clip.indices`.
         path: its ending decides the format.
-        colours: that occur in the frames, for a GIF's palette.
+        colours: that occur in the frames, for a GIF's palette; None: any, as in photographs.
 
     Raises:
         InputError: what `Clip.check` raises, and when ffmpeg is missing or fails.
@@ -59,10 +62,13 @@ def gif_palette(colours: Sequence[str]) -> Image.Image:
 
 
 def write_gif(
-    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, colours: Sequence[str]
+    drawn: Iterable[UInt8[np.ndarray, "h w 3"]], path: Path, rate: float | int, colours: Sequence[str] | None
 ) -> None:
-    """Write frames as a looping GIF with one palette for all, so that nothing flickers and still parts cost little."""
-    palette = gif_palette(colours)
+    """Write frames as a looping GIF with one palette for all, so that nothing flickers and still parts cost little.
+
+    Frames with any colours have a palette each.
+    """
+    palette = None if colours is None else gif_palette(colours)
     mapped = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
     delays = gif_delays(len(mapped), rate)
     mapped[0].save(path, save_all=True, append_images=mapped[1:], duration=delays, loop=0, optimize=False, disposal=1)

@@ -65,6 +65,7 @@ class Video:
         size: width and height of the images in pixels, None where it is unknown.
         skeleton: of the poses.
         names: of its joints as the file spells them; None where that is as the skeleton does, or PoseTrack.
+        video_file: the video that the frames are of, where the people were found in it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Video:
     size: tuple[int, int] | None = None
     skeleton: Skeleton = POSETRACK15
     names: tuple[str, ...] | None = None
+    video_file: Path | None = None
 
     def __len__(self) -> int:
         """Frames."""

@@ -41,6 +41,8 @@ class Motion:
         size: width and height of the image, pixels.
         uncertainty: expected distance of a joint from the truth, metres; None where it is not known.
         camera: the one that the keypoints are seen by: `pose` projects onto `keypoints`.
+        video_file: the video whose frames are numbered so, over which `.gif` and `.mp4` draw the keypoints; None where
+            the people were not found in it. It is in no file that is written.
         notes: sentences on how the motion came about, such as where its scale is from.
 
     Raises:
@@ -59,6 +61,7 @@ class Motion:
     uncertainty: Float[np.ndarray, "t m j"] | None = None
     camera: "Camera | None" = None
     notes: tuple[str, ...] = ()
+    video_file: Path | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.frame), len(self.person), len(self.skeleton))

@@ -14,6 +14,7 @@ from stgraph.figures.clip import Clip
 from stgraph.formats.files import check_apart, check_kept, file_name
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.posetrack import Mark, Video
+from stgraph.formats.video import open_video
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import State, Tracker
@@ -44,6 +45,8 @@ def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool)
         if path and not several and path.suffix.lower() not in endings:
             raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
     check_kept("--out", out, [source])
+    if drawing:
+        check_kept("--gif", drawing, [source])
 
 
 def output_files(
@@ -153,7 +156,7 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
 def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: float) -> str:
     """Draw the tracked people of a section of a video, each in a colour; returns a line about it.
 
-    Nothing is drawn where no person is in the section.
+    They are drawn over the frames where they were found in them. Nothing is drawn where no person is in the section.
 
     Args:
         video: with marks.
@@ -162,8 +165,9 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         start, seconds: beginning and length of the section.
 
     Raises:
-        InputError: the section begins after the video's end, or as `animate_people`.
+        InputError: the section begins after the video's end, its frames cannot be read, or as `animate_people`.
     """
+    from stgraph.figures.backdrop import pictures_of
     from stgraph.figures.people import TrackedPeople, animate_people
 
     first, count = round(start * clip.fps), max(1, round(seconds * clip.fps))
@@ -176,6 +180,7 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
     pose = np.where(video.pose[rows, :, 2:] > 0, video.pose[rows, :, :2], np.nan)
     width, height = video.size or np.ceil(np.nanmax(pose, axis=(0, 1), initial=1)).astype(int).tolist()
     mark = np.asarray(video.mark)[rows]
+    pictures = video.video_file and pictures_of(open_video(video.video_file), int(video.frame_ids[first]))
     people = TrackedPeople(
         frame=video.frame[rows] - first,
         person=video.person[rows],
@@ -184,6 +189,7 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         origin=mark.clip(Mark.DETECTED).astype(int) - Mark.DETECTED,
         image=(width, height),
         frames=min(count, len(video) - first),
+        pictures=pictures,
     )
     predicted = int((mark == Mark.PREDICTED).sum())
     caption = f"{len(np.unique(people.person))} people{clip.caption}; {predicted:,} joints predicted"

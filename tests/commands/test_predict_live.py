@@ -185,7 +185,7 @@ def test_the_command_is_either_of_two_forms(weights, tmp_path, monkeypatch, caps
     for words, message in (
         (("--live",), "size is not known.*--image-size"),
         (("x.json", "--live"), "--live: found x.json; expected standard input"),
-        (("--out", "x.npz"), "the keypoints is missing"),
+        (("--out", "x.npz"), "the input is missing"),
         (("x.json",), "--out is missing"),
         (
             ("--live", "--image-size", "640x480", "--layout", "h36m17", "--height", 1.8),

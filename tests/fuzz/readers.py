@@ -26,6 +26,7 @@ from stgraph.formats.keypoints.read import read_all_keypoints
 from stgraph.formats.numpy_files import load_npz
 from stgraph.formats.posetrack import read_videos
 from stgraph.formats.safe_pickle import load_pickle
+from stgraph.formats.video import open_video
 from stgraph.motion.motion import Motion
 from stgraph.scoring.clip_scores import ClipScores
 from stgraph.settings.params import validate
@@ -34,6 +35,7 @@ from stgraph.training.checkpoint import Origin, load_last, load_weights
 from tests.conftest import write as write_dataset
 from tests.data_prep import clip_people
 from tests.formats import test_posetrack
+from tests.formats.keypoints.onnx_people import write_video
 from tests.formats.keypoints.people import SIZE, walker
 from tests.formats.keypoints.test_bad_input import WRITERS
 from tests.formats.test_amc import ASF, amc
@@ -76,6 +78,16 @@ def of_clip(folder: Path, write: Callable[[Path, Any], object], values: Any) -> 
     return path.read_bytes()
 
 
+def of_video(folder: Path) -> bytes:
+    """A video of a few frames."""
+    return write_video(folder / "video.mp4", [np.zeros((32, 48, 3), np.uint8)] * 3).read_bytes()
+
+
+def watch(path: Path) -> object:
+    """All frames of a video."""
+    return sum(1 for _ in open_video(path).frames())
+
+
 def saved(save: Callable[..., object], *values: Any, **named: Any) -> bytes:
     """What a function writes into a file."""
     file = io.BytesIO()
@@ -98,6 +110,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         found[f"clip {name}"] = Reader((of_clip(folder, write, values),), read_poses, suffix)
     labels = (b"[0, 1, 2]", b'{"a": 1, "b": 0}', b'[["a", "b"], [0, 1]]')
     found |= {
+        "video": Reader((of_video(folder),), watch, ".mp4"),
         "labels json": Reader(labels, read_actions),
         "labels csv": Reader((b"name,label\na,0\nb,1\n", b"0\n1\n2\n"), read_actions, ".csv"),
         "labels npy": Reader(

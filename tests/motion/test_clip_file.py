@@ -6,12 +6,13 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from stgraph.errors import InputError
 from stgraph.figures.animation import LEFT, RIGHT, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import H36M17
+from tests.formats.keypoints.onnx_people import write_video
 from tests.motion.people import walking
 
 SIDE = Clip(fps=1, view=View(0, 0), size=(640, 320))
@@ -68,3 +69,29 @@ def test_what_cannot_be_drawn_leaves_the_file_that_was_there(tmp_path):
     with pytest.raises(InputError, match="no person is in any frame"):
         empty.save(tmp_path / "walk.gif")
     assert (tmp_path / "walk.gif").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(("first", "step"), [(0, 1), (7, 1), (4, 2)])
+def test_keypoints_are_drawn_over_the_frames_that_they_were_found_in(tmp_path, first, step):
+    shades = [np.full((80, 100, 3), 60 + 4 * number, np.uint8) for number in range(40)]
+    video = write_video(tmp_path / "video.mp4", shades, 50)
+    motion = walking(frames=40)
+    scale = np.array([0.1, 0.1, 1], np.float32)  # the video is a tenth of the image's size
+    motion = replace(motion, video_file=video, size=(100, 80), keypoints=motion.keypoints * scale)
+    (saved,) = motion.part(slice(first, 20, step)).save(tmp_path / "walk.gif", clip=SIDE)
+    with Image.open(saved.path) as drawn:
+        shown = [np.asarray(frame.convert("RGB"))[40:250, 40:280] for frame in ImageSequence.Iterator(drawn)]
+    places = Clip(fps=motion.fps / step).indices(len(range(first, 20, step)))
+    assert len(shown) == len(places)
+    for place, picture in zip(places, shown, strict=True):
+        middle = np.median(picture.reshape(-1, 3), axis=0)  # most of the panel is the frame
+        np.testing.assert_allclose(middle, shades[first + step * place][0, 0], atol=3)
+        assert near(picture / 255, RIGHT).size and near(picture / 255, LEFT).size
+
+
+def test_a_video_that_is_gone_leaves_the_file_that_was_there(tmp_path):
+    (tmp_path / "walk.mp4").write_bytes(b"before")
+    motion = replace(walking(frames=5), video_file=tmp_path / "gone.mp4")
+    with pytest.raises(InputError, match=r"gone\.mp4: no such file"):
+        motion.save(tmp_path / "walk.mp4")
+    assert (tmp_path / "walk.mp4").read_bytes() == b"before"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -48,6 +49,7 @@ class Keypoints:
         notes: what was assumed, a sentence each.
         bones: pairs of joints that the file names as joined.
         video: the same with labels, ignored regions and marks, of PoseTrack's files alone.
+        video_file: the video that the frames are of, where the people were found in it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Keypoints:
     notes: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()
     video: Video | None = None
+    video_file: Path | None = None
 
     def __len__(self) -> int:
         """Poses."""

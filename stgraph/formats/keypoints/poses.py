@@ -1,7 +1,8 @@
 """What the readers of single formats return, and the checks that all of them share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,6 +34,7 @@ class Raw:
         scale: a key of `choices.SCALES`, or "" to infer it.
         frames: that the file covers, if not from the first to the last pose.
         video: the same with labels, ignored regions and marks, of PoseTrack's files.
+        video_file: the video that the frames are of, where it is known.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Raw:
     bones: tuple[tuple[int, int], ...] = ()
     notes: list[str] = field(default_factory=list)
     video: Video | None = None
+    video_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Options:
         joints: how many keypoints a person has, where a file leaves that open.
         order: the axes of an array, one of `choices.ORDERS`.
         listed: whether every joint that PoseTrack's files list is there, whatever its score and visibility.
+        estimator: finds the people in a video (`estimator.PoseEstimator`); None: videos are refused.
     """
 
     layout: str | Skeleton | Sequence[str] | None = None
@@ -74,6 +78,7 @@ class Options:
     joints: int | None = None
     order: str = ""
     listed: bool = False
+    estimator: Callable[[Path], Raw] | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and not (len(self.size) == 2 and all(0 < side < np.inf for side in self.size)):
@@ -128,6 +133,7 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
         notes=tuple(notes),
         bones=raw.bones,
         video=raw.video,
+        video_file=raw.video_file,
     )
 
 

@@ -61,4 +61,5 @@ def as_video(keypoints: Keypoints) -> Video:
         fps=keypoints.fps,
         size=size,
         skeleton=keypoints.skeleton,
+        video_file=keypoints.video_file,
     )

@@ -1,5 +1,6 @@
 """Reading anyone's 2D keypoints: a file's format is known by its content, never by its ending."""
 
+import mimetypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.formats.numpy_files import load_npy, load_npz, npz_names
 from stgraph.formats.posetrack import Video
 from stgraph.formats.safe_pickle import load_pickle
+from stgraph.formats.video import is_video, open_video
 from stgraph.skeleton import Skeleton
 
 FORMATS = (
@@ -49,6 +51,7 @@ def read_keypoints(
     scale: str = "",
     joints: int | None = None,
     order: str = "",
+    estimator: Callable[[Path], Raw] | None = None,
 ) -> Keypoints:
     """The 2D poses of one video, from a file or a folder that any of the known pose estimators wrote.
 
@@ -65,11 +68,13 @@ def read_keypoints(
         scale: what coordinates are, a key of `choices.SCALES`; by default as the format or their range tells.
         joints: how many joints a person has, where a file leaves it open.
         order: the axes of an array, one of `choices.ORDERS`.
+        estimator: finds the people in a video, such as `stgraph.PoseEstimator()`; without one a video is refused.
 
     Raises:
         InputError: an unreadable file, several videos, or anything that is ambiguous, with what settles it.
     """
     options = {"layout": layout, "size": size, "fps": fps, "scale": scale, "joints": joints, "order": order}
+    options["estimator"] = estimator
     videos = read_all_keypoints(path, **options)
     if video:
         videos = [one for one in videos if one.name == video] or videos
@@ -170,6 +175,8 @@ def kind_of_bytes(start: bytes) -> str:
 
 def read_file(path: Path, options: Options) -> list[Raw]:
     """The videos of a file. Raises InputError for one of no known format."""
+    if is_video(path):
+        return [read_video(path, options)]
     readers: dict[str, Callable[[], list[Raw]]] = {
         "json": lambda: read_tree(read_json(path, FORMATS), path, options),
         "npy": lambda: arrays.read_content(load_npy(path), path, options),
@@ -183,9 +190,23 @@ def read_file(path: Path, options: Options) -> list[Raw]:
     }
     kind = kind_of(path)
     if kind not in readers:
-        problem = "is empty" if kind == "empty" else "a file of no known format"
+        named = (mimetypes.guess_type(path)[0] or "").startswith("video/")
+        unknown = "is named as a video, but is none" if named else "a file of no known format"
+        problem = "is empty" if kind == "empty" else unknown
         raise InputError(problem, where=path, expected=FORMATS, remedy=REMEDY)
     return readers[kind]()
+
+
+def read_video(path: Path, options: Options) -> Raw:
+    """The people in a video's frames. Raises InputError without an estimator, or for another size than the video's."""
+    if options.estimator is None:
+        remedy = "`python -m stgraph.predict` and `stgraph.track` find the people in it"
+        raise InputError("is a video", where=path, expected=FORMATS, remedy=remedy)
+    size = open_video(path).size
+    if options.size not in (None, size):
+        found, expected = ("{}x{}".format(*one) for one in (options.size, size))
+        raise InputError("--image-size is not the video's", where=path, found=found, expected=expected)
+    return options.estimator(path)
 
 
 def read_hdf5(path: Path) -> list[Raw]:

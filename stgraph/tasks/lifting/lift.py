@@ -215,6 +215,7 @@ def motion_of(
         uncertainty=expected if np.isfinite(expected).any() else None,
         camera=camera,
         notes=tuple(notes),
+        video_file=people.video_file,
     )
 
 
