@@ -1,5 +1,8 @@
 """A small dataset in the toolkit's own format, made from a fixed recipe."""
 
+import tests.shapes  # noqa: F401 - before stgraph, whose functions it checks
+
+# isort: split
 import gc
 from pathlib import Path
 

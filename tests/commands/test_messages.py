@@ -34,6 +34,7 @@ def options() -> dict[str, set[str]]:
     return found
 
 
+@cache
 def texts() -> list[tuple[str, str]]:
     """The literal texts in the code but for docstrings, with their places."""
     found = []

@@ -113,28 +113,27 @@ def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
     path = script(
         tmp_path,
         f"""
-        import time
+        import sys
         from stgraph.training.loop import Listener
         from stgraph.data.dataset import Dataset
         from stgraph.training.run import Run
         from stgraph.training.engine import Engine
         from tests.training.test_loop import settings
 
-        class Slow(Listener):
+        class Waiting(Listener):
             def step(self, number, means):
                 print(number, flush=True)
-                time.sleep(0.05)
+                if number == 7:
+                    sys.stdin.read()  # until it is killed
 
         data = Dataset({str(dataset.path)!r})
-        Run.create("killed", settings(), data, Engine("cpu")).fit(data, Slow(), save_minutes=0.0)
+        Run.create("killed", settings(), data, Engine("cpu")).fit(data, Waiting(), save_minutes=0.0)
         """,
     )
-    victim = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
-    for line in victim.stdout:
-        if int(line) == 7:
-            victim.send_signal(signal.SIGKILL)
-            break
-    victim.wait()
+    command, pipe = [sys.executable, path], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=tmp_path) as victim:
+        assert [int(victim.stdout.readline()) for _ in range(7)] == [*range(1, 8)]
+        victim.kill()
     progress = load_last(Path("checkpoints/killed/last.pt"))["progress"]
     assert progress["epoch"] < 3 and progress["seconds"] > 0
     assert same_weights(fit("whole").folder, fit("killed", resume=True).folder)
@@ -392,12 +391,10 @@ def test_a_folder_in_use_is_left_alone(fit, dataset):
 def test_stop_requests_gives_the_handlers_back():
     before = signal.getsignal(signal.SIGINT)
     with stop_requests() as requested:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
         assert requested()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
