@@ -1,5 +1,6 @@
 """Whole commands on small data, as a person would type them."""
 
+import contextlib
 import csv
 import json
 import os
@@ -22,6 +23,7 @@ from stgraph.data.recording import Track
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M16, H36M17
 from stgraph.training.checkpoint import load_weights, save_weights
+from stgraph.training.curves import plot_training
 from tests.conftest import CAMERAS, recording, write
 
 pytestmark = pytest.mark.slow
@@ -58,13 +60,10 @@ def trained(tmp_path_factory):
     """A folder with a trained run on the small dataset."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(ROOT / "params", folder / "params")
-    old = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stgraph.training.loop.plot_training", plot_training)
         write(folder / "small.h5")
         call(train, "--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS)
-    finally:
-        os.chdir(old)
     return folder
 
 

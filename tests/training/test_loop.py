@@ -1,5 +1,6 @@
 """Training: a run that was stopped anywhere ends as one that was not, and nothing half-done is left behind."""
 
+import contextlib
 import csv
 import itertools
 import os
@@ -62,7 +63,7 @@ class StopAt(Listener):
 
     def step(self, number, means):
         if number == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -89,15 +90,23 @@ def test_it_learns(fit):
     assert loss[-1] < 0.6 * loss[0]
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.fixture(scope="module", params=[0.0, 0.9], ids=["", "averaged"])
+def whole(request, dataset, tmp_path_factory):
+    """A training that nothing interrupts, its folder and how much its weights are averaged."""
+    with contextlib.chdir(tmp_path_factory.mktemp("whole")):
+        run = Run.create("whole", settings(optim__ema=request.param), dataset, Engine("cpu"))
+        run.progress = run.fit(dataset, Listener())
+        return run, run.folder.absolute(), request.param
+
+
 @pytest.mark.parametrize("step", [1, 6, 9, 13])
-def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, ema):
-    whole = fit("whole", optim__ema=ema)
+def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, whole):
+    whole, folder, ema = whole
     with pytest.raises(KeyboardInterrupt):
         fit("cut", StopAt(step), optim__ema=ema)
     cut = fit("cut", resume=True, optim__ema=ema)
-    assert same_weights(whole.folder, cut.folder)
-    best = [load_weights(run.folder / "best.safetensors").state for run in (whole, cut)]
+    assert same_weights(folder, cut.folder)
+    best = [load_weights(place / "best.safetensors").state for place in (folder, cut.folder)]
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
     rows = [
         [{name: value for name, value in row.items() if name != "minutes"} for row in run.progress.history]
