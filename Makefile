@@ -32,7 +32,7 @@ test: setup
 check: lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types fast
 
-# Shapes are checked by `make test`: looking at every argument takes two fifths longer.
+# Shapes are checked by `make test` alone: looking at every argument takes its time.
 fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --jaxtyping-packages=
 
