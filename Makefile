@@ -24,15 +24,15 @@ demo: setup
 	$(BIN)/python -m stgraph.render --exp demo --recording "S13/exercise 29/54138969" --out reports/demo/demo.gif
 	@echo "The report is reports/demo/report.md, the GIF reports/demo/demo.gif."
 
-# A process for each core, one thread each.
+# A process for each core, one thread each. Each begins with tests that lie together and so share what they need.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # Before a commit: all that takes seconds, the type checker beside the tests.
 check: lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types fast
 
-# Shapes are checked by `make test`: looking at every argument takes two fifths longer.
+# Shapes are checked by `make test` alone: looking at every argument takes its time.
 fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --jaxtyping-packages=
 

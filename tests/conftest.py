@@ -1,6 +1,10 @@
 """A small dataset in the toolkit's own format, made from a fixed recipe."""
 
+import tests.shapes  # noqa: F401 - before stgraph, whose functions it checks
+
+# isort: split
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +82,14 @@ def write(path: Path, **changes: object) -> Path:
                 for camera in CAMERAS:
                     writer.add(recording(subject, take, camera, frames))
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def undrawn() -> Iterator[None]:
+    """Trainings draw no curves, which takes longer than a small model trains."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
+        yield
 
 
 @pytest.fixture(scope="session")

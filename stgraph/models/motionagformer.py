@@ -11,6 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from stgraph.models.base import Published
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.transformer import (
     Rows,
     SelfAttention,
@@ -23,7 +24,7 @@ from stgraph.models.layers.transformer import (
     shared_out,
 )
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, Skeleton, bone_matrix
+from stgraph.skeleton import H36M17, Skeleton
 
 NEIGHBOURS = 2  # frames that a frame receives from, those most like it; more where several are alike
 

@@ -11,9 +11,10 @@ from stgraph.models.base import Dropout
 from stgraph.models.layers.convolution import NormConv
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import Skeleton, bone_matrix
+from stgraph.skeleton import Skeleton
 
 
 def relations(skeleton: Skeleton, hops: int = 3) -> Float[np.ndarray, "k v w"]:

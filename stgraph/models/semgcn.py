@@ -18,9 +18,10 @@ from stgraph.models.layers.convolution import zero_bias
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
 from stgraph.models.layers.graph import aggregate
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M16, Skeleton, bone_matrix
+from stgraph.skeleton import H36M16, Skeleton
 
 
 class SemGraphConv(nn.Module):

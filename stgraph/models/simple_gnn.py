@@ -9,9 +9,10 @@ from torch import nn
 from stgraph.models.base import Dropout, make_heads
 from stgraph.models.layers.frames import FrameModel
 from stgraph.models.layers.graph import GraphConv, aggregate
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import Skeleton, bone_matrix
+from stgraph.skeleton import Skeleton
 
 
 def messages(skeleton: Skeleton) -> Float[np.ndarray, "2 v w"]:

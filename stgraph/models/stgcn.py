@@ -20,11 +20,12 @@ from stgraph.models import pyskl
 from stgraph.models.base import Dropout, Published, Widths, renamed
 from stgraph.models.layers.convolution import FrameConv
 from stgraph.models.layers.graph import aggregate, combine
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Changed, Motion, Result
 from stgraph.models.layers.temporal import TemporalConv
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton, partitions
+from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
 TAPS = 9  # frames that a temporal convolution sees
 # Parts of the published names of weights, and ours.
@@ -149,7 +150,7 @@ class STGCN(ClipModel):
         channels: width of every block, as published 64 x 4, 128 x 3, 256 x 3.
         strides: factor by which each block shortens time, as published 2 in the first block of 128 and of 256.
         dropout: share of activations that training sets to zero, in all blocks but the first.
-        partition: strategy that divides the graph's edges among maps of their own, see `stgraph.skeleton.partitions`.
+        partition: strategy that divides the graph's edges among maps of their own (`stgraph.models.layers.partitions`).
         hops: bones between joints that the graph joins, at most.
         legacy: the spatial partitions as published, with their distances cut at `hops`.
         edge_importance: whether each block learns a weight for every edge.

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, one_each, renamed
 from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.temporal import Shrink, TemporalConv, add_stretched
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, Skeleton, partitions
+from stgraph.skeleton import H36M17, Skeleton
 
 
 class Unit(nn.Module):

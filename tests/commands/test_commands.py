@@ -1,9 +1,11 @@
 """Whole commands on small data, as a person would type them."""
 
+import contextlib
 import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,11 +17,13 @@ from PIL import Image
 
 import data_prep.__main__
 from stgraph import baselines, evaluate, render, train
+from stgraph.cli.command import run_command
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Track
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M16, H36M17
 from stgraph.training.checkpoint import load_weights, save_weights
+from stgraph.training.curves import plot_training
 from tests.conftest import CAMERAS, recording, write
 
 pytestmark = pytest.mark.slow
@@ -56,13 +60,10 @@ def trained(tmp_path_factory):
     """A folder with a trained run on the small dataset."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(ROOT / "params", folder / "params")
-    old = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stgraph.training.loop.plot_training", plot_training)
         write(folder / "small.h5")
         call(train, "--exp", "global_pos", "--name", "small", "--data", "small.h5", "--device", "cpu", *SMALL, *OURS)
-    finally:
-        os.chdir(old)
     return folder
 
 
@@ -206,22 +207,33 @@ def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "parts"),
+    ("module", "words", "parts"),
     [
-        (["stgraph.train", "--exp", "rot_rel"], ["params/rot_rel/params.json", "did you mean root_rel"]),
-        (["stgraph.train", "--exp", "demo", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
-        (["stgraph.evaluate", "--exp", "demo"], ["no such checkpoint", "python -m stgraph.train --exp demo"]),
-        (["data_prep", "h36m", "nowhere"], ["nowhere"]),
-        (["stgraph.train", "--exp", "demo", "--set", "optim.lr=-1"], ["optim.lr: found -1", "greater than 0"]),
+        (train, ["--exp", "rot_rel"], ["params/rot_rel/params.json", "did you mean root_rel"]),
+        (train, ["--exp", "demo", "--data", "none.h5"], ["none.h5: no such file", "python -m data_prep"]),
+        (evaluate, ["--exp", "demo"], ["no such checkpoint", "python -m stgraph.train --exp demo"]),
+        (data_prep.__main__, ["h36m", "nowhere"], ["nowhere"]),
+        (train, ["--exp", "demo", "--set", "optim.lr=-1"], ["optim.lr: found -1", "greater than 0"]),
     ],
 )
-def test_mistakes_end_in_one_message(place, words, parts):
-    done = shell(*words)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+def test_mistakes_end_in_one_message(place, monkeypatch, capsys, module, words, parts):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", [module.__name__, *words])
+    with pytest.raises(SystemExit) as ended:
+        run_command(module.parser(), module.main)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "Traceback" not in said
     for part in parts:
-        assert part in done.stderr
-    assert "Traceback" in shell(*words, "--debug").stderr
+        assert part in said
+    sys.argv.append("--debug")
+    with pytest.raises(InputError):
+        run_command(module.parser(), module.main)
+
+
+def test_a_process_ends_with_the_message_alone_or_with_its_traceback(place):
+    done, debugged = shell("stgraph.train", "--exp", "rot_rel"), shell("data_prep", "h36m", "nowhere", "--debug")
+    assert done.returncode == 2 and "did you mean root_rel" in done.stderr and "Traceback" not in done.stderr
+    assert debugged.returncode == 1 and "Traceback" in debugged.stderr and "nowhere" in debugged.stderr
 
 
 def test_a_run_is_not_overwritten(trained, monkeypatch):

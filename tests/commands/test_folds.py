@@ -44,7 +44,6 @@ def place(tmp_path_factory):
 def call(place, monkeypatch):
     """Types the command in that folder, and returns the rows of its table."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
 
     def call(*words):
         folds.main(folds.parser().parse_args([*words, "--data", "clips.h5", "--device", "cpu"]))

@@ -34,18 +34,19 @@ def options() -> dict[str, set[str]]:
     return found
 
 
+@cache
 def texts() -> list[tuple[str, str]]:
     """The literal texts in the code but for docstrings, with their places."""
     found = []
     for path in sorted([*(ROOT / "stgraph").rglob("*.py"), *(ROOT / "data_prep").rglob("*.py")]):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
         docstrings = {
             id(node.body[0].value)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.value))
     return found

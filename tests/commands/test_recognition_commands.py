@@ -42,8 +42,7 @@ def folder(tmp_path_factory):
     lifter = {"task": {"name": "lifting", "losses": {"position": 1.0}}, "model": {"name": "linear", "channels": 8}}
     lifter["data"] = {"dataset": "clips.h5", "detector": "noisy", "frames": 9}
     experiments = {"small": settings(**SECTIONS).model_dump(), "lifter": lifter}
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
+    with contextlib.chdir(folder):
         write_clips(Path("clips.h5"), source="synthetic people", synthetic=True)
         for name, values in experiments.items():
             Path("params", name).mkdir(parents=True)
@@ -58,7 +57,6 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def place(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
     return folder
 
 

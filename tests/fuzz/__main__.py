@@ -14,9 +14,10 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz.attempt import attempt, limited_memory
+from tests.fuzz.attempt import attempt
 from tests.fuzz.mutation import KINDS, MOST, Change
 from tests.fuzz.readers import Reader, readers
+from tests.limits import limited_memory
 
 
 def drawn(number: int, seed: int) -> tuple[int, list[Change]]:

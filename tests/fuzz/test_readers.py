@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.attempt import attempt, limited_memory
+from tests.fuzz.attempt import attempt
 from tests.fuzz.mutation import KINDS, MOST, changed
 from tests.fuzz.readers import readers
+from tests.limits import limited_memory
 
 INPUTS = 25  # of each reader; `make fuzz` tries many more
 PLACES = st.integers(0, MOST - 1)

@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from stgraph.models.ctrgcn import CTRGCN, ChannelGraphConv
+from stgraph.models.layers.partitions import partitions
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import SKELETONS, Skeleton, partitions
+from stgraph.skeleton import SKELETONS, Skeleton
 from tests.models.clip_oracles import (
     AGAIN,
     STAR,

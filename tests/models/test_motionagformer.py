@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stgraph.errors import InputError
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.motionagformer import (
     PUBLISHED_MISSING_LINKS,
     BoneGraph,
@@ -12,7 +13,7 @@ from stgraph.models.motionagformer import (
     SimilarFrames,
     balanced,
 )
-from stgraph.skeleton import H36M17, Skeleton, bone_matrix
+from stgraph.skeleton import H36M17, Skeleton
 from tests.models.published_golden import assert_golden, build, golden, parameters, published_state
 
 SIZES = {

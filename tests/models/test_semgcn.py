@@ -8,8 +8,9 @@ import pytest
 import torch
 from einops import rearrange
 
+from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.semgcn import NonLocal, SemGCN, SemGraphConv, joint_pairs
-from stgraph.skeleton import H36M16, H36M17, Skeleton, bone_matrix
+from stgraph.skeleton import H36M16, H36M17, Skeleton
 from tests.recipe import recipe_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from stgraph.errors import InputError
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.stgcn import STGCN
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, NTU25, OPENPOSE18, partitions
+from stgraph.skeleton import H36M17, NTU25, OPENPOSE18
 from stgraph.tasks.action.task import clip_scores
 from tests.recipe import recipe_state
 

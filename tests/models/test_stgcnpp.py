@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.stgcnpp import LearnedGraphConv, STGCNpp
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M17, SKELETONS, Skeleton, partitions
+from stgraph.skeleton import H36M17, SKELETONS, Skeleton
 from tests.models.clip_oracles import (
     AGAIN,
     STAR,

@@ -8,9 +8,10 @@ import pytest
 import torch
 from einops import rearrange
 
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.tgraphnet import TGraphNet
 from stgraph.settings.registry import MODELS
-from stgraph.skeleton import H36M16, H36M17, Skeleton, partitions
+from stgraph.skeleton import H36M16, H36M17, Skeleton
 from stgraph.tasks.lifting.task import Lifting
 from tests.recipe import recipe_state
 

@@ -29,7 +29,7 @@ browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 def open_page(path, folder, *options, state="frame=30"):
     """What Chromium prints about a page; fails where the page has written to the console."""
     command = [str(BROWSER), *OPTIONS, f"--user-data-dir={folder / 'profile'}", *options, f"file://{path}#{state}"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert "CONSOLE" not in ended.stderr, ended.stderr[-2000:]
     return ended.stdout

@@ -1,7 +1,6 @@
 """Object keypoint similarity against the formula written out, and who is suppressed by it."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from stgraph.errors import InputError
 from stgraph.skeleton import COCO17, H36M17, HAND21, POSETRACK15, POSETRACK17, SKELETONS, Skeleton
 from stgraph.tracking.similarity import OTHER_SIGMA, area, nms, oks, sigmas, soft_nms
+from tests.limits import limited_time
 
 COCO = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 
@@ -285,7 +285,6 @@ def test_scores_below_nothing_are_refused(wrong):
 def test_a_thousand_poses_are_suppressed_in_bounded_time():
     poses, seen = people(1000, room=5000.0)
     score = np.random.default_rng(8).random(1000)
-    start = time.process_time()
-    assert len(nms(poses, seen, score, 0.5, sigmas(POSETRACK15))) > 900
-    assert len(soft_nms(poses, seen, score, sigmas(POSETRACK15))[0]) == 1000
-    assert time.process_time() - start < 10, "with shapes checked, on any machine; a second or so else"
+    with limited_time():
+        assert len(nms(poses, seen, score, 0.5, sigmas(POSETRACK15))) > 900
+        assert len(soft_nms(poses, seen, score, sigmas(POSETRACK15))[0]) == 1000

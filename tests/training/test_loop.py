@@ -1,5 +1,6 @@
 """Training: a run that was stopped anywhere ends as one that was not, and nothing half-done is left behind."""
 
+import contextlib
 import csv
 import itertools
 import os
@@ -62,7 +63,7 @@ class StopAt(Listener):
 
     def step(self, number, means):
         if number == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -89,15 +90,23 @@ def test_it_learns(fit):
     assert loss[-1] < 0.6 * loss[0]
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.fixture(scope="module", params=[0.0, 0.9], ids=["", "averaged"])
+def whole(request, dataset, tmp_path_factory):
+    """A training that nothing interrupts, its folder and how much its weights are averaged."""
+    with contextlib.chdir(tmp_path_factory.mktemp("whole")):
+        run = Run.create("whole", settings(optim__ema=request.param), dataset, Engine("cpu"))
+        run.progress = run.fit(dataset, Listener())
+        return run, run.folder.absolute(), request.param
+
+
 @pytest.mark.parametrize("step", [1, 6, 9, 13])
-def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, ema):
-    whole = fit("whole", optim__ema=ema)
+def test_an_interrupted_run_resumes_to_the_same_weights(fit, step, whole):
+    whole, folder, ema = whole
     with pytest.raises(KeyboardInterrupt):
         fit("cut", StopAt(step), optim__ema=ema)
     cut = fit("cut", resume=True, optim__ema=ema)
-    assert same_weights(whole.folder, cut.folder)
-    best = [load_weights(run.folder / "best.safetensors").state for run in (whole, cut)]
+    assert same_weights(folder, cut.folder)
+    best = [load_weights(place / "best.safetensors").state for place in (folder, cut.folder)]
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
     rows = [
         [{name: value for name, value in row.items() if name != "minutes"} for row in run.progress.history]
@@ -113,28 +122,27 @@ def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
     path = script(
         tmp_path,
         f"""
-        import time
+        import sys
         from stgraph.training.loop import Listener
         from stgraph.data.dataset import Dataset
         from stgraph.training.run import Run
         from stgraph.training.engine import Engine
         from tests.training.test_loop import settings
 
-        class Slow(Listener):
+        class Waiting(Listener):
             def step(self, number, means):
                 print(number, flush=True)
-                time.sleep(0.05)
+                if number == 7:
+                    sys.stdin.read()  # until it is killed
 
         data = Dataset({str(dataset.path)!r})
-        Run.create("killed", settings(), data, Engine("cpu")).fit(data, Slow(), save_minutes=0.0)
+        Run.create("killed", settings(), data, Engine("cpu")).fit(data, Waiting(), save_minutes=0.0)
         """,
     )
-    victim = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
-    for line in victim.stdout:
-        if int(line) == 7:
-            victim.send_signal(signal.SIGKILL)
-            break
-    victim.wait()
+    command, pipe = [sys.executable, path], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=tmp_path) as victim:
+        assert [int(victim.stdout.readline()) for _ in range(7)] == [*range(1, 8)]
+        victim.kill()
     progress = load_last(Path("checkpoints/killed/last.pt"))["progress"]
     assert progress["epoch"] < 3 and progress["seconds"] > 0
     assert same_weights(fit("whole").folder, fit("killed", resume=True).folder)
@@ -420,12 +428,10 @@ def test_a_folder_in_use_is_left_alone(fit, dataset):
 def test_stop_requests_gives_the_handlers_back():
     before = signal.getsignal(signal.SIGINT)
     with stop_requests() as requested:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
         assert requested()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -12,6 +12,7 @@ import pytest
 from stgraph.errors import InputError
 from stgraph.training import run_folder
 from stgraph.training.checkpoint import load_last
+from stgraph.training.curves import plot_training
 from stgraph.training.engine import Engine
 from stgraph.training.loop import Fit, Listener
 from stgraph.training.run import Run
@@ -133,7 +134,8 @@ def test_a_refused_training_leaves_no_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_training_that_stops_in_its_first_epoch_leaves_its_curves(training):
+def test_a_training_that_stops_in_its_first_epoch_leaves_its_curves(training, monkeypatch):
+    monkeypatch.setattr("stgraph.training.loop.plot_training", plot_training)
     training(minutes=1e-9).fit()
     folder = Path("checkpoints/run")
     with (folder / "metrics.csv").open() as file:

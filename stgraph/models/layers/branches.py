@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from stgraph.models.base import Dropout, Widths
 from stgraph.models.layers.convolution import ConvNorm, FrameConv
 from stgraph.models.layers.dropout import dropout_add, relu_dropout
+from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.recogniser import ClipModel
 from stgraph.models.layers.shapes import Motion, Result, Shorter
-from stgraph.skeleton import Skeleton, partitions
+from stgraph.skeleton import Skeleton
 
 Matrices = Float[np.ndarray, "k v w"]  # an adjacency of each partition
 

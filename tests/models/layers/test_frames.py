@@ -78,7 +78,7 @@ def test_dropout_is_for_training_alone(case):
     assert torch.equal(model.eval()(x)["pose"], model(x)["pose"])
 
 
-@pytest.mark.parametrize("case", SETTINGS)
+@pytest.mark.parametrize("case", ["semgcn", "semgcn, channel-wise"])  # all others are in the contract
 def test_exports_with_any_batch_and_frames(case):
     model, example = build(case).eval().float(), torch.randn(3, 2, 2, len(LEG))
     dynamic = {0: torch.export.Dim("batch"), 2: torch.export.Dim("frames")}

@@ -29,9 +29,8 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder of its own for checkpoints; no curves are drawn."""
+    """A folder of its own for checkpoints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
     return tmp_path
 
 

@@ -31,7 +31,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
         scenes = write_scenes(folder / "scenes.h5")
         for name, data in (("flat", {}), ("solid", {"detector": None})):
             changes = {"data": data, "task": {"losses": {"position": 1.0, "likelihood": 0.1, "merged": 1.0}}}
@@ -45,7 +44,6 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def place(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
     return folder
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from stgraph.errors import InputError
-from stgraph.skeleton import H36M16, H36M17, H36M32, NTU25, OPENPOSE18, SKELETONS, Skeleton, hop_distances, partitions
+from stgraph.models.layers.partitions import hop_distances, partitions
+from stgraph.skeleton import H36M16, H36M17, H36M32, NTU25, OPENPOSE18, SKELETONS, Skeleton
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 ARM = Skeleton("arm", ("Elbow", "Shoulder", "Wrist"), (1, -1, 0))
 
 
