@@ -281,8 +281,6 @@ def traced_lifter(
         return lambda x: network_output(run, x, camera, **options)
     given = run.engine.to_device(torch.from_numpy(camera).to(x).expand(len(x), -1))
     network = traced(Prediction(run, **options), run.engine.to_device(x), given)
-    for _ in range(2):  # it is optimised while it runs for the first times
-        network(run.engine.to_device(x), given)
 
     def output(x: Tensor) -> tuple[Tensor, Tensor | None]:
         pose, *log = network(run.engine.to_device(x), given)
