@@ -114,7 +114,7 @@ class Model(nn.Module):
         stepwise: whether it has `step(past, frame, **inputs)`, which goes on frame by frame, equal to `forward` for all
             frames at once.
         depends_on: frames before and after a frame that its prediction depends on, in a window that shows something
-            in them; None: on the whole window.
+            in them, and of which `forward` gives the outputs alone if it is `at`; None: on the whole window.
         longest: frames of the longest window that it takes; None: there is no longest one.
     """
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from stgraph.models.base import Model, in_full_precision
 from stgraph.models.layers.mirror import FromPose, MirrorLinear, MirrorNorm, ToPose, mirror_basis
 from stgraph.models.layers.shapes import Motion
-from stgraph.models.layers.time_mixing import TimeMixing
+from stgraph.models.layers.time_mixing import ALL, TimeMixing
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
 
@@ -86,9 +86,9 @@ class Block(nn.Module):
         self.norm, self.lift = MirrorNorm(channels), MirrorLinear(channels, hidden)
         self.project = MirrorLinear(hidden, channels, gain=0.3)
 
-    def forward(self, x: Float[Tensor, "b t c2"]) -> Float[Tensor, "b t c2"]:
-        """(b t c2) -> (b t c2)."""
-        x = x + self.mixing(self.mixing_norm(x))
+    def forward(self, x: Float[Tensor, "b t c2"], kept: slice = ALL) -> Float[Tensor, "b s c2"]:
+        """(b t c2) -> (b s c2), of all steps or of those that are kept."""
+        x = x[:, kept] + self.mixing(self.mixing_norm(x), kept)
         return x + self.project(F.gelu(self.lift(self.norm(x))))
 
 
@@ -165,12 +165,16 @@ class PoseMixer(Model):
             problems.append(f"patch: a causal model sees frame by frame; give 1, not {settings['patch']}")
         return problems
 
-    def forward(self, x: Motion, camera: Float[Tensor, "b 4"] | None = None, **inputs: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, x: Motion, camera: Float[Tensor, "b 4"] | None = None, *, at: int | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
         """Every head's output (b n t j); the root of the pose is its path in camera space.
 
         Args:
             x: screen-normalised x and y, perhaps the confidence; zeros where a joint was not seen.
             camera: focal length and centre on the normalised screen; zeros (or None) where not known.
+            at: the only frame whose outputs are needed, (b n 1 j), for a patch of 1. Every block then computes no more
+                than the steps on which they depend.
         """
         frames, x = x.shape[2], rearrange(x, "b c t j -> b t j c")
         if camera is None:
@@ -186,8 +190,14 @@ class PoseMixer(Model):
         even = torch.cat([even, view[..., 1:2] * 3, view[..., 2:3] + 2.5, view[..., 3:] - math.log(FOCAL)], dim=-1)
         odd = torch.cat([odd, view[..., :1] * 3], dim=-1)
         features = self.first(*(rearrange(part, "b (t p) n -> b t (p n)", p=self.patch) for part in (even, odd)))
-        for block in self.blocks:
-            features = block(features)
+        shown = slice(frames) if at is None else slice(at, at + 1)
+        for number, block in enumerate(self.blocks, start=1):
+            kept = ALL
+            if at is not None:
+                reached = (len(self.blocks) - number) * self.reach
+                kept = slice(max(at - reached, 0), at + reached + 1)
+                at -= kept.start
+            features = block(features, kept)
         features = self.norm(features)
         outputs = {}
         for name, head in self.heads.items():
@@ -195,7 +205,7 @@ class PoseMixer(Model):
             parts = in_full_precision(head, features).split([self.patch * evens, self.patch * odds], dim=-1)
             even, odd = (rearrange(part, "b t (p n) -> b (t p) n", p=self.patch)[:, :frames] for part in parts)
             with torch.autocast(x.device.type, enabled=False):
-                outputs[name] = self.output(name, even, odd, turn[:, :frames], view[:, :frames])
+                outputs[name] = self.output(name, even, odd, turn[:, shown], view[:, shown])
         return outputs
 
     def step(
@@ -210,7 +220,7 @@ class PoseMixer(Model):
             past: what the step before returned; None before the first.
         """
         x = frame if past is None else torch.cat([past, frame], dim=2)
-        outputs = {name: output[:, :, -1:] for name, output in self(x, camera=camera).items()}
+        outputs = self(x, camera=camera, at=x.shape[2] - 1)
         reach = len(self.blocks) * self.reach
         older, newer = x[:, :, :-reach], x[:, :, -reach:]
         if older.shape[2]:

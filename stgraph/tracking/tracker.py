@@ -36,6 +36,11 @@ class State(IntEnum):
     LOST = 2
 
 
+# As plain numbers: NumPy takes 20 times as long to compare small arrays with members of an enumeration.
+TENTATIVE, CONFIRMED, LOST = map(int, State)
+ABSENT, DETECTED, MERGED, PREDICTED = map(int, Mark)
+
+
 @dataclass(frozen=True)
 class People:
     """The people that are reported in a frame, in order of their identities.
@@ -56,7 +61,7 @@ class People:
     @property
     def score(self) -> Float[np.ndarray, " p"]:
         """Mean confidence of the joints that are reported."""
-        return self.confidence.sum(axis=1) / (self.mark != Mark.ABSENT).sum(axis=1).clip(1)
+        return self.confidence.sum(axis=1) / (self.mark != ABSENT).sum(axis=1).clip(1)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -185,7 +190,7 @@ class Tracker:
             forecast = self.predictor.predict(self.memory, self.time)
             match = self.match(forecast, detections)
             match = match[self.advance(forecast, match, detections)]
-        free = np.setdiff1d(np.arange(len(detections)), match)
+        free = np.delete(np.arange(len(detections)), match[match >= 0])
         likely = free[detections.select(free).score >= self.options.birth_score]
         born = likely[: max(0, self.options.people - len(self.tracks))] if self.options.people else likely
         self.dropped.update(birth_score=len(free) - len(likely), people=len(likely) - len(born))
@@ -251,7 +256,7 @@ class Tracker:
         shape, gate = (len(known), len(seen)), self.options.gate
         pairs = (forecast.pose, known), (detections.pose, seen)
         track, detection, value = alike(*pairs, gate, self.sigmas, forecast.spread)
-        gain = value - gate - CONFIRMED_FIRST * (self.tracks.state != State.CONFIRMED)[track]
+        gain = value - gate - CONFIRMED_FIRST * (self.tracks.state != CONFIRMED)[track]
         match = assigned(track[gain > 0], detection[gain > 0], gain[gain > 0], shape)
         if len(self.skeleton) < SHAPELESS:
             match = self.match_left(match, *pairs, LEAP)
@@ -266,7 +271,7 @@ class Tracker:
             tracks, detections: predicted and detected poses.
             leap: the largest distance between their centres, by the mean of their sizes.
         """
-        rows, columns = np.flatnonzero(match < 0), np.setdiff1d(np.arange(len(detections[0])), match)
+        rows, columns = np.flatnonzero(match < 0), np.delete(np.arange(len(detections[0])), match[match >= 0])
         if not len(rows) or not len(columns):
             return match
         circles = []
@@ -295,13 +300,13 @@ class Tracker:
         tracks.hits = tracks.hits + hit
         tracks.seen = np.where(hit, self.time, tracks.seen)
         tracks.limbs = self.limbs.observed(tracks.limbs, pose, confidence > 0)
-        confirmed = (tracks.hits >= self.options.min_hits) | (tracks.state != State.TENTATIVE)
+        confirmed = (tracks.hits >= self.options.min_hits) | (tracks.state != TENTATIVE)
         confirmed[hit] |= matched.score >= self.options.confirm_score
-        tentative = tracks.state == State.TENTATIVE
+        tentative = tracks.state == TENTATIVE
         tracks.state = np.where(
             hit,
-            np.where(confirmed, State.CONFIRMED, State.TENTATIVE),
-            np.where(tentative, State.TENTATIVE, State.LOST),
+            np.where(confirmed, CONFIRMED, TENTATIVE),
+            np.where(tentative, TENTATIVE, LOST),
         )
         # Drop tentative tracks that were not matched.
         kept = hit | ~tentative
@@ -321,7 +326,7 @@ class Tracker:
         none = np.zeros((count, len(self.limbs), 2))
         tracks = Tracks(
             id=np.arange(self.next_id, self.next_id + count),
-            state=np.where(at_once, State.CONFIRMED, State.TENTATIVE),
+            state=np.where(at_once, CONFIRMED, TENTATIVE),
             hits=np.ones(count, int),
             seen=np.full(count, self.time),
             limbs=self.limbs.observed(none, detections.pose, detections.confidence > 0),
@@ -343,23 +348,21 @@ class Tracker:
         detected[hit] = matched.confidence
         seen, moved = detected > 0, np.zeros(certainty.shape, bool)
         moved[hit] = (np.abs(pose[hit] - matched.pose) > SAME * (1 + np.abs(pose[hit]))).any(axis=2)
-        mark = np.where(
-            seen, np.where(moved, Mark.MERGED, Mark.DETECTED), np.where(certainty > 0, Mark.PREDICTED, Mark.ABSENT)
-        )
+        mark = np.where(seen, np.where(moved, MERGED, DETECTED), np.where(certainty > 0, PREDICTED, ABSENT))
         # Probability of an error below half a head size, where its density falls as exp(-error / s) in d dimensions.
         dimensions, scale = pose.shape[2], positive_scale(pose, certainty > 0)
         probability = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
-        pose, impossible = self.limbs.kept(pose, mark == Mark.PREDICTED, tracks.limbs)
+        pose, impossible = self.limbs.kept(pose, mark == PREDICTED, tracks.limbs)
         shown = (probability >= self.options.min_probability) & ~impossible
         if self.size is not None:
             shown &= ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
-        mark = np.where((mark == Mark.PREDICTED) & ~shown, Mark.ABSENT, mark)
-        confidence = np.where(mark == Mark.ABSENT, 0, np.where(seen, detected, certainty.clip(0.05) * probability))
+        mark = np.where((mark == PREDICTED) & ~shown, ABSENT, mark)
+        confidence = np.where(mark == ABSENT, 0, np.where(seen, detected, certainty.clip(0.05) * probability))
         # A track with few hits is reported only while it is detected, others for a short time after.
         coasting = (tracks.hits >= self.options.coast_hits) & (self.time - tracks.seen <= self.options.coast_seconds)
-        reported = (tracks.state == State.CONFIRMED) | (tracks.state == State.LOST) & coasting
-        reported |= (tracks.state == State.TENTATIVE) & tentative
-        order = np.flatnonzero(reported & (mark != Mark.ABSENT).any(axis=1))
+        reported = (tracks.state == CONFIRMED) | (tracks.state == LOST) & coasting
+        reported |= (tracks.state == TENTATIVE) & tentative
+        order = np.flatnonzero(reported & (mark != ABSENT).any(axis=1))
         detection = np.full(len(tracks), -1)
         detection[hit] = matched.index
         mark = mark.astype(np.uint8)

@@ -15,4 +15,7 @@ def traced(module: nn.Module, *example: Tensor) -> Callable[..., tuple[Tensor, .
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.jit.freeze(torch.jit.trace(module.eval(), example, check_trace=False))
+        network = torch.jit.freeze(torch.jit.trace(module.eval(), example, check_trace=False))
+        for _ in range(2):  # it is optimised while it runs for the first times
+            network(*example)
+        return network

@@ -68,6 +68,17 @@ def test_a_causal_model_does_not_look_ahead_and_goes_on_frame_by_frame():
     assert past is not None and past.shape[2] == 7
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("at", [0, 2, 9, 18, 19])
+def test_one_frame_alone_is_as_among_all(causal, at):
+    """Frames at the ends, and in the middle where two blocks reach three frames to either side."""
+    net, x = model(causal=causal, patch=1), poses(20)
+    whole, alone = net(x, camera=CAMERA), net(x, camera=CAMERA, at=at)
+    assert alone.keys() == whole.keys()
+    for name, output in alone.items():
+        torch.testing.assert_close(output, whole[name][:, :, [at]])
+
+
 def test_a_causal_model_in_patches_is_refused():
     values = {
         "task": {"name": "lifting", "losses": {"position": 1}},

@@ -1,5 +1,7 @@
 """Attention between joints of a frame, and of a joint to itself over time."""
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -38,8 +40,12 @@ class Attention(nn.Module):
         current = x[:, -1]
         q, k, v = self.spatial(current).chunk(3, dim=-1)
         spatial = F.scaled_dot_product_attention(q, k, v, mask[:, -1, None])
-        q, k, v = (part.transpose(1, 2) for part in self.temporal(x).chunk(3, dim=-1))
-        temporal = F.scaled_dot_product_attention(q[:, :, -1:], k, v, mask.mT[:, :, None])[:, :, 0]
+        # A joint has one query, so that W_k is applied to it and W_v to the sum of its frames, in place of every frame:
+        # q . (W_k x + b_k) = W_k^T q . x + what is the same for all frames, and shares have the sum 1.
+        (w_q, w_k, w_v), (b_q, _, b_v) = self.temporal.weight.chunk(3), self.temporal.bias.chunk(3)
+        query = F.linear(current, w_q, b_q) @ w_k / math.sqrt(x.shape[-1])
+        share = ((query[:, None] * x).sum(dim=-1) + mask).softmax(dim=1)
+        temporal = F.linear((share[..., None] * x).sum(dim=1), w_v, b_v)
         changed = nodes[:, -1] + self.mlp(torch.cat([current, spatial, temporal], dim=-1))
         return torch.cat([nodes[:, :-1], changed[:, None]], dim=1)
 

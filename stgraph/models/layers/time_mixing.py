@@ -4,6 +4,9 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+ALL = slice(None)
 
 
 class TimeMixing(nn.Module):
@@ -30,15 +33,20 @@ class TimeMixing(nn.Module):
         weight = bells + 0.02 * torch.randn_like(bells)
         self.weight = nn.Parameter(weight[:, : reach + 1] if causal else weight)
 
-    def matrix(self, x: Float[Tensor, "b t c2"]) -> Float[Tensor, "h t t"]:
-        """What every step of a sequence receives from each."""
-        step = torch.arange(x.shape[1], device=self.weight.device)
-        place = step - step[:, None] + self.reach
-        within = (place >= 0) & (place < self.weight.shape[1])
-        return self.weight[:, place.clamp(0, self.weight.shape[1] - 1)] * within
+    def matrix(self, x: Float[Tensor, "b t c2"], kept: slice) -> Float[Tensor, "h s t"]:
+        """What some steps of a sequence receive from each step of it."""
+        steps = x.shape[1] if kept == ALL else int(x.shape[1])  # a constant of a trace, and with it the matrix
+        step = torch.arange(steps, device=self.weight.device)
+        place = step - step[kept, None] + self.reach
+        weight = F.pad(self.weight, (1, 1))  # a zero on either side, for the steps that are out of reach
+        return weight[:, place.clamp(-1, self.weight.shape[1]) + 1]
 
-    def forward(self, x: Float[Tensor, "b t c2"]) -> Float[Tensor, "b t c2"]:
-        """Mix every group of both halves."""
+    def forward(self, x: Float[Tensor, "b t c2"], kept: slice = ALL) -> Float[Tensor, "b s c2"]:
+        """Mix every group of both halves.
+
+        Args:
+            kept: the steps to give.
+        """
         rows = rearrange(x, "b t (two h d) -> h t (b two d)", two=2, h=self.groups)
-        mixed = torch.bmm(self.matrix(x), rows)
+        mixed = torch.bmm(self.matrix(x, kept), rows)
         return rearrange(mixed, "h t (b two d) -> b t (two h d)", b=x.shape[0], two=2)

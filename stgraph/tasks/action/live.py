@@ -1,11 +1,11 @@
 """Online recognition: a window that slides over a growing sequence, with a state of fixed size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
@@ -17,6 +17,7 @@ from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.action.whole_clips import sample_clips
 from stgraph.training.run import Run
+from stgraph.training.traced import traced
 
 
 class Live:
@@ -72,6 +73,7 @@ class Live:
         self.prepare = Preparation(run.skeleton, data, training=False)
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
+        self.traced: dict[int, Callable[..., tuple[Tensor, ...]]] = {}  # by the number of persons
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
         """Add a frame; returns the probability of every class. Raises InputError as `add`."""
@@ -113,12 +115,32 @@ class Live:
         x = x.to(next(model.parameters()).dtype)
         batch = {"x": x, "clip": torch.zeros(len(x), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
         batch = engine.to_device(batch)
-        with engine.autocast():
-            outputs = model(**task.inputs(batch))
-        return task.scores(batch, outputs)[0].softmax(0).cpu()
+        return task.scores(batch, {"action": self.dense(batch["x"])})[0].softmax(0).cpu()
+
+    def dense(self, x: Float[Tensor, "m c t j"]) -> Float[Tensor, "m n _ _"]:
+        """The network's scores of every person and frame, traced once for each number of persons."""
+        network = Recognition(self.run)
+        if self.run.engine.sixteen:
+            with self.run.engine.autocast():
+                return network(x)[0]
+        if len(x) not in self.traced:
+            self.traced[len(x)] = traced(network, x)
+        return self.traced[len(x)](x)[0]
 
     def sample(self) -> Sample:
         """The remembered frames, oldest first, sampled as a clip is."""
         known = min(self.count, self.window)
         place = torch.arange(self.count - known, self.count) % self.window
         return sample_clips(self.poses[None, :, place], self.size, self.frames, self.data, self.run.skeleton.root)
+
+
+class Recognition(nn.Module):
+    """A recogniser with tensors alone as arguments and results."""
+
+    def __init__(self, run: Run[Action]) -> None:
+        super().__init__()
+        self.task, self.model = run.task, run.model
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Scores of every person and frame."""
+        return (self.model(**self.task.inputs({"x": x}))["action"],)

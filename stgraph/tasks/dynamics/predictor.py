@@ -20,7 +20,8 @@ class ModelPredictor:
 
     def __init__(self, model: PoseDynamics, engine: Engine) -> None:
         self.model, self.engine = model.eval(), engine
-        self.traced: Callable[..., tuple[Tensor, ...]] | None = None
+        self.prediction: Callable[..., tuple[Tensor, ...]] | None = None
+        self.merging: Callable[..., tuple[Tensor, ...]] | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
         """Arrays as tensors of the model's device and type."""
@@ -40,16 +41,16 @@ class ModelPredictor:
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`; `native` is pose and spread as tensors."""
         times = self.times(time, len(state.pose))
-        self.traced = self.traced or traced(Prediction(self.model), times, *state)
-        pose, spread = self.traced(times, *state)
+        self.prediction = self.prediction or traced(Prediction(self.model), times, *state)
+        pose, spread = self.prediction(times, *state)
         known = (state.now_confidence > 0).cpu().numpy()
         return Forecast(double(pose), double(spread), known, (pose, spread))
 
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
-        predicted, spread = forecast.native
-        detected, certainty = self.tensors(pose, confidence)
-        return self.model.merge(state, predicted, spread, detected, certainty, self.times(time, len(pose)))
+        frame = *forecast.native, *self.tensors(pose, confidence), self.times(time, len(pose))
+        self.merging = self.merging or traced(Merging(self.model), *frame, *state)
+        return Memory._make(self.merging(*frame, *state))
 
     def estimate(self, state: Memory) -> Estimate:
         return Estimate(double(state.now_pose), double(state.now_spread), double(state.now_confidence))
@@ -71,3 +72,15 @@ class Prediction(nn.Module):
         """Pose and spread."""
         prediction = self.model.predict(Memory(*memory), time)
         return prediction.pose, prediction.spread
+
+
+class Merging(nn.Module):
+    """A model's `merge` with tensors alone as arguments and results: the five of a frame, and the memory."""
+
+    def __init__(self, model: PoseDynamics) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *values: Tensor) -> Memory:
+        """The memory after the frame."""
+        return self.model.merge(Memory(*values[5:]), *values[:5])

@@ -114,12 +114,15 @@ class LiveLifter:
         if not least <= ahead <= most:
             expected = f"{least * self.step} to {most * self.step} frames for {run.name} at {fps:g} fps"
             raise InputError(where="look_ahead", found=str(look_ahead), expected=expected)
-        if not window.sliding and run.model.depends_on is not None:
+        alone = not window.sliding and run.model.depends_on is not None
+        if alone:
             self.frames = min(self.frames, run.model.depends_on + 1 + ahead)
         self.look_ahead, self.place = ahead * self.step, self.frames - 1 - ahead
         self.offsets = (np.arange(self.frames) - self.place) * self.step
         self.gap, self.near = round(GAP * fps), round(NEARBY * fps)
         self.length = max((self.frames - 1) * self.step, self.near + self.look_ahead) + 1
+        # The network gives this frame's output alone, but where the whole window's height sets the scale.
+        self.options = {"at": self.place} if alone and run.task.output != "image" else {}
         self.traced: dict[int, Windowed] = {}  # by the number of people
         self.reset()
 
@@ -212,9 +215,10 @@ class LiveLifter:
         values = network_input(self.run, self.poses[np.array(people)[:, None], rows], self.scene.size)
         x = values.permute(0, 3, 1, 2).contiguous()
         if len(people) not in self.traced:
-            self.traced[len(people)] = traced_lifter(self.run, x, self.scene.on_screen)
+            self.traced[len(people)] = traced_lifter(self.run, x, self.scene.on_screen, **self.options)
         predicted, log = self.traced[len(people)](x)
-        return self.placed(people, number, predicted, log, self.place - self.run.model_window.before)
+        place = 0 if self.options else self.place - self.run.model_window.before
+        return self.placed(people, number, predicted, log, place)
 
     def stepped(self, people: list[int], number: int) -> tuple[np.ndarray, np.ndarray]:
         """As `windowed`, by the network's `step`."""
@@ -259,24 +263,24 @@ class LiveLifter:
 class Prediction(nn.Module):
     """A lifter with tensors alone as arguments and results: see `network_output`."""
 
-    def __init__(self, run: LiftingRun) -> None:
+    def __init__(self, run: LiftingRun, **options: int) -> None:
         super().__init__()
-        self.run, self.model = run, run.model
+        self.run, self.model, self.options = run, run.model, options
 
     def forward(self, x: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
         """The pose, and the logarithm of each joint's expected error if the network predicts it."""
-        pose, log = in_float(self.run, self.model(**self.run.task.inputs({"x": x, "camera": camera})))
+        pose, log = in_float(self.run, self.model(**self.run.task.inputs({"x": x, "camera": camera}), **self.options))
         return (pose,) if log is None else (pose, log)
 
 
-def traced_lifter(run: LiftingRun, x: Float[Tensor, "p c t j"], camera: Float[np.ndarray, "4"]) -> Windowed:
+def traced_lifter(
+    run: LiftingRun, x: Float[Tensor, "p c t j"], camera: Float[np.ndarray, "4"], **options: int
+) -> Windowed:
     """`network_output` for windows of this shape, in less time."""
     if run.engine.sixteen:
-        return lambda x: network_output(run, x, camera)
+        return lambda x: network_output(run, x, camera, **options)
     given = run.engine.to_device(torch.from_numpy(camera).to(x).expand(len(x), -1))
-    network = traced(Prediction(run), run.engine.to_device(x), given)
-    for _ in range(2):  # it is optimised while it runs for the first times
-        network(run.engine.to_device(x), given)
+    network = traced(Prediction(run, **options), run.engine.to_device(x), given)
 
     def output(x: Tensor) -> tuple[Tensor, Tensor | None]:
         pose, *log = network(run.engine.to_device(x), given)

@@ -91,13 +91,17 @@ def network_input(
 
 
 def network_output(
-    run: LiftingRun, x: Float[Tensor, "b c t j"], camera: Float[np.ndarray, "4"]
+    run: LiftingRun, x: Float[Tensor, "b c t j"], camera: Float[np.ndarray, "4"], **options: int
 ) -> tuple[Float[Tensor, "b s j 3"], Float[Tensor, "b s j"] | None]:
-    """The pose that is predicted for windows, and the logarithm of each joint's expected error, if it is predicted."""
+    """The pose that is predicted for windows, and the logarithm of each joint's expected error, if it is predicted.
+
+    Args:
+        options: of the model's `forward`.
+    """
     given = torch.from_numpy(camera).to(x).expand(len(x), -1)
     batch = run.engine.to_device({"x": x, "camera": given})
     with run.engine.autocast():
-        outputs = run.model.eval()(**run.task.inputs(batch))
+        outputs = run.model.eval()(**run.task.inputs(batch), **options)
     return in_float(run, outputs)
 
 
