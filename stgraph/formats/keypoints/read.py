@@ -236,7 +236,8 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
 def read_folder(folder: Path, options: Options, failed: list[InputError] | None = None) -> list[Raw]:
     """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
 
-    Files of no known format are left aside, as are those that accompany data, such as a licence.
+    Files of no known format are left aside, as are those that accompany data, such as a licence. An empty text file is
+    a frame without people among those of Ultralytics; an empty JSON file is an error.
 
     Args:
         failed: see `read_all_keypoints`.
@@ -251,7 +252,7 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
         with collected(failed):
             if path.is_file():
                 kinds[path] = kind_of(path)
-                if kinds[path] == "json":
+                if kinds[path] == "json" or (kinds[path] == "empty" and path.suffix.lower() == ".json"):
                     trees[path] = read_json(path, FORMATS)
     frames = {path: tree for path, tree in trees.items() if openpose.is_openpose(tree)}
     images = {path: tree for path, tree in trees.items() if mmpose.is_instances(tree)}
@@ -279,6 +280,8 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
         if path.is_dir() and any(kind_of(file) for file in path.rglob("*") if file.is_file()):
             with collected(failed):
                 videos += below(path, read_folder(path, options, failed), {video.name for video in videos})
+    if not videos and not failed and "empty" in kinds.values():
+        raise no_people(f"{folder}, where files are empty")
     if not videos and not failed:
         raise InputError("no file of a known format in this folder", where=folder, expected=FORMATS, remedy=REMEDY)
     return videos

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.body import misfit
-from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
+from stgraph.formats.keypoints.content import CUT, NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
@@ -46,7 +46,8 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         for line, row in lines(path):
             if rows and len(row) != len(rows[0]):
                 expected = f"{len(rows[0])}, as in {first}"
-                raise InputError(where=f"{path}, line {line}", found=f"{len(row)} numbers", expected=expected)
+                found, remedy = f"{len(row)} numbers", f"{CUT}, or leave it out"
+                raise InputError(where=f"{path}, line {line}", found=found, expected=expected, remedy=remedy)
             rows.append(row)
             frame.append(number)
     if not rows:

@@ -17,7 +17,7 @@ from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import FPS, SHORTEST, identified, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
 from stgraph.training.engine import Engine
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
@@ -125,15 +125,13 @@ def lift(
 
     Raises:
         InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or no person
-            who is seen for at least three frames.
+            who is seen for at least three frames in a row, or in all of a shorter video.
     """
     fps = float(fps) if fps is not None else None
     if not isinstance(keypoints, Keypoints):
         keypoints = keypoints_of(np.asarray(keypoints), layout=layout, size=size, fps=fps)
     run = lifter(run)
-    if not (size or keypoints.size):
-        raise InputError("the image's size is not known", where=keypoints.name, remedy="give size=(WIDTH, HEIGHT)")
-    scene = Scene(size or keypoints.size or (0, 0), fps or keypoints.fps or FPS, camera, height, up, smooth)
+    scene = Scene(size or keypoints.known_size, fps or keypoints.fps or FPS, camera, height, up, smooth)
     notes = list(keypoints.notes)
     if not (fps or keypoints.fps):
         notes.append(f"Frames per second are not known: {FPS:g}.")
@@ -163,12 +161,12 @@ def motion_of(
     for person in people.people:
         seen = np.zeros(last - first, bool)
         seen[people.frame[people.person == person] - first] = people.pose[people.person == person, :, 2].any(-1)
-        tracks.append((person, stretches(seen, scene.fps)))
+        tracks.append((person, stretches(seen, scene.fps, min(SHORTEST, last - first))))
     tracks = [track for track in tracks if track[1]]
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     if not tracks:
-        raise InputError(f"no person is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
+        raise nobody(people)
     shape = (last - first, len(tracks), len(run.skeleton))
     # An hour has 100,000 frames: numbers of 32 bits, and as few copies as can be.
     pose, expected = np.full((*shape, 3), np.nan, np.float32), np.full(shape, np.nan, np.float32)
