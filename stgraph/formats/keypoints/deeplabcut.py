@@ -56,6 +56,8 @@ def read_csv(path: Path) -> list[Raw]:
         if len(row) != first + len(columns):
             found, expected = f"{len(row)} cells", f"{first + len(columns)}"
             raise InputError(where=f"{path}, line {line}", found=found, expected=expected, remedy=CUT)
+    if not body:
+        raise no_people(path)
     try:
         values = np.array([[float(cell or "nan") for cell in row[first:]] for row in body], float)
     except ValueError as error:

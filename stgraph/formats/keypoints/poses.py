@@ -107,7 +107,9 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     layout, joints = named(raw, pose, options, where, notes)
     size = options.size or raw.size
     if None not in (options.size, raw.size) and options.size != raw.size:
-        notes.append("the file gives images of {}x{}; --image-size {}x{} is taken instead".format(*raw.size, *options.size))
+        notes.append(
+            "the file gives images of {}x{}; --image-size {}x{} is taken instead".format(*raw.size, *options.size)
+        )
     pose[..., :2], scale = in_pixels(pose, options.scale or raw.scale, size, where, notes)
     seen = (pose[..., 2] > 0) & (np.abs(pose[..., :2]) > CORNER).any(axis=-1)
     pose[~seen] = 0

@@ -259,6 +259,9 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
     # An image without people is an empty list.
     images |= {path: tree for path, tree in trees.items() if images and tree == []}
     lines = [path for path, kind in kinds.items() if kind == "lines"]
+    for path in kinds if lines else ():
+        if not kinds[path] and path.suffix == lines[0].suffix and ultralytics.is_cut(first_bytes(path)):
+            lines.append(path)
     videos: list[Raw] = []
     if frames:
         with collected(failed):

@@ -26,12 +26,21 @@ MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that li
 
 def is_lines(start: bytes) -> bool:
     """Whether a file's first bytes are a line of Ultralytics."""
-    words = start.split(b"\n", 1)[0].split()
-    try:
-        values = [float(word) for word in words]
-    except ValueError:
-        return False
+    values = first_numbers(start)
     return len(values) > BOX + 1 and values[0] == int(max(min(values[0], 1e9), -1)) and max(values[1:BOX]) <= 1.5
+
+
+def is_cut(start: bytes) -> bool:
+    """Whether a file's first bytes may be the beginning of a line of Ultralytics."""
+    return 0 < len(first_numbers(start)) <= BOX + 1
+
+
+def first_numbers(start: bytes) -> list[float]:
+    """The numbers of the first line, none where there are other words."""
+    try:
+        return [float(word) for word in start.split(b"\n", 1)[0].split()]
+    except ValueError:
+        return []
 
 
 def read_lines(paths: list[Path], folder: str, options: Options) -> list[Raw]:
