@@ -16,7 +16,6 @@ from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
 from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
 from stgraph.training.prediction import Progressed, silent
 
-
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
 
 
