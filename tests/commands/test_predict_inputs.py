@@ -1,7 +1,7 @@
 """stgraph.predict with input that is damaged, contradicts itself or says too little, in every format.
 
-Each mistake ends in a message that names the file, the place in it and a remedy, and leaves what is at --out as it is; or
-in a stated, right result.
+Each mistake ends in a message that names the file, the place in it and a remedy, and leaves what is at --out as it is;
+or in a stated, right result.
 """
 
 import csv

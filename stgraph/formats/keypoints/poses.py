@@ -106,10 +106,9 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     notes += remark
     layout, joints = named(raw, pose, options, where, notes)
     size = options.size or raw.size
-    if None not in (options.size, raw.size) and options.size != raw.size:
-        notes.append(
-            "the file gives images of {}x{}; --image-size {}x{} is taken instead".format(*raw.size, *options.size)
-        )
+    if options.size and raw.size and options.size != raw.size:
+        (width, height), given = options.size, "x".join(map(str, raw.size))
+        notes.append(f"the file gives images of {given}; --image-size {width}x{height} is taken instead")
     pose[..., :2], scale = in_pixels(pose, options.scale or raw.scale, size, where, notes)
     seen = (pose[..., 2] > 0) & (np.abs(pose[..., :2]) > CORNER).any(axis=-1)
     pose[~seen] = 0
