@@ -8,6 +8,7 @@ import csv
 import json
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def numbered(path, pose):
 class Form(NamedTuple):
     """A format: its writer, the name of its file or folder, its joints, and options that it needs."""
 
-    write: object
+    write: Callable[..., Path]
     name: str
     layout: str = "coco17"
     options: tuple = ()

@@ -207,13 +207,13 @@ def motion_of(
     factor = np.float32(scale_of(heights, run, scene, notes))
     pose *= factor
     camera = to_world(pose, run, scene, notes)
-    known = expected is not None and np.isfinite(expected).any()
+    expected = None if expected is None or not np.isfinite(expected).any() else expected * factor
     return Motion(
         skeleton=run.skeleton,
         fps=scene.fps,
         frame=np.arange(first, last),
         person=np.array([person for person, _ in tracks]),
-        rows=replace(together, pose=pose, uncertainty=expected * factor if known else None),
+        rows=replace(together, pose=pose, uncertainty=expected),
         size=(int(scene.size[0]), int(scene.size[1])),
         camera=camera,
         notes=tuple(notes),
