@@ -65,14 +65,23 @@ def is_running(process: int) -> bool:
 
 
 def make_folder_of(path: Path) -> None:
-    """Make the folder that a file goes into. Raises InputError where the path is a folder's or leads through a file."""
-    if path.is_dir():
-        raise InputError("is a folder", where=path, remedy="give the name of a file in it")
+    """Make the folder that a file goes into. Raises InputError as `check_place`."""
+    check_place(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         problem = f"cannot be written, as {error.filename} is no folder and none can be made there ({error.strerror})"
         raise InputError(problem, where=path, remedy="give another place for the file") from error
+
+
+def check_place(path: Path) -> None:
+    """Raises InputError where no file can be: the path is a folder's, leads through a file, or may not be written."""
+    if path.is_dir():
+        raise InputError("is a folder", where=path, remedy="give the name of a file in it")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        problem = f"cannot be written, as {there} {'may not be written to' if there.is_dir() else 'is no folder'}"
+        raise InputError(problem, where=path, remedy="give another place for the file")
 
 
 def accompanies(path: Path) -> bool:
@@ -131,13 +140,14 @@ class Saved:
 
 
 def check_endings(paths: Sequence[Path], endings: Iterable[str]) -> None:
-    """Raises InputError for an ending that is none of these, and for a file that is named twice."""
+    """Raises InputError for an ending that is none of these, a file that is named twice, and as `check_place`."""
     for number, path in enumerate(paths):
         if path.suffix.lower() not in endings:
             found = path.suffix.lower() or "a file without an ending"
             raise InputError(where=path, found=found, expected=f"one of {', '.join(endings)}")
         if path in paths[:number]:
             raise InputError("is named twice", where=path, remedy="name each file once")
+        check_place(path)
 
 
 def hashes(paths: list[Path]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def read_json(path: Path, expected: str = "JSON") -> object:
         raise InputError(problem, where=path, expected=expected, remedy="check the path") from error
     if not content.strip():
         raise InputError("is empty", where=path, expected=expected, remedy="write or fetch the file again")
-    return parse_json(content, path, expected, "leave the file out, or write or fetch it again")
+    return parse_json(content, path, expected, "it may have been cut short: leave it out, or write or fetch it again")
 
 
 def parse_json(content: bytes | str, where: object, expected: str = "JSON", remedy: str = "") -> object:

@@ -7,6 +7,7 @@ project writes add `width`, `height` and `fps` to an image and `score` and `mark
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from jaxtyping import Float, Int, UInt8
 from pydantic import BaseModel, BeforeValidator, Field
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.names import natural
 
 # An id of an image is one digit for the kind of video, six for the video and four for the frame; so may frame_id be.
 FIRST_ID, FRAMES = 10**10, 10**4
@@ -82,15 +84,21 @@ class PoseTrack18(BaseModel):
 def frame_numbers(images: Sequence[Image], key: str) -> list[int]:
     """Number of each image within its video. Raises InputError for a number below 0, or one twice in a video.
 
+    Images without one are numbered in order: that of their ids, or, where it is not that of the file, of their names.
+
     Args:
         images: of a file.
         key: what to call them in messages: "FILE: images".
     """
     numbers, first = [], {}
+    order = [*range(len(images))]
+    if any(image.id < other.id for other, image in pairwise(images)):
+        order.sort(key=lambda index: (natural(images[index].file_name), images[index].id))
+    places = sorted(range(len(images)), key=order.__getitem__)  # where each image stands in the order
     for index, image in enumerate(images):
         number = image.frame_id
         if number is None:
-            number = image.id if image.id >= FIRST_ID else index
+            number = image.id if image.id >= FIRST_ID else places[index]
         if number == image.id >= FIRST_ID:
             number %= FRAMES
         where, remedy = f"{key}[{index}].frame_id", "number the frames of a video"

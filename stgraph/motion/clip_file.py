@@ -32,17 +32,19 @@ def write(motion: Motion, path: Path, clip: Clip, seconds: float | int) -> str:
         InputError: no person is in any frame, `seconds` is not above 0, the video cannot be read any more, or what
             `animate` raises.
     """
-    if not motion.present.any():
+    rows = motion.rows
+    if not rows.there.any():
         raise InputError("no person is in any frame", where=path, remedy="there is nothing to draw")
     if not seconds > 0:
         raise InputError(where=path, found=f"{seconds:g} seconds", expected="more than 0")
-    first, count = int(motion.present.any(1).argmax()), max(1, round(seconds * motion.rate))
-    shown = motion.part(slice(first, first + count))
+    first, count = int(rows.frame[rows.there][0]), max(1, round(seconds * motion.rate))
+    inside = rows.there & (rows.frame < first + count)
+    shown = motion.part(slice(first, first + count), np.unique(rows.person[inside]))
     pictures, size, bitrate = pictures_behind(shown), SIZE, clip.bitrate
     if pictures is not None and path.suffix.lower() == ".mp4":
         size, bitrate = WIDE if motion.size[0] >= motion.size[1] else TALL, max(bitrate, BITRATE)
     clip = replace(clip, fps=motion.rate, size=clip.size or size, bitrate=bitrate, title=clip.title or path.stem)
-    names = [str(person) for person in motion.person] if len(motion.person) > 1 else ()
+    names = [str(person) for person in shown.person] if len(motion.person) > 1 else ()
     pose = shown.pose[..., [0, 2, 1]] * np.array([1, -1, 1], np.float32)  # x right, y down, z away
     panels = (
         ImagePanel("2D keypoints", shown.clean_keypoints, *motion.size, names, pictures),

@@ -22,24 +22,25 @@ def write(motion: Motion, path: Path) -> str:
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for t, m in np.argwhere(motion.spans).tolist():
-            writer.writerows(rows(motion, t, m))
+        for row in np.flatnonzero(motion.rows.spanned).tolist():
+            writer.writerows(lines(motion, row))
     return ""
 
 
-def rows(motion: Motion, t: int, m: int) -> Iterator[tuple]:
-    """The rows of a person in a frame."""
-    names, empty = motion.skeleton.names, ("",) * len(motion.skeleton)
-    about = (int(motion.frame[t]), round(float(motion.time[t]), 6), motion.person[m])
-    guessed, seen = motion.guessed[t, m].tolist(), motion.seen[t, m].tolist()
-    *pixels, confidence = motion.clean_keypoints[t, m].T
+def lines(motion: Motion, row: int) -> Iterator[tuple]:
+    """The lines of a person in a frame."""
+    names, empty, rows = motion.skeleton.names, ("",) * len(motion.skeleton), motion.rows
+    t = rows.frame[row]
+    about = (int(motion.frame[t]), round(float(motion.time[t]), 6), motion.person[rows.person[row]])
+    guessed, seen = rows.guessed[row].tolist(), rows.seen[row]
+    *pixels, confidence = np.where(seen[:, None], rows.keypoints[row], 0).T
     u, v = (
         [value if there else "" for value, there in zip(rounded(values, 2), seen, strict=True)] for values in pixels
     )
     place, spread = (empty, empty, empty), empty
-    if motion.present[t, m]:
-        place = rounded(motion.pose[t, m].T, 5)
-        spread = empty if motion.uncertainty is None else rounded(motion.uncertainty[t, m], 5)
+    if rows.there[row]:
+        place = rounded(rows.pose[row].T, 5)
+        spread = empty if rows.uncertainty is None else rounded(rows.uncertainty[row], 5)
     for name, *row in zip(names, *place, guessed, spread, u, v, rounded(confidence, 4), strict=True):
         yield (*about, name, *row)
 

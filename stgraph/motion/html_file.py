@@ -32,13 +32,15 @@ def viewer_data(motion: Motion, title: str) -> dict[str, object]:
     """What the page draws, as JSON with arrays in base64."""
     skeleton = motion.skeleton
     sides = dict.fromkeys(skeleton.left, "left") | dict.fromkeys(skeleton.right, "right")
-    there = motion.pose[motion.present].reshape(-1, 3).astype(np.float64)
+    rows = motion.rows
+    there = rows.pose[rows.there].reshape(-1, 3)
     low, high = (there.min(0), there.max(0)) if len(there) else (np.zeros(3), np.zeros(3))
+    low, high = low.astype(np.float64), high.astype(np.float64)
     origin, unit = (low + high) / 2, max(UNIT, float((high - low).max()) / 2 / LARGEST)
-    pose = np.where(motion.present[..., None, None], (motion.pose - origin) / unit, GAP)
-    pixels = motion.clean_keypoints[..., :2]
-    pixel = max(PIXEL, float(np.abs(pixels).max()) / LARGEST)
-    marks = GUESSED * motion.guessed + SEEN * motion.seen
+    pose = np.where(rows.there[:, None, None], (rows.pose - origin) / unit, GAP)
+    pixels = np.where(rows.seen[..., None], rows.keypoints[..., :2], 0)
+    pixel = max(PIXEL, float(np.abs(pixels).max(initial=0)) / LARGEST)
+    marks = GUESSED * rows.guessed + SEEN * rows.seen
     return {
         "title": title,
         "notes": motion.notes,
@@ -48,6 +50,9 @@ def viewer_data(motion: Motion, title: str) -> dict[str, object]:
         "people": [str(person) for person in motion.person],
         "size": motion.size,
         "frames": len(motion),
+        # The person of each row, and each frame's first row.
+        "rows": _packed(rows.person.astype("<i4")),
+        "begin": _packed(np.searchsorted(rows.frame, np.arange(len(motion) + 1)).astype("<i4")),
         "rate": motion.rate,
         "start": float(motion.time[0]),
         "first": int(motion.frame[0]),

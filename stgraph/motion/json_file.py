@@ -1,6 +1,7 @@
 """A motion as JSON, one frame on each line."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,24 @@ def write(motion: Motion, path: Path) -> str:
         head["camera"] = {"name": camera.name, **arrays}
     with replaced(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head, allow_nan=False)[:-1] + ', "frames": [')
-        for t in range(len(motion)):
-            file.write((",\n" if t else "\n") + json.dumps(frame_of(motion, t), allow_nan=False))
+        bounds = np.searchsorted(motion.rows.frame, np.arange(len(motion) + 1))
+        for t, (first, last) in enumerate(pairwise(bounds.tolist())):
+            frame = frame_of(motion, t, range(first, last))
+            file.write((",\n" if t else "\n") + json.dumps(frame, allow_nan=False))
         file.write("\n]}\n")
     return ""
 
 
-def frame_of(motion: Motion, t: int) -> dict[str, Any]:
-    """A frame as JSON: its number, its time in seconds, and the people who are there."""
-    people = []
-    for m in np.flatnonzero(motion.present[t]):
-        person = {"person": motion.person[m].item(), "pose": rounded(motion.pose[t, m], 5)}
-        person["guessed"] = motion.guessed[t, m].tolist()
-        if motion.uncertainty is not None:
-            person["uncertainty"] = rounded(motion.uncertainty[t, m], 5)
-        people.append(person | {"keypoints": rounded(motion.clean_keypoints[t, m], 3)})
+def frame_of(motion: Motion, t: int, of_frame: range) -> dict[str, Any]:
+    """A frame as JSON: its number, its time in seconds, and the people who are there, of these rows."""
+    people, rows = [], motion.rows
+    for row in of_frame:
+        if not rows.there[row]:
+            continue
+        person = {"person": motion.person[rows.person[row]].item(), "pose": rounded(rows.pose[row], 5)}
+        person["guessed"] = rows.guessed[row].tolist()
+        if rows.uncertainty is not None:
+            person["uncertainty"] = rounded(rows.uncertainty[row], 5)
+        keypoints = np.where(rows.seen[row, :, None], rows.keypoints[row], 0)
+        people.append(person | {"keypoints": rounded(keypoints, 3)})
     return {"frame": int(motion.frame[t]), "time": round(float(motion.time[t]), 6), "people": people}

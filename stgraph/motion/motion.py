@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import Saved
+from stgraph.motion.rows import Rows, all_rows, check_rows, filled
 from stgraph.motion.saving import FORMATS, check_outputs, format_module, person_paths
 from stgraph.skeleton import Skeleton
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from stgraph.geometry import Camera
 
 
-JOINT_ARRAYS = ("pose", "guessed", "keypoints", "uncertainty")  # with a value or more for each frame, person and joint
+NAMED = 20  # people whose identities a line lists
 SECONDS = 20.0  # that a .gif or .mp4 shows unless more are asked for
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
     """Joints of m persons in t frames. Compared by identity, because its fields are arrays, which cannot be written to.
+
+    `Motion.of` makes one of arrays. People take the memory of their own frames (`rows`); the arrays over all frames and
+    people are made when they are asked for.
 
     The world's axes are x to the right of the camera's view, y away from the camera and z up, with the floor at z = 0.
 
@@ -34,12 +38,8 @@ class Motion:
         fps: of the frame numbers: frame n is at n / fps seconds.
         frame: numbers, evenly spaced. A frame without people stays, with all persons absent.
         person: identities, whole numbers or text, all different.
-        pose: metres, NaN where a person is absent; a person who is present has all joints.
-        guessed: joints that the detector did not see, in this frame or nearby, so that the network made them up.
-        keypoints: what the pose was lifted from, in the model's joints: pixels x and y, and a confidence, which is 0
-            (with any x and y) where a joint was not seen.
+        rows: a pose for each person and frame; a person who is present has all joints.
         size: width and height of the image, pixels.
-        uncertainty: expected distance of a joint from the truth, metres; None where it is not known.
         camera: the one that the keypoints are seen by: `pose` projects onto `keypoints`.
         video_file: the video whose frames are numbered so, over which `.gif` and `.mp4` draw the keypoints; None where
             the people were not found in it. It is in no file that is written.
@@ -54,11 +54,8 @@ class Motion:
     fps: float
     frame: Int[np.ndarray, " t"]
     person: Shaped[np.ndarray, " m"]
-    pose: Float[np.ndarray, "t m j 3"]
-    guessed: Bool[np.ndarray, "t m j"]
-    keypoints: Float[np.ndarray, "t m j 3"]
+    rows: Rows
     size: tuple[int, int]
-    uncertainty: Float[np.ndarray, "t m j"] | None = None
     camera: "Camera | None" = None
     notes: tuple[str, ...] = ()
     video_file: Path | None = None
@@ -67,16 +64,11 @@ class Motion:
         shape = (len(self.frame), len(self.person), len(self.skeleton))
         if 0 in shape:
             raise InputError(where="motion", found=f"{shape[0]} frames, {shape[1]} people", expected="one or more each")
-        for name in JOINT_ARRAYS:
-            tail = (3,) if name in ("pose", "keypoints") else ()
-            value = getattr(self, name)
-            if value is not None and value.shape != shape + tail:
-                raise InputError(where=f"motion, {name}", found=str(value.shape), expected=str(shape + tail))
-        for name in ("frame", "person", *JOINT_ARRAYS):
-            if (value := getattr(self, name)) is not None:
-                value = value.view()  # the caller's own array stays as it is
-                value.setflags(write=False)
-                object.__setattr__(self, name, value)
+        check_rows(self.rows, *shape)
+        for name in ("frame", "person"):
+            value = getattr(self, name).view()  # the caller's own array stays as it is
+            value.setflags(write=False)
+            object.__setattr__(self, name, value)
         steps = np.diff(self.frame)
         if (steps <= 0).any() or (steps != steps[:1]).any():
             remedy = "keep a frame without people as one of NaN"
@@ -84,26 +76,82 @@ class Motion:
         if self.person.dtype.kind not in "iuU" or len(np.unique(self.person)) != len(self.person):
             expected = "whole numbers or text, all different"
             raise InputError(where="motion, person", found=str(self.person.tolist()), expected=expected)
-        finite = np.isfinite(self.pose).all(-1)
+        finite = np.isfinite(self.rows.pose).all(-1)
         if (partly := finite.any(-1) & ~finite.all(-1)).any():
-            t, m = np.argwhere(partly)[0]
-            problem = f"frame {self.frame[t]}, person {self.person[m]} lacks some joints"
+            row = partly.argmax()
+            who = self.person[self.rows.person[row]]
+            problem = f"frame {self.frame[self.rows.frame[row]]}, person {who} lacks some joints"
             raise InputError(problem, where="motion, pose", expected="all joints, or NaN where the person is absent")
         if not 0 < self.fps < float("inf"):
             raise InputError(where="motion, fps", found=f"{self.fps:g}", expected="frames a second, above 0")
 
+    @classmethod
+    def of(
+        cls,
+        skeleton: Skeleton,
+        fps: float,
+        *,
+        frame: Int[np.ndarray, " t"],
+        person: Shaped[np.ndarray, " m"],
+        pose: Float[np.ndarray, "t m j 3"],
+        guessed: Bool[np.ndarray, "t m j"],
+        keypoints: Float[np.ndarray, "t m j 3"],
+        size: tuple[int, int],
+        uncertainty: Float[np.ndarray, "t m j"] | None = None,
+        **about: Any,
+    ) -> "Motion":
+        """The motion of arrays over all frames and people, see the properties of the same names; raises as the class.
+
+        Args:
+            about: `camera` and `notes`.
+        """
+        shape = (len(frame), len(person), len(skeleton))
+        joints = {"pose": pose, "guessed": guessed, "keypoints": keypoints, "uncertainty": uncertainty}
+        for name, value in joints.items():
+            expected = shape + ((3,) if name in ("pose", "keypoints") else ())
+            if value is not None and value.shape != expected:
+                raise InputError(where=f"motion, {name}", found=str(value.shape), expected=str(expected))
+        return cls(skeleton, fps, frame, person, all_rows(pose, guessed, keypoints, uncertainty), size, **about)
+
     def __len__(self) -> int:
         return len(self.frame)
+
+    def filled(self, values: np.ndarray, absent: float | int) -> np.ndarray:
+        """Values of the rows (n ...) for all frames and people (t m ...), `absent` where there is no row."""
+        return filled(self.rows, values, (len(self.frame), len(self.person)), absent)
+
+    @cached_property
+    def pose(self) -> Float[np.ndarray, "t m j 3"]:
+        """Metres, NaN where a person is absent."""
+        return self.filled(self.rows.pose, np.nan)
+
+    @cached_property
+    def guessed(self) -> Bool[np.ndarray, "t m j"]:
+        """Joints that the detector did not see, in this frame or nearby, so that the network made them up."""
+        return self.filled(self.rows.guessed, 0)
+
+    @cached_property
+    def keypoints(self) -> Float[np.ndarray, "t m j 3"]:
+        """What the pose was lifted from, in the model's joints: pixels x and y, and a confidence.
+
+        The confidence is 0 (with any x and y) where a joint was not seen.
+        """
+        return self.filled(self.rows.keypoints, 0)
+
+    @cached_property
+    def uncertainty(self) -> Float[np.ndarray, "t m j"] | None:
+        """Expected distance of a joint from the truth, metres; None where it is not known."""
+        return None if self.rows.uncertainty is None else self.filled(self.rows.uncertainty, np.nan)
 
     @cached_property
     def present(self) -> Bool[np.ndarray, "t m"]:
         """Whether a person is in a frame."""
-        return np.asarray(np.isfinite(self.pose).all((-2, -1)))
+        return self.filled(self.rows.there, 0)
 
     @cached_property
     def seen(self) -> Bool[np.ndarray, "t m j"]:
         """Keypoints that the detector saw."""
-        return np.isfinite(self.keypoints).all(-1) & (self.keypoints[..., 2] > 0)
+        return self.filled(self.rows.seen, 0)
 
     @cached_property
     def time(self) -> Float[np.ndarray, " t"]:
@@ -119,12 +167,6 @@ class Motion:
     def clean_keypoints(self) -> Float[np.ndarray, "t m j 3"]:
         """The keypoints with zeros for what was not seen."""
         return np.where(self.seen[..., None], self.keypoints, 0)
-
-    @cached_property
-    def spans(self) -> Bool[np.ndarray, "t m"]:
-        """For each person, all frames from its first to its last."""
-        begun, ended = (np.logical_or.accumulate(present) for present in (self.present, self.present[::-1]))
-        return begun & ended[::-1]
 
     @property
     def y_up(self) -> Float[np.ndarray, "t m j 3"]:
@@ -143,23 +185,37 @@ class Motion:
 
         For formats that have no place for it. "guessed: LKnee 100 %, LFoot 12 %"
         """
-        share = 100 * self.guessed[self.present].mean(0) if self.present.any() else np.zeros(len(self.skeleton))
+        rows = self.rows
+        share = 100 * rows.guessed[rows.there].mean(0) if rows.there.any() else np.zeros(len(self.skeleton))
         named = [f"{self.skeleton.names[j]} {share[j]:.0f} %" for j in np.argsort(-share, kind="stable") if share[j]]
         return f"guessed: {', '.join(named)}" if named else ""
 
     @property
     def summary(self) -> list[str]:
         """Lines about its length and its people."""
-        people = ", ".join(map(str, self.person))
-        share = self.guessed[self.present].mean() if self.present.any() else 0.0
+        people = ", ".join(map(str, self.person[:NAMED])) + (", ..." if len(self.person) > NAMED else "")
+        share = self.rows.guessed[self.rows.there].mean() if self.rows.there.any() else 0.0
         everybody = f"people: {len(self.person)}{f' (identities: {people})' if people else ''}"
         return [f"{len(self):,} frames at {self.fps:g} fps", f"{everybody}; joints guessed: {share:.0%}"]
 
-    def part(self, frames: slice = slice(None), persons: slice = slice(None)) -> "Motion":
-        """The motion of some people in some frames."""
-        arrays = {name: getattr(self, name) for name in JOINT_ARRAYS}
-        chosen = {name: value[frames, persons] for name, value in arrays.items() if value is not None}
-        return replace(self, frame=self.frame[frames], person=self.person[persons], **chosen)
+    def part(self, frames: slice = slice(None), persons: slice | Int[np.ndarray, " p"] = slice(None)) -> "Motion":
+        """The motion of some people in some frames, which keep their order."""
+        rows, there = self.rows, np.ones(len(self.rows), bool)
+        places = {}
+        for name, chosen in (("frame", frames), ("person", persons)):
+            kept = np.sort(np.arange(len(getattr(self, name)))[chosen])
+            new = np.full(len(getattr(self, name)), -1)
+            new[kept] = np.arange(len(kept))
+            places[name] = new[getattr(rows, name)]
+            there &= places[name] >= 0
+        rows = replace(rows, **places).taken(slice(None) if there.all() else there)
+        return replace(self, frame=self.frame[frames], person=self.person[persons], rows=rows)
+
+    def alone(self, m: int) -> "Motion":
+        """The motion of one of several people, from the first to the last of the frames in which that person is."""
+        there = self.rows.frame[(self.rows.person == m) & self.rows.there]
+        frames = slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(None)
+        return self.part(frames, slice(m, m + 1))
 
     def save(self, *paths: Path | str, clip: Clip | None = None, seconds: float | int = SECONDS) -> list[Saved]:
         """Write files, each whole or not at all, in the format of its ending: `motion.save("walk.bvh", "walk.html")`.
@@ -171,7 +227,8 @@ class Motion:
 
         Returns:
             the files, in order, with what there is to say about each. Formats of one person (`.bvh`, `.trc`, `.c3d`)
-            become a file a person where there are several: `walk.1.bvh`, called after the identity.
+            become a file a person where there are several: `walk.1.bvh`, called after the identity, which begins with
+            the person's first frame.
 
         Raises:
             InputError: an ending that is unknown, which lists the known, or a package that a format needs is missing;
@@ -183,12 +240,15 @@ class Motion:
         for path in targets:
             ending = path.suffix.lower()
             write = format_module(ending).write
-            parts = [(self, path)]
-            if FORMATS[ending].one_person:
-                people = [self.part(persons=slice(m, m + 1)) for m in range(len(self.person))]
-                parts = zip(people, person_paths(self.person, path), strict=True)
+            if FORMATS[ending].one_person and len(self.person) > 1:
+                for m, target in enumerate(person_paths(self.person, path)):
+                    part = self.alone(m)
+                    late = part.frame[0] > self.frame[0]
+                    begin = f"begins with frame {part.frame[0]} ({part.time[0]:.2f} s)" if late else ""
+                    saved.append(Saved(target, "; ".join(filter(None, [begin, write(part, target)]))))
+                continue
             drawing = (clip or Clip(self.rate), seconds) if FORMATS[ending].drawn else ()
-            saved += [Saved(target, write(part, target, *drawing)) for part, target in parts]
+            saved.append(Saved(path, write(self, path, *drawing)))
         return saved
 
     @classmethod

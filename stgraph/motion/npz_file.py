@@ -8,23 +8,32 @@ from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.formats.numpy_files import load_npz
 from stgraph.motion.motion import Motion
+from stgraph.motion.rows import Rows
 from stgraph.skeleton import Skeleton
 
 FORMAT = "stgraph motion 1"
 ARRAYS = ("frame", "person", "pose", "guessed", "keypoints")
+JOINTS_OF = ("pose", "guessed", "keypoints", "uncertainty")
 JOINTS = ("names", "parents", "left", "right")
 CAMERA = ("intrinsics", "rotation", "translation")
 
 
 def write(motion: Motion, path: Path) -> str:
-    """Write all fields of a motion; those of the skeleton and the camera have names such as `skeleton_parents`."""
-    skeleton, camera = motion.skeleton, motion.camera
-    arrays = {name: getattr(motion, name) for name in ARRAYS}
+    """Write all fields of a motion; those of the skeleton and the camera have names such as `skeleton_parents`.
+
+    The arrays of joints have axes of frames and people. Where people are in fewer than half of these cells, they have
+    an axis of rows instead, and `row_frame` and `row_person` hold the places of each row's frame and person.
+    """
+    skeleton, camera, rows = motion.skeleton, motion.camera, motion.rows
+    sparse = 2 * len(rows) < len(motion.frame) * len(motion.person)
+    joints = rows if sparse else motion
+    arrays = {"frame": motion.frame, "person": motion.person}
+    arrays |= {name: getattr(joints, name) for name in JOINTS_OF}
+    arrays = {name: value for name, value in arrays.items() if value is not None}
+    arrays |= {"row_frame": rows.frame, "row_person": rows.person} if sparse else {}
     arrays |= {"format": FORMAT, "fps": motion.fps, "size": motion.size, "notes": np.array(motion.notes, str)}
     arrays |= {"skeleton": skeleton.name, "skeleton_names": skeleton.names, "skeleton_centre": skeleton.centre}
     arrays |= {f"skeleton_{name}": np.array(getattr(skeleton, name), int) for name in JOINTS[1:]}
-    if motion.uncertainty is not None:
-        arrays["uncertainty"] = motion.uncertainty
     if camera is not None:
         arrays |= {"camera": camera.name} | {f"camera_{name}": getattr(camera, name) for name in CAMERA}
     with replaced(path) as temporary, temporary.open("wb") as file:
@@ -49,15 +58,17 @@ def read(path: Path) -> Motion:
     try:
         names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
         width, height = arrays["size"].tolist()
-        return Motion(
+        skeleton, fps = (
             Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre)),
             float(arrays["fps"]),
-            **{name: arrays[name] for name in ARRAYS},
-            size=(width, height),
-            uncertainty=arrays.get("uncertainty"),
-            camera=_camera(arrays, width, height),
-            notes=tuple(arrays["notes"].tolist()),
         )
+        about = {"camera": _camera(arrays, width, height), "notes": tuple(arrays["notes"].tolist())}
+        joints = {name: arrays.get(name) for name in JOINTS_OF}
+        frame, person, size = arrays["frame"], arrays["person"], (width, height)
+        if "row_frame" in arrays:
+            rows = Rows(arrays["row_frame"], arrays["row_person"], **joints)
+            return Motion(skeleton, fps, frame, person, rows, size, **about)
+        return Motion.of(skeleton, fps, frame=frame, person=person, size=size, **joints, **about)
     # What is no array, but an object in one, fails in all of these ways.
     except (AttributeError, TypeError, ValueError, LookupError, OverflowError) as error:
         raise InputError(str(error), where=path, remedy="save the motion again") from error

@@ -12,6 +12,7 @@ from stgraph.data.recording import runs
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import check_apart, check_kept, file_name
+from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.formats.video import open_video
@@ -24,10 +25,10 @@ GAP = 0.5  # seconds without any keypoint that are filled
 SHORTEST = 3  # frames of a person who is predicted
 
 
-def stretches(seen: Bool[np.ndarray, " t"], fps: float | int) -> list[tuple[int, int]]:
+def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SHORTEST) -> list[tuple[int, int]]:
     """(start, end) of the stretches in which a person is there: gaps of up to `GAP` seconds between two are filled.
 
-    Stretches of fewer than `SHORTEST` frames are left out.
+    Stretches of fewer than `shortest` frames are left out.
 
     >>> stretches(np.array([1, 1, 0, 1, 0, 0, 0, 0, 1]) > 0, fps=4)
     [(0, 4)]
@@ -36,7 +37,16 @@ def stretches(seen: Bool[np.ndarray, " t"], fps: float | int) -> list[tuple[int,
     for start, end in runs(~seen):
         if start > 0 and end < len(seen) and end - start <= round(GAP * fps):
             filled[start:end] = True
-    return [part for part in runs(filled) if part[1] - part[0] >= SHORTEST]
+    return [part for part in runs(filled) if part[1] - part[0] >= shortest]
+
+
+def nobody(keypoints: Keypoints) -> InputError:
+    """The error for a video in which `stretches` finds nobody."""
+    if not np.any(keypoints.pose[..., 2]):
+        return no_people(keypoints.where)
+    problem = f"no person is seen in {SHORTEST} frames in a row"
+    remedy = "give more frames; or leave out the identities if they change too often, people are then tracked"
+    return InputError(problem, where=keypoints.where, remedy=remedy, kind="no person")
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
@@ -129,7 +139,7 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
     Args:
         keypoints: of a video, with or without identities.
         fps: frames per second.
-        least: detections of a person that is kept.
+        least: detections of a person that is kept; all are in a video of fewer frames.
     """
     if (keypoints.person >= 0).any() or not len(keypoints):
         return keypoints
@@ -146,7 +156,7 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
         found = people.detection >= 0
         person[first + people.detection[found]] = people.id[found]
     known, hits = np.unique(person, return_counts=True)
-    person[np.isin(person, known[hits < least])] = -1
+    person[np.isin(person, known[hits < min(least, len(frames))])] = -1
     kept = np.unique(person[person >= 0])
     person = np.where(person >= 0, np.searchsorted(kept, person), -1)
     note = f"people have no identities: {len(kept)} by tracking"

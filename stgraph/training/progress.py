@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Where the output is no terminal: seconds between lines about a prediction, and without any of a training at most.
 LINE, SILENCE = 10.0, 30.0
+LONGEST = 40  # characters before the bar, which leave room for it on a line of 80
 
 
 class Terminal(Listener):
@@ -74,12 +75,17 @@ class Terminal(Listener):
 
 
 def bar(console: "Console", count: "ProgressColumn") -> "Progress":
-    """A bar with what is left, on a terminal; nothing elsewhere."""
-    from rich import progress
+    """A bar with what is left, on a terminal; nothing elsewhere.
 
+    The bar fills what the texts leave of the line, and what is long of them is cut, never the counts or the times.
+    """
+    from rich import progress
+    from rich.table import Column
+
+    text = progress.TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=LONGEST))
+    line = progress.BarColumn(bar_width=None, table_column=Column(ratio=1))
     times = progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
-    columns = progress.TextColumn("{task.description}"), progress.BarColumn(), count, *times
-    return progress.Progress(*columns, console=console, disable=not console.is_terminal)
+    return progress.Progress(text, line, count, *times, console=console, disable=not console.is_terminal, expand=True)
 
 
 @contextmanager

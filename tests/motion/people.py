@@ -56,4 +56,12 @@ def walking(
         "camera": CAMERA,
         "notes": ("The scale is that of the recording.",),
     }
-    return Motion(**(values | fields))
+    return Motion.of(**(values | fields))
+
+
+def changed(motion: Motion, **arrays: np.ndarray) -> Motion:
+    """The motion with other arrays over all frames and people, such as `pose`."""
+    kept = {name: getattr(motion, name) for name in ("pose", "guessed", "keypoints", "uncertainty")}
+    about = {"camera": motion.camera, "notes": motion.notes}
+    fields = {"frame": motion.frame, "person": motion.person, "size": motion.size}
+    return Motion.of(motion.skeleton, motion.fps, **fields, **(kept | arrays), **about)

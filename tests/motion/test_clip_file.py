@@ -1,7 +1,5 @@
 """GIF and MP4 of a motion: the keypoints beside the people in space."""
 
-from dataclasses import replace
-
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from stgraph.figures.animation import LEFT, RIGHT, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import H36M17
 from tests.formats.keypoints.onnx_people import write_video
-from tests.motion.people import walking
+from tests.motion.people import changed, walking
 
 SIDE = Clip(fps=1, view=View(0, 0), size=(640, 320))
 
@@ -48,7 +46,7 @@ def test_people_are_drawn_while_they_are_there(tmp_path):
     motion = walking(("S07/walk 01", "S08/walk 02"), 60, person=np.array(["Ann", "Ben"]))
     pose = motion.pose.copy()
     pose[:10] = np.nan
-    motion = replace(motion, pose=pose)
+    motion = changed(motion, pose=pose)
     (saved,) = motion.save(tmp_path / "walk.gif", clip=SIDE)
     assert saved.note == "shows 0.2 to 1.2 s of 1.2 s"
     columns = [np.ptp(near(frame_of(saved.path, number)[:, 320:], LEFT)[:, 1]) for number in (0, 7, 15)]
@@ -65,7 +63,7 @@ def test_what_cannot_be_drawn_leaves_the_file_that_was_there(tmp_path):
     (tmp_path / "walk.gif").write_bytes(b"before")
     with pytest.raises(InputError, match="found 0 seconds"):
         motion.save(tmp_path / "walk.gif", seconds=0)
-    empty = replace(motion, pose=np.full_like(motion.pose, np.nan))
+    empty = changed(motion, pose=np.full_like(motion.pose, np.nan))
     with pytest.raises(InputError, match="no person is in any frame"):
         empty.save(tmp_path / "walk.gif")
     assert (tmp_path / "walk.gif").read_bytes() == b"before"

@@ -45,6 +45,41 @@ def test_it_comes_back_from_npz(tmp_path, fields):
         assert plain["skeleton_names"].tolist() == list(H36M17.names)
 
 
+def test_people_who_come_and_go_take_the_rows_of_their_own_frames(tmp_path):
+    whole = walking(("S07/walk 01", "S08/walk 02"))
+    rows = whole.rows
+    kept = np.where(rows.person == 0, rows.frame < 20, (rows.frame >= 70) & (rows.frame < 80))
+    motion = replace(whole, rows=rows.taken(kept))
+    assert motion.pose.shape == whole.pose.shape and motion.present.sum(0).tolist() == [20, 10]
+    np.testing.assert_array_equal(motion.pose[:20, 0], whole.pose[:20, 0])
+    assert np.isnan(motion.pose[20:, 0]).all() and not motion.keypoints[20:, 0].any()
+    saved = motion.save(tmp_path / "walk.npz", tmp_path / "walk.trc", tmp_path / "walk.csv", tmp_path / "walk.html")
+    assert_equal(Motion.load(tmp_path / "walk.npz"), motion)
+    with np.load(tmp_path / "walk.npz") as plain:
+        assert plain["pose"].shape == (30, len(H36M17), 3) and plain["row_frame"][20] == 70
+    assert saved[2].note.startswith("begins with frame 70 (1.40 s)")
+    times = [line.split("\t")[1] for line in saved[2].path.read_text().splitlines()[6:]]
+    assert len(times) == 10 and float(times[0]) == pytest.approx(1.4)
+    assert len((tmp_path / "walk.csv").read_text().splitlines()) == 1 + 30 * len(H36M17)
+    part = motion.part(slice(15, 75))
+    np.testing.assert_array_equal(part.present, motion.present[15:75])
+    np.testing.assert_array_equal(motion.alone(1).pose, motion.pose[70:80, 1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.taken(np.arange(len(rows))[::-1]), "rows: are not in order"),
+        (lambda rows: replace(rows, frame=rows.frame + 1), "rows' frame: found .*places from 0 to 9"),
+        (lambda rows: replace(rows, guessed=rows.guessed[1:]), "guessed"),
+    ],
+)
+def test_rows_that_do_not_go_together_are_refused(change, message):
+    motion = walking(frames=10)
+    with pytest.raises((InputError, TypeError), match=message):
+        replace(motion, rows=change(motion.rows))
+
+
 def test_the_pose_projects_onto_the_keypoints():
     motion = walking()
     np.testing.assert_allclose(keypoints_of(motion.pose, motion.camera), motion.keypoints, atol=1e-3)

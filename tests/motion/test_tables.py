@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from stgraph.errors import InputError
 from stgraph.motion.c3d_file import MOST_FRAMES
 from stgraph.skeleton import H36M17, skeleton_from
-from tests.motion.people import walking
+from tests.motion.people import changed, walking
 
 KNEE = H36M17.index("RKnee")
 
@@ -30,7 +29,7 @@ def motion():
 def test_csv_has_a_row_for_each_frame_person_and_joint(motion, tmp_path):
     pose = motion.pose.copy()
     pose[:5, 1] = np.nan  # before the second person comes
-    motion = replace(motion, pose=pose)
+    motion = changed(motion, pose=pose)
     motion.save(tmp_path / "walk.csv")
     with (tmp_path / "walk.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

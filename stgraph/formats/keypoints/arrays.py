@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS
-from stgraph.formats.keypoints.content import NO_CONFIDENCE, floats, no_people
+from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
 from stgraph.skeleton import MOST_JOINTS
@@ -112,8 +112,8 @@ def people_axes(value: Any, where: Path | str, options: Options) -> Float[np.nda
     if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1:
         value = value.tolist()
     if isinstance(value, list) and value and all(isinstance(one, np.ndarray | list) for one in value):
-        lengths = {len(one) for one in value if not isinstance(one, np.ndarray) or one.ndim}
-        if len(lengths) > 1:  # a list of frames with unlike numbers of people
+        shapes = {one.shape if isinstance(one, np.ndarray) else len(one) for one in value}
+        if len(shapes) > 1:  # a list of frames with unlike numbers of people
             return ragged(value, where)
     values = floats(value, str(where))
     if not values.size:
@@ -161,9 +161,12 @@ def axes_of(shape: tuple[int, ...], where: Path | str) -> str:
 def ragged(value: list, where: Path | str) -> Float[np.ndarray, "t m j c"]:
     """Poses of a list of frames, each (people, joints, channels) or empty. Raises InputError for other shapes."""
     frames = [floats(one, f"{where}[{place}]") for place, one in enumerate(value)]
-    shapes = {frame.shape[1:] for frame in frames if frame.size}
-    if len(shapes) != 1 or len(shape := shapes.pop()) != 2:
-        raise InputError(where=where, found="frames of unlike shapes", expected="(people, joints, channels) in each")
+    shape = next((frame.shape for frame in frames if frame.size), ())[1:]
+    for place, frame in enumerate(frames):
+        if frame.size and (frame.ndim != 3 or frame.shape[1:] != shape):
+            expected = f"(people, {', '.join(map(str, shape))})" if len(shape) == 2 else "(people, joints, channels)"
+            found = f"shape {frame.shape}"
+            raise InputError(where=f"{where}[{place}]", found=found, expected=expected, remedy=AGAIN)
     most = max(map(len, frames))
     if len(frames) * most * int(np.prod(shape)) > 2 * sum(frame.size for frame in frames) + 10_000_000:
         raise InputError(where=where, found=f"{most} people in one frame", expected="about as many in the others")

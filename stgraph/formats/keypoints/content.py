@@ -11,6 +11,7 @@ from stgraph.errors import InputError
 
 _NUMBERS = {int, float, type(None)}
 AGAIN = "write or fetch the file again"
+CUT = f"it may have been cut short: {AGAIN}"
 NO_CONFIDENCE = "confidence is not given: 1 where a joint is seen"
 MOST_NUMBERS = 20_000_000  # that nested lists may hold
 

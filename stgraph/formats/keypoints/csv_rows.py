@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import CUT
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.poses import MOST_FRAMES
 from stgraph.formats.motion_text import whole_number
@@ -108,7 +109,7 @@ def add_row(tables: dict[str, Table], row: list[str], columns: Columns, where: s
         place: the row's among all, its frame where no column has that.
     """
     if len(row) <= max(*columns.keys.values(), *columns.places):
-        raise InputError(f"{len(row)} cells, fewer than the header; the file may have been cut short", where=where)
+        raise InputError(f"{len(row)} cells, fewer than the header", where=where, remedy=CUT)
 
     def cell(key: str, default: str = "") -> str:
         return row[columns.keys[key]].strip() if key in columns.keys else default
@@ -124,6 +125,7 @@ def add_row(tables: dict[str, Table], row: list[str], columns: Columns, where: s
         expected = f"whole numbers from 0, and frames below {MOST_FRAMES}"
         raise InputError(problem, where=where, expected=expected)
     if pair in table.rows:
-        problem = f"person {person} has frame {frame} of clip {clip!r} twice"
-        raise InputError(problem, where=where, expected="one row", kind="doubled")
+        problem = f"person {person} has frame {frame}{f' of clip {clip!r}' if clip else ''} twice"
+        remedy = "leave one out, or give each another identity"
+        raise InputError(problem, where=where, expected="one row", remedy=remedy, kind="doubled")
     table.rows[pair[0], pair[1]] = [row[place] for place in columns.places]

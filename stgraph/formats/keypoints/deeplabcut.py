@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
+from stgraph.formats.keypoints.content import CUT, NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.frames import last_numbers
 from stgraph.formats.keypoints.hdf5 import array, texts
-from stgraph.formats.keypoints.poses import Raw
+from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
 from stgraph.formats.safe_pickle import unpickle
 from stgraph.skeleton import MOST_JOINTS
 
@@ -54,8 +54,10 @@ def read_csv(path: Path) -> list[Raw]:
     body = rows[levels:]
     for line, row in enumerate(body, start=levels + 1):
         if len(row) != first + len(columns):
-            found, expected = f"{len(row)} cells", f"{first + len(columns)}; it may have been cut short"
-            raise InputError(where=f"{path}, line {line}", found=found, expected=expected)
+            found, expected = f"{len(row)} cells", f"{first + len(columns)}"
+            raise InputError(where=f"{path}, line {line}", found=found, expected=expected, remedy=CUT)
+    if not body:
+        raise no_people(path)
     try:
         values = np.array([[float(cell or "nan") for cell in row[first:]] for row in body], float)
     except ValueError as error:
@@ -67,11 +69,11 @@ def of_table(
     columns: Sequence[tuple[str, ...]], index: Sequence[Any], values: Float[np.ndarray, "t w"], path: Path
 ) -> Raw:
     """The video of a table with names of several levels. Raises InputError for other columns."""
+    if not len(index):
+        raise no_people(path)
     width = {len(column) for column in columns}
     if not columns or len(width) != 1 or not width <= {3, 4} or values.shape != (len(index), len(columns)):
         raise InputError(where=path, found=f"columns of {width or 'no'} levels", expected=EXPECTED)
-    if not len(index):
-        raise InputError(where=path, found="no frame in it", expected="a row at least")
     individuals = [*dict.fromkeys(column[1] if len(column) == 4 else "" for column in columns)]
     joints = tuple(dict.fromkeys(column[-2] for column in columns))
     channels = {column[-1] for column in columns}
@@ -109,7 +111,10 @@ def of_table(
 def frames_of(index: Sequence[Any]) -> tuple[list[int], list[str]]:
     """Frame numbers of rows: as they are, or the last number in the names of images."""
     words = [str(one[-1] if isinstance(one, tuple) else one).replace("\\", "/").rpartition("/")[2] for one in index]
-    return last_numbers([re.sub(r"\.[A-Za-z]+$|\.0$", "", word) for word in words])
+    words = [re.sub(r"\.[A-Za-z]+$|\.0$", "", word) for word in words]
+    if all(word.isdecimal() and len(word) < 10 and int(word) < MOST_FRAMES for word in words):
+        return [*map(int, words)], []
+    return last_numbers(words)
 
 
 def table_of(file: h5py.File) -> h5py.Group | None:

@@ -1,9 +1,10 @@
 """Frame numbers in names: of files that are a frame each, and of images."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stgraph.errors import InputError
 from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import MOST_FRAMES
 
@@ -21,6 +22,9 @@ def videos_of(paths: Sequence[Path], folder: str) -> list[tuple[str, dict[Path, 
 
     Returns:
         for each video its name, the frame of each file, and what was assumed.
+
+    Raises:
+        InputError: two files of one frame.
     """
     videos: dict[str, dict[Path, str]] = {}
     for path in sorted(paths, key=lambda path: natural(path.name)):
@@ -28,10 +32,20 @@ def videos_of(paths: Sequence[Path], folder: str) -> list[tuple[str, dict[Path, 
         videos.setdefault(match["video"] if match else "", {})[path] = match["frame"] if match else ""
     result = []
     for title, texts in videos.items():
+        check_numbers(texts)
         frames, notes = numbered([*texts.values()])
-        name = title or folder or next(iter(texts)).stem
+        name = title or (folder if folder not in videos else "") or next(iter(texts)).stem
         result.append((name, dict(zip(texts, frames, strict=True)), notes))
     return result
+
+
+def check_numbers(texts: Mapping[Path, str]) -> None:
+    """Raises InputError where two files of a video have one frame's number."""
+    first: dict[str, Path] = {}
+    for path, text in texts.items():
+        if text and (other := first.setdefault(text.lstrip("0"), path)) != path:
+            found, remedy = f"frame {int(text)}, as {other.name} has", "leave one of the two out"
+            raise InputError(where=path, found=found, expected="a number of its own", remedy=remedy)
 
 
 def last_numbers(names: Sequence[str]) -> tuple[list[int], list[str]]:

@@ -50,6 +50,7 @@ class Keypoints:
         bones: pairs of joints that the file names as joined.
         video: the same with labels, ignored regions and marks, of PoseTrack's files alone.
         video_file: the video that the frames are of, where the people were found in it.
+        source: the file or folder, and the video where there are several: how messages begin.
     """
 
     name: str
@@ -68,10 +69,24 @@ class Keypoints:
     bones: tuple[tuple[int, int], ...] = ()
     video: Video | None = None
     video_file: Path | None = None
+    source: str = ""
 
     def __len__(self) -> int:
         """Poses."""
         return len(self.frame)
+
+    @property
+    def where(self) -> str:
+        """How messages begin: the source, or the name of what is from no file."""
+        return self.source or self.name
+
+    @property
+    def known_size(self) -> tuple[int, int]:
+        """Width and height of the images. Raises InputError where they are not known."""
+        if self.size is None:
+            remedy = "give it by --image-size WIDTHxHEIGHT (in a program: size=(WIDTH, HEIGHT))"
+            raise InputError("the image's size is not known", where=self.where, remedy=remedy, kind="image size")
+        return self.size
 
     @property
     def people(self) -> list[int]:
@@ -88,7 +103,7 @@ class Keypoints:
         """The poses of one person alone. Raises InputError for an identity that is not there."""
         if person not in self.people:
             there = ", ".join(map(str, self.people[:20])) or "none"
-            raise InputError(where=self.name, found=f"the people {there}", expected=f"person {person}")
+            raise InputError(where=self.where, found=f"the people {there}", expected=f"person {person}")
         return self.rows(self.person == person)
 
     def dense(self, frames: tuple[int, int] | None = None) -> Float[np.ndarray, "t j 3"]:
@@ -105,7 +120,7 @@ class Keypoints:
         number = self.frame[at]
         if len(twice := number[1:][number[1:] == number[:-1]]):
             remedy = "take one person by `of`"
-            raise InputError("two poses in one frame", where=f"{self.name}, frame {twice[0]}", remedy=remedy)
+            raise InputError("two poses in one frame", where=f"{self.where}, frame {twice[0]}", remedy=remedy)
         poses = np.zeros((stop - first, *self.pose.shape[1:]), self.pose.dtype)
         poses[number - first] = self.pose[at]
         return poses
@@ -146,7 +161,7 @@ class Keypoints:
         names = target.names if isinstance(target, Skeleton) else tuple(target)
         if names == self.joints:
             return self
-        pose = mapped(self.pose, joint_sources(self.joints, names, self.name))
+        pose = mapped(self.pose, joint_sources(self.joints, names, self.where))
         video = None
         if self.video is not None and isinstance(target, Skeleton):
             video = replace(self.video, pose=pose, skeleton=target, mark=None, names=None)

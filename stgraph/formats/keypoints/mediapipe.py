@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import items, no_people, number, whole
+from stgraph.formats.keypoints.content import AGAIN, items, no_people, number, whole
 from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
@@ -115,7 +115,7 @@ def landmarks(value: Any, where: str) -> Float[np.ndarray, "j 4"]:
     """One person's landmarks: x, y, z, visibility; 1 where it is not given. Raises InputError."""
     if not isinstance(value, list) or len(value) != POSE:
         found = f"{len(value)} landmarks" if isinstance(value, list) else f"a {type(value).__name__}"
-        raise InputError(where=where, found=found, expected=f"{POSE} landmarks")
+        raise InputError(where=where, found=found, expected=f"{POSE} landmarks", remedy=AGAIN)
     rows = np.zeros((POSE, len(CHANNELS)))
     for place, one in enumerate(value):
         at = f"{where}, landmark {place}"

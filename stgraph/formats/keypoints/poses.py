@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS, SCALES
+from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout
@@ -19,6 +20,7 @@ from stgraph.skeleton import MOST_JOINTS, Skeleton
 MOST_FRAMES = 1_000_000  # of a video; larger numbers are no frame numbers
 MOST_PIXELS = 1e6  # from the image's corner; larger numbers are no coordinates
 CORNER = 1e-3  # pixels within which a joint is a (0, 0) that was scaled and back
+BEYOND, SOME = 0.1, 0.02  # of an image's longer side; share of the joints farther outside that is mentioned
 SLACK = 1.1  # some detectors' confidences go a little beyond 1
 
 
@@ -109,9 +111,14 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     notes += remark
     layout, joints = named(raw, pose, options, where, notes)
     size = options.size or raw.size
+    if options.size and raw.size and options.size != raw.size:
+        (width, height), given = options.size, "x".join(map(str, raw.size))
+        notes.append(f"the file gives images of {given}; --image-size {width}x{height} is taken instead")
     pose[..., :2], scale = in_pixels(pose, options.scale or raw.scale, size, where, notes)
     seen = (pose[..., 2] > 0) & (np.abs(pose[..., :2]) > CORNER).any(axis=-1)
     pose[~seen] = 0
+    if scale == "pixels" and size is not None:
+        notes += outside(pose[seen, :2], size)
     mean = pose[..., 2].sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     score = mean
     if raw.score is not None:
@@ -134,7 +141,16 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
         bones=raw.bones,
         video=raw.video,
         video_file=raw.video_file,
+        source=where,
     )
+
+
+def outside(xy: Float[np.ndarray, "n 2"], size: tuple[int, int]) -> list[str]:
+    """A sentence where so many joints lie so far outside of the image that its size may be another one."""
+    margin = BEYOND * max(size)
+    share = ((xy < -margin) | (xy > np.array(size) + margin)).any(axis=-1).mean() if len(xy) else 0.0
+    text = f"{share:.0%} of the joints lie outside of the image of {size[0]}x{size[1]} pixels: check --image-size"
+    return [text] if share > SOME else []
 
 
 def numbers_of_frames(frame: Int[np.ndarray, " n"] | Sequence[int], where: str) -> Int[np.ndarray, " n"]:
@@ -224,6 +240,8 @@ def named(
             found = f"{len(raw.joints)} names, {len({*raw.joints})} different, for {count} joints"
             raise InputError(where=where, found=found, expected="a different name for each joint")
         return next((name for name, names in LAYOUTS.items() if names == raw.joints), ""), raw.joints
+    if not np.any(pose[..., 2]):
+        raise no_people(where)
     layout = layout_by_content(pose[..., :2], pose[..., 2] > 0, where, raw.layouts)
     if not raw.layouts:
         notes.append(f"the order of the {count} joints is taken for {layout}'s (--layout)")

@@ -257,7 +257,8 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
 def read_folder(folder: Path, options: Options, failed: list[InputError] | None = None) -> list[Raw]:
     """The videos of a folder: frame by frame, or a file for each; and those of the folders in it.
 
-    Files of no known format are left aside, as are those that accompany data, such as a licence.
+    Files of no known format are left aside, as are those that accompany data, such as a licence. An empty text file is
+    a frame without people among those of Ultralytics; an empty JSON file is an error.
 
     Args:
         failed: see `read_all_keypoints`.
@@ -272,13 +273,16 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
         with collected(failed):
             if path.is_file():
                 kinds[path] = kind_of(path)
-                if kinds[path] == "json":
+                if kinds[path] == "json" or (kinds[path] == "empty" and path.suffix.lower() == ".json"):
                     trees[path] = read_json(path, FORMATS)
     frames = {path: tree for path, tree in trees.items() if openpose.is_openpose(tree)}
     images = {path: tree for path, tree in trees.items() if mmpose.is_instances(tree)}
     # An image without people is an empty list.
     images |= {path: tree for path, tree in trees.items() if images and tree == []}
     lines = [path for path, kind in kinds.items() if kind == "lines"]
+    for path in kinds if lines else ():
+        if not kinds[path] and path.suffix == lines[0].suffix and ultralytics.is_cut(first_bytes(path)):
+            lines.append(path)
     videos: list[Raw] = []
     if frames:
         with collected(failed):
@@ -300,6 +304,8 @@ def read_folder(folder: Path, options: Options, failed: list[InputError] | None 
         if path.is_dir() and any(kind_of(file) for file in path.rglob("*") if file.is_file()):
             with collected(failed):
                 videos += below(path, read_folder(path, options, failed), {video.name for video in videos})
+    if not videos and not failed and "empty" in kinds.values():
+        raise no_people(f"{folder}, where files are empty")
     if not videos and not failed:
         raise InputError("no file of a known format in this folder", where=folder, expected=FORMATS, remedy=REMEDY)
     return videos

@@ -7,7 +7,7 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.arrays import read_content
-from stgraph.formats.keypoints.content import MOST_NUMBERS, NO_CONFIDENCE
+from stgraph.formats.keypoints.content import CUT, MOST_NUMBERS, NO_CONFIDENCE
 from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables
 from stgraph.formats.keypoints.mediapipe import NAME as MEDIAPIPE
 from stgraph.formats.keypoints.mediapipe import POSE
@@ -33,6 +33,9 @@ def read_numbers(path: Path, options: Options) -> list[Raw]:
             rows = [[float(cell or "nan") for cell in row] for row in csv.reader(file) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(str(error), where=path, expected="a row of numbers for each frame") from error
+    if unlike := [line for line, row in enumerate(rows) if len(row) != len(rows[0])]:
+        found, expected = f"{len(rows[unlike[0]])} numbers", f"{len(rows[0])}, as in the first row"
+        raise InputError(where=f"{path}, row {unlike[0] + 1}", found=found, expected=expected, remedy=CUT)
     return read_content(rows, path, options)
 
 

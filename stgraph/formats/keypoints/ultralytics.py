@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.body import misfit
-from stgraph.formats.keypoints.content import NO_CONFIDENCE, no_people
+from stgraph.formats.keypoints.content import CUT, NO_CONFIDENCE, no_people
 from stgraph.formats.keypoints.fit import FITS
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
@@ -26,12 +26,21 @@ MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that li
 
 def is_lines(start: bytes) -> bool:
     """Whether a file's first bytes are a line of Ultralytics."""
-    words = start.split(b"\n", 1)[0].split()
-    try:
-        values = [float(word) for word in words]
-    except ValueError:
-        return False
+    values = first_numbers(start)
     return len(values) > BOX + 1 and values[0] == int(max(min(values[0], 1e9), -1)) and max(values[1:BOX]) <= 1.5
+
+
+def is_cut(start: bytes) -> bool:
+    """Whether a file's first bytes may be the beginning of a line of Ultralytics."""
+    return 0 < len(first_numbers(start)) <= BOX + 1
+
+
+def first_numbers(start: bytes) -> list[float]:
+    """The numbers of the first line, none where there are other words."""
+    try:
+        return [float(word) for word in start.split(b"\n", 1)[0].split()]
+    except ValueError:
+        return []
 
 
 def read_lines(paths: list[Path], folder: str, options: Options) -> list[Raw]:
@@ -46,7 +55,8 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         for line, row in lines(path):
             if rows and len(row) != len(rows[0]):
                 expected = f"{len(rows[0])}, as in {first}"
-                raise InputError(where=f"{path}, line {line}", found=f"{len(row)} numbers", expected=expected)
+                found, remedy = f"{len(row)} numbers", f"{CUT}, or leave it out"
+                raise InputError(where=f"{path}, line {line}", found=found, expected=expected, remedy=remedy)
             rows.append(row)
             frame.append(number)
     if not rows:

@@ -59,7 +59,8 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
             found = f"shapes {one.shape} and {box.shape}"
             raise InputError(where=where, found=found, expected="(n, 4, joints) and boxes (n, 5)", remedy=AGAIN)
         if poses and one.shape[2] != poses[0].shape[1]:
-            raise InputError(where=where, found=f"{one.shape[2]} joints", expected=f"{poses[0].shape[1]}, as before")
+            expected = f"{poses[0].shape[1]}, as before"
+            raise InputError(where=where, found=f"{one.shape[2]} joints", expected=expected, remedy=AGAIN)
         poses.append(one[:, [0, 1, 3]].transpose(0, 2, 1))
         boxes.append(box)
         frame += [number] * people
@@ -107,6 +108,8 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
             for camera, values in enumerate(cameras):
                 where = f"{path}, {subject}/{action}/{camera}"
                 pose = floats(values, where, 2, 3)
+                if not len(pose):
+                    raise no_people(where)
                 if pose.ndim != 3 or not pose.size or pose.shape[1] > MOST_JOINTS:
                     raise InputError(where=where, found=f"shape {pose.shape}", expected="(frames, joints, 2)")
                 notes = [] if pose.shape[2] == 3 else [NO_CONFIDENCE]

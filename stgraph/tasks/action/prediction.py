@@ -13,8 +13,10 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.tasks.action.actions import TOGETHER, Actions, ActionTrack
 from stgraph.tasks.action.recognise import clip_probabilities
 from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
-from stgraph.tracking.videos import FPS, SHORTEST, identified, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
 from stgraph.training.prediction import Progressed, silent
+
+Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
 
 
 class Sliding(TypedDict, total=False):
@@ -60,33 +62,30 @@ def actions_of(
     for name, value in (("--window", window), ("--step", step)):
         if value < 1:
             raise InputError(where=name, found=str(value), expected="1 frame or more")
-    if keypoints.size is None:
-        remedy = "give it: --image-size 1920x1080"
-        raise InputError("the image's size is not known", where=keypoints.name, remedy=remedy)
-    fps, notes = keypoints.fps or FPS, []
+    size, fps, notes = keypoints.known_size, keypoints.fps or FPS, []
     if not keypoints.fps:
         notes.append(f"Frames per second are not known: {FPS:g}.")
     people = identified(keypoints, fps).to(run.skeleton)
-    poses = np.stack([people.of(person).dense() for person in people.people]).astype(np.float32)
-    units = [(TOGETHER, poses)] if together else [*zip(people.people, poses[:, None], strict=True)]
-    cut = {person: cut_windows(those, window, step, fps, data.sampling == "uniform") for person, those in units}
+    tracks = {person: track_of(people, person) for person in people.people}
+    units = {TOGETHER: [*tracks.values()]} if together else {person: [track] for person, track in tracks.items()}
+    uniform, length = data.sampling == "uniform", people.frames[1] - people.frames[0]
+    cut = {person: cut_windows(those, length, window, step, fps, uniform) for person, those in units.items()}
     if not any(cut.values()):
-        problem = f"no person is seen for {SHORTEST} frames"
-        raise InputError(problem, where=people.name, remedy="look at the keypoints")
+        raise nobody(people)
     if dropped := sum(not windows for windows in cut.values()):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     notes.append(f"Windows of {window:,} frames, one every {step:,}; frames take the mean of those that they lie in.")
-    total, done, tracks, first = sum(map(len, cut.values())), 0, [], people.frames[0]
-    for person, those in units:
+    total, done, found_people, first = sum(map(len, cut.values())), 0, [], people.frames[0]
+    for person, those in units.items():
         if not (windows := cut[person]):
             continue
         found = np.zeros((len(windows), len(run.task.classes)), np.float32)
         for rows in batches(windows):
             clips = np.stack([clip_of(those, windows[row], data.max_persons) for row in rows])
-            found[rows] = clip_probabilities(run, clips, keypoints.size)
+            found[rows] = clip_probabilities(run, clips, size)
             progress((done := done + len(rows)) / total)
         begins, stops = first + np.array(windows).T
-        tracks.append(ActionTrack(person, begins, stops, found))
+        found_people.append(ActionTrack(person, begins, stops, found))
     return Actions(
         name=people.name,
         run=run.name,
@@ -95,19 +94,28 @@ def actions_of(
         frames=people.frames,
         window=window,
         step=step,
-        people=tuple(tracks),
+        people=tuple(found_people),
         notes=(*people.notes, *notes),
     )
 
 
+def track_of(people: Keypoints, person: int) -> Track:
+    """A person's frames, counted from the video's first."""
+    own = people.of(person)
+    first, last = int(own.frame[0]), int(own.frame[-1])
+    return first - people.frames[0], own.dense((first, last + 1)).astype(np.float32)
+
+
 def cut_windows(
-    poses: Float[np.ndarray, "m t j 3"], window: int, step: int, fps: float, trimmed: bool
+    tracks: Sequence[Track], length: int, window: int, step: int, fps: float, trimmed: bool
 ) -> list[tuple[int, int]]:
     """(first, stop) of the windows over the stretches in which somebody is there.
 
     As clips do, windows end with the last frame that shows somebody, and with `trimmed` begin with the first one.
     """
-    seen: Bool[np.ndarray, " t"] = np.any(poses[..., 2] > 0, axis=(0, 2))
+    seen: Bool[np.ndarray, " t"] = np.zeros(length, bool)
+    for start, poses in tracks:
+        seen[start : start + len(poses)] |= (poses[..., 2] > 0).any(1)
     found = []
     for start, end in stretches(seen, fps):
         begins = [*range(start, max(end - window, start) + 1, step)]
@@ -120,11 +128,17 @@ def cut_windows(
     return list(dict.fromkeys(found))
 
 
-def clip_of(poses: Float[np.ndarray, "m t j 3"], window: tuple[int, int], persons: int) -> Float[np.ndarray, "p w j 3"]:
+def clip_of(tracks: Sequence[Track], window: tuple[int, int], persons: int) -> Float[np.ndarray, "p w j 3"]:
     """The people of a window, at most so many: those who are seen in most of its frames; absent ones are zeros."""
-    inside = poses[:, slice(*window)]
+    begin, end = window
+    there = [(start, poses) for start, poses in tracks if start < end and start + len(poses) > begin]
+    kept = min(persons, len(tracks))
+    inside = np.zeros((max(kept, len(there)), end - begin, *tracks[0][1].shape[1:]), np.float32)
+    for place, (start, poses) in enumerate(there):
+        first, last = max(start, begin), min(start + len(poses), end)
+        inside[place, first - begin : last - begin] = poses[first - start : last - start]
     frames = (inside[..., 2] > 0).any(2).sum(1)
-    return inside[np.sort(np.argsort(-frames, kind="stable")[:persons])]
+    return inside[np.sort(np.argsort(-frames, kind="stable")[:kept])]
 
 
 def batches(windows: Sequence[tuple[int, int]]) -> list[list[int]]:

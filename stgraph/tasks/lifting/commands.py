@@ -70,10 +70,7 @@ class LiftingCommands(LiftingRun):
         """
         if look_ahead is not None:
             raise InputError("is for --live", where="--look-ahead", remedy="leave it out: the whole video is known")
-        if keypoints.size is None:
-            remedy = "give it: --image-size 1920x1080"
-            raise InputError("the image's size is not known", where=keypoints.name, remedy=remedy)
-        known = given_intrinsics(keypoints.size, camera, fov)
+        known = given_intrinsics(keypoints.known_size, camera, fov)
         return lift(keypoints, run=self, camera=known, progress=progress, **options)  # pyright: ignore[reportArgumentType] - checked there
 
     def live(self, **options: Unpack[Watched]) -> LiveLifter:

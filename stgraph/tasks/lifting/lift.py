@@ -1,7 +1,7 @@
 """lift: people's 2D keypoints over time become 3D motion in metres, without a dataset file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -12,12 +12,13 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.read import keypoints_of
 from stgraph.geometry import Camera
-from stgraph.motion.motion import Motion
+from stgraph.motion.motion import NAMED, Motion
+from stgraph.motion.rows import Rows, joined
 from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import FPS, SHORTEST, identified, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
 from stgraph.training.engine import Engine
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
@@ -125,15 +126,13 @@ def lift(
 
     Raises:
         InputError: a run of another task, joints that the run needs and the keypoints lack, no size, or no person
-            who is seen for at least three frames.
+            who is seen for at least three frames in a row, or in all of a shorter video.
     """
     fps = float(fps) if fps is not None else None
     if not isinstance(keypoints, Keypoints):
         keypoints = keypoints_of(np.asarray(keypoints), layout=layout, size=size, fps=fps)
     run = lifter(run)
-    if not (size or keypoints.size):
-        raise InputError("the image's size is not known", where=keypoints.name, remedy="give size=(WIDTH, HEIGHT)")
-    scene = Scene(size or keypoints.size or (0, 0), fps or keypoints.fps or FPS, camera, height, up, smooth)
+    scene = Scene(size or keypoints.known_size, fps or keypoints.fps or FPS, camera, height, up, smooth)
     notes = list(keypoints.notes)
     if not (fps or keypoints.fps):
         notes.append(f"Frames per second are not known: {FPS:g}.")
@@ -161,72 +160,75 @@ def motion_of(
     step = scene.step(run)
     tracks = []
     for person in people.people:
-        seen = np.zeros(last - first, bool)
-        seen[people.frame[people.person == person] - first] = people.pose[people.person == person, :, 2].any(-1)
-        tracks.append((person, stretches(seen, scene.fps)))
-    tracks = [track for track in tracks if track[1]]
+        own = people.of(person)
+        seen = np.zeros(own.frame[-1] + 1 - own.frame[0], bool)
+        seen[own.frame - own.frame[0]] = own.pose[..., 2].any(-1)
+        if parts := stretches(seen, scene.fps, min(SHORTEST, last - first)):
+            tracks.append((person, parts))
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     if not tracks:
-        raise InputError(f"no person is seen for {SHORTEST} frames", where=people.name, remedy="look at the keypoints")
-    shape = (last - first, len(tracks), len(run.skeleton))
-    # An hour has 100,000 frames: numbers of 32 bits, and as few copies as can be.
-    pose, expected = np.full((*shape, 3), np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    keypoints, guessed = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
-    heights: list[float] = []
+        raise nobody(people)
     total, done = sum(end - start for _, parts in tracks for start, end in parts), 0
+    rows, heights = [], []
     for place, (person, parts) in enumerate(tracks):
-        dense = people.of(person).dense()
-        keypoints[:, place] = dense
+        own = people.of(person)
+        begin = int(own.frame[0])
+        dense = own.dense((begin, int(own.frame[-1]) + 1)).astype(np.float32)
+        # An hour has 100,000 frames: numbers of 32 bits, of a person's own frames alone.
+        pose, expected = np.full_like(dense, np.nan), np.full(dense.shape[:2], np.nan, np.float32)
+        guessed = np.zeros(dense.shape[:2], bool)
         nearby = maximum_filter1d(dense[..., 2] > 0, 2 * round(NEARBY * scene.fps) + 1, axis=0, mode="constant")
         for start, end in parts:
-            rows = slice(start, end)
+            part = slice(start, end)
             before, done = done, done + end - start
 
             def report(share: float, before: int = before, frames: int = end - start) -> None:
                 progress((before + share * frames) / total)
 
-            lifted = lift_track(run, dense[rows], scene.size, scene.on_screen, step, report)
+            lifted = lift_track(run, dense[part], scene.size, scene.on_screen, step, report)
             relative = lifted.pose
             if run.task.output == "image":
                 relative = relative * (STATURE / height_of(some(relative), run.skeleton))
-            path = lifted.path if lifted.path is not None else path_of(relative, dense[rows], scene.intrinsics)
+            path = lifted.path if lifted.path is not None else path_of(relative, dense[part], scene.intrinsics)
             together = relative + path[:, None]
             if scene.smooth:
                 together = gaussian_filter1d(together, scene.smooth * scene.fps, axis=0, mode="nearest")
-            pose[rows, place] = together
-            guessed[rows, place] = np.logical_not(nearby[rows])
+            pose[part] = together
+            guessed[part] = np.logical_not(nearby[part])
             if lifted.expected is not None:
-                expected[rows, place] = lifted.expected
-        heights.append(height_of(some(pose[np.isfinite(pose[:, place, 0, 0]), place]), run.skeleton))
-    factor = scale_of(heights, run, scene, notes)
-    pose *= np.float32(factor)
-    expected *= np.float32(factor)
+                expected[part] = lifted.expected
+        heights.append(height_of(some(pose[np.isfinite(pose[:, 0, 0])]), run.skeleton))
+        frames = begin - first + np.arange(len(dense))
+        rows.append(Rows(frames, np.full(len(dense), place), pose, guessed, dense, expected))
+    together = joined(rows)
+    del rows
+    pose, expected = together.pose.copy(), together.uncertainty
+    factor = np.float32(scale_of(heights, run, scene, notes))
+    pose *= factor
     camera = to_world(pose, run, scene, notes)
+    expected = None if expected is None or not np.isfinite(expected).any() else expected * factor
     return Motion(
         skeleton=run.skeleton,
         fps=scene.fps,
         frame=np.arange(first, last),
         person=np.array([person for person, _ in tracks]),
-        pose=pose,
-        guessed=guessed,
-        keypoints=keypoints,
+        rows=replace(together, pose=pose, uncertainty=expected),
         size=(int(scene.size[0]), int(scene.size[1])),
-        uncertainty=expected if np.isfinite(expected).any() else None,
         camera=camera,
         notes=tuple(notes),
         video_file=people.video_file,
     )
 
 
-def some(pose: Float[np.ndarray, "t *m j 3"]) -> Float[np.ndarray, "s *m j 3"]:
+def some(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "s j 3"]:
     """At most about `MEASURED` frames, evenly spaced, in doubles: enough to measure a median in."""
     return pose[:: 1 + len(pose) // MEASURED].astype(np.float64)
 
 
 def scale_of(heights: list[float], run: LiftingRun, scene: Scene, notes: list[str]) -> float:
     """The factor that gives people of these standing heights, metres, the stated height; 1 without one."""
-    said = ", ".join(f"{height:.2f}" for height in heights)
+    said = ", ".join(f"{height:.2f}" for height in heights[:NAMED]) + (", ..." if len(heights) > NAMED else "")
     if scene.height is None:
         source = f"a stature of {STATURE:g} m" if run.task.output == "image" else "the bones that the network expects"
         notes.append(f"The scale is from {source} (standing height {said} m); a height would settle it.")
@@ -235,10 +237,9 @@ def scale_of(heights: list[float], run: LiftingRun, scene: Scene, notes: list[st
     return scene.height / float(np.median(heights))
 
 
-def to_world(pose: Float[np.ndarray, "t m j 3"], run: LiftingRun, scene: Scene, notes: list[str]) -> Camera:
-    """Put the pose onto the floor of a world whose z is up, in its place; returns the camera there."""
-    measured = some(pose[np.isfinite(pose[..., 0, 0]).any(-1)])
-    present = measured[np.isfinite(measured).all((-2, -1))]
+def to_world(pose: Float[np.ndarray, "n j 3"], run: LiftingRun, scene: Scene, notes: list[str]) -> Camera:
+    """Put poses, NaN where nobody is, onto the floor of a world whose z is up, in place; returns its camera."""
+    present = some(pose[np.isfinite(pose[:, 0, 0])])
     up, count = up_of(present if scene.up == "trunk" else present[:0], run.skeleton)
     tilt = np.degrees(np.arccos(np.clip(-up[1], -1, 1)))
     estimated = f"estimated from {count:,} upright trunks; the camera is tilted by {tilt:.0f} degrees"
@@ -246,8 +247,8 @@ def to_world(pose: Float[np.ndarray, "t m j 3"], run: LiftingRun, scene: Scene, 
     turn = rotation_to_world(up)
     floor = floor_of((present @ turn[2]).min(-1))
     notes.append(f"The floor is {-floor:.2f} m below the camera, under the lowest joints.")
-    for frame in range(0, len(pose), MEASURED):
-        part = slice(frame, frame + MEASURED)
+    for begin in range(0, len(pose), MEASURED):
+        part = slice(begin, begin + MEASURED)
         pose[part] = pose[part] @ turn.T - np.array([0, 0, floor])
     quaternion = Rotation.from_matrix(turn).as_quat(canonical=True, scalar_first=True)
     intrinsics = np.concatenate([scene.intrinsics, np.zeros(5)])

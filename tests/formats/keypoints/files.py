@@ -157,7 +157,7 @@ def table(path, pose, joints=LAYOUTS["coco17"]):
     return path
 
 
-def sleap(path, pose, tracks=("a",)):
+def sleap(path, pose, tracks=("a",), names=NAMES):
     """(t j 3) -> an analysis file, as MATLAB orders axes."""
     with h5py.File(path, "w") as file:
         count = max(len(tracks), 1)
@@ -165,22 +165,22 @@ def sleap(path, pose, tracks=("a",)):
         file["tracks"] = np.repeat(xy[None], count, axis=0) + np.arange(count)[:, None, None, None]
         file["point_scores"] = np.repeat(pose[..., 2].T[None], count, axis=0)
         file["track_occupancy"] = np.ones((len(pose), count), np.uint8)
-        file["node_names"] = np.array([name.encode() for name in NAMES])
+        file["node_names"] = np.array([name.encode() for name in names])
         file["track_names"] = np.array([name.encode() for name in tracks], "S8")
         file["edge_inds"] = np.array([[0, 1], [1, 2]])
     return path
 
 
-def deeplabcut_columns(individuals):
-    levels = [("DLC_resnet50",)] + ([individuals] if individuals else []) + [NAMES, ("x", "y", "likelihood")]
+def deeplabcut_columns(individuals, names):
+    levels = [("DLC_resnet50",)] + ([individuals] if individuals else []) + [names, ("x", "y", "likelihood")]
     columns = [()]
     for level in levels:
         columns = [(*column, name) for column in columns for name in level]
     return columns, ["scorer", *(["individuals"] if individuals else []), "bodyparts", "coords"]
 
 
-def deeplabcut_csv(path, pose, individuals=()):
-    columns, levels = deeplabcut_columns(individuals)
+def deeplabcut_csv(path, pose, individuals=(), names=NAMES):
+    columns, levels = deeplabcut_columns(individuals, names)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         for place, level in enumerate(levels):
@@ -190,9 +190,9 @@ def deeplabcut_csv(path, pose, individuals=()):
     return path
 
 
-def deeplabcut_h5(path, pose, individuals=(), fixed=False):
+def deeplabcut_h5(path, pose, individuals=(), fixed=False, names=NAMES):
     """As pandas writes it by PyTables, in its form "table" or "fixed"."""
-    columns, levels = deeplabcut_columns(individuals)
+    columns, levels = deeplabcut_columns(individuals, names)
     values = np.tile(pose.reshape(len(pose), -1), (1, max(len(individuals), 1)))
     with h5py.File(path, "w") as file:
         group = file.create_group("df_with_missing")

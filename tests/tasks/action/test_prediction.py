@@ -120,13 +120,13 @@ def test_converted_weights_of_pyskl_say_what_they_say_of_clips(tmp_path, monkeyp
 
 
 def test_windows_cover_each_stretch_and_no_gap():
-    poses = np.zeros((1, 100, 2, 3), np.float32)
-    poses[0, [*range(10, 40), *range(44, 70), *range(92, 97)]] = 1
-    windows = cut_windows(poses, 20, 8, fps=20.0, trimmed=True)
+    poses = np.zeros((100, 2, 3), np.float32)
+    poses[[*range(10, 40), *range(44, 70), *range(92, 97)]] = 1
+    windows = cut_windows([(0, poses)], 100, 20, 8, fps=20.0, trimmed=True)
     assert windows == [(10, 30), (18, 38), (26, 46), (34, 54), (44, 62), (50, 70), (92, 97)]
     # Without trimming, a window may begin with frames in which nobody is.
-    assert (42, 62) in cut_windows(poses, 20, 8, fps=20.0, trimmed=False)
-    assert cut_windows(np.zeros((1, 9, 2, 3), np.float32), 4, 2, fps=20.0, trimmed=True) == []
+    assert (42, 62) in cut_windows([(0, poses)], 100, 20, 8, fps=20.0, trimmed=False)
+    assert cut_windows([(0, np.zeros((9, 2, 3), np.float32))], 9, 4, 2, fps=20.0, trimmed=True) == []
 
 
 def made(person: int | str = 0) -> Actions:
@@ -225,5 +225,5 @@ def test_one_frame_is_too_few_and_three_are_a_window(weights, video, tmp_path):
     actions = run.predict(short)
     assert actions.people[0].first.tolist() == [0] and actions.people[0].stop.tolist() == [3]
     assert any("not known: 30" in note for note in actions.notes)
-    with pytest.raises(InputError, match="no person is seen for 3 frames"):
+    with pytest.raises(InputError, match="no person is seen in 3 frames in a row"):
         run.predict(short.rows(short.frame < 1))

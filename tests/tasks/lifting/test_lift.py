@@ -1,5 +1,7 @@
 """Keypoints in, 3D motion out: windows, gaps, camera, scale, and the world."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 import stgraph
 from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.poses import Options, Raw, finished
 from stgraph.geometry import project, world_to_camera
 from stgraph.settings.params import validate
 from stgraph.skeleton import COCO17, H36M17
@@ -201,15 +204,32 @@ def test_a_run_in_image_space_gets_its_scale_from_the_height(dataset):
 def test_mistakes_are_named(run, dataset):
     keypoints = np.random.default_rng(0).uniform(1, 700, (30, 17, 3))
     keypoints[..., 2] = 1
-    with pytest.raises(InputError, match="size is not known.*give size="):
+    with pytest.raises(InputError, match="size is not known.*size="):
         stgraph.lift(keypoints, run=run, layout="h36m17")
     with pytest.raises(InputError, match="size: found .*above 0"):
         stgraph.lift(keypoints, run=run, size=(0, 1000), layout="h36m17")
-    with pytest.raises(InputError, match="no person is seen for 3 frames"):
-        stgraph.lift(keypoints[:2], run=run, size=SIZE, layout="h36m17")
+    with pytest.raises(InputError, match="no person is seen in 3 frames in a row"):
+        stgraph.lift(np.where(np.arange(30)[:, None, None] < 2, keypoints, 0), run=run, size=SIZE, layout="h36m17")
     with pytest.raises(InputError, match="no .* among the joints"):
         stgraph.lift(keypoints[:, :5], run=run, size=SIZE, layout=["nose", "leye", "reye", "lear", "rear"])
     with pytest.raises(InputError, match="height"):
         stgraph.lift(keypoints, run=run, size=SIZE, layout="h36m17", height=-1.0)
     with pytest.raises(InputError, match="run: found 3"):
         stgraph.lift(keypoints, run=3, size=SIZE, layout="h36m17")
+
+
+def test_many_people_who_come_and_go_take_the_memory_of_their_own_frames(run):
+    length, people, stay = 30_000, 60, 12
+    one = np.random.default_rng(0).uniform(1, 700, (people * stay, len(H36M17), 3)) * [1, 1, 0] + [0, 0, 1]
+    begin = np.arange(people) * (length // people)
+    frame = (begin[:, None] + np.arange(stay)).ravel()
+    raw = Raw("crowd", "array", frame, one, np.repeat(np.arange(people), stay), joints=H36M17.names, size=SIZE)
+    keypoints = finished(raw, Options(), "crowd")
+    tracemalloc.start()
+    motion = stgraph.lift(keypoints, run=run, fps=50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(motion.person) == people and len(motion.rows) == people * stay
+    assert motion.rows.there.all() and len(motion) == begin[-1] + stay
+    # As an array over all frames and people the pose alone would take 360 MB.
+    assert peak < 40e6
