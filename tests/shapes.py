@@ -13,9 +13,10 @@ from types import FunctionType
 from typing import Any
 
 import jaxtyping
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 
 jaxtyped = jaxtyping.jaxtyped
+typed = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own
 
 
 def checked(decorated: Any = None, /, **_: Any) -> Any:
@@ -51,7 +52,7 @@ def with_checks(function: FunctionType) -> Callable:
             with suppress(NameError):
                 function.__annotations__[name] = eval(annotation, function.__globals__)
     named = any("{" in str(annotation) for annotation in function.__annotations__.values())  # as in "b {frames}"
-    return jaxtyped(beartype(function), typechecker=None) if named else beartype(function)
+    return jaxtyped(typed(function), typechecker=None) if named else typed(function)
 
 
 jaxtyping.jaxtyped = checked

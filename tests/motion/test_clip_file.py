@@ -1,5 +1,7 @@
 """GIF and MP4 of a motion: the keypoints beside the people in space."""
 
+from dataclasses import replace
+
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -75,7 +77,7 @@ def test_keypoints_are_drawn_over_the_frames_that_they_were_found_in(tmp_path, f
     video = write_video(tmp_path / "video.mp4", shades, 50)
     motion = walking(frames=40)
     scale = np.array([0.1, 0.1, 1], np.float32)  # the video is a tenth of the image's size
-    motion = replace(motion, video_file=video, size=(100, 80), keypoints=motion.keypoints * scale)
+    motion = replace(changed(motion, keypoints=motion.keypoints * scale), video_file=video, size=(100, 80))
     (saved,) = motion.part(slice(first, 20, step)).save(tmp_path / "walk.gif", clip=SIDE)
     with Image.open(saved.path) as drawn:
         shown = [np.asarray(frame.convert("RGB"))[40:250, 40:280] for frame in ImageSequence.Iterator(drawn)]
