@@ -125,7 +125,7 @@ def test_the_world_is_upright_on_the_floor_and_seen_where_the_keypoints_are(run,
     shift = (world - motion.pose[:, 0]).mean((0, 1))
     np.testing.assert_allclose(motion.pose[:, 0] + shift, world, atol=0.01)
     camera = motion.camera
-    seen = world_to_camera(torch.from_numpy(motion.pose[:, 0]).double(), camera.rotation, camera.translation)
+    seen = world_to_camera(torch.from_numpy(motion.pose[:, 0].copy()).double(), camera.rotation, camera.translation)
     np.testing.assert_allclose(project(seen, camera.intrinsics), keypoints[..., :2], atol=0.5)
     assert not motion.guessed.any()
     assert any("tilted by 12 degrees" in note for note in motion.notes)
