@@ -12,6 +12,7 @@ from stgraph.motion.rigid import RigidMotion, children_of, fit_rigid
 from stgraph.skeleton import Skeleton
 
 TURNS = ("Zrotation", "Xrotation", "Yrotation")
+AT_ONCE = 10_000  # frames whose rotations are made angles at a time
 TIP = 0.25  # of the bone before a joint at the end: how far its end site is
 
 
@@ -44,18 +45,26 @@ def as_bvh(rigid: RigidMotion, skeleton: Skeleton, names: list[str], rate: float
     joints: list[Joint] = []
     numbers: dict[int, int] = {-1: -1}
     order = nested_order(skeleton)
-    local = rigid.rotations[:, order]  # from here on relative to the parent
-    for place, joint in enumerate(order):
+    for joint in order:
         parent = skeleton.parents[joint]
         numbers[joint] = len(joints)
         channels = TURNS if parent >= 0 else (*CHANNELS[:3], *TURNS)
         joints.append(Joint(names[joint], numbers[parent], rigid.offsets[joint], channels))
         if not children_of(skeleton, joint):
             joints.append(Joint(f"{names[joint]} end", numbers[joint], TIP * rigid.offsets[joint], ()))
-        if parent >= 0:
-            local[:, place] = np.swapaxes(rigid.rotations[:, parent], -1, -2) @ rigid.rotations[:, joint]
-    angles = euler_zxy(local).reshape(len(local), -1)
-    return Bvh(tuple(joints), 1 / rate, np.concatenate([rigid.positions[:, skeleton.root], angles], axis=1)[frames])
+    values = np.empty((len(rigid.positions), 3 + 3 * len(order)))
+    values[:, :3] = rigid.positions[:, skeleton.root]
+    last = np.zeros((len(order), 3))
+    for begin in range(0, len(values), AT_ONCE):
+        part = slice(begin, begin + AT_ONCE)
+        local = rigid.rotations[part][:, order]  # from here on relative to the parent
+        for place, joint in enumerate(order):
+            if (parent := skeleton.parents[joint]) >= 0:
+                local[:, place] = np.swapaxes(rigid.rotations[part, parent], -1, -2) @ rigid.rotations[part, joint]
+        angles = euler_zxy(local, last)
+        values[part, 3:], last = angles.reshape(len(angles), -1), angles[-1]
+    whole = len(frames) == len(values)  # and in order
+    return Bvh(tuple(joints), 1 / rate, values if whole else values[frames])
 
 
 def nested_order(skeleton: Skeleton) -> list[int]:
@@ -67,8 +76,10 @@ def nested_order(skeleton: Skeleton) -> list[int]:
     return below(skeleton.root)
 
 
-def euler_zxy(rotation: Float[np.ndarray, "t *j 3 3"]) -> Float[np.ndarray, "t *j 3"]:
-    """Degrees about z, x and y with R = R_z R_x R_y, continuous over the frames.
+def euler_zxy(
+    rotation: Float[np.ndarray, "t *j 3 3"], before: Float[np.ndarray, "*j 3"] | None = None
+) -> Float[np.ndarray, "t *j 3"]:
+    """Degrees about z, x and y with R = R_z R_x R_y, continuous over the frames, and with those of the frame before.
 
     Of the two triples that give the same rotation, (z, x, y) and (z + 180, 180 - x, y + 180), and their full turns,
     each frame has the nearest to the frame before.
@@ -81,7 +92,7 @@ def euler_zxy(rotation: Float[np.ndarray, "t *j 3 3"]) -> Float[np.ndarray, "t *
     y = np.arctan2(cosine * r[0, 2] + sine * r[1, 2], cosine * r[0, 0] + sine * r[1, 0])
     first = np.degrees(np.stack([z, x, y], axis=-1))
     second = first * (1, -1, 1) + 180
-    angles, last = np.empty_like(first), np.zeros(first.shape[1:])
+    angles, last = np.empty_like(first), np.zeros(first.shape[1:]) if before is None else before
     for t in range(len(first)):
         one, other = (triple - 360 * np.round((triple - last) / 360) for triple in (first[t], second[t]))
         nearer = np.abs(one - last).sum(-1, keepdims=True) <= np.abs(other - last).sum(-1, keepdims=True)
