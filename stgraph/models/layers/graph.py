@@ -59,7 +59,9 @@ def combine(x: Float[Tensor, "b kc t j"], adjacency: Float[Tensor, "k v w"]) -> 
 
 def graph_product(matrix: Float[Tensor, "u w"], nodes: Float[Tensor, "n w c"]) -> Float[Tensor, "n u c"]:
     """matrix @ nodes for every graph n."""
-    return cast(Tensor, GraphProduct.apply(matrix, nodes))
+    if torch.is_grad_enabled():
+        return cast(Tensor, GraphProduct.apply(matrix, nodes))
+    return torch.matmul(matrix, nodes)  # without Python in a trace
 
 
 class GraphProduct(torch.autograd.Function):

@@ -108,7 +108,7 @@ class Live:
     @torch.no_grad()
     def probabilities(self) -> Float[Tensor, " n"]:
         """Of the remembered frames; all alike where they show no person."""
-        task, model, engine = self.run.task, self.run.model.eval(), self.run.engine
+        task, model, engine = self.run.task, self.run.model, self.run.engine
         x, _ = present_persons(self.prepare(self.sample()), task.padded)
         if not task.padded and not x.any():
             return torch.full((len(task.classes),), 1 / len(task.classes))
@@ -119,12 +119,11 @@ class Live:
 
     def dense(self, x: Float[Tensor, "m c t j"]) -> Float[Tensor, "m n _ _"]:
         """The network's scores of every person and frame, traced once for each number of persons."""
-        network = Recognition(self.run)
         if self.run.engine.sixteen:
             with self.run.engine.autocast():
-                return network(x)[0]
+                return Recognition(self.run).eval()(x)[0]
         if len(x) not in self.traced:
-            self.traced[len(x)] = traced(network, x)
+            self.traced[len(x)] = traced(Recognition(self.run), x)
         return self.traced[len(x)](x)[0]
 
     def sample(self) -> Sample:

@@ -124,6 +124,7 @@ class LiveLifter:
         # The network gives this frame's output alone, but where the whole window's height sets the scale.
         self.options = {"at": self.place} if alone and run.task.output != "image" else {}
         self.traced: dict[int, Windowed] = {}  # by the number of people
+        run.model.eval()
         self.reset()
 
     def reset(self) -> None:
@@ -222,7 +223,7 @@ class LiveLifter:
 
     def stepped(self, people: list[int], number: int) -> tuple[np.ndarray, np.ndarray]:
         """As `windowed`, by the network's `step`."""
-        model: Any = self.run.model.eval()
+        model: Any = self.run.model
         phase, frames = number % self.step, []
         for person in people:
             values = network_input(self.run, self.poses[person, number % self.length], self.scene.size)
