@@ -1,8 +1,5 @@
 """A small dataset in the toolkit's own format, made from a fixed recipe."""
 
-import tests.shapes  # noqa: F401 - before stgraph, whose functions it checks
-
-# isort: split
 import gc
 from collections.abc import Iterator
 from pathlib import Path
