@@ -32,6 +32,8 @@ def checked(decorated: Any = None, /, **_: Any) -> Any:
         return decorated
     if not isinstance(decorated, FunctionType) or not decorated.__annotations__:
         return decorated
+    if inspect.isgeneratorfunction(decorated):  # its results are made after the call's scope
+        return jaxtyped(decorated, typechecker=typed)
     function = None
 
     @wraps(decorated)

@@ -73,8 +73,12 @@ def all_rows(
 ) -> Rows:
     """A row for each person in each frame, without copying."""
     frames, people = pose.shape[:2]
-    flat = [None if one is None else one.reshape(-1, *one.shape[2:]) for one in (pose, guessed, keypoints, uncertainty)]
-    return Rows(np.repeat(np.arange(frames), people), np.tile(np.arange(people), frames), *flat)
+    return Rows(
+        np.repeat(np.arange(frames), people),
+        np.tile(np.arange(people), frames),
+        *(joints.reshape(-1, *joints.shape[2:]) for joints in (pose, guessed, keypoints)),
+        None if uncertainty is None else uncertainty.reshape(-1, uncertainty.shape[2]),
+    )
 
 
 def filled(rows: Rows, values: np.ndarray, shape: tuple[int, int], absent: float | int) -> np.ndarray:

@@ -114,15 +114,15 @@ class LiveLifter:
         if not least <= ahead <= most:
             expected = f"{least * self.step} to {most * self.step} frames for {run.name} at {fps:g} fps"
             raise InputError(where="look_ahead", found=str(look_ahead), expected=expected)
-        alone = not window.sliding and run.model.depends_on is not None
-        if alone:
-            self.frames = min(self.frames, run.model.depends_on + 1 + ahead)
+        depends_on = None if window.sliding else run.model.depends_on
+        if depends_on is not None:
+            self.frames = min(self.frames, depends_on + 1 + ahead)
         self.look_ahead, self.place = ahead * self.step, self.frames - 1 - ahead
         self.offsets = (np.arange(self.frames) - self.place) * self.step
         self.gap, self.near = round(GAP * fps), round(NEARBY * fps)
         self.length = max((self.frames - 1) * self.step, self.near + self.look_ahead) + 1
         # The network gives this frame's output alone, but where the whole window's height sets the scale.
-        self.options = {"at": self.place} if alone and run.task.output != "image" else {}
+        self.options = {"at": self.place} if depends_on is not None and run.task.output != "image" else {}
         self.traced: dict[int, Windowed] = {}  # by the number of people
         run.model.eval()
         self.reset()

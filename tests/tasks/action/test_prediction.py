@@ -166,6 +166,7 @@ def test_files_say_what_was_found(person, tmp_path):
     assert len(colours) > 10
 
 
+@pytest.mark.slow
 def test_a_picture_of_many_people_and_classes_is_drawn(tmp_path):
     actions, random = made(), np.random.default_rng(0)
     windows = np.arange(0, 4000, 10)
