@@ -41,8 +41,8 @@ def lines(motion: Motion, row: int) -> Iterator[tuple]:
     if rows.there[row]:
         place = rounded(rows.pose[row].T, 5)
         spread = empty if rows.uncertainty is None else rounded(rows.uncertainty[row], 5)
-    for name, *row in zip(names, *place, guessed, spread, u, v, rounded(confidence, 4), strict=True):
-        yield (*about, name, *row)
+    for name, *values in zip(names, *place, guessed, spread, u, v, rounded(confidence, 4), strict=True):
+        yield (*about, name, *values)
 
 
 def rounded(values: Float[np.ndarray, "..."], digits: int) -> list:

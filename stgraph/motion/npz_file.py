@@ -1,6 +1,7 @@
 """A motion as an `.npz` file, which numpy reads without pickle and `Motion.load` reads back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def write(motion: Motion, path: Path) -> str:
     skeleton, camera, rows = motion.skeleton, motion.camera, motion.rows
     sparse = 2 * len(rows) < len(motion.frame) * len(motion.person)
     joints = rows if sparse else motion
-    arrays = {"frame": motion.frame, "person": motion.person}
+    arrays: dict[str, Any] = {"frame": motion.frame, "person": motion.person}
     arrays |= {name: getattr(joints, name) for name in JOINTS_OF}
     arrays = {name: value for name, value in arrays.items() if value is not None}
     arrays |= {"row_frame": rows.frame, "row_person": rows.person} if sparse else {}
@@ -58,13 +59,11 @@ def read(path: Path) -> Motion:
     try:
         names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
         width, height = arrays["size"].tolist()
-        skeleton, fps = (
-            Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre)),
-            float(arrays["fps"]),
-        )
+        skeleton = Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre))
         about = {"camera": _camera(arrays, width, height), "notes": tuple(arrays["notes"].tolist())}
-        joints = {name: arrays.get(name) for name in JOINTS_OF}
-        frame, person, size = arrays["frame"], arrays["person"], (width, height)
+        joints: dict[str, Any] = {name: arrays.get(name) for name in JOINTS_OF}
+        fps, size = float(arrays["fps"]), (width, height)
+        frame, person = arrays["frame"], arrays["person"]
         if "row_frame" in arrays:
             rows = Rows(arrays["row_frame"], arrays["row_person"], **joints)
             return Motion(skeleton, fps, frame, person, rows, size, **about)

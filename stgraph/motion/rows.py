@@ -73,11 +73,14 @@ def all_rows(
 ) -> Rows:
     """A row for each person in each frame, without copying."""
     frames, people = pose.shape[:2]
+    joints = pose.shape[2]
     return Rows(
         np.repeat(np.arange(frames), people),
         np.tile(np.arange(people), frames),
-        *(joints.reshape(-1, *joints.shape[2:]) for joints in (pose, guessed, keypoints)),
-        None if uncertainty is None else uncertainty.reshape(-1, uncertainty.shape[2]),
+        pose.reshape(-1, joints, 3),
+        guessed.reshape(-1, joints),
+        keypoints.reshape(-1, joints, 3),
+        None if uncertainty is None else uncertainty.reshape(-1, joints),
     )
 
 
