@@ -101,14 +101,18 @@ def test_mistakes_leave_what_is_there(case, tmp_path):
     blank = drawn.write_video(tmp_path / "blank.mp4", [drawn.picture([], drawn.SIZE)] * 3)
     with pytest.raises(InputError, match="no people in it"):
         run(predict, blank, *case.options, "--out", out)
-    one = drawn.write_video(tmp_path / "one.mp4", [drawn.picture(drawn.two_people(1)[0], drawn.SIZE)])
-    with pytest.raises(InputError, match="no person is seen for 3 frames"):
-        run(predict, one, *case.options, "--out", out)
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(video[: len(video) // 2])
     with pytest.raises(InputError, match=r"cut\.mp4: ffmpeg cannot read it"):
         run(predict, cut, *case.options, "--out", out)
     assert out.read_bytes() == b"before" and case.video.read_bytes() == video
+
+
+def test_one_frame_is_lifted(case, tmp_path):
+    one = drawn.write_video(tmp_path / "one.mp4", [drawn.picture(drawn.two_people(1)[0], drawn.SIZE)])
+    run(predict, one, *case.options, "--out", tmp_path / "one.npz")
+    motion = Motion.load(tmp_path / "one.npz")
+    assert motion.pose.shape[:2] == (1, 2) and motion.present.all()
 
 
 def test_weights_are_for_videos_alone(tmp_path):

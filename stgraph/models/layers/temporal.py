@@ -53,8 +53,11 @@ class Shrink(NormConv):
         return relu_dropout(super().forward(x), self.dropout * self.training)
 
 
-def interpolation(frames: int, coarse: int, like: Tensor) -> Float[Tensor, "t s"]:
-    """Matrix that stretches `coarse` frames to `frames`, linearly and with both ends fixed (align_corners)."""
+def interpolation(frames: int | Tensor, coarse: int | Tensor, like: Tensor) -> Float[Tensor, "t s"]:
+    """Matrix that stretches `coarse` frames to `frames`, linearly and with both ends fixed (align_corners).
+
+    Both are numbers, which a trace holds as tensors.
+    """
     dtype = torch.promote_types(like.dtype, torch.float32)  # sixteen bits do not represent a third of a frame
     place = torch.arange(frames, dtype=dtype, device=like.device) * ((coarse - 1) / max(frames - 1, 1))
     nodes = torch.arange(coarse, dtype=dtype, device=like.device)

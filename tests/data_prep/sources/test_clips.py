@@ -409,7 +409,7 @@ def broken(folder):
     return folder, {
         "waving/empty.npy": "empty: an empty file",
         "waving/text.npy": "unreadable: begins with b'hello'",
-        "waving/film.mp4": "unreadable: begins with",
+        "waving/film.mp4": "unreadable: is a video; expected",
         "waving/cut.npy": "unreadable: ",
         "waving/cut.json": "unreadable: ",
         "waving/header.csv": "header: no column `frame`",
