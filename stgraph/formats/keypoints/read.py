@@ -36,7 +36,7 @@ from stgraph.skeleton import Skeleton
 
 FORMATS = (
     "keypoints of OpenPose, COCO, AlphaPose, MMPose, Detectron2, VideoPose3D, Ultralytics, MediaPipe, rtmlib, SLEAP, "
-    "DeepLabCut or PoseTrack, an array, or CSV"
+    "DeepLabCut or PoseTrack, an array, CSV, or a video"
 )
 REMEDY = "see the table of formats in stgraph/README.md"
 

@@ -1,6 +1,7 @@
 """Along time: convolutions with a residual, layers that shorten a sequence, and interpolation that lengthens one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -53,10 +54,10 @@ class Shrink(NormConv):
         return relu_dropout(super().forward(x), self.dropout * self.training)
 
 
-def interpolation(frames: int | Tensor, coarse: int | Tensor, like: Tensor) -> Float[Tensor, "t s"]:
+def interpolation(frames: Any, coarse: Any, like: Tensor) -> Float[Tensor, "t s"]:
     """Matrix that stretches `coarse` frames to `frames`, linearly and with both ends fixed (align_corners).
 
-    Both are numbers, which a trace holds as tensors.
+    Both are whole numbers, which a trace holds as tensors.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)  # sixteen bits do not represent a third of a frame
     place = torch.arange(frames, dtype=dtype, device=like.device) * ((coarse - 1) / max(frames - 1, 1))
