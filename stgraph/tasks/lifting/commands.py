@@ -1,6 +1,7 @@
 """A run of a lifter as commands use it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -18,10 +19,13 @@ from stgraph.tasks.lifting.live import LiveLifter, Watched
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.stream import LifterStream
+from stgraph.training.cost import operations
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import few
+
+SOME_OPERATIONS = 200_000_000_000  # of `predict_some`: a few seconds of a core
 
 
 class LiftingCommands(LiftingRun):
@@ -112,9 +116,12 @@ class LiftingCommands(LiftingRun):
         return Lifter(self.model, self.task, data, joints=joints, frames=data.frames, any_length=any_length)
 
     def predict_some(self, dataset: Dataset) -> int:
-        """Predict a batch of windows; all of them if the model slides over whole recordings."""
+        """Predict some windows, a few seconds of work; all of them if the model slides over whole recordings."""
         windows = self.windows(dataset, None)
         plan, frames = self.plan(find_protocol("standard"), windows), 0
+        if not self.model.sliding:
+            most = SOME_OPERATIONS // operations(self, self.data.frames)
+            plan = replace(plan, table=plan.table[: max(self.settings.optim.batch_size, most)])
         for index, _, _ in self.predictions(windows, plan):
             frames += int(plan.predicted(index)[1].sum())
             if not self.model.sliding:
