@@ -159,7 +159,7 @@ def compare(
         columns = run.comparison_columns
         scored: dict[str, Any] = {"subjects": subjects, "detector": detector, **options}
         report = run.evaluate(opened(run.settings), **scored)
-        if not baselines.scores:  # the same for all runs that can be compared
+        if not baselines.text:  # the same for all runs that can be compared
             baselines = run.scored_baselines(opened(run.settings), **scored)
         result = asdict(run.comparison(report))
         row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
