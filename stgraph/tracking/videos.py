@@ -14,6 +14,7 @@ from stgraph.figures.clip import Clip
 from stgraph.formats.files import check_apart, check_kept, file_name
 from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.formats.markdown import counted
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.formats.video import open_video
 from stgraph.tracking.options import TrackerOptions
@@ -202,7 +203,8 @@ def draw_video(video: Video, path: Path, clip: Clip, start: float, seconds: floa
         pictures=pictures,
     )
     predicted = int((mark == Mark.PREDICTED).sum())
-    caption = f"{len(np.unique(people.person))} people{clip.caption}; {predicted:,} joints predicted"
+    count = len(np.unique(people.person))
+    caption = f"{count} {'person' if count == 1 else 'people'}{clip.caption}; {counted(predicted, 'joint')} predicted"
     return str(animate_people(people, video.skeleton, path, replace(clip, caption=caption)))
 
 
