@@ -18,6 +18,7 @@ from stgraph.errors import InputError
 
 # Width and height of common videos, pixels: landscape, square and portrait.
 IMAGE_SIZES = ((1920, 1080), (1280, 720), (640, 480), (1000, 1000), (1080, 1080), (1080, 1920), (720, 1280), (480, 640))
+FARTHEST = 1e6  # pixels or metres from the origin; larger numbers are no coordinates
 Array = Tensor | np.ndarray | float | int
 Points = TypeVar("Points", Tensor, np.ndarray)
 
@@ -115,6 +116,15 @@ def numbers_of(values: object, where: str) -> Float[np.ndarray, "..."]:
     except (TypeError, ValueError, OverflowError) as error:
         remedy = "give an array, or lists of numbers that are all of one length"
         raise InputError(str(error), where=where, expected="numbers", remedy=remedy) from error
+
+
+def coordinates_of(values: object, where: str) -> Float[np.ndarray, "..."]:
+    """As `numbers_of`; raises InputError for numbers that no image or room has, too. Those not finite are let be."""
+    array = numbers_of(values, where)
+    beyond = np.isfinite(array) & (np.abs(array) > FARTHEST)
+    if beyond.any():
+        raise InputError(where=where, found=f"{array[beyond][0]:g}", expected=f"numbers up to {FARTHEST:.0f}")
+    return array
 
 
 def check_size(size: object) -> tuple[float, float]:

@@ -1,5 +1,8 @@
 """Variables of MATLAB files, version 5 or 7.3."""
 
+import os
+import struct
+import zlib
 from collections.abc import Set
 from pathlib import Path
 from typing import cast
@@ -8,8 +11,10 @@ import h5py
 import numpy as np
 
 from stgraph.errors import InputError
+from stgraph.formats.files import check_inflated
 
-MOST_INFLATED = 1100  # bytes of a variable for each of its file: the compression of HDF5 makes at most 1,032 of one
+HEADER, TAG, COMPRESSED = 128, 8, 15  # of version 5: bytes of the header and of an element's, and an element's type
+PIECE = 1 << 14  # bytes that are inflated at once
 
 
 def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -> dict[str, np.ndarray]:
@@ -25,9 +30,12 @@ def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -
                 present = [str(name) for name in file if not str(name).startswith("#")]
                 content = {name: _variable(file, name) for name in {*present} & {*names, *optional}}
         else:
+            check_inflated(inflated(path), path)
             present = [name for name, *_ in scipy.io.whosmat(path)]
             content = scipy.io.loadmat(path, variable_names=list({*present} & {*names, *optional}))
             content = {name: value for name, value in content.items() if name in present}
+    except InputError:
+        raise
     # What readers of damaged binary files raise is listed nowhere.
     except Exception as error:
         problem = f"cannot be read ({type(error).__name__}: {error})"
@@ -39,13 +47,30 @@ def read_matlab(path: Path, names: Set[str], optional: Set[str] = frozenset()) -
     return content
 
 
+def inflated(path: Path) -> int:
+    """Bytes that the compressed variables of a version 5 file hold."""
+    total = 0
+    with path.open("rb") as file:
+        header = file.read(HEADER)
+        order = "<" if header[-2:] == b"IM" else ">"
+        while len(tag := file.read(TAG)) == TAG:
+            kind, left = struct.unpack(f"{order}2I", tag)
+            if kind != COMPRESSED:
+                file.seek(left + -left % TAG, os.SEEK_CUR)
+                continue
+            stream = zlib.decompressobj()
+            while left > 0 and (piece := file.read(min(left, PIECE))):
+                left -= len(piece)
+                total += len(stream.decompress(piece))
+    return total
+
+
 def _variable(file: h5py.File, key: str | h5py.Reference) -> np.ndarray:
     """A variable of a version 7.3 file, which is HDF5: axes in reverse, cells as references."""
     data = cast(h5py.Dataset, file[key])
     if data.file.filename != file.filename or data.external or data.is_virtual:
         raise ValueError("a variable is a link to another file")
-    if data.nbytes > MOST_INFLATED * file.id.get_filesize():
-        raise ValueError(f"a variable of {data.nbytes} bytes, more than the file can hold")
+    check_inflated(data.nbytes, Path(file.filename))
     if data.dtype != h5py.ref_dtype:
         return data[()].T
     cells = np.empty(data.shape, object)

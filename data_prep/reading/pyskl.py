@@ -56,7 +56,7 @@ def image_size(shape: Any) -> tuple[int, int] | None:
         return None
     try:
         height, width = (int(length) for length in list(shape)[:2])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         height = width = 0
     if min(height, width) <= 0:
         raise InputError(f"img_shape {shape!r}", expected="height and width in pixels", kind=Kind.IMAGE_SIZE)

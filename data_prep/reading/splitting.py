@@ -112,7 +112,7 @@ def divided(clips: Iterable[Clip], rule: Division) -> tuple[dict[str, list[str]]
             classes.setdefault(clip.action, []).append(clip.id)
     check_subjects(rule.subjects["validation"], rule.subjects["test"], HELD_OUT, known)
     for ids in classes.values():
-        ids.sort(key=lambda id: hashlib.sha256(f"{rule.seed}/{id}".encode()).digest())
+        ids.sort(key=lambda id: hashlib.sha256(f"{rule.seed}/{id}".encode(errors="backslashreplace")).digest())
         total = len(ids)
         for part in ("test", "validation"):
             share = rule.shares[part]

@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import io
 import os
 import signal
 import sys
@@ -15,6 +16,9 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
 
     Exit codes: 1 for what the machine refuses (no space, no permission), 130 for an interrupt.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal, or a name, without all characters is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     args = debug_option(parser).parse_args()
     # A process that the system ends, as when a mapped file is cut short between two looks at it, says where it was.
     if not faulthandler.is_enabled():

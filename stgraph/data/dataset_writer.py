@@ -254,6 +254,6 @@ def joined(numbered: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
 
 
 def text_column(values: Sequence[str]) -> np.ndarray:
-    """Text as UTF-8 of the length of the longest."""
-    encoded = [value.encode() for value in values]
+    """Text as UTF-8 of the length of the longest; half a character, as in names of files, by its number."""
+    encoded = [value.encode(errors="backslashreplace") for value in values]
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1))

@@ -12,6 +12,7 @@ from pathlib import Path
 from stgraph.errors import InputError
 
 ACCOMPANYING = re.compile(r"(readme|licen[cs]e|copying|notice|citation|changelog)(\.(txt|md|rst|cff|html))?", re.I)
+INFLATED, ROOM = 100, 1 << 28  # bytes for each of a compressed file, besides what any file may take
 MACHINE = re.sub(r"[^\w-]", "_", platform.node())
 
 
@@ -82,6 +83,14 @@ def check_place(path: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         problem = f"cannot be written, as {there} {'may not be written to' if there.is_dir() else 'is no folder'}"
         raise InputError(problem, where=path, remedy="give another place for the file")
+
+
+def check_inflated(size: int, path: Path) -> None:
+    """Raises InputError where the compressed content of a file would take so many bytes that it holds no motion."""
+    packed = path.stat().st_size
+    if size > ROOM + INFLATED * packed:
+        found, expected = f"{size:,} bytes compressed into {packed:,}", f"at most {INFLATED} times as many as it has"
+        raise InputError(where=path, found=found, expected=expected, remedy="save the arrays again without compression")
 
 
 def accompanies(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from stgraph.errors import InputError
 
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # the escape of half a character
 Schema = TypeVar("Schema", bound=BaseModel)
 # What pydantic's errors of these types expect, where its own words name classes or counts.
 EXPECTED = {"missing": "a value", "model_type": "an object", "too_short": "a list that is not empty"}
@@ -45,9 +47,13 @@ def parse_json(content: bytes | str, where: object, expected: str = "JSON", reme
         where, expected, remedy: for the message.
     """
     try:
-        return json.loads(content)
+        tree = json.loads(content)
+        # Two escapes of a pair are one character; a single one is none, and can be written nowhere.
+        if HALF.search(content if isinstance(content, bytes) else content.encode(errors="backslashreplace")):
+            json.dumps(tree, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON ({error})", where=where, expected=expected, remedy=remedy) from error
+    return tree
 
 
 def validated(schema: type[Schema], tree: object, path: Path, place: str = "") -> Schema:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from stgraph.errors import InputError
+from stgraph.formats.files import check_inflated
 from stgraph.formats.safe_pickle import text_checked, unpickle
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -39,7 +40,9 @@ def load_npz(path: Path | str, names: Collection[str] | None = None) -> dict[str
         if names is not None and (missing := [name for name in names if name not in members]):
             problem = f"no array {', '.join(missing)}; it holds {', '.join(members) or 'nothing'}"
             raise InputError(problem, where=path)
-        return {name: _load_member(archive, members[name], path) for name in (members if names is None else names)}
+        chosen = members if names is None else {name: members[name] for name in names}
+        check_inflated(sum(archive.getinfo(member).file_size for member in chosen.values()), path)
+        return {name: _load_member(archive, member, path) for name, member in chosen.items()}
 
 
 @contextmanager

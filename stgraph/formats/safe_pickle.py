@@ -17,7 +17,7 @@ import numpy as np
 from stgraph.errors import InputError
 
 ADMITTED = "NumPy arrays, dicts, lists, tuples, strings and numbers"
-LAST_CODE_POINT = 0x10FFFF
+LAST_CODE_POINT, SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 # Bytes of arrays and texts made, of those read. Every byte of an array is in its pickle, and protocol 2 has it twice
 # in memory, as text and as an array.
 MADE_OF_READ = 4
@@ -110,6 +110,8 @@ def text_checked(array: np.ndarray) -> np.ndarray:
         codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
         if codes.max(initial=0) > LAST_CODE_POINT:
             raise Refused(f"text with character {codes.max():#x}, beyond Unicode's last {LAST_CODE_POINT:#x}")
+        if ((codes >= SURROGATES.start) & (codes < SURROGATES.stop)).any():
+            raise Refused("text with half a character")
     return array
 
 
@@ -189,6 +191,24 @@ class _Unpickler(_PythonUnpickler):
         _check_keys(self.stack[::2])
         self.load_dict()
 
+    def load_text(self) -> None:
+        self.load_binunicode()
+        self.check_text()
+
+    def load_short_text(self) -> None:
+        self.load_short_binunicode()
+        self.check_text()
+
+    def load_line(self) -> None:
+        self.load_unicode()
+        self.check_text()
+
+    def check_text(self) -> None:
+        try:
+            self.stack[-1].encode()
+        except UnicodeEncodeError as error:
+            raise Refused("text with half a character") from error
+
     def refuse_set(self) -> None:
         raise Refused("a set")
 
@@ -197,6 +217,9 @@ class _Unpickler(_PythonUnpickler):
         pickle.SETITEM[0]: load_item,
         pickle.SETITEMS[0]: load_items,
         pickle.DICT[0]: load_mapping,
+        pickle.BINUNICODE[0]: load_text,
+        pickle.SHORT_BINUNICODE[0]: load_short_text,
+        pickle.UNICODE[0]: load_line,
         **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), refuse_set),
     }
 

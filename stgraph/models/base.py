@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
 from stgraph.models.layers.shapes import Motion
@@ -15,7 +15,8 @@ from stgraph.skeleton import Skeleton
 
 # Settings that many models have.
 Dropout = Annotated[float, Field(ge=0, lt=1)]
-Widths = Annotated[list[PositiveInt], Field(min_length=1)]
+Size = Annotated[int, Field(gt=0, le=1 << 16)]  # channels, layers, frames: no network of any use has more
+Widths = Annotated[list[Size], Field(min_length=1)]
 
 
 @dataclass(frozen=True)

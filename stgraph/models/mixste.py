@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 from einops import rearrange
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, make_heads
+from stgraph.models.base import Dropout, Model, Published, Size, make_heads
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.transformer import (
     RowNorm,
@@ -72,11 +71,11 @@ class MixSTE(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 512,
-        layers: PositiveInt = 8,
-        attention_heads: PositiveInt = 8,
-        mlp_ratio: PositiveInt = 2,
-        frames: PositiveInt = 243,
+        channels: Size = 512,
+        layers: Size = 8,
+        attention_heads: Size = 8,
+        mlp_ratio: Size = 2,
+        frames: Size = 243,
         drop_path: Dropout = 0.0,
     ) -> None:
         super().__init__()

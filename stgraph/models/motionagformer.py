@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
-from stgraph.models.base import Published
+from stgraph.models.base import Published, Size
 from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.transformer import (
     Rows,
@@ -153,12 +153,12 @@ class MotionAGFormer(TwoStreamModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 128,
-        representation: PositiveInt = 512,
-        layers: PositiveInt = 16,
-        attention_heads: PositiveInt = 8,
-        mlp_ratio: PositiveInt = 4,
-        frames: PositiveInt = 243,
+        channels: Size = 128,
+        representation: Size = 512,
+        layers: Size = 16,
+        attention_heads: Size = 8,
+        mlp_ratio: Size = 4,
+        frames: Size = 243,
         layer_scale: PositiveFloat = 1e-5,
         missing_links: Annotated[list[tuple[str, str]], Field(description="(joint, neighbour)")] = [],  # noqa: B006
     ) -> None:

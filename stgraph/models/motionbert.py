@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
-from stgraph.models.base import Published
+from stgraph.models.base import Published, Size
 from stgraph.models.layers.transformer import (
     SelfAttention,
     Stream,
@@ -66,12 +66,12 @@ class MotionBERT(TwoStreamModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 512,
-        representation: PositiveInt = 512,
-        layers: PositiveInt = 5,
-        attention_heads: PositiveInt = 8,
-        mlp_ratio: PositiveInt = 2,
-        frames: PositiveInt = 243,
+        channels: Size = 512,
+        representation: Size = 512,
+        layers: Size = 5,
+        attention_heads: Size = 8,
+        mlp_ratio: Size = 2,
+        frames: Size = 243,
         eps: PositiveFloat = 1e-5,
     ) -> None:
         def stream(joints_first: bool) -> Stream:

@@ -12,11 +12,11 @@ from typing import Annotated, ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Model, in_full_precision
+from stgraph.models.base import Model, Size, in_full_precision
 from stgraph.models.layers.attention import Attention, Nodes, mlp
 from stgraph.models.layers.kinematics import Joints, Kinematics, centre_and_scale, kinematics
 from stgraph.settings.registry import MODELS
@@ -87,10 +87,10 @@ class PoseDynamics(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        history: PositiveInt = 3,
-        channels: PositiveInt = 64,
-        layers: PositiveInt = 2,
-        features: NonNegativeInt = 0,
+        history: Size = 3,
+        channels: Size = 64,
+        layers: Size = 2,
+        features: Annotated[int, Field(ge=0, le=1 << 16)] = 0,
         spacing: Annotated[float, Field(ge=0)] = 0.1,
         fade: Annotated[float, Field(gt=0)] = 0.5,
     ) -> None:

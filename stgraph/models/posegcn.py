@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout
+from stgraph.models.base import Dropout, Size
 from stgraph.models.layers.convolution import NormConv
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
@@ -97,10 +96,10 @@ class PoseGCN(FrameModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 128,
-        hidden: PositiveInt = 256,
-        groups: PositiveInt = 16,
-        layers: PositiveInt = 6,
+        channels: Size = 128,
+        hidden: Size = 256,
+        groups: Size = 16,
+        layers: Size = 6,
         dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()

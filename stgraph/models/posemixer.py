@@ -5,11 +5,10 @@ import math
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Model, in_full_precision
+from stgraph.models.base import Model, Size, in_full_precision
 from stgraph.models.layers.mirror import FromPose, MirrorLinear, MirrorNorm, ToPose, mirror_basis
 from stgraph.models.layers.shapes import Motion
 from stgraph.models.layers.time_mixing import ALL, TimeMixing
@@ -125,12 +124,12 @@ class PoseMixer(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 384,
-        hidden: PositiveInt = 2,
-        blocks: PositiveInt = 4,
-        groups: PositiveInt = 16,
-        reach: PositiveInt = 13,
-        patch: PositiveInt = 3,
+        channels: Size = 384,
+        hidden: Size = 2,
+        blocks: Size = 4,
+        groups: Size = 16,
+        reach: Size = 13,
+        patch: Size = 3,
         causal: bool = False,
     ) -> None:
         super().__init__()

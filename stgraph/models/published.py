@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stgraph.errors import InputError
+from stgraph.formats.torch_files import load_torch
 from stgraph.models.base import Model, Published
 from stgraph.settings.registry import MODELS
 
@@ -43,7 +44,9 @@ def load_published(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with torch.serialization.safe_globals([(Skipped, name) for name in NUMPY_NAMES]):
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            content = load_torch(path)
+    except InputError:
+        raise
     except OSError as error:
         problem = str(error.strerror or error)
         raise InputError(problem, where=path, remedy="give the path of a checkpoint") from error

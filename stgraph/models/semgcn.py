@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
-from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Dropout, Published, make_heads, renamed
+from stgraph.models.base import Dropout, Published, Size, make_heads, renamed
 from stgraph.models.layers.convolution import zero_bias
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import FrameModel
@@ -203,8 +202,8 @@ class SemGCN(FrameModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 128,
-        layers: PositiveInt = 4,
+        channels: Size = 128,
+        layers: Size = 4,
         non_local: bool = False,
         channelwise: bool = False,
         dropout: Dropout = 0.0,

@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import nn
 
-from stgraph.models.base import Dropout, make_heads
+from stgraph.models.base import Dropout, Size, make_heads
 from stgraph.models.layers.frames import FrameModel
 from stgraph.models.layers.graph import GraphConv, aggregate
 from stgraph.models.layers.partitions import bone_matrix
@@ -48,8 +47,8 @@ class SimpleGNN(FrameModel):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 128,
-        layers: PositiveInt = 3,
+        channels: Size = 128,
+        layers: Size = 3,
         dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.errors import InputError
 from stgraph.models import pyskl
-from stgraph.models.base import Dropout, Published, Widths, renamed
+from stgraph.models.base import Dropout, Published, Size, Widths, renamed
 from stgraph.models.layers.convolution import FrameConv
 from stgraph.models.layers.graph import aggregate, combine
 from stgraph.models.layers.partitions import partitions
@@ -172,14 +171,14 @@ class STGCN(ClipModel):
         heads: dict[str, int],
         *,
         channels: Widths,
-        strides: list[PositiveInt],
+        strides: list[Size],
         dropout: Dropout = 0.5,
         partition: Literal["uniform", "distance", "spatial"] = "spatial",
-        hops: PositiveInt = 1,
+        hops: Size = 1,
         legacy: bool = False,
         edge_importance: bool = True,
         learned_graph: bool = False,
-        persons: PositiveInt = 1,
+        persons: Size = 1,
     ) -> None:
         options = {"hops": hops} | ({"legacy": True} if legacy else {})
         matrices = partitions(skeleton, partition, **options)

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Widths, renamed
+from stgraph.models.base import Dropout, Model, Published, Size, Widths, renamed
 from stgraph.models.layers.dropout import relu_dropout
 from stgraph.models.layers.frames import flat_heads
 from stgraph.models.layers.shapes import Motion
@@ -126,7 +125,7 @@ class TemporalConvolution(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 1024,
+        channels: Size = 1024,
         filter_widths: Widths = [3, 3, 3, 3, 3],  # noqa: B006 - only read
         causal: bool = False,
         dropout: Dropout = 0.25,

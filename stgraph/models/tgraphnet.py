@@ -8,10 +8,10 @@ from typing import Annotated, Any, cast
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Widths, make_heads, one_each, renamed
+from stgraph.models.base import Dropout, Model, Published, Size, Widths, make_heads, one_each, renamed
 from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
 from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.shapes import Changed, Motion
@@ -154,9 +154,9 @@ class TemporalGraphNet(Model):
         heads: dict[str, int],
         *,
         channels: Widths,
-        stages: list[PositiveInt],
+        stages: list[Size],
         dropout: Dropout = 0.1,
-        frames_per_graph: PositiveInt = 3,
+        frames_per_graph: Size = 3,
         temporal_stride: Annotated[int, Field(ge=2)] = 3,
         residual: bool = True,
     ) -> None:

@@ -2,18 +2,17 @@
 
 import csv
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
+from stgraph.formats.numpy_files import load_npz
 from stgraph.scoring.classification import confusion_matrix, counts_by_name, shares, summed_by_class
 
 SCORES = "scores.npz"  # in the folder of an evaluation
@@ -142,22 +141,11 @@ class ClipScores:
     def load(cls, path: Path, remedy: str) -> "ClipScores":
         """Read the file of `save`. Raises InputError with the remedy if it cannot be read."""
         try:
-            with np.load(path) as file:
-                values = {name: file[name] for name in file.files}
+            values = load_npz(path)
             lists = {"classes": [str(name) for name in values["classes"]], "about": json.loads(str(values["about"]))}
             return cls(**values | lists)
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            RecursionError,
-            MemoryError,
-            TypeError,
-            KeyError,
-            BadZipFile,
-            zlib.error,
-        ) as error:
-            reason = getattr(error, "strerror", None) or error  # without the path again
+        except (InputError, ValueError, RecursionError, TypeError, KeyError) as error:
+            reason = (isinstance(error, InputError) and error.problem) or error
             problem = f"no scores of clips can be read from it ({reason})"
             raise InputError(problem, where=path, remedy=remedy) from error
 

@@ -11,7 +11,7 @@ from scipy.special import gammainc
 
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
-from stgraph.geometry import numbers_of
+from stgraph.geometry import FARTHEST, numbers_of
 from stgraph.skeleton import Skeleton
 from stgraph.tracking.assignment import assigned
 from stgraph.tracking.limbs import Limbs
@@ -21,7 +21,6 @@ from stgraph.tracking.similarity import Others, Poses, alike, around, nms, sigma
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
-FARTHEST = 1e6  # pixels or metres from the origin; larger numbers are no coordinates
 # Skeletons of fewer joints have no shape by which predictions are told from other people; and so many times the size of
 # both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
 SHAPELESS, LEAP, LEAST_SIZE = 5, 4.0, {2: 16.0, 3: 0.1}

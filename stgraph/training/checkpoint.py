@@ -16,6 +16,7 @@ from stgraph import __version__
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
 from stgraph.formats.json_files import parse_json
+from stgraph.formats.torch_files import load_torch
 from stgraph.settings.params import Settings, validate
 from stgraph.settings.places import CHECKPOINTS
 from stgraph.settings.registry import MODELS
@@ -137,7 +138,9 @@ def save_last(path: Path, state: dict[str, Any]) -> None:
 def load_last(path: Path) -> dict[str, Any]:
     """Read what `save_last` wrote, without running pickled code."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_torch(path)
+    except InputError:
+        raise
     except Exception as error:  # torch raises many types for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]  # an empty file has no text
         problem = f"cannot be resumed from ({reason})"

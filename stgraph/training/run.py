@@ -11,6 +11,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.splits import part, validates
 from stgraph.errors import InputError
 from stgraph.models.base import Model
+from stgraph.models.bounded import TooLargeError, no_larger_than
 from stgraph.settings.params import Settings
 from stgraph.settings.places import run_folder, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
@@ -109,10 +110,12 @@ class Run(Generic[TaskT]):
         """
         path = weights_file(name)
         weights = load_weights(path)
-        run = cls.of_task(path.resolve().parent.name, weights.settings, weights.skeleton, weights.origin, engine)
         try:
+            with no_larger_than(weights.state):
+                about = weights.settings, weights.skeleton, weights.origin
+                run = cls.of_task(path.resolve().parent.name, *about, engine)
             run.model.load_state_dict(weights.state)
-        except RuntimeError as error:
+        except (RuntimeError, TooLargeError) as error:
             raise InputError(
                 f"not the weights of the model {weights.settings.model['name']!r} that its settings describe ({error})",
                 where=path,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stgraph.errors import InputError
 from tests.fuzz.mutation import Change, changed
-from tests.fuzz.readers import Reader
+from tests.fuzz.reader import Reader
 from tests.limits import limited_time
 
 LONGEST = 100_000  # characters of a message

@@ -3,8 +3,10 @@
 import io
 import json
 import pickle
+import random
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from stgraph.scoring.clip_scores import ClipScores
 from stgraph.settings.params import validate
 from stgraph.skeleton import H36M17
 from stgraph.training.checkpoint import Origin, load_last, load_weights
+from stgraph.training.engine import Engine
+from stgraph.training.run import Run
 from tests.conftest import write as write_dataset
 from tests.data_prep import clip_people
 from tests.formats import test_posetrack
@@ -40,26 +44,12 @@ from tests.formats.keypoints.people import SIZE, walker
 from tests.formats.keypoints.test_bad_input import WRITERS
 from tests.formats.test_amc import ASF, amc
 from tests.formats.test_bvh import BVH
+from tests.fuzz.mutation import ODD
+from tests.fuzz.reader import Reader, Write, tree
+from tests.fuzz.sources import source_readers
+from tests.fuzz.streams import stream_readers
 
 ROOT = Path(__file__).parents[2]
-Write = Callable[[Path, bytes], object]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One way to read a file.
-
-    Attributes:
-        seeds: contents of good files.
-        read: what is tried; returns, or raises InputError.
-        suffix: of the file.
-        write: makes the file of a content, where that is not its bytes.
-    """
-
-    seeds: tuple[bytes, ...]
-    read: Callable[[Path], object]
-    suffix: str = ".json"
-    write: Write = Path.write_bytes
 
 
 def of_form(folder: Path, form: str) -> bytes:
@@ -110,7 +100,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         found[f"clip {name}"] = Reader((of_clip(folder, write, values),), read_poses, suffix)
     labels = (b"[0, 1, 2]", b'{"a": 1, "b": 0}', b'[["a", "b"], [0, 1]]')
     found |= {
-        "video": Reader((of_video(folder),), watch, ".mp4"),
+        "video": Reader((of_video(folder),), watch, ".mp4", rare=True),
         "labels json": Reader(labels, read_actions),
         "labels csv": Reader((b"name,label\na,0\nb,1\n", b"0\n1\n2\n"), read_actions, ".csv"),
         "labels npy": Reader(
@@ -142,9 +132,9 @@ def readers(folder: Path) -> dict[str, Reader]:
     data = write_dataset(folder / "data.h5").read_bytes()
     patches = json.dumps([["tracks/first_row", 0, 0], ["tracks/rows", 3, 7], ["recordings/fps", 1, 30.0]])
     more = json.dumps([[name, 0, GOOD.get(name, 0)] for name in COLUMNS])
-    found["dataset bytes"] = Reader((data,), use_dataset, ".h5")
-    found["dataset"] = Reader((patches.encode(), more.encode()), use_dataset, ".h5", patched(data))
-    return found
+    found["dataset bytes"] = Reader((data,), use_dataset, ".h5", rare=True)
+    found["dataset"] = Reader((patches.encode(), more.encode()), use_dataset, ".h5", dataset_patched(data), rare=True)
+    return found | source_readers(folder) | stream_readers(folder)
 
 
 POSETRACK = (test_posetrack.posetrack17, test_posetrack.posetrack18)
@@ -230,9 +220,15 @@ def read_params(path: Path) -> object:
 
 def checkpoint(about: Mapping[str, Any]) -> bytes:
     """A checkpoint's file."""
-    return safetensors.torch.save(
-        {"weight": torch.ones(3, 2)}, {str(key): json.dumps(value) for key, value in about.items()}
-    )
+    return safetensors.torch.save(weights(), {str(key): json.dumps(value) for key, value in about.items()})
+
+
+@cache
+def weights() -> dict[str, torch.Tensor]:
+    """Of the model that `CHECKPOINT` describes."""
+    origin = Origin("a recipe", "none", "0", True, 50.0)
+    run = Run.of_task("a", validate(CHECKPOINT["settings"], "here"), H36M17, origin, Engine("cpu"))
+    return run.model.state_dict()
 
 
 def write_checkpoint(path: Path, content: bytes) -> None:
@@ -242,9 +238,9 @@ def write_checkpoint(path: Path, content: bytes) -> None:
 
 
 def load_checkpoint(path: Path) -> object:
-    """A checkpoint, with all that is derived from its skeleton."""
-    weights = load_weights(path)
-    return weights.skeleton.depths, f"{weights.epoch:g}"
+    """A run of a checkpoint, with all that is derived from its skeleton."""
+    run = Run.load(str(path), Engine("cpu"))
+    return run.skeleton.depths, f"{run.epoch:g}"
 
 
 def saved_torch(state: Any) -> bytes:
@@ -252,14 +248,6 @@ def saved_torch(state: Any) -> bytes:
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
-
-
-def tree(content: bytes) -> Any:
-    """What JSON holds; None for what is not JSON."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
 
 
 def write_arrays(path: Path, content: bytes) -> None:
@@ -305,14 +293,17 @@ def load_motion(path: Path) -> object:
     return motion.rate, motion.time, motion.present
 
 
-def patched(data: bytes) -> Write:
+def dataset_patched(data: bytes) -> Write:
     """Writes a dataset with other numbers at some places: a JSON list of [column, row, value]."""
 
     def write(path: Path, content: bytes) -> None:
         path.write_bytes(data)
         changes = tree(content)
         with h5py.File(path, "r+") as file:
-            for change in changes if isinstance(changes, list) else []:
+            if not isinstance(changes, list):
+                drawn = random.Random(content)
+                changes = [[drawn.choice(COLUMNS), drawn.randrange(-2, 9), drawn.choice(ODD)]]
+            for change in changes:
                 try:
                     name, row, value = change
                     if isinstance(value, list | dict):

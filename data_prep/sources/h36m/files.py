@@ -306,7 +306,7 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
     try:
         sides = [set(map(int, side)) for side in metadata["keypoints_symmetry"]]
         joints = int(metadata.get("num_joints", 0))  # 0: missing
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         sides, joints = [], 0
     for skeleton in (H36M17, H36M16, MPII16):
         if sides == [set(skeleton.left), set(skeleton.right)] and joints in (0, len(skeleton)):

@@ -34,6 +34,7 @@ DETECTOR = re.compile(r"h36m_([a-z0-9]+)_.*")
 JOINTS = len(H36M17)
 NEEDED = {"joint_2d": (JOINTS, None), "joint3d_image": (JOINTS, 3), "camera_name": (), "source": ()}
 OPTIONAL = {"confidence": None, "2.5d_factor": (), "joints_2.5d_image": (JOINTS, 3)}
+TEXT = ("camera_name", "source")
 EXPECTED = f"a dict of train and test, each with {', '.join(NEEDED)} for each frame, as in h36m_*_cam_source_final.pkl"
 
 
@@ -97,8 +98,9 @@ def read_part(arrays: Mapping[str, Any], name: str, path: Path, notes: list[str]
     where = f"{path}, {name}"
     if missing := [key for key in NEEDED if key not in arrays]:
         raise InputError(f"no {', '.join(missing)}, but {', '.join(arrays)}", where=where, expected=EXPECTED)
-    frames = len(arrays["source"])
-    values = {key: np.asarray(arrays[key]) for key in (*NEEDED, *OPTIONAL) if key in arrays}
+    there = [key for key in (*NEEDED, *OPTIONAL) if key in arrays]
+    values = {key: array_of(arrays[key], key in TEXT, f"{where}, {key}") for key in there}
+    frames = values["source"].size
     for key, shape in (NEEDED | OPTIONAL).items():
         if key in values and shape is not None:
             check_shape(values[key], (frames, *shape), f"{where}, {key}")
@@ -113,6 +115,17 @@ def read_part(arrays: Mapping[str, Any], name: str, path: Path, notes: list[str]
     pose2d = np.concatenate([values["joint_2d"][..., :2], confidence.reshape(frames, JOINTS, 1)], -1).astype(np.float32)
     cameras, sources = (np.array([str(text) for text in values[key]]) for key in ("camera_name", "source"))
     return Part(name, pose2d, image.astype(np.float32), factor.astype(np.float32), metric, cameras, sources)
+
+
+def array_of(value: Any, text: bool, where: str) -> np.ndarray:
+    """An array of text or of numbers. Raises InputError for anything else, and for lists of unlike length."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(str(error), where=where, expected="an array") from error
+    if array.dtype.kind not in ("USO" if text else "biuf"):
+        raise InputError(where=where, found=f"an array of {array.dtype}", expected="text" if text else "numbers")
+    return array
 
 
 def check_shape(values: np.ndarray, shape: tuple[int | None, ...], where: str) -> None:

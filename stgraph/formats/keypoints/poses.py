@@ -15,10 +15,10 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout
 from stgraph.formats.keypoints.scales import inferred_scale, to_pixels
 from stgraph.formats.posetrack import Video
+from stgraph.geometry import FARTHEST
 from stgraph.skeleton import MOST_JOINTS, Skeleton
 
 MOST_FRAMES = 1_000_000  # of a video; larger numbers are no frame numbers
-MOST_PIXELS = 1e6  # from the image's corner; larger numbers are no coordinates
 CORNER = 1e-3  # pixels within which a joint is a (0, 0) that was scaled and back
 BEYOND, SOME = 0.1, 0.02  # of an image's longer side; share of the joints farther outside that is mentioned
 SLACK = 1.1  # some detectors' confidences go a little beyond 1
@@ -185,11 +185,11 @@ def cleaned(pose: Float[np.ndarray, "n j 3"], frame: Int[np.ndarray, " n"], wher
         raise InputError(where=where, found=found, expected=expected)
     unseen = ~np.isfinite(pose).all(axis=-1) | ~pose[..., :2].any(axis=-1) | ~(pose[..., 2] > 0)
     pose = np.where(unseen[..., None], 0, pose)
-    beyond = (np.abs(pose) > MOST_PIXELS).any(axis=-1)
+    beyond = (np.abs(pose) > FARTHEST).any(axis=-1)
     if beyond.any():
         row, joint = np.argwhere(beyond)[0]
         found = "{:g}, {:g} with confidence {:g}".format(*pose[row, joint])
-        expected = f"numbers up to {MOST_PIXELS:.0f}"
+        expected = f"numbers up to {FARTHEST:.0f}"
         raise InputError(where=f"{where}, frame {frame[row]}, joint {joint}", found=found, expected=expected)
     return pose
 

@@ -6,11 +6,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import nn
 from torch.nn import functional as F
 
-from stgraph.models.base import Dropout, Widths
+from stgraph.models.base import Dropout, Size, Widths
 from stgraph.models.layers.convolution import ConvNorm, FrameConv
 from stgraph.models.layers.dropout import dropout_add, relu_dropout
 from stgraph.models.layers.partitions import partitions
@@ -130,9 +129,9 @@ class BranchedModel(ClipModel):
         heads: dict[str, int],
         *,
         channels: Widths,
-        strides: list[PositiveInt],
+        strides: list[Size],
         dropout: Dropout = 0.0,
-        persons: PositiveInt = 1,
+        persons: Size = 1,
         as_pyskl: bool = False,
     ) -> None:
         matrices = partitions(skeleton, "spatial")

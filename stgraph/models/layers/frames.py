@@ -5,10 +5,9 @@ from typing import ClassVar
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model
+from stgraph.models.base import Dropout, Model, Size
 from stgraph.models.layers.convolution import ConvNormReLU
 from stgraph.models.layers.shapes import Motion
 from stgraph.skeleton import Skeleton
@@ -99,8 +98,8 @@ class FlatModel(Model):
         in_channels: int,
         heads: dict[str, int],
         *,
-        channels: PositiveInt = 1024,
-        layers: PositiveInt = 2,
+        channels: Size = 1024,
+        layers: Size = 2,
         dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()

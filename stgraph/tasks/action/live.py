@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
-from stgraph.geometry import check_size, numbers_of
+from stgraph.geometry import check_size, coordinates_of
 from stgraph.tasks.action.preparation import Preparation
 from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.samples import present_persons
@@ -86,9 +86,9 @@ class Live:
         Joints that are not seen are zero (2D: of confidence 0), or have a number that is not finite.
 
         Raises:
-            InputError: no numbers, another number of joints or more persons than agreed.
+            InputError: no numbers or larger ones than there are, another number of joints or more persons than agreed.
         """
-        pose = torch.from_numpy(numbers_of(pose, f"frame {self.count}")).float()
+        pose = torch.from_numpy(coordinates_of(pose, f"frame {self.count}")).float()
         if pose.shape[1:] != (self.joints, 3) or len(pose) > self.persons:
             skeleton = self.run.skeleton
             raise InputError(

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.geometry import check_size, numbers_of
+from stgraph.geometry import check_size, coordinates_of
 from stgraph.tasks.action.run import ActionRun
 
 
@@ -29,7 +29,7 @@ def recognise(
     """
     if not isinstance(run, ActionRun):
         raise InputError(where="run", found=repr(run), expected="a trained recogniser", remedy="load one with Run.load")
-    poses = numbers_of(poses, "poses").astype(np.float32)
+    poses = coordinates_of(poses, "poses").astype(np.float32)
     if poses.ndim != 4 or poses.shape[2:] != (len(run.skeleton), 3) or not poses.size:
         expected = f"(persons, frames, {len(run.skeleton)} joints of {run.skeleton.name!r}, 3)"
         raise InputError(where="poses", found=f"shape {poses.shape}", expected=expected)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
+from stgraph.geometry import coordinates_of
 from stgraph.tasks.lifting.lift import NEARBY, STATURE, Scene
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import in_float, network_input, network_output
@@ -149,9 +150,9 @@ class LiveLifter:
         Absent persons are zero, or left out at the end.
 
         Raises:
-            InputError: another number of joints or more persons than agreed.
+            InputError: no numbers or larger ones than an image has, other joints or more persons than agreed.
         """
-        pose = np.asarray(pose, np.float32)
+        pose = coordinates_of(pose, f"frame {self.count}").astype(np.float32)
         if pose.ndim != 3 or pose.shape[1:] != (self.joints, 3) or len(pose) > self.persons:
             expected = f"at most {self.persons} persons, {self.joints} joints and 3 numbers each"
             raise InputError(where=f"frame {self.count}", found=f"poses of shape {pose.shape}", expected=expected)
