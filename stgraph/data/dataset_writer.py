@@ -225,10 +225,10 @@ class DatasetWriter:
             file.attrs.update(
                 format=FORMAT,
                 version=VERSION,
-                source=self.source,
-                terms=self.terms,
+                source=whole_text(self.source),
+                terms=whole_text(self.terms),
                 units=UNITS,
-                created_by=f"{self.created_by} (stgraph {__version__})",
+                created_by=whole_text(f"{self.created_by} (stgraph {__version__})"),
                 inputs=json.dumps(hashes(list(self.inputs))),
                 left_out=json.dumps(self.left_out),
                 notes=json.dumps(self.notes),
@@ -253,7 +253,12 @@ def joined(numbered: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
     return dict(sorted(table.items()))
 
 
+def whole_text(text: str) -> str:
+    """Text in which half a character, as names of files may have it, is its number."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def text_column(values: Sequence[str]) -> np.ndarray:
-    """Text as UTF-8 of the length of the longest; half a character, as in names of files, by its number."""
-    encoded = [value.encode(errors="backslashreplace") for value in values]
+    """Text as UTF-8 of the length of the longest."""
+    encoded = [whole_text(value).encode() for value in values]
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1))

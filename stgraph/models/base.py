@@ -16,6 +16,7 @@ from stgraph.skeleton import Skeleton
 # Settings that many models have.
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Size = Annotated[int, Field(gt=0, le=1 << 16)]  # channels, layers, frames: no network of any use has more
+Reach = Annotated[int, Field(gt=0, le=64)]  # of a graph over joints and frames, whose matrices grow with its square
 Widths = Annotated[list[Size], Field(min_length=1)]
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from stgraph.errors import InputError
 from stgraph.models import pyskl
-from stgraph.models.base import Dropout, Published, Size, Widths, renamed
+from stgraph.models.base import Dropout, Published, Reach, Size, Widths, renamed
 from stgraph.models.layers.convolution import FrameConv
 from stgraph.models.layers.graph import aggregate, combine
 from stgraph.models.layers.partitions import partitions
@@ -174,7 +174,7 @@ class STGCN(ClipModel):
         strides: list[Size],
         dropout: Dropout = 0.5,
         partition: Literal["uniform", "distance", "spatial"] = "spatial",
-        hops: Size = 1,
+        hops: Reach = 1,
         legacy: bool = False,
         edge_importance: bool = True,
         learned_graph: bool = False,

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from stgraph.models.base import Dropout, Model, Published, Size, Widths, make_heads, one_each, renamed
+from stgraph.models.base import Dropout, Model, Published, Reach, Size, Widths, make_heads, one_each, renamed
 from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
 from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.shapes import Changed, Motion
@@ -156,8 +156,8 @@ class TemporalGraphNet(Model):
         channels: Widths,
         stages: list[Size],
         dropout: Dropout = 0.1,
-        frames_per_graph: Size = 3,
-        temporal_stride: Annotated[int, Field(ge=2)] = 3,
+        frames_per_graph: Reach = 3,
+        temporal_stride: Annotated[int, Field(ge=2, le=1 << 16)] = 3,
         residual: bool = True,
     ) -> None:
         super().__init__()

@@ -1,6 +1,8 @@
 """One's own clips: the same clips in every form give the same dataset, and every problem is listed at once."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -546,3 +548,17 @@ def test_poses_relative_to_the_person_have_a_scale(tmp_path):
     clips = [centred(seed) for seed in CLIPS.values()]
     expected = np.concatenate([values[..., :2][values[..., 2] > 0] for values in clips]) * 100 + 300
     np.testing.assert_allclose(np.sort(pose[..., :2][pose[..., 2] > 0], 0), np.sort(expected, 0), atol=1e-2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_names_of_files_that_are_no_text(tmp_path):
+    strange = os.fsdecode(b"in \xff")
+    for clip, seed in CLIPS.items():
+        path = tmp_path / strange / f"{clip}{os.fsdecode(bytes([0xFE]))}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, pixels(seed))
+    out = tmp_path / "out.h5"
+    text = convert("clips", tmp_path / strange, "--size", "340x256", "--out", out)
+    data = Dataset(out)
+    assert len(data) == len(CLIPS) and all("\\udcfe" in name for name in data.recordings["id"])
+    assert "\\udcff" in data.source and text
