@@ -65,15 +65,23 @@ def inflated(path: Path) -> int:
     return total
 
 
-def _variable(file: h5py.File, key: str | h5py.Reference) -> np.ndarray:
+def _variable(file: h5py.File, key: str) -> np.ndarray:
     """A variable of a version 7.3 file, which is HDF5: axes in reverse, cells as references."""
     data = cast(h5py.Dataset, file[key])
+    if data.dtype != h5py.ref_dtype:
+        return _matrix(file, data)
+    references, taken = _matrix(file, data), 0
+    cells = np.empty(references.shape, object)
+    for place in np.ndindex(cells.shape):
+        cells[place] = _matrix(file, cast(h5py.Dataset, file[references[place]]))
+        taken += cells[place].nbytes  # many cells may be one matrix
+        check_inflated(taken, Path(file.filename))
+    return cells
+
+
+def _matrix(file: h5py.File, data: h5py.Dataset) -> np.ndarray:
+    """The values of a data set. Raises ValueError for a link, and InputError for one that the file cannot hold."""
     if data.file.filename != file.filename or data.external or data.is_virtual:
         raise ValueError("a variable is a link to another file")
     check_inflated(data.nbytes, Path(file.filename))
-    if data.dtype != h5py.ref_dtype:
-        return data[()].T
-    cells = np.empty(data.shape, object)
-    for place in np.ndindex(data.shape):
-        cells[place] = _variable(file, data[place])
-    return cells.T
+    return data[()].T

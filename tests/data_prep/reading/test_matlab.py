@@ -44,3 +44,12 @@ def test_version_7_3(tmp_path, little_room):
     with h5py.File(path, "w", userblock_size=512) as file:
         file.create_dataset("data", data=ZEROS)
     assert read_matlab(path, {"data"})["data"].shape == (100, 1000)
+
+
+def test_many_cells_of_one_matrix(tmp_path, little_room):
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        matrix = file.create_dataset("#refs#/a", data=np.ones((100, 10)))
+        file.create_dataset("data", data=np.full((1, 3000), matrix.ref, h5py.ref_dtype))
+    with pytest.raises(InputError, match=r"a.mat: found .* bytes compressed into"):
+        read_matlab(path, {"data"})
