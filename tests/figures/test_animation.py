@@ -10,20 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import (
-    LEFT,
-    RIGHT,
-    ImagePanel,
-    PosePanel,
-    animate,
-    draw_pose2d,
-    draw_pose3d,
-    floor_lines,
-    on_screen,
-    pose_page,
-    upright,
-)
+from stgraph.figures.animation import ImagePanel, PosePanel, animate, pose_page
+from stgraph.figures.bones import LEFT, RIGHT, draw_pose2d, draw_pose3d
 from stgraph.figures.clip import Clip, View
+from stgraph.figures.projection import floor_lines, on_screen, upright
 from stgraph.figures.video import gif_delays, write_clip
 from stgraph.skeleton import H36M17
 

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageSequence
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import LEFT, RIGHT, tint
+from stgraph.figures.bones import LEFT, RIGHT, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import H36M17
 from tests.formats.keypoints.onnx_people import write_video
