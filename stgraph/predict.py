@@ -12,21 +12,14 @@ With --live a lifter or a recogniser answers frame by frame: JSON lines on stand
 """
 
 import argparse
-import sys
-from io import BufferedIOBase, TextIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from stgraph.cli.command import run_command
-from stgraph.cli.keypoints import keypoint_options, keypoint_settings, video_estimator, video_options
+from stgraph.cli.keypoints import keypoint_options, video_options
 from stgraph.cli.options import engine_options, positive
 from stgraph.cli.task_options import add_task_options, chosen_options
 from stgraph.errors import InputError
-from stgraph.formats.files import check_kept
 from stgraph.settings.places import LIFTER, weights_file
-
-if TYPE_CHECKING:
-    from stgraph.training.task_run import TaskRun
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
         positive(name, getattr(args, name))
     check_form(args)
     weights_file(args.exp)  # a wrong name is refused before anything is read
+    from stgraph.cli.prediction import answer_lines, predict_file
     from stgraph.training.engine import Engine
     from stgraph.training.task_run import TaskRun
 
@@ -70,37 +64,6 @@ def check_form(args: argparse.Namespace) -> None:
     elif not args.input or not args.out:
         missing = "the input" if not args.input else "--out"
         raise InputError(f"{missing} is missing", where="predict", remedy="give INPUT --out FILE, or --live")
-
-
-def answer_lines(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
-    """Answer standard input."""
-    from stgraph.cli.live import LiveLines, run_lines
-
-    settings, fps = keypoint_settings(args), args.fps or 30.0
-    lines = LiveLines(lambda joints: run.stream(settings["size"], fps, joints, **options), args.layout, fps)
-    run_lines(lines, cast(BufferedIOBase, sys.stdin.buffer), cast(TextIOBase, sys.stdout))
-
-
-def predict_file(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
-    """Predict a video, and write the files."""
-    from stgraph.formats.keypoints.read import read_keypoints
-    from stgraph.training.progress import progress_of
-
-    run.check_outputs(args.out)
-    for path in args.out:
-        check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])
-    about, estimator = keypoint_settings(args), video_estimator(args)
-    keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, estimator=estimator, **about)
-    with progress_of(keypoints.name) as progress:
-        prediction = run.predict(keypoints, progress=progress, **options)
-    print(f"{keypoints.name} ({keypoints.format})")
-    for line in prediction.summary:
-        print(line)
-    for note in prediction.notes:
-        print(f"  {note}")
-    for path in args.out:
-        for saved in prediction.save(path, seconds=args.seconds):
-            print(f"{saved.path}{': ' if saved.note else ''}{saved.note}", flush=True)
 
 
 if __name__ == "__main__":

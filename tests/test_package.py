@@ -59,6 +59,7 @@ def test_threads_that_wait_do_not_spin_unless_the_user_wants_it(own: dict, expec
     assert ended.stdout.split() == list(map(str, expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["stgraph", "data_prep", *(f"stgraph.{name}" for name in COMMANDS)])
 def test_help_loads_no_torch(module: str) -> None:
     assert not loaded(module, "--help") & (HEAVY - {"numpy"})

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data_prep.checks.measures import Table, reference_of, reference_poses
-from stgraph.figures.animation import upright
 from stgraph.figures.dataset import Example, plot_bones, plot_detectors, plot_examples
+from stgraph.figures.projection import upright
 
 EXAMPLES = 6
 

@@ -1,7 +1,7 @@
 """Skeletons drawn and animated: 2D input, true and predicted 3D side by side.
 
-Bones are projected here and drawn as 2D lines over a background that is rendered once, which is what makes a clip of
-100 frames take a second instead of a minute.
+Bones are projected (`projection.py`) and drawn as 2D lines over a background that is rendered once, which is what makes
+a clip of 100 frames take a second instead of a minute.
 """
 
 from collections.abc import Sequence
@@ -9,28 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from stgraph.errors import InputError
 from stgraph.figures.backdrop import Backdrop, Pictures, outline
+from stgraph.figures.bones import FLOOR, GHOST, LEFT, RIGHT, bone_colours, bone_ends, depth_order, segments, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.figures.legible import legible
 from stgraph.figures.page import NOTE, Clock, Page
+from stgraph.figures.projection import FLOOR_RADIUS, bounds, floor_lines, ground_lines, on_screen, seen, upright
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
-# Distinguishable for the colour-blind, too.
-LEFT, RIGHT, MIDDLE = "#1f6fb4", "#d8432f", "#333333"
-SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
-GHOST, FLOOR = "#b9b9b9", "#dcdcdc"
-SQUARE, FLOOR_RADIUS = 0.5, 0.8  # metres: the floor's squares, and how far it is drawn around the person
 PANEL_HEIGHT = 340  # pixels, at which text has its design size
 
 
@@ -80,136 +76,6 @@ class PosePanel:
 
 
 Panel = ImagePanel | PosePanel
-
-# Geometry of the drawing ----------------------------------------------------------------------------------------------
-
-
-def upright(
-    points: Float[np.ndarray, "... 3"], rotation: Float[np.ndarray, "4"] | None = None
-) -> Float[np.ndarray, "... 3"]:
-    """Camera axes to right, away and up, with the camera's tilt and roll taken out where its rotation is known."""
-    up = np.array([0.0, -1.0, 0.0])
-    if rotation is not None:
-        w, x, y, z = rotation
-        up = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])  # the world's z seen by it
-    # Level, and to the image's right; for a camera that is rolled onto its side, to its bottom.
-    axis = np.eye(3)[0] if abs(up[0]) < 0.99 else np.eye(3)[1]
-    right = axis - (axis @ up) * up
-    right /= np.linalg.norm(right)
-    return points @ np.stack([right, np.cross(up, right), up], axis=-1)
-
-
-def on_screen(points: Float[np.ndarray, "... 3"], view: View) -> Float[np.ndarray, "... 3"]:
-    """Right, away and up to the screen: x right, y up, and the distance behind the screen (orthographic), metres."""
-    azimuth, elevation = np.radians([view.azimuth, view.elevation])
-    x, away, up = np.moveaxis(points, -1, 0)
-    x, away = x * np.cos(azimuth) + away * np.sin(azimuth), away * np.cos(azimuth) - x * np.sin(azimuth)
-    y = up * np.cos(elevation) + away * np.sin(elevation)
-    return np.stack([x, y, away * np.cos(elevation) - up * np.sin(elevation)], axis=-1)
-
-
-def floor_lines(height: float, centre: Float[np.ndarray, "2"]) -> Float[np.ndarray, "line end 3"]:
-    """Lines of the floor's squares around the origin of the drawing, for a person who stands at `centre`."""
-    lines = []
-    for axis in range(2):
-        first = -FLOOR_RADIUS + (-centre[axis] + FLOOR_RADIUS) % SQUARE
-        for place in np.arange(first, FLOOR_RADIUS + 1e-6, SQUARE):
-            ends = np.full((2, 3), height)
-            ends[:, axis], ends[:, 1 - axis] = place, (-FLOOR_RADIUS, FLOOR_RADIUS)
-            lines.append(ends)
-    return np.array(lines)
-
-
-def ground_lines(low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]) -> Float[np.ndarray, "line end 3"]:
-    """Squares under the box from `low` to `high` (right, away, up), of a size that suits it: 1, 2 or 5 times 10^n."""
-    aim = np.linalg.norm(high - low) / 4
-    step = 10 ** np.floor(np.log10(max(aim, 1e-9)))
-    step *= max(times for times in (1, 2, 5) if times * step <= max(aim, 1e-9))
-    first, last = np.floor(low[:2] / step) * step, np.ceil(high[:2] / step) * step
-    lines = []
-    for axis in range(2):
-        for place in np.arange(first[axis], last[axis] + step / 2, step):
-            ends = np.full((2, 3), low[2])
-            ends[:, axis], ends[:, 1 - axis] = place, (first[1 - axis], last[1 - axis])
-            lines.append(ends)
-    return np.array(lines)
-
-
-def seen(pose: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... 2"]:
-    """x and y, NaN where the confidence is 0."""
-    return pose if pose.shape[-1] == 2 else np.where(pose[..., 2:] > 0, pose[..., :2], np.nan)
-
-
-def bounds(points: Float[np.ndarray, "... d"], title: str) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest coordinates. Raises InputError where there is nothing to show."""
-    points = points.reshape(-1, points.shape[-1])
-    points = points[np.isfinite(points).all(-1)]
-    if not len(points):
-        remedy = "choose another recording or start"
-        raise InputError("no joint of the clip is finite and seen", where=f"panel {title!r}", remedy=remedy)
-    return points.min(0), points.max(0)
-
-
-# Bones ----------------------------------------------------------------------------------------------------------------
-
-
-def bone_colours(skeleton: Skeleton) -> list[str]:
-    """A colour for every bone, by the side of the joint at its end."""
-    sides = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
-    return [sides.get(joint, MIDDLE) for joint, _ in skeleton.bones]
-
-
-def tint(colour: str) -> str:
-    """A light shade of a colour."""
-    red, green, blue = (0.4 * part + 0.6 for part in to_rgb(colour))
-    return to_hex((red, green, blue))
-
-
-def bone_ends(skeleton: Skeleton) -> tuple[Int[np.ndarray, " bone"], Int[np.ndarray, " bone"]]:
-    """Joint and parent of every bone."""
-    joint, parent = np.array(skeleton.bones, dtype=int).reshape(-1, 2).T
-    return joint, parent
-
-
-def segments(points: Float[np.ndarray, "*p j 2"], skeleton: Skeleton) -> Float[np.ndarray, "*p bone 2 2"]:
-    """Bones as lines from parent to joint; a bone with a missing (NaN) end is missing."""
-    joint, parent = bone_ends(skeleton)
-    return np.stack([points[..., parent, :], points[..., joint, :]], axis=-2)
-
-
-def depth_order(screen: Float[np.ndarray, "*p j 3"], skeleton: Skeleton) -> Int[np.ndarray, " line"]:
-    """The bones of all people from far to near."""
-    joint, parent = bone_ends(skeleton)
-    return np.argsort(-(screen[..., joint, 2] + screen[..., parent, 2]).ravel(), kind="stable")
-
-
-def add_lines(axes: Axes, bones: Float[np.ndarray, "line 2 2"], colours: Sequence[str], width: float | int) -> None:
-    """Add still bones to axes, the last on top."""
-    axes.add_collection(LineCollection(list(bones), colors=colours, linewidths=width, capstyle="round"))
-
-
-def draw_pose2d(
-    axes: Axes, pose: Float[np.ndarray, "j d"], skeleton: Skeleton, width: float = 2.5, colour: str | None = None
-) -> None:
-    """Draw joints in the image, x right and y down as in pixels; `axes` must have its y axis inverted.
-
-    Args:
-        pose: pixels x, y and, if given, confidence (0 = not drawn).
-        colour: of all bones; by default each has that of its side.
-    """
-    colours = bone_colours(skeleton) if colour is None else [colour]
-    add_lines(axes, segments(seen(pose), skeleton), colours, width)
-
-
-def draw_pose3d(axes: Axes, pose: Float[np.ndarray, "j 3"], skeleton: Skeleton, view: View | None = None) -> None:
-    """Draw joints in space, given as right, away and up in metres (see `upright`), nearest bones on top."""
-    screen = on_screen(pose, view or View())
-    order = depth_order(screen, skeleton)
-    colours = [bone_colours(skeleton)[bone] for bone in order]
-    add_lines(axes, segments(screen[:, :2], skeleton)[order], colours, 2.5)
-
-
-# Animation ------------------------------------------------------------------------------------------------------------
 
 
 class _Stage:

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from stgraph.figures.animation import FLOOR, GHOST, SIDES, draw_pose2d, draw_pose3d, floor_lines, on_screen, seen
 from stgraph.figures.axes import titled_axes, wrapped
+from stgraph.figures.bones import FLOOR, GHOST, SIDES, draw_pose2d, draw_pose3d
 from stgraph.figures.clip import View
 from stgraph.figures.legible import legible
+from stgraph.figures.projection import floor_lines, on_screen, seen
 from stgraph.skeleton import Skeleton
 
 EXAMPLE = 2.3  # inches across

@@ -13,10 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import GHOST, PANEL_HEIGHT, bone_ends, bounds, segments, show_box
+from stgraph.figures.animation import PANEL_HEIGHT, show_box
 from stgraph.figures.backdrop import Backdrop, Pictures, outline
+from stgraph.figures.bones import GHOST, bone_ends, segments
 from stgraph.figures.clip import Clip
 from stgraph.figures.page import NOTE, Clock, Page
+from stgraph.figures.projection import bounds
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 

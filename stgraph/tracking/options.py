@@ -6,6 +6,7 @@ from typing import Annotated, get_type_hints
 from stgraph.errors import InputError
 
 UNTRAINED = ("hold", "velocity", "kalman")  # of `predictors.PREDICTORS`
+TRACK_FPS = 25.0  # of `stgraph.track`, where neither the file nor the command has a frame rate
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from stgraph.settings.registry import TASKS
 from stgraph.skeleton import SKELETONS, skeleton_from
 from stgraph.training import against, cost
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Fit, Listener
+from stgraph.training.listener import Listener
+from stgraph.training.loop import Fit
 from stgraph.training.run import Run
 from stgraph.training.task_run import Speed, TaskRun
 

@@ -20,7 +20,7 @@ from stgraph.training.checkpoint import FOLDER
 from stgraph.training.compared import Column
 from stgraph.training.cost import frames_per_second, mmac_per_frame, parameters
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.report import Baselines, ReportKind, not_better
 from stgraph.training.task_run import TaskRun
 

@@ -19,7 +19,7 @@ from stgraph.settings.sections import SplitSettings
 from stgraph.training.comparison import Entry
 from stgraph.training.cost import parameters
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.task_run import TaskRun
 
 

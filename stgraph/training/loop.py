@@ -5,8 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -18,56 +17,14 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.windows import epoch_batches
 from stgraph.errors import InputError
 from stgraph.formats.files import replaced
-from stgraph.formats.markdown import counted
 from stgraph.training.checkpoint import Weights, load_last, note_trained, save_last, save_weights
 from stgraph.training.curves import plot_training
 from stgraph.training.interrupts import stop_requests
+from stgraph.training.listener import Listener, Progress
 from stgraph.training.run import Run
 from stgraph.training.run_folder import CURVES, METRICS, WEIGHTS, RunFolder
 from stgraph.training.schedule import averaged, by_epochs, learning_rate, norm_momentum, optimizer_for
 from stgraph.training.task import Batch
-
-
-class Listener:
-    """What a command shows of a fit; methods do nothing by default. Called in the first process alone."""
-
-    def begin(self, steps: int, done: int, folder: Path) -> None:
-        """Before the first step: how many steps there are and how many are done."""
-
-    def step(self, number: int, means: dict[str, float]) -> None:
-        """After each step: the batch's loss, its terms and the errors in mm."""
-
-    def epoch(self, row: dict[str, float]) -> None:
-        """After each epoch: a line of metrics.csv."""
-
-    def end(self) -> None:
-        """After the last step, or before an error leaves."""
-
-
-@dataclass
-class Progress:
-    """Progress of a fit: all that resuming needs besides weights and optimizer."""
-
-    epoch: int = 0
-    step: int = 0
-    windows: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    best: float = math.inf
-    best_epoch: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def add(self, windows: int, means: dict[str, float]) -> None:
-        """Count a step's means over its windows."""
-        self.step += 1
-        self.windows += windows
-        for name, mean in means.items():
-            self.sums[name] = self.sums.get(name, 0.0) + windows * mean
-
-    def text(self) -> str:
-        """How much is done: "3 epochs and 1 step"."""
-        parts = [counted(self.epoch, "epoch")] if self.epoch or not self.step else []
-        return " and ".join([*parts, counted(self.step, "step")] if self.step else parts)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stgraph.scoring.metrics import named_unit
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.prediction import Progressed
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from stgraph.tracking.predictors import Predictor
 from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
-from stgraph.training.loop import Fit, FitOptions, Listener, Progress
+from stgraph.training.listener import Listener, Progress
+from stgraph.training.loop import Fit, FitOptions
 from stgraph.training.prediction import Prediction, Progressed, silent
 from stgraph.training.report import Baselines, ReportKind, add_baselines
 from stgraph.training.run import Run

@@ -14,7 +14,8 @@ from stgraph.data.dataset import Dataset
 from stgraph.errors import InputError
 from stgraph.training.cross_validation import Row, folds_markdown
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Fit, Listener
+from stgraph.training.listener import Listener
+from stgraph.training.loop import Fit
 from stgraph.training.run import Run
 from tests.tasks.action.clip_people import ACTIONS, MODEL, SUBJECTS, clip, new_run, settings, write_clips
 

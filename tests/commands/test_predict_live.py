@@ -53,6 +53,7 @@ def answered(run: TaskRun, lines: list[str | bytes], layout: str | None = "h36m1
     return header, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look_ahead", [0, 3])
 def test_answers_are_those_of_the_live_lifter(run, keypoints, look_ahead, capsys):
     header, answers = answered(run, [line(pose, persons=["me"]) for pose in keypoints], look_ahead=look_ahead)
@@ -68,6 +69,7 @@ def test_answers_are_those_of_the_live_lifter(run, keypoints, look_ahead, capsys
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_bad_lines_are_refused_by_their_number_and_the_next_goes_on(run, keypoints, capsys):
     far = keypoints[0].copy()
     far[0, 0] = 1e9
@@ -110,6 +112,7 @@ def test_people_without_identity_are_tracked(run, keypoints):
     assert len(hips) == 2 and all(len(found) == FRAMES and np.ptp(found) < 0.5 for found in hips.values())
 
 
+@pytest.mark.slow
 def test_missing_frames_are_gaps_and_after_long_ones_people_are_new(run, keypoints):
     _, answers = answered(run, [line(keypoints[0], persons=[1], frame=number) for number in (3, 5, 6, 10**12)])
     assert [answer["frame"] for answer in answers] == [3, 5, 6, 10**12]
@@ -156,6 +159,7 @@ def test_places_are_kept_for_a_while_and_given_to_others():
     assert full.update(["c", "b"]) == {"b": 1, "c": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [False, True])
 def test_a_recogniser_answers_for_each_person(tmp_path, keypoints, together):
     dataset = write_clips(tmp_path / "clips.h5")
@@ -174,6 +178,7 @@ def test_a_recogniser_answers_for_each_person(tmp_path, keypoints, together):
             assert found["probability"] == pytest.approx(float(probabilities.max()), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_is_either_of_two_forms(weights, tmp_path, monkeypatch, capsys, keypoints):  # noqa: F811
     def call(*words: object) -> None:
         predict.main(predict.parser().parse_args([*map(str, words), "--exp", str(weights)]))
@@ -199,6 +204,7 @@ def test_the_command_is_either_of_two_forms(weights, tmp_path, monkeypatch, caps
         call(tmp_path / "x.npy", "--image-size", "640x480", "--look-ahead", 3, "--layout", "h36m17", "--out", "x.npz")
 
 
+@pytest.mark.slow
 def test_weights_of_a_recogniser_serve_as_well(tmp_path, monkeypatch, capsys, keypoints):
     run = new_run(write_clips(tmp_path / "clips.h5"), data={"detector": "openpose", "normalise": "image"})
     path = tmp_path / "small.safetensors"

@@ -31,6 +31,7 @@ def folders(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_report_is_printed_and_written(folders, capsys):
     files = {part: folders / part for part in ("truth", "result", "detected")}
     out = folders / "scores" / "report.json"

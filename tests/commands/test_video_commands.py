@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from data_prep.reading.pose_files import read_poses
 from stgraph import predict, score, track
 from stgraph.errors import InputError
-from stgraph.figures.animation import LEFT, RIGHT
+from stgraph.figures.bones import LEFT, RIGHT
 from stgraph.formats.posetrack import read_videos
 from stgraph.formats.video import open_video
 from stgraph.motion.motion import Motion

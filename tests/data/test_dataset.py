@@ -573,6 +573,7 @@ WRONG_FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG_FILES)
 def test_tables_that_point_outside_the_file_are_refused(tmp_path, name):
     change, message = WRONG_FILES[name]

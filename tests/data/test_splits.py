@@ -25,6 +25,7 @@ def divided(tmp_path_factory):
     return lambda split: written(json.dumps(split))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "data", "name", "expected"),
     [

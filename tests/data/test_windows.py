@@ -37,6 +37,7 @@ def test_a_batch_is_what_a_loop_gives(dataset, step):
         np.testing.assert_allclose(rearrange(batch["x"][i], "c t j -> t j c"), x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_frames_beyond_the_track_are_marked(dataset):
     data = windows(dataset)
     batch = data.batch(torch.arange(len(data)))
@@ -90,6 +91,7 @@ def test_placing_moves_everything_a_batch_needs(dataset):
         assert values.dtype in (torch.float64, torch.int64, torch.bool)
 
 
+@pytest.mark.slow
 def test_new_windows_lie_where_the_data_lies(dataset):
     """After the data went to a device, windows cut anew are there as well."""
     data = windows(dataset)

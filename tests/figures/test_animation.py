@@ -10,20 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import (
-    LEFT,
-    RIGHT,
-    ImagePanel,
-    PosePanel,
-    animate,
-    draw_pose2d,
-    draw_pose3d,
-    floor_lines,
-    on_screen,
-    pose_page,
-    upright,
-)
+from stgraph.figures.animation import ImagePanel, PosePanel, animate, pose_page
+from stgraph.figures.bones import LEFT, RIGHT, draw_pose2d, draw_pose3d
 from stgraph.figures.clip import Clip, View
+from stgraph.figures.projection import floor_lines, on_screen, upright
 from stgraph.figures.video import gif_delays, write_clip
 from stgraph.skeleton import H36M17
 
@@ -119,6 +109,7 @@ def test_view_turns_round_the_person_and_rises():
     assert np.linalg.det(basis) == pytest.approx(np.linalg.det(on_screen(np.eye(3), straight)))  # not mirrored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "panel",
     [
@@ -139,6 +130,7 @@ def test_people_stand_upright_with_their_left_on_the_right(panel):
     assert spread[0] > 2 * max(spread[1], 5)  # the arm held out is above the leg, so the head is up
 
 
+@pytest.mark.slow
 def test_axes_are_equal_and_shared():
     """A square is a square, and two panels have the same scale whatever is in them."""
     figure_size, small = (800, 400), clip() * 0.5
@@ -150,6 +142,7 @@ def test_axes_are_equal_and_shared():
     assert np.ptp(columns) / np.ptp(rows) == pytest.approx(across / down, rel=0.06)
 
 
+@pytest.mark.slow
 def test_nothing_jumps():
     """Only what moves changes: the legs of a waving person are the same pixels all through the clip."""
     pictures = list(drawn([PosePanel("3D", clip(8))], view=View(0, 0), size=(400, 400)))

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import to_hex
 
-from stgraph.figures.animation import FLOOR, GHOST, LEFT, bone_colours
+from stgraph.figures.bones import FLOOR, GHOST, LEFT, bone_colours
 from stgraph.figures.dataset import Example, plot_bones, plot_detectors, plot_examples
 from stgraph.skeleton import H36M16, H36M17
 from tests.data_prep.people import squats

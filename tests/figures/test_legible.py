@@ -23,6 +23,7 @@ def texts(figure):
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 
+@pytest.mark.slow
 def test_class_names_in_any_writing_are_shown_or_escaped():
     for figure in (
         plot_confusion({"clips": np.eye(5, dtype=int)}, NAMES, "名前", "$a$"),
@@ -37,6 +38,7 @@ def test_what_no_font_has_is_its_number():
     assert legible(legible("$1")) == r"\$1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_heading_is_cut_off(count):
     title = "a_data_set_of_many_people_who_walk_and_run_through_a_room_for_hours.h5, synthetic data"

@@ -1,6 +1,7 @@
 """Tracked people as pictures: who is who is seen by the colour."""
 
 import numpy as np
+import pytest
 from matplotlib.colors import to_rgb
 
 from stgraph.figures.clip import Clip
@@ -8,6 +9,7 @@ from stgraph.figures.people import COLOURS, STYLES, TrackedPeople, people_page
 from stgraph.skeleton import POSETRACK15
 
 
+@pytest.mark.slow
 def test_no_two_people_share_a_colour_whatever_their_numbers():
     person = 1 + len(COLOURS) * np.arange(3)
     body = np.random.default_rng(0).uniform(0, 80, (1, len(POSETRACK15), 2))

@@ -111,6 +111,7 @@ def test_damage_is_named_with_its_place(write, text, message):
     assert re.search(message, str(error.value)), error.value
 
 
+@pytest.mark.slow
 def test_a_header_does_not_take_memory_before_the_numbers_are_there(write):
     """30,000 channels and 40,000 lines of one number would be 9 GiB."""
     channels = f"CHANNELS 30000 {' '.join(['Xposition'] * 30000)}"

@@ -24,6 +24,7 @@ def ffmpeg(*words: object) -> None:
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, words)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["mp4", "mov", "avi", "mkv", "webm", "ts", "flv", "mpg", "wmv"])
 def test_containers_are_known_by_content(tmp_path: Path, ending: str) -> None:
     source = write_video(tmp_path / "source.mp4", pictures())
@@ -45,6 +46,7 @@ def test_what_is_no_video_is_none(tmp_path: Path) -> None:
     assert not is_video(tmp_path) and not is_video(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_tag_of_rotation_is_followed(tmp_path: Path) -> None:
     upright = pictures(size=(64, 96))
     side = write_video(tmp_path / "side.mp4", [np.rot90(picture) for picture in upright])
@@ -55,6 +57,7 @@ def test_a_tag_of_rotation_is_followed(tmp_path: Path) -> None:
     assert next(video.frames((32, 48))).shape == (48, 32, 3)
 
 
+@pytest.mark.slow
 def test_pixels_are_square(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mp4", pictures())
     ffmpeg("-i", source, "-vf", "setsar=2", tmp_path / "wide.mp4")
@@ -67,6 +70,7 @@ def test_uneven_times_give_every_frame_once(tmp_path: Path) -> None:
     assert sum(1 for _ in open_video(tmp_path / "uneven.mkv").frames()) == 10
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", pictures()).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])  # the table of its frames stands at the end

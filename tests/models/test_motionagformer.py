@@ -29,12 +29,14 @@ def test_outputs_are_the_published_ones():
     assert_golden(build("motionagformer", state, attention_heads=4), arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_parameters_of_the_published_sizes(size):
     settings, millions = SIZES[size]
     assert parameters("motionagformer", **settings) / 1e6 == pytest.approx(millions, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["xs", "b"])
 def test_settings_of_the_published_checkpoints_are_inferred(size):
     state, count = published_state(f"motionagformer_{size}")

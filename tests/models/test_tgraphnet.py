@@ -79,6 +79,7 @@ OBJECTIVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_training_step_has_the_published_loss_gradients_and_statistics(objective):
     arrays, task = golden("trainstep_small27"), OBJECTIVES[objective]
@@ -167,6 +168,7 @@ def test_windows_do_not_see_one_another_and_graphs_do_not_see_other_blocks():
     assert not reached[0, :3].any() and not reached[0, 6:].any() and reached[0, 4]
 
 
+@pytest.mark.slow
 def test_autocast_is_close_to_full_precision():
     torch.manual_seed(0)
     model = TGraphNet(H36M17, 2, {"pose": 3}, **SMALL, dropout=0.0)

@@ -32,6 +32,7 @@ def angles_between(rotations):
     return np.degrees(np.arccos(np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("take", ["S07/walk 01", "S49/cartwheel 06", "S01/hang 03a", "S05/dance 18a"])
 def test_forward_kinematics_gives_the_motion_with_constant_bones(take, tmp_path):
     motion = walking((take,), 150)

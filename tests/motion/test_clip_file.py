@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageSequence
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import LEFT, RIGHT, tint
+from stgraph.figures.bones import LEFT, RIGHT, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import H36M17
 from tests.formats.keypoints.onnx_people import write_video
@@ -29,6 +29,7 @@ def near(picture, colour):
     return np.argwhere(np.abs(picture[60:-30] - to_rgb(colour)).max(-1) < 0.06)
 
 
+@pytest.mark.slow
 def test_the_walker_is_upright_and_not_mirrored_beside_its_keypoints(tmp_path):
     guessed = np.zeros((60, 1, len(H36M17)), bool)
     guessed[:, 0, H36M17.index("LWrist")] = True
@@ -44,6 +45,7 @@ def test_the_walker_is_upright_and_not_mirrored_beside_its_keypoints(tmp_path):
     np.testing.assert_array_equal(picture[60:, :320], frame_of(known.path, 10)[60:, :320])
 
 
+@pytest.mark.slow
 def test_people_are_drawn_while_they_are_there(tmp_path):
     motion = walking(("S07/walk 01", "S08/walk 02"), 60, person=np.array(["Ann", "Ben"]))
     pose = motion.pose.copy()
@@ -55,6 +57,7 @@ def test_people_are_drawn_while_they_are_there(tmp_path):
     assert columns[0] > 2 * columns[1] < columns[2]  # two people, one, two
 
 
+@pytest.mark.slow
 def test_mp4(tmp_path):
     (saved,) = walking(("S07/walk 01",), 60).save(tmp_path / "walk.mp4")
     assert imageio_ffmpeg.count_frames_and_secs(str(saved.path))[0] == 30  # at 25 of 50 frames a second
@@ -71,6 +74,7 @@ def test_what_cannot_be_drawn_leaves_the_file_that_was_there(tmp_path):
     assert (tmp_path / "walk.gif").read_bytes() == b"before"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "step"), [(0, 1), (7, 1), (4, 2)])
 def test_keypoints_are_drawn_over_the_frames_that_they_were_found_in(tmp_path, first, step):
     shades = [np.full((80, 100, 3), 60 + 4 * number, np.uint8) for number in range(40)]

@@ -140,6 +140,7 @@ def test_unknown_endings_list_the_known_before_anything_is_written(tmp_path):
         walking(frames=3).save(tmp_path / "walk.npz", tmp_path / "walk.npz")
 
 
+@pytest.mark.slow
 def test_one_frame_of_one_person_becomes_every_file(tmp_path):
     endings = [ending for ending, kind in FORMATS.items() if not kind.needs]
     saved = walking(frames=1).save(*(tmp_path / f"still{ending}" for ending in endings))
@@ -147,6 +148,7 @@ def test_one_frame_of_one_person_becomes_every_file(tmp_path):
     assert all(file.path.stat().st_size for file in saved)
 
 
+@pytest.mark.slow
 def test_reading_one_loads_neither_torch_nor_plots(tmp_path):
     (saved,) = walking(frames=3, camera=None).save(tmp_path / "walk.npz")
     code = f"import sys, stgraph; stgraph.Motion.load({str(saved.path)!r}).save({str(tmp_path / 'walk.csv')!r})"

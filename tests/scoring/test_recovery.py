@@ -124,6 +124,7 @@ def test_what_the_detector_saw_is_told_one_to_one():
     assert part | {"missed": 3, "recovered": 3} == part
 
 
+@pytest.mark.slow
 def test_the_report_is_of_plain_numbers_and_is_written_out():
     pairs = [crowd(seed, name=str(seed)) for seed in range(2)]
     detections = [crowd(seed, name=str(seed))[1] for seed in range(2)]

@@ -190,6 +190,7 @@ def test_the_truth_as_result_scores_100_everywhere(mode):
     assert report["overall"]["misses"] + report["overall"]["switches"] + report["overall"]["false_positives"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["strict", "official"])
 def test_names_of_identities_are_nothing(mode):
     truth, result = crowd(1)

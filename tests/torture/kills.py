@@ -16,7 +16,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.settings.params import Settings, validate
 from stgraph.training.checkpoint import load_last, load_weights
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.run import Run
 from tests.conftest import write
 

@@ -42,6 +42,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_frame_is_refused_and_leaves_the_tracker_as_it_was(name):
     *bad, message = BAD[name]

@@ -24,7 +24,7 @@ from stgraph.training import loop as fitting
 from stgraph.training.checkpoint import load_last, load_weights
 from stgraph.training.engine import Engine
 from stgraph.training.interrupts import stop_requests
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.run import Run
 from tests.conftest import write
 
@@ -123,7 +123,7 @@ def test_a_killed_run_resumes_to_the_same_weights(fit, dataset, tmp_path):
         tmp_path,
         f"""
         import sys
-        from stgraph.training.loop import Listener
+        from stgraph.training.listener import Listener
         from stgraph.data.dataset import Dataset
         from stgraph.training.run import Run
         from stgraph.training.engine import Engine
@@ -352,7 +352,7 @@ def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
     path = script(
         tmp_path,
         f"""
-        from stgraph.training.loop import Listener
+        from stgraph.training.listener import Listener
         from stgraph.data.dataset import Dataset
         from stgraph.training.run import Run
         from stgraph.training.engine import Engine

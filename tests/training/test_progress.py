@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from stgraph.training import progress
-from stgraph.training.loop import Progress
+from stgraph.training.listener import Progress
 
 pytestmark = pytest.mark.slow
 

@@ -77,6 +77,7 @@ def test_bars_carry_their_values_worst_action_first():
     assert len(texts(plot_joints(report))) == 17
 
 
+@pytest.mark.slow
 def test_many_actions_are_cut_to_the_worst():
     figure = plot_actions(make_report(actions=MOST_BARS + 5))
     assert len(texts(figure)) == MOST_BARS

@@ -12,7 +12,7 @@ from stgraph.skeleton import H36M16, H36M17
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.report import POSES
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.run import Run
 from tests.conftest import CAMERAS, recording
 from tests.training.test_loop import SETTINGS

@@ -14,7 +14,8 @@ from stgraph.training import run_folder
 from stgraph.training.checkpoint import load_last
 from stgraph.training.curves import plot_training
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Fit, Listener
+from stgraph.training.listener import Listener
+from stgraph.training.loop import Fit
 from stgraph.training.run import Run
 from stgraph.training.run_folder import RunFolder
 from tests.training.test_loop import StopAt, same_weights, script, settings

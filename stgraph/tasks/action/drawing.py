@@ -13,25 +13,12 @@ from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.patches import Rectangle
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import (
-    FLOOR,
-    GHOST,
-    LEFT,
-    MIDDLE,
-    RIGHT,
-    bone_colours,
-    bounds,
-    depth_order,
-    ground_lines,
-    on_screen,
-    segments,
-    show_box,
-    tint,
-    upright,
-)
+from stgraph.figures.animation import show_box
+from stgraph.figures.bones import FLOOR, GHOST, LEFT, MIDDLE, RIGHT, bone_colours, depth_order, segments, tint
 from stgraph.figures.clip import Clip, View
 from stgraph.figures.legible import legible
 from stgraph.figures.page import NOTE, Clock, Page, shorten
+from stgraph.figures.projection import bounds, ground_lines, on_screen, upright
 from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 

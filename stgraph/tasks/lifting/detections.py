@@ -6,11 +6,10 @@ Coordinates are normalised on the screen (the image's width is 2). Errors are in
 import math
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from stgraph.data.detector_noise import PERSON, noise_model
+from stgraph.data.detector_noise import PERSON, Draws, drawn_confidence, drawn_errors, noise_model
 from stgraph.geometry import body_scale
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.lifting.body import descendants, legs, limbs
@@ -35,10 +34,7 @@ class Detector:
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
-        model = noise_model(skeleton.names)
-        self.mean, self.std, self.weight = (torch.from_numpy(model[key]).float() for key in ("mean", "std", "weight"))
-        self.outlier, self.white, self.every = model["outlier"], model["white"], model["key_frame_every"]
-        self.confidence = model["confidence"]
+        self.model = noise_model(skeleton.names)
         self.mirror = torch.from_numpy(skeleton.mirror.copy())
         tree = descendants(skeleton)
         self.limbs = torch.from_numpy(tree[limbs(skeleton)])
@@ -57,20 +53,13 @@ class Detector:
         b, t, j, _ = screen.shape
         person = body_scale(screen[:, t // 2], torch.ones_like(screen[:, 0, :, 0]))[1].clamp_min(1e-3)
         factor = torch.ones_like(person) if factor is None else factor
-        mean, std, weight = (values.to(screen) for values in (self.mean, self.std, self.weight))
-        keys = max(round(t / self.every), 2)
-        usual = mean + std * torch.randn(b, keys, j, 2, device=screen.device, dtype=screen.dtype)
-        outlier = self.outlier * (2 * self.rand(screen, b, keys, j, 2) - 1)
-        at_keys = torch.where(self.rand(screen, b, keys, j, 1) < weight[:, None], usual, outlier)
-        error = torch.randn_like(screen).mul_(self.white) + along(at_keys, t)
+        draws = Draws.like(screen)
+        error = drawn_errors(self.model, draws, b, t)
         if jumps:
-            jumping = self.rand(screen, b, t, j, 1) < jumps
-            error = error + torch.randn_like(screen) * jumping * (JUMP * PERSON)
+            jumping = draws.uniform(b, t, j, 1) < jumps
+            error = error + draws.normal(b, t, j, 2) * jumping * (JUMP * PERSON)
         error = error * factor[:, None, None, None]
-        distance = error.norm(dim=-1)
-        a, slope, mean_of, std_of = (self.confidence[key] for key in "abms")
-        noise = (mean_of + std_of * torch.randn_like(distance)) * (factor > 0)[:, None, None]
-        confidence = (a / (distance + a) + slope * distance + noise).clamp(LEAST, 1)
+        confidence = drawn_confidence(self.model, draws, error, (factor > 0).to(screen)).clamp(LEAST, 1)
         return screen + error * (person / PERSON)[:, None, None, None], confidence
 
     def detect_variously(
@@ -128,11 +117,3 @@ class Detector:
         frame = torch.arange(t, device=screen.device).view(-1, *(1,) * (len(shape) - 1))
         start, frames = start[:, None], frames[:, None]
         return (frame >= start) & (frame < start + frames) & (torch.rand(shape, device=screen.device) < share)[:, None]
-
-
-def along(keys: Float[Tensor, "b n j d"], t: int) -> Float[Tensor, "b t j d"]:
-    """Key frames spread evenly over t frames, with straight lines between them."""
-    place = torch.linspace(0, keys.shape[1] - 1, t, device=keys.device, dtype=keys.dtype)
-    node = torch.arange(keys.shape[1], device=keys.device, dtype=keys.dtype)
-    weights = (1 - (place[:, None] - node).abs()).clamp_min(0)
-    return rearrange(weights @ rearrange(keys, "b n j d -> b n (j d)"), "b t (j d) -> b t j d", d=keys.shape[-1])

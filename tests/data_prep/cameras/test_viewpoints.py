@@ -73,6 +73,7 @@ def test_what_the_projection_clamps_into_the_image_is_not_seen():
     assert seen.tolist() == [True, False, False]
 
 
+@pytest.mark.slow
 def test_random_cameras_see_a_person_who_stands():
     """Upright within a few degrees, in their height, the whole person inside and of a sensible size."""
     rng = np.random.default_rng(0)

@@ -201,6 +201,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_named(tmp_path, sound, damage):
     change, expected = DAMAGE[damage]
@@ -362,6 +363,7 @@ def single(recording):
     return replace(recording, camera=cam, take=f"{recording.take} {recording.camera.name}", tracks=[track])
 
 
+@pytest.mark.slow
 def test_frames_without_camera_and_path(tmp_path):
     """What is not known is not measured, and no problem."""
     path = write(tmp_path / "frames.h5", single, H36M16)

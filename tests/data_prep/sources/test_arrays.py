@@ -87,6 +87,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("said", [False, True])
 def test_orders_of_axes(tmp_path, order, said):
@@ -168,6 +169,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_of_labels(tmp_path, form):
     np.save(tmp_path / "data.npy", stgcn(kinect))

@@ -67,6 +67,7 @@ POSES_3D = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", POSES_2D)
 def test_every_form_of_2d_gives_the_same_dataset(tmp_path, form):
     data, _ = converted(folder_of(tmp_path / "mine", *POSES_2D[form], pixels), "--size", "340x256")
@@ -105,6 +106,7 @@ def with_number(make, number):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 @pytest.mark.parametrize("form", [*((form, "2D") for form in POSES_2D), *((form, "3D") for form in POSES_3D)], ids=str)
 def test_a_joint_with_a_number_that_is_not_finite_is_unseen(tmp_path, form, number):
@@ -152,6 +154,7 @@ def test_a_small_file_cannot_ask_for_all_memory(tmp_path):
         assert left[f"waving/{name}"].startswith(f"shape: found {count}"), left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "message"),
     [("9" * 5000 + ",0", "frame '99"), ("0," + "9" * 5000, "person '99"), ("1000000,0", "frames below 1000000")],
@@ -165,6 +168,7 @@ def test_numbers_of_frames_and_persons_are_bounded(tmp_path, row, message):
     assert message in why and len(why) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("axes", "turn"),
     {"camera": np.eye(3), "kinect": np.diag(TURN), "z-up": [[1, 0, 0], [0, 0, -1], [0, 1, 0]]}.items(),
@@ -195,6 +199,7 @@ SCALES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("axes", [2, 3])
 def test_scales_are_inferred_and_give_pixels(tmp_path, scale, axes):
@@ -265,6 +270,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 def test_joints_are_known_however_their_names_are_written(tmp_path, spell):
     def write(path, values):
@@ -457,6 +463,7 @@ def test_nothing_usable_lists_everything(tmp_path):
         converted(tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_folders_can_name_parts_and_files_subjects(tmp_path):
     for part in ("train", "val", "test"):
         folder_of(tmp_path / "mine" / part, np.save, ".npy", pixels)

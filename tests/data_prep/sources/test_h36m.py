@@ -224,6 +224,7 @@ def test_only_the_corrupt_take_of_s11_goes(tmp_path):
     assert set(data.recordings["take"][data.recordings["subject"] == "S9"]) == {"Directions", "Directions 1"}
 
 
+@pytest.mark.slow
 def test_camera_space_is_preferred_and_said(tmp_path):
     for layout in ("D3_Positions", "D3_Positions_mono", "D2_Positions"):
         write_official(tmp_path, layout)
@@ -237,6 +238,7 @@ def test_camera_space_is_preferred_and_said(tmp_path):
         assert f"{unused} was not needed" in notes
 
 
+@pytest.mark.slow
 def test_detectors_share_a_file(tmp_path):
     """Extra frames are cut, sixteen joints find their place in either order, confidences are kept."""
     rng = np.random.default_rng(0)
@@ -379,6 +381,7 @@ def test_wrong_columns(one):
     assert "expected a whole file with the variable Pose" in refusal(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 100, 20_000])
 def test_cut_short(tmp_path, kept):
     for name, layout in LAYOUTS.items():
@@ -434,6 +437,7 @@ def test_poses_behind_the_camera(one):
     assert "is behind the camera at frame 0" in refusal(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

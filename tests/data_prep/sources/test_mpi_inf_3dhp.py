@@ -323,6 +323,7 @@ def test_what_is_not_there_is_listed(tmp_path):
     assert left_out == ["S1 Seq2", "S5 Seq1", "TS2", "TS3", "TS4", "TS6"]
 
 
+@pytest.mark.slow
 def test_frames_beyond_the_official_ones_are_cut(tmp_path, monkeypatch):
     monkeypatch.setitem(files.FRAMES, "S1 Seq1", 50)
     write_official(tmp_path / "in")
@@ -369,6 +370,7 @@ def test_files_out_of_place_and_twice(tmp_path):
     assert source_of("3dhp", tmp_path / "in" / "S1", tmp_path / "in" / "S1" / "Seq1").total == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [save5, save73])
 def test_parts_that_are_missing_and_shapes(tmp_path, save):
     train, test = tmp_path / "S1/Seq1/annot.mat", tmp_path / "TS1/annot_data.mat"
@@ -395,6 +397,7 @@ def test_parts_that_are_missing_and_shapes(tmp_path, save):
     assert f"{train}: cannot be read" in refusal(train) and "cut short" in refusal(train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -433,6 +436,7 @@ def test_arrays_that_cannot_be_right(tmp_path, change, expected):
 IMPOSSIBLE = [{"S1 Seq1": [{}, fps]} for fps in (-25, 0, np.nan, np.inf, True, np.bool_(True))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data", [np.zeros(3), {}, {"S9 Seq1": [{}, 25]}, {"S1 Seq1": {}}, {"S1 Seq1": [{}, "a"]}, *IMPOSSIBLE]
 )

@@ -87,6 +87,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_reading_gives_the_same_frames(tmp_path, form):
     data = converted(write(tmp_path / "in", **FORMS[form]))
@@ -145,6 +146,7 @@ def with_nan(pose):
     return pose
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

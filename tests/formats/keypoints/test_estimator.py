@@ -59,6 +59,7 @@ def estimator_of(folder: Path, **changes: object) -> PoseEstimator:
     return PoseEstimator(**(weights | changes))
 
 
+@pytest.mark.slow
 def test_people_are_found_where_they_are(folder: Path) -> None:
     shares: list[float] = []
 
@@ -96,6 +97,7 @@ def test_of_several_classes_people_are_taken(folder: Path) -> None:
     assert np.abs(poses[0, :, :2] - drawn.two_people(1)[0, 0]).max() < 4
 
 
+@pytest.mark.slow
 def test_nobody_is_found_in_a_blank_video(folder: Path) -> None:
     blank = drawn.picture([], SIZE)
     some = [drawn.picture(drawn.two_people(1)[0][:1], SIZE)]
@@ -116,6 +118,7 @@ def test_a_device_that_is_not_there_is_told(folder: Path) -> None:
     assert "onnxruntime-gpu" in tools.notes("another")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -78,6 +78,7 @@ def test_a_block_adds_what_goes_around_before_it_cuts_off():
     assert 0.8 < (dropped == x.abs()).float().mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 4, 5, 30])
 @pytest.mark.parametrize("layout", ["ntu25", "coco17", "hand21"])
 @pytest.mark.parametrize("name", [name for name in MODELS.names() if issubclass(MODELS.get(name), BranchedModel)])

@@ -94,6 +94,7 @@ def test_autocast_computes_in_sixteen_bits():
     assert ours.weight.grad is not None and ours.weight.grad.dtype == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", range(1, 9))
 def test_a_strided_map_of_few_channels_writes_within_its_memory(channels):
     # With torch 2.13 a plain convolution ends in "corrupted size vs. prev_size" here, on a processor without AVX-512.

@@ -61,6 +61,7 @@ def repeated(function):
     return call
 
 
+@pytest.mark.slow
 def test_dropout_has_the_gradient_of_what_it_kept():
     x, residual = motion(2, 3, 2, 5).requires_grad_(), motion(2, 3, 2, 5).requires_grad_()
     assert gradcheck(repeated(lambda x: dropout.relu_dropout(x, 0.3)), x)

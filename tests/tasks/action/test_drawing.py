@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from stgraph.errors import InputError
-from stgraph.figures.animation import LEFT, RIGHT
+from stgraph.figures.bones import LEFT, RIGHT
 from stgraph.figures.clip import Clip, View
 from stgraph.skeleton import SKELETONS
 from stgraph.tasks.action.drawing import (

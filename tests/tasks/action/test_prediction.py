@@ -147,6 +147,7 @@ def test_a_frame_takes_the_mean_of_its_windows():
     assert actions.summary[1] == "person 0: 0.0 to 0.5 s wave (80%), 0.5 to 1.5 s <sit> (72%), 3.0 to 4.0 s wave (60%)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("person", [3, "all"])
 def test_files_say_what_was_found(person, tmp_path):
     outs = [tmp_path / f"actions.{ending}" for ending in ("csv", "json", "png")]
@@ -195,6 +196,7 @@ def call(*words: object) -> None:
     predict.main(predict.parser().parse_args([str(word) for word in words]))
 
 
+@pytest.mark.slow
 def test_mistakes_are_refused_and_leave_what_is_there(weights, video, tmp_path):
     out, path = tmp_path / "actions.csv", tmp_path / "video.npy"
     out.write_text("precious")

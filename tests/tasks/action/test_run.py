@@ -14,7 +14,7 @@ from stgraph.skeleton import H36M16, H36M17
 from stgraph.tasks.action.report import CLIPS
 from stgraph.tasks.action.samples import Clips
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.run import Run
 from tests.tasks.action.clip_people import ACTIONS, MODEL, alive, clip, fitted, new_run, settings, write_clips
 from tests.training.test_loop import StopAt, same_weights

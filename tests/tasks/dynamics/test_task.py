@@ -146,6 +146,7 @@ def test_the_model_is_given_what_a_batch_has():
     assert Dynamics.inputs(batch).keys() == {"x", "time"}
 
 
+@pytest.mark.slow
 def test_the_likelihood_is_a_densitys_with_the_stated_spread():
     """In the plane: exp(-loss) over its integral, 2 pi s^2 exp(-|e| / s) / (2 pi s^2)."""
     for spread in (0.7, 3.0):

@@ -12,7 +12,7 @@ from stgraph.geometry import project
 from stgraph.settings.params import Settings, validate
 from stgraph.skeleton import H36M17
 from stgraph.training.engine import Engine
-from stgraph.training.loop import Listener
+from stgraph.training.listener import Listener
 from stgraph.training.run import Run
 from tests.conftest import CAMERAS, standing
 

@@ -218,6 +218,7 @@ def test_mistakes_are_named(run, dataset):
         stgraph.lift(keypoints, run=3, size=SIZE, layout="h36m17")
 
 
+@pytest.mark.slow
 def test_many_people_who_come_and_go_take_the_memory_of_their_own_frames(run):
     length, people, stay = 30_000, 60, 12
     one = np.random.default_rng(0).uniform(1, 700, (people * stay, len(H36M17), 3)) * [1, 1, 0] + [0, 0, 1]

@@ -59,6 +59,7 @@ def in_camera(frames: list[LiveFrame], person: int = 0) -> np.ndarray:
     return np.stack([frame.pose[person] for frame in frames]) @ LEVEL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [50.0, 150.0])
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_sliding_network_says_what_it_says_offline(dataset, keypoints, causal, fps):
@@ -71,6 +72,7 @@ def test_a_sliding_network_says_what_it_says_offline(dataset, keypoints, causal,
     np.testing.assert_allclose(found[:, 0], path_of(lifted.pose, keypoints, CAMERA), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look_ahead", [0, 3, 8])
 def test_every_frame_is_that_of_its_window_and_no_later_frame_counts(dataset, keypoints, look_ahead):
     run = lifter(dataset)
@@ -112,6 +114,7 @@ def test_a_causal_mixer_goes_on_by_its_step(dataset, keypoints, step):
         LiveLifter(run, size=SIZE, fps=FPS, look_ahead=2)
 
 
+@pytest.mark.slow
 def test_people_come_and_go_each_by_itself(dataset, keypoints):
     """The second person is away for a tenth of a second, and later for longer than half a second."""
     run = lifter(dataset)
@@ -129,6 +132,7 @@ def test_people_come_and_go_each_by_itself(dataset, keypoints):
     assert guessed[55:65].all() and not guessed[22].all() and not guessed[81].all()
 
 
+@pytest.mark.slow
 def test_the_memory_does_not_grow(dataset, keypoints):
     for run in (lifter(dataset), lifter(dataset, **MIXER, causal=True)):
         live = LiveLifter(run, size=SIZE, fps=FPS, persons=2)
@@ -147,6 +151,7 @@ def test_the_memory_does_not_grow(dataset, keypoints):
         assert held() == before < 20000
 
 
+@pytest.mark.slow
 def test_joints_are_taken_by_name_and_up_is_up(dataset, keypoints):
     run = lifter(dataset)
     order = np.random.default_rng(0).permutation(len(run.skeleton))
@@ -177,6 +182,7 @@ def test_mistakes_are_named(dataset, options, message):
         LiveLifter(lifter(dataset), **options)
 
 
+@pytest.mark.slow
 def test_a_wrong_frame_is_refused_and_the_next_one_goes_on(dataset, keypoints):
     live, again = (LiveLifter(lifter(dataset), size=SIZE, persons=1) for _ in range(2))
     live.update(keypoints[[0]])

@@ -21,6 +21,7 @@ def times_scored(windows, track, length):
     return np.bincount(frames[inside], minlength=length), (~inside).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_every_frame_counts(protocol):
     for outputs, before, whole in itertools.product((1, 9, 27, 80, 81), (0, 13), (False, True)):
