@@ -11,17 +11,21 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
 from tests.fuzz.readers import readers
 from tests.fuzz.shares import attempted, share
 
+# Inputs of one process: torch keeps every network that it traced, as live objects do, until the process ends.
+BLOCK = 25_000
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="in all (%(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first, to go on after others (%(default)s)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
     parser.add_argument("--seed", type=int, default=0, help="of the changes (%(default)s)")
     parser.add_argument("--memory", type=float, default=1.0, help="GiB that an input may take (%(default)s)")
@@ -34,10 +38,22 @@ def main() -> int:
         name, _, number = args.only.rpartition(":")
         with tempfile.TemporaryDirectory() as folder:
             return int(not attempted(readers(Path(folder))[name], Path(folder), int(number), args.seed))
-    begin = time.monotonic()
-    shares = [range(first, args.inputs, args.processes) for first in range(args.processes)]
-    with ProcessPoolExecutor(args.processes, multiprocessing.get_context("spawn")) as pool:
-        tallies = list(pool.map(partial(share, seed=args.seed, minutes=args.minutes, memory=args.memory), shares))
+    begin, last = time.monotonic(), args.first + args.inputs
+    blocks = [range(first, min(first + BLOCK, last)) for first in range(args.first, last, BLOCK)]
+    ends = time.time() + 60 * args.minutes
+    tallies = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.processes, context, max_tasks_per_child=1) as pool:
+        work = partial(share, seed=args.seed, ends=ends, memory=args.memory)
+        futures = {pool.submit(work, block): block for block in blocks}
+        for future in as_completed(futures):
+            if future.cancelled():
+                continue
+            tallies.append(future.result())
+            print(f"{futures[future].start:,} and on: peak memory {tallies[-1].peak:.2f} GiB", flush=True)
+            if time.time() > ends:
+                for other in futures:
+                    other.cancel()
     tried, read = (sum((getattr(each, name) for each in tallies), Counter()) for name in ("tried", "read"))
     for name in sorted(tried):
         print(f"{name:28s} {tried[name]:9,d} inputs, {read[name]:9,d} read, the others refused")

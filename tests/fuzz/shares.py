@@ -50,9 +50,9 @@ class Tally:
     peak: float = 0.0
 
 
-def share(numbers: range, seed: int, minutes: float, memory: float) -> Tally:
-    """Tries the inputs of some numbers, in a folder of its own."""
-    begin, found = time.monotonic(), Tally()
+def share(numbers: range, seed: int, ends: float, memory: float) -> Tally:
+    """Tries the inputs of some numbers, in a folder of its own, until a time."""
+    found = Tally()
     with tempfile.TemporaryDirectory() as folder:
         known = readers(Path(folder))
         names = [name for name, reader in known.items() for _ in range(1 if reader.rare else OFTEN)]
@@ -67,7 +67,7 @@ def share(numbers: range, seed: int, minutes: float, memory: float) -> Tally:
                     place, one = f"{name}: {place_of(error)}", f"{name}:{number}"
                     if found.failures.setdefault(place, one) == one:
                         print(f"{place} (--only '{one}')", flush=True)
-                if time.monotonic() - begin > 60 * minutes:
+                if time.time() > ends:
                     break
     found.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return found
