@@ -48,7 +48,9 @@ def aggregate(x: Float[Tensor, "b c t j"], adjacency: Float[Tensor, "k v w"]) ->
     matrix, device = rearrange(adjacency, "k v w -> (v k) w"), x.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
     received = graph_product(matrix.to(dtype), nodes.to(dtype))
-    return rearrange(received, "(b t) (f j k) c -> b (k c) (t f) j", b=x.shape[0], f=frames, k=adjacency.shape[0])
+    # In two steps, or a batch of one gets a stride by which torch takes it for another memory layout, and copies it.
+    rows = rearrange(received, "(b t) (f j k) c -> b (t f) j (k c)", b=x.shape[0], f=frames, k=adjacency.shape[0])
+    return rearrange(rows, "b t j c -> b c t j")
 
 
 def combine(x: Float[Tensor, "b kc t j"], adjacency: Float[Tensor, "k v w"]) -> Motion:
