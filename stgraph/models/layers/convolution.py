@@ -59,16 +59,16 @@ class FrameConv(nn.Conv2d):
         """(b c t j) -> (b d s j)."""
         if self.picks:
             return F.conv2d(input[:, :, :: self.stride[0]], self.weight, self.bias)
-        if self.wide and weights_by_products(input):
+        if self.wide and torch.is_grad_enabled() and computes_eagerly(input):
             settings = self.stride[0], self.padding[0], self.dilation[0]
             return cast(Tensor, FrameConvolution.apply(input, self.weight, self.bias, settings))
         return super().forward(input)
 
 
-def weights_by_products(x: Tensor) -> bool:
-    """Where `FrameConvolution` was measured: in training on a CPU, with 32 bits or more and without a compiler."""
-    cpu = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return cpu and torch.is_grad_enabled() and x.dtype.itemsize >= 4 and not torch.compiler.is_compiling()
+def computes_eagerly(x: Tensor) -> bool:
+    """Where `FrameConvolution` and `GraphMaps` were measured: on a CPU, in 32 bits or more, operation by operation."""
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return x.device.type == "cpu" and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu") and not recorded
 
 
 class FrameConvolution(torch.autograd.Function):

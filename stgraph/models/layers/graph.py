@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from stgraph.models.layers.convolution import ConvNormReLU, weights_by_products, zero_bias
+from stgraph.models.layers.convolution import ConvNormReLU, computes_eagerly, zero_bias
 from stgraph.models.layers.shapes import Changed, Motion
 
 PIECE = 1 << 20  # bytes of aggregated features that are made at a time
@@ -93,7 +93,7 @@ class GraphProduct(torch.autograd.Function):
 
 def graph_maps(x: Motion, adjacency: Float[Tensor, "k v w"], convs: Sequence[nn.Conv2d]) -> list[Changed]:
     """sum_k A_k x W_k + b for each of some maps, 1x1 convolutions of what `aggregate` gives."""
-    if not weights_by_products(x) or len(adjacency) * x.shape[1] not in MAPPED:
+    if not computes_eagerly(x) or len(adjacency) * x.shape[1] not in MAPPED:
         received = aggregate(x, adjacency)
         return [conv(received) for conv in convs]
     frames, (batch, _, _, joints) = adjacency.shape[1] // x.shape[-1], x.shape
