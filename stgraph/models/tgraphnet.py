@@ -73,9 +73,8 @@ class PoseHead(nn.Module):
         Both see all joints, in one convolution: to pick joints of wide features makes gradients of another memory
         layout, with which the layers below take longer.
         """
-        weight, bias = (
-            torch.cat([getattr(conv, name) for conv in (self.joints_conv, self.root_conv)]) for name in ("weight", "bias")
-        )
+        convs = self.joints_conv, self.root_conv
+        weight, bias = (torch.cat([getattr(conv, name) for conv in convs]) for name in ("weight", "bias"))
         joints, root = F.conv2d(x, weight, bias, padding=(2, 0)).chunk(2, dim=1)
         return torch.where(torch.arange(x.shape[-1], device=x.device) == self.root, root, joints)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RIDGE = 1e-4  # of a ridge regression, a share of the inputs' variance
 Frame = TypeVar("Frame")
-# Answers to single frames that are timed, for how many seconds at most, and those before them, in which traces are made.
+# Answers to single frames: so many are timed, for so many seconds at most, after so many in which traces are made.
 TIMED, TIMED_SECONDS, UNTIMED = 100, 10.0, 5
 
 

@@ -15,7 +15,7 @@ from stgraph.models.layers.convolution import ConvNormReLU, computes_eagerly, ze
 from stgraph.models.layers.shapes import Changed, Motion
 
 PIECE = 1 << 20  # bytes of aggregated features that are made at a time
-MAPPED = range(64, 513)  # aggregated channels with which that is as fast as all at once; with 1,024 it is 6 to 13 % slower
+MAPPED = range(64, 513)  # aggregated channels with which that is as fast as all at once; 1,024 take 6 to 13 % longer
 
 
 class Adjacency(nn.Module):

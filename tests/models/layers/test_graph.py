@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from torch.autograd import gradcheck
 from torch import nn
+from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from stgraph.models.layers import graph
