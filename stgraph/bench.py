@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from stgraph.cli.command import run_command
+from stgraph.cli.options import process_options
 from stgraph.settings.hardware import DEVICES
 
 
@@ -13,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--exp", required=True, help="folder in params/")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
+    process_options(arguments)
     arguments.add_argument("--rounds", type=int, default=5, help="best of so many, taken in turn (%(default)s)")
     arguments.add_argument("--recordings", type=int, default=40, help="made-up ones (%(default)s)")
     arguments.add_argument("--compile", action="store_true", help="time training steps of the compiled model")
@@ -27,14 +29,18 @@ def main(args: argparse.Namespace) -> None:
 
     settings = load(args.exp, args.set)
     from stgraph.training.bench import measure, random_dataset, table
+    from stgraph.training.engine import Engine
     from stgraph.training.report import write_json
+
+    engine = Engine(args.device, args.devices, args.nodes)
+    engine.launch()
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = random_dataset(Path(folder) / "random.h5", settings, args.recordings)
         options = {"compile": args.compile, "against_file": args.against}
-        numbers, speeds = measure(args.exp, settings, dataset, args.device, args.rounds, **options)
-    print(table(args.exp, numbers, speeds))
-    if args.json:
+        numbers, speeds = measure(args.exp, settings, dataset, engine, args.rounds, **options)
+    engine.print(table(args.exp, numbers, speeds))
+    if args.json and engine.is_global_zero:
         write_json(numbers, args.json)
 
 

@@ -33,6 +33,7 @@ from stgraph.formats.files import hashes, make_folder_of, replaced, unharmed
 from stgraph.skeleton import Skeleton
 
 COPIED_AT_ONCE = 100_000  # rows
+TRACKS_AT_ONCE = 100  # whose windows are written
 
 
 class _Rows:
@@ -218,7 +219,6 @@ class DatasetWriter:
             **{f"recordings/{name}": np.array(recordings[name], kind) for name, kind in RECORDING_NUMBERS.items()},
             **{f"tracks/{name}": values for name, values in tracks.items()},
             **{f"splits/{name}": text_column(column) for name, column in self.assigned().items()},
-            f"windows/{frames}x{stride}": window_table(tracks["rows"], frames, stride).astype(np.int32),
             **detections,
         }
         with h5py.File(path, "w", libver="latest") as file:
@@ -238,6 +238,7 @@ class DatasetWriter:
             )
             for name, values in tables.items():
                 file.create_dataset(name, data=values)
+            write_windows(file, f"windows/{frames}x{stride}", tracks["rows"], frames, stride)
             file["skeleton"].attrs.update(name=skeleton.name, centre=skeleton.centre)
             for name, rows in self._arrays.items():
                 rows.copy_to(file, f"rows/{name}", self.rows)
@@ -256,6 +257,16 @@ def joined(numbered: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
 def whole_text(text: str) -> str:
     """Text in which half a character, as names of files may have it, is its number."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def write_windows(file: h5py.File, path: str, rows: Shaped[np.ndarray, " track"], frames: int, stride: int) -> None:
+    """The table of all windows of tracks of so many rows, some tracks at a time."""
+    ends = np.cumsum(-(-rows // stride))
+    target = file.create_dataset(path, (ends[-1], 2), np.int32)
+    for first in range(0, len(rows), TRACKS_AT_ONCE):
+        table = window_table(rows[first : first + TRACKS_AT_ONCE], frames, stride) + [first, 0]
+        end = ends[min(first + TRACKS_AT_ONCE, len(rows)) - 1]
+        target[end - len(table) : end] = table
 
 
 def text_column(values: Sequence[str]) -> np.ndarray:

@@ -189,7 +189,8 @@ class Windows(TrackSamples):
     def has_path(self) -> bool:
         """Whether any track begins with its root elsewhere than in the camera."""
         root = self.skeleton.root if self.joints is None else int(self.joints[self.skeleton.root])
-        return bool(self.fields["pose3d"][self.first_rows, root].any())
+        pose = self.fields["pose3d"]  # read no farther than to the first one, since it may be a large file
+        return any(bool(pose[rows, root].any()) for rows in self.first_rows.split(64))
 
     def valid(self) -> Bool[np.ndarray, " frame"]:
         """Whether each frame is to be scored, those of all kept tracks in a row."""
@@ -198,9 +199,9 @@ class Windows(TrackSamples):
 
     def keep_valid(self) -> "Windows":
         """Leave out windows that would predict a frame that is not valid; poses of image space always are."""
-        valid = self.valid()
-        if valid.all() or "image3d" in self.fields:
+        if not self.dataset.has("valid") or "image3d" in self.fields:
             return self
+        valid = self.valid()
         before = np.concatenate([[0], np.cumsum(~valid)])  # frames that are not valid, before each
         track, start, _ = self.table.cpu().numpy().T
         first = (np.cumsum(self.lengths) - self.lengths)[track]

@@ -187,23 +187,22 @@ class PoseDynamics(Model):
         moves = [torch.where(known[..., None], values / unit, 0) for values in moves]
         current = torch.cat([(last - centre) / unit, torch.zeros_like(last)], dim=-1)
         places = torch.cat([torch.cat(moves, dim=-1), current], dim=1)
-        known = last_repeated(known)
-        spread = torch.where(known, last_repeated(memory.spread) / unit[..., 0], 1).clamp_min(1e-4).log()
-        elapsed = last_repeated(elapsed)[..., None].expand_as(spread)
-        now = torch.zeros_like(spread)
+        spread = torch.where(known, memory.spread / unit[..., 0], 1).clamp_min(1e-4).log()
+        elapsed = elapsed[..., None].expand_as(spread)
+        numbers = [memory.confidence, known.to(spread.dtype), spread, elapsed, (elapsed + 0.01).log()]
+        numbers, known = last_repeated(torch.stack(numbers, dim=-1)), last_repeated(known)
+        now = torch.zeros_like(numbers[..., :1])
         now[:, -1] = 1
-        confidence = last_repeated(memory.confidence)
-        numbers = [confidence, known.to(spread.dtype), spread, elapsed, (elapsed + 0.01).log(), now]
         # Velocities are input of the current frame's nodes alone: attention gives a mean over older frames' nodes, from
         # which a velocity can be inferred, but no acceleration.
         age = torch.where(motion.both, motion.age.clamp(max=1e3), 0)
         way = [AHEAD * motion.own / unit, AHEAD * motion.body / unit, age, motion.both.to(age.dtype)]
         way = torch.cat(way, dim=-1).permute(0, 2, 1, 3).flatten(2)[:, None]
         way = F.pad(way, (0, 0, 0, 0, self.history, 0))
-        total, parts = self.place(torch.cat([places, torch.stack(numbers, dim=-1), way], dim=-1)) + self.kind, 2
+        total, parts = self.place(torch.cat([places, numbers, now, way], dim=-1)) + self.kind, 2
         if self.visual is not None:
             total, parts = total + F.pad(self.visual(memory.features), (0, 0, 0, 0, 0, 1)), 3
-        return total / parts, known | (now > 0)
+        return total / parts, known | (now[..., 0] > 0)
 
     def merge(
         self,

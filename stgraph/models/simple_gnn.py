@@ -7,7 +7,7 @@ from torch import nn
 
 from stgraph.models.base import Dropout, Size, make_heads
 from stgraph.models.layers.frames import FrameModel
-from stgraph.models.layers.graph import GraphConv, aggregate
+from stgraph.models.layers.graph import GraphConv
 from stgraph.models.layers.partitions import bone_matrix
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.settings.registry import MODELS
@@ -61,7 +61,7 @@ class SimpleGNN(FrameModel):
 
     def features(self, x: Motion) -> Changed:
         """Body without heads: (b c t j) -> (b channels t j)."""
-        x = self.first(aggregate(x, self.adjacency)) + self.joint
+        x = self.first(x, self.adjacency) + self.joint
         for block in self.blocks:
-            x = x + block(aggregate(x, self.adjacency))
+            x = x + block(x, self.adjacency)
         return x

@@ -10,9 +10,10 @@ from einops import rearrange
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from stgraph.models.base import Dropout, Model, Published, Reach, Size, Widths, make_heads, one_each, renamed
-from stgraph.models.layers.graph import Adjacency, GraphConv, aggregate
+from stgraph.models.layers.graph import Adjacency, GraphConv, graph_convs
 from stgraph.models.layers.partitions import partitions
 from stgraph.models.layers.shapes import Changed, Motion
 from stgraph.models.layers.temporal import Shrink, TemporalConv, add_stretched
@@ -39,11 +40,9 @@ class Unit(nn.Module):
 
     def forward(self, x: Motion, adjacency: Float[Tensor, "k v w"]) -> Changed:
         """(b c t j) -> (b d t j)."""
-        received = aggregate(x, adjacency)
-        y = self.graph_conv(received)
-        if self.temporal_conv is None:
-            return y
-        return self.temporal_conv(y, x if self.match is None else self.match(received))
+        layers = [self.graph_conv] if self.match is None else [self.graph_conv, self.match]
+        y, *match = graph_convs(x, adjacency, layers)
+        return y if self.temporal_conv is None else self.temporal_conv(y, match[0] if match else x)
 
 
 def units_of_levels(widths: list[int], stages: list[int], unit: Callable[[int, int], Unit]) -> nn.ModuleList:
@@ -69,10 +68,15 @@ class PoseHead(nn.Module):
         self.root_conv = nn.Conv2d(in_channels, out_channels, (5, 1), padding=(2, 0))
 
     def forward(self, x: Motion) -> Changed:
-        """(b c t j) -> (b d t j)."""
-        before, root, after = x[..., : self.root], x[..., self.root : self.root + 1], x[..., self.root + 1 :]
-        rest = self.joints_conv(torch.cat([before, after], dim=-1) if self.root else after)
-        return torch.cat([rest[..., : self.root], self.root_conv(root), rest[..., self.root :]], dim=-1)
+        """(b c t j) -> (b d t j).
+
+        Both see all joints, in one convolution: to pick joints of wide features makes gradients of another memory
+        layout, with which the layers below take longer.
+        """
+        convs = self.joints_conv, self.root_conv
+        weight, bias = (torch.cat([getattr(conv, name) for conv in convs]) for name in ("weight", "bias"))
+        joints, root = F.conv2d(x, weight, bias, padding=(2, 0)).chunk(2, dim=1)
+        return torch.where(torch.arange(x.shape[-1], device=x.device) == self.root, root, joints)
 
 
 PUBLISHED_PARTITIONS = 4

@@ -6,7 +6,6 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from stgraph.models.base import Published
-from stgraph.models.layers.graph import aggregate
 from stgraph.models.layers.shapes import Motion, Result
 from stgraph.models.layers.temporal import Shrink
 from stgraph.models.tgraphnet import TemporalGraphNet, Unit, translate, units_of_levels
@@ -62,7 +61,7 @@ class TGraphNetSingle(TemporalGraphNet):
     def features(self, x: Motion) -> Result:
         """Body without heads: (b c t j), t as `check` says, to (b channels[-1] 1 j)."""
         adjacency = self.adjacency(x)
-        x = self.first(aggregate(x, adjacency))
+        x = self.first(x, adjacency)
         for units, shrink in zip(cast(Iterable[nn.ModuleList], self.down), self.shrink, strict=True):
             for unit in units:
                 x = unit(x, adjacency)

@@ -150,7 +150,8 @@ def alike(
     sqrt(-2 ln(least) (s^2 (2 sigma)^2 + spread^2)). Poses are compared whose circles, around their boxes and so much
     wider, touch.
     """
-    areas = area(*one), area(*other)
+    areas = [area(*one)]
+    areas.append(areas[0] if other is one else area(*other))
     if len(areas[0]) * len(areas[1]) <= FEW:
         rows, columns = np.indices((len(areas[0]), len(areas[1]))).reshape(2, -1)
     else:
@@ -218,7 +219,9 @@ def nms(
     while len(waiting):
         # The next best ones are compared with all that wait, so that any number of doubles takes little memory.
         block = waiting[:BLOCK]
-        rows, columns, _ = alike((poses[block], seen[block]), (poses[waiting], seen[waiting]), threshold, sigmas)
+        all_waiting = poses[waiting], seen[waiting]
+        some = all_waiting if len(block) == len(waiting) else (poses[block], seen[block])
+        rows, columns, _ = alike(some, all_waiting, threshold, sigmas)
         rows, columns = rows[rows < columns], columns[rows < columns]
         staying = np.ones(len(waiting), bool)
         # Better ones first: a pose that was dropped drops no other.

@@ -348,15 +348,9 @@ class Tracker:
         seen, moved = detected > 0, np.zeros(certainty.shape, bool)
         moved[hit] = (np.abs(pose[hit] - matched.pose) > SAME * (1 + np.abs(pose[hit]))).any(axis=2)
         mark = np.where(seen, np.where(moved, MERGED, DETECTED), np.where(certainty > 0, PREDICTED, ABSENT))
-        # Probability of an error below half a head size, where its density falls as exp(-error / s) in d dimensions.
-        dimensions, scale = pose.shape[2], positive_scale(pose, certainty > 0)
-        probability = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
-        pose, impossible = self.limbs.kept(pose, mark == PREDICTED, tracks.limbs)
-        shown = (probability >= self.options.min_probability) & ~impossible
-        if self.size is not None:
-            shown &= ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
-        mark = np.where((mark == PREDICTED) & ~shown, ABSENT, mark)
-        confidence = np.where(mark == ABSENT, 0, np.where(seen, detected, certainty.clip(0.05) * probability))
+        confidence = detected
+        if (mark == PREDICTED).any():
+            pose, mark, confidence = self.with_predicted(pose, spread, certainty, mark, detected)
         # A track with few hits is reported only while it is detected, others for a short time after.
         coasting = (tracks.hits >= self.options.coast_hits) & (self.time - tracks.seen <= self.options.coast_seconds)
         reported = (tracks.state == CONFIRMED) | (tracks.state == LOST) & coasting
@@ -366,3 +360,29 @@ class Tracker:
         detection[hit] = matched.index
         mark = mark.astype(np.uint8)
         return People(*(values[order] for values in (tracks.id, tracks.state, detection, pose, confidence, mark)))
+
+    def with_predicted(
+        self,
+        pose: Float[np.ndarray, "p j d"],
+        spread: Float[np.ndarray, "p j"],
+        certainty: Float[np.ndarray, "p j"],
+        mark: Int[np.ndarray, "p j"],
+        detected: Float[np.ndarray, "p j"],
+    ) -> tuple[Float[np.ndarray, "p j d"], Int[np.ndarray, "p j"], Float[np.ndarray, "p j"]]:
+        """Poses with usual lengths of limbs, marks that leave out what is probably wrong, and confidences.
+
+        Args:
+            pose, spread, certainty: as estimated.
+            mark: of each joint.
+            detected: confidence of the joints that were detected, 0 for others.
+        """
+        # Probability of an error below half a head size, where its density falls as exp(-error / s) in d dimensions.
+        dimensions, scale = pose.shape[2], positive_scale(pose, certainty > 0)
+        probability = gammainc(dimensions, np.sqrt(dimensions + 1) * HALF_HEAD * scale / np.maximum(spread, 1e-9))
+        pose, impossible = self.limbs.kept(pose, mark == PREDICTED, self.tracks.limbs)
+        shown = (probability >= self.options.min_probability) & ~impossible
+        if self.size is not None:
+            shown &= ((pose[..., :2] >= 0) & (pose[..., :2] < np.array(self.size))).all(axis=2)
+        mark = np.where((mark == PREDICTED) & ~shown, ABSENT, mark)
+        confidence = np.where(mark == PREDICTED, certainty.clip(0.05) * probability, detected)
+        return pose, mark, confidence

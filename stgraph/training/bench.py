@@ -13,6 +13,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
 from stgraph.data.windows import epoch_order
+from stgraph.formats.markdown import counted
 from stgraph.geometry import Camera
 from stgraph.settings.params import Settings
 from stgraph.settings.registry import TASKS
@@ -120,7 +121,7 @@ def measure(
     name: str,
     settings: Settings,
     dataset: Dataset,
-    device: str,
+    engine: Engine,
     rounds: int,
     *,
     compile: bool = False,
@@ -128,10 +129,11 @@ def measure(
 ) -> tuple[dict[str, float], list[Speed]]:
     """The numbers that the command prints, and those of the task alone; steps are those of training, with loading.
 
+    Several processes share the training steps, and each of them measures everything.
+
     Args:
         compile: time compiled training steps.
     """
-    engine = Engine(device)
     watch, batch_size = Stopwatch(engine), settings.optim.batch_size
     # `restart`, so that a trained run is no obstacle; nothing is deleted unless a fit begins, and none does.
     run = TaskRun.create(name, settings, dataset, engine)
@@ -146,7 +148,9 @@ def measure(
     fp32.step(batches[0])
     fp32.step(batches[0])
     peak = peak_gib(engine)  # before the second precision doubles it
-    sixteen = TaskRun.create(name, settings, dataset, Engine(device, precision="bf16"))
+    sixteen_bits = Engine(engine.device.type, engine.devices, engine.nodes, "bf16")
+    sixteen_bits.launch()
+    sixteen = TaskRun.create(name, settings, dataset, sixteen_bits)
     fits = {"fp32": fp32, "bf16": Fit(sixteen, dataset, Listener(), restart=True, compile=compile)}
     fits["bf16"].step(batches[0])
     fits["bf16"].step(batches[0])
@@ -182,6 +186,7 @@ def measure(
         "load_share_of_step": seconds["load"] / seconds["train_fp32"],
         "peak_gib": peak,
         "threads": torch.get_num_threads(),
+        "processes": engine.world_size,
     }
     for speed in speeds:
         numbers |= speed.numbers
@@ -192,7 +197,8 @@ def table(name: str, numbers: dict[str, float], speeds: list[Speed]) -> str:
     """The numbers as text."""
     ratio = numbers["gemm_bf16_gflops"] / numbers["gemm_fp32_gflops"]
     lines = [
-        f"{name}, {numbers['threads']} threads",
+        f"{name}, {counted(int(numbers['threads']), 'thread')}"
+        + (f" in each of {numbers['processes']} processes" if numbers["processes"] > 1 else ""),
         f"  matrix product  fp32 {numbers['gemm_fp32_gflops']:.0f} GFLOP/s, bf16 {numbers['gemm_bf16_gflops']:.0f} "
         f"({ratio:.2f} times)",
         f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "

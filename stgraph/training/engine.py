@@ -72,12 +72,16 @@ class Engine:
     # Processes -------------------------------------------------------------------------------------------------------
 
     def launch(self) -> None:
-        """Start the other processes, or join those that torchrun started; nothing where there is only one."""
+        """Start the other processes, or join those that torchrun started; nothing where there is only one.
+
+        A second engine of the process has the same others.
+        """
         if self.devices * self.nodes == 1:
             return
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
-        processes.join(self.devices, self.nodes, "nccl" if self.device.type == "cuda" else "gloo")
+        if not distributed.is_initialized():
+            processes.join(self.devices, self.nodes, "nccl" if self.device.type == "cuda" else "gloo")
         self.global_rank, self.world_size = distributed.get_rank(), distributed.get_world_size()
 
     @property

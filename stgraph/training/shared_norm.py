@@ -6,25 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 Values = Float[Tensor, "b c *place"]
 Channels = Float[Tensor, " c"]
 
 
-def sum_of_all(values: Tensor) -> Tensor:
-    """The sum over processes, in place."""
-    distributed.all_reduce(values)
-    return values
-
-
-def per_channel(x: Values) -> list[int]:
-    """The axes that a channel's statistics are taken over."""
-    return [axis for axis in range(x.ndim) if axis != 1]
-
-
-def along(values: Channels, x: Values) -> Tensor:
-    """A value of each channel in a shape that broadcasts to x."""
-    return values.view(-1, *[1] * (x.ndim - 2))
+def of_all(values: Channels) -> Float[Tensor, "processes c"]:
+    """The values of every process."""
+    gathered = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(gathered, values)
+    return torch.stack(gathered)
 
 
 class SharedNormalisation(torch.autograd.Function):
@@ -36,32 +28,36 @@ class SharedNormalisation(torch.autograd.Function):
 
     whose means are over all processes, too. Gradients by w and b are those of this process's samples, which the
     training averages with the others'. Beside y it gives mean, variance and how many values of a channel there are.
+    All passes over the samples are torch's own, of norms with statistics that are given.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Values, weight: Channels, bias: Channels, eps: float
     ) -> tuple[Values, Channels, Channels, Tensor]:
-        axes = per_channel(x)
-        sums = sum_of_all(torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])]))
-        count, mean = sums[-1], sums[:-1] / sums[-1]
-        centred = x - along(mean, x)
-        variance = sum_of_all(centred.square().sum(axes)) / count
-        inverse = (variance + eps).rsqrt()
-        ctx.save_for_backward(x, mean, inverse, weight, count)
+        own = torch.batch_norm_update_stats(x, None, None, 0.0)
+        number = torch.full_like(own[0], x.numel() / x.shape[1])
+        means, variances, counts = of_all(torch.cat([*own, number])).chunk(3, dim=1)
+        count = counts[:, 0].sum()
+        mean = (means * counts).sum(dim=0) / count
+        variance = ((variances + (means - mean).square()) * counts).sum(dim=0) / count
+        ctx.save_for_backward(x, mean, variance, weight, count)
+        ctx.eps = eps
         ctx.mark_non_differentiable(mean, variance, count)
-        return centred.mul_(along(inverse * weight, x)).add_(along(bias, x)), mean, variance, count
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance, count
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Values, *_: Tensor) -> tuple[Tensor | None, ...]:
-        x, mean, inverse, weight, count = ctx.saved_tensors
-        axes = per_channel(x)
-        normal = (x - along(mean, x)).mul_(along(inverse, x))
-        to_bias, to_weight = grad.sum(axes), (grad * normal).sum(axes)
-        mean_grad, mean_product = sum_of_all(torch.stack([to_bias, to_weight])) / count
-        to_x = normal.mul_(-along(mean_product, x)).add_(grad - along(mean_grad, x))
-        return to_x.mul_(along(inverse * weight, x)), to_weight, to_bias, None
+        x, mean, variance, weight, count = ctx.saved_tensors
+        inverse = (variance + ctx.eps).rsqrt()
+        back = torch.ops.aten.native_batch_norm_backward
+        # With given statistics, the gradient by x is the first of the three terms.
+        to_x, to_weight, to_bias = back(grad, x, weight, mean, variance, mean, inverse, False, ctx.eps, [True] * 3)
+        mean_product, mean_grad = (of_all(torch.cat([to_weight, to_bias])).sum(dim=0) / count).chunk(2)
+        scale = -weight * inverse
+        others = F.batch_norm(x, mean, variance, scale * mean_product, scale * mean_grad, False, 0.0, ctx.eps)
+        return to_x.add_(others), to_weight, to_bias, None
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):

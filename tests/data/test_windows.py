@@ -112,8 +112,9 @@ def test_epochs_visit_every_window_once_in_an_order_of_their_own():
 @pytest.mark.parametrize(("step", "margin"), [(1, (0, 0)), (2, (0, 0)), (1, (20, 3))])
 def test_windows_that_predict_a_frame_that_is_not_valid_are_left_out(dataset, monkeypatch, step, margin):
     valid = np.random.default_rng(0).random(len(dataset.rows("frame"))) < 0.98
-    rows = dataset.rows
+    rows, has = dataset.rows, dataset.has
     monkeypatch.setattr(dataset, "rows", lambda name: valid if name == "valid" else rows(name))
+    monkeypatch.setattr(dataset, "has", lambda name: name == "valid" or has(name))
     data = windows(dataset, frame_step=step, margin=margin, mirror=True)
     every = data.table
     kept = data.keep_valid().table

@@ -59,16 +59,16 @@ class FrameConv(nn.Conv2d):
         """(b c t j) -> (b d s j)."""
         if self.picks:
             return F.conv2d(input[:, :, :: self.stride[0]], self.weight, self.bias)
-        if self.wide and weights_by_products(input):
+        if self.wide and torch.is_grad_enabled() and computes_eagerly(input):
             settings = self.stride[0], self.padding[0], self.dilation[0]
             return cast(Tensor, FrameConvolution.apply(input, self.weight, self.bias, settings))
         return super().forward(input)
 
 
-def weights_by_products(x: Tensor) -> bool:
-    """Where `FrameConvolution` was measured: in training on a CPU, with 32 bits or more and without a compiler."""
-    cpu = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return cpu and torch.is_grad_enabled() and x.dtype.itemsize >= 4 and not torch.compiler.is_compiling()
+def computes_eagerly(x: Tensor) -> bool:
+    """Where `FrameConvolution` and `GraphMaps` were measured: on a CPU, in 32 bits or more, operation by operation."""
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return x.device.type == "cpu" and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu") and not recorded
 
 
 class FrameConvolution(torch.autograd.Function):
@@ -100,11 +100,11 @@ class FrameConvolution(torch.autograd.Function):
 
 def gradient_of_weight(x: Motion, grad: Result, weight: Weight, settings: tuple[int, int, int]) -> Weight:
     """Of the weight of a convolution, from its input and the gradient of its result."""
-    total = torch.zeros_like(weight)
-    for tap, (seen, results) in enumerate(tap_views(x, grad, weight.shape[2], settings)):
+    taps = weight.new_zeros(weight.shape[2], *weight.shape[:2])  # each in memory as a product writes it
+    for total, (seen, results) in zip(taps, tap_views(x, grad, len(taps), settings), strict=True):
         rows = [view.permute(0, 2, 3, 1).flatten(1, 2) for view in (results, seen)]
-        total[:, :, tap, 0].addbmm_(rows[0].mT, rows[1])
-    return total
+        total.addbmm_(rows[0].mT, rows[1])
+    return torch.empty_like(weight).copy_(taps.permute(1, 2, 0)[..., None])
 
 
 def tap_views(x: Motion, y: Result, taps: int, settings: tuple[int, int, int]) -> Iterator[tuple[Motion, Result]]:
@@ -149,7 +149,11 @@ class ConvNormReLU(ConvNorm):
 
     def forward(self, x: Motion) -> Result:
         """(b c t j) -> (b d s j), as the convolution strides."""
-        return relu_dropout(super().forward(x), self.dropout * self.training)
+        return self.activated(self.conv(x))
+
+    def activated(self, y: Result) -> Result:
+        """What follows the convolution."""
+        return relu_dropout(self.norm(y), self.dropout * self.training)
 
 
 class NormConv(nn.Module):

@@ -1,6 +1,5 @@
 """A run of a recogniser as commands use it."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -21,9 +20,7 @@ from stgraph.tasks.action.stream import RecogniserStream
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
 from stgraph.training.prediction import Progressed, silent
-from stgraph.training.task_run import Speed, few
-
-LIVE_FRAMES = 50  # answers that are timed
+from stgraph.training.task_run import Speed, few, live_speed
 
 
 class ActionCommands(ActionRun):
@@ -90,13 +87,7 @@ class ActionCommands(ActionRun):
 
     def speeds(self) -> list[Speed]:
         """Time from a frame to its answer once the window is full."""
-        live, times = Live(self, size=(1000, 1000)), []
-        for count in range(live.window + LIVE_FRAMES):
-            pose = np.random.default_rng(count).uniform(1, 900, (1, len(self.skeleton), 3))
-            start = time.perf_counter()
-            live.update(pose)
-            times.append(1000 * (time.perf_counter() - start))
-        times = sorted(times[live.window :])
-        numbers = {"live_ms": times[len(times) // 2], "live_ms_95": times[int(0.95 * len(times))]}
-        text = "{live_ms:.1f} ms from a frame to its answer, 95 % within {live_ms_95:.1f} ms".format(**numbers)
-        return [Speed(numbers, "live", text)]
+        live = Live(self, size=(1000, 1000))
+        for pose in np.random.default_rng(1).uniform(1, 900, (live.window, 1, len(self.skeleton), 3)):
+            live.add(pose)
+        return [live_speed(live.update, len(self.skeleton))]

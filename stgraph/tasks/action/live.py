@@ -11,7 +11,6 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
 from stgraph.geometry import check_size, coordinates_of
 from stgraph.tasks.action.preparation import Preparation
-from stgraph.tasks.action.sample import Sample
 from stgraph.tasks.action.samples import present_persons
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
@@ -74,6 +73,7 @@ class Live:
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
         self.traced: dict[int, Callable[..., tuple[Tensor, ...]]] = {}  # by the number of persons
+        self.prepared: Callable[..., tuple[Tensor, ...]] | None = None  # for a full window
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
         """Add a frame; returns the probability of every class. Raises InputError as `add`."""
@@ -109,7 +109,7 @@ class Live:
     def probabilities(self) -> Float[Tensor, " n"]:
         """Of the remembered frames; all alike where they show no person."""
         task, model, engine = self.run.task, self.run.model, self.run.engine
-        x, _ = present_persons(self.prepare(self.sample()), task.padded)
+        x, _ = present_persons(self.input(), task.padded)
         if not task.padded and not x.any():
             return torch.full((len(task.classes),), 1 / len(task.classes))
         x = x.to(next(model.parameters()).dtype)
@@ -126,11 +126,32 @@ class Live:
             self.traced[len(x)] = traced(Recognition(self.run), x)
         return self.traced[len(x)](x)[0]
 
-    def sample(self) -> Sample:
-        """The remembered frames, oldest first, sampled as a clip is."""
+    def input(self) -> Float[Tensor, "m c t j"]:
+        """The network's input from the remembered frames, oldest first, sampled and prepared as a clip's."""
         known = min(self.count, self.window)
-        place = torch.arange(self.count - known, self.count) % self.window
-        return sample_clips(self.poses[None, :, place], self.size, self.frames, self.data, self.run.skeleton.root)
+        poses = self.poses[None, :, torch.arange(self.count - known, self.count) % self.window]
+        prepare = Prepared(self.run, self.prepare, self.frames, self.data)
+        if known < self.window:
+            return prepare(poses, self.size)[0]
+        self.prepared = self.prepared or traced(prepare, poses, self.size)
+        return self.prepared(poses, self.size)[0]
+
+
+class Prepared(nn.Module):
+    """Sampling and preparation of clips with tensors alone as arguments and results.
+
+    Args:
+        run: gives the skeleton.
+        prepare: of samples. frames: of a sample. data: settings.
+    """
+
+    def __init__(self, run: Run[Action], prepare: Preparation, frames: int, data: ClipSettings) -> None:
+        super().__init__()
+        self.root, self.prepare, self.frames, self.data = run.skeleton.root, prepare, frames, data
+
+    def forward(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor]:
+        """The input of every person."""
+        return (self.prepare(sample_clips(poses, size, self.frames, self.data, self.root)),)
 
 
 class Recognition(nn.Module):

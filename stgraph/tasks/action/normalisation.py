@@ -16,7 +16,7 @@ KINECT = (-1, -1, 1)  # x left, y up, z forward, of camera space
 SPINE, SHOULDERS = ("SpineBase", "SpineMid"), ("LShoulder", "RShoulder")
 CERTAIN = 0.01  # confidence that a joint has at least
 Poses = Float[Tensor, "p t j d"]
-Size = int | torch.SymInt  # the latter while a file is exported
+Size = int | torch.SymInt | Tensor  # the latter two while a file is exported, and in a trace
 
 
 class Normalisation:

@@ -23,7 +23,7 @@ from stgraph.training.cost import operations
 from stgraph.training.deployed import Deployed, takes_any_length
 from stgraph.training.drawing import Drawing
 from stgraph.training.prediction import Progressed, silent
-from stgraph.training.task_run import few
+from stgraph.training.task_run import Speed, few, live_speed
 
 SOME_OPERATIONS = 200_000_000_000  # of `predict_some`: a few seconds of a core
 
@@ -127,3 +127,8 @@ class LiftingCommands(LiftingRun):
             if not self.model.sliding:
                 break
         return frames
+
+    def speeds(self) -> list[Speed]:
+        """Time from a frame to its answer: a window at batch 1, or a step where the network goes on by steps."""
+        live = LiveLifter(self, size=(1000, 1000))
+        return [live_speed(live.update, len(self.skeleton))]

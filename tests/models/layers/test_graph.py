@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
+from torch import nn
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
-from stgraph.models.layers.graph import GraphConv, aggregate, combine
+from stgraph.models.layers import graph
+from stgraph.models.layers.graph import GraphConv, aggregate, combine, graph_maps
 from tests.models.layers import motion
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -44,6 +46,39 @@ def test_combine_has_the_gradient_of_its_definition():
     assert gradcheck(combine, (x, adjacency))
 
 
+def gradients(outputs: list[torch.Tensor], inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Of a sum of different powers of the outputs."""
+    total = sum((y ** (2 + number)).sum() for number, y in enumerate(outputs))
+    return list(torch.autograd.grad(total, inputs, retain_graph=True))
+
+
+@pytest.mark.parametrize("graphs", [1, 2, 100])  # that are aggregated at a time
+@pytest.mark.parametrize("bias", [True, False])
+def test_maps_a_few_graphs_at_a_time_are_those_of_all_at_once(graphs, bias, monkeypatch):
+    torch.manual_seed(0)
+    x, adjacency = motion(2, 5, 6, 4).requires_grad_(), torch.randn(3, 8, 8, dtype=torch.float64, requires_grad=True)
+    convs = [nn.Conv2d(15, width, 1, bias=bias).double() for width in (7, 4)]
+    monkeypatch.setattr(graph, "PIECE", graphs * 3 * 8 * 5 * 8)
+    monkeypatch.setattr(graph, "MAPPED", [15])
+    received = aggregate(x, adjacency)
+    expected, mapped = [conv(received) for conv in convs], graph_maps(x, adjacency, convs)
+    torch.testing.assert_close(mapped, expected)
+    learned = [x, adjacency, *(weight for conv in convs for weight in conv.parameters())]
+    torch.testing.assert_close(gradients(mapped, learned), gradients(expected, learned))
+    with torch.no_grad():
+        torch.testing.assert_close(graph_maps(x, adjacency, convs), expected)
+    as_it_comes = graph_maps(x.detach().contiguous(), adjacency.detach(), convs)
+    torch.testing.assert_close(gradients(as_it_comes, learned[2:]), gradients(expected, learned[2:]))
+
+
+def test_maps_keep_the_nodes_and_not_what_they_receive():
+    x, adjacency = motion(2, 32, 6, 4).requires_grad_(), torch.randn(3, 4, 4, dtype=torch.float64)
+    conv, kept = nn.Conv2d(96, 8, 1).double(), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()), lambda _: None):
+        graph_maps(x, adjacency, [conv])
+    assert sum(kept) == x.numel() + adjacency.numel() + conv.weight.numel()
+
+
 def test_graph_convolution_is_the_published_one():
     with np.load(GOLDEN / "tgraphnet_gcn_layer.npz") as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if file[key].dtype.kind in "fi"}
@@ -55,7 +90,7 @@ def test_graph_convolution_is_the_published_one():
     # Its 51 nodes are three frames of a graph each; its time is not ours.
     x = rearrange(arrays["input"], "b t (f j) c -> b c (t f) j", f=3)
     with torch.no_grad():
-        y = rearrange(layer(aggregate(x, arrays["adj"])), "b c (t f) j -> b t (f j) c", f=3)
+        y = rearrange(layer(x, arrays["adj"]), "b c (t f) j -> b t (f j) c", f=3)
     assert (y - arrays["output"]).abs().max() < 1e-5 * arrays["output"].abs().max()
 
 

@@ -22,7 +22,8 @@ def test_synchronised_norms_take_the_place_of_batch_norms():
     layer = nn.SyncBatchNorm.convert_sync_batchnorm(nn.ModuleList([GraphConv(2, 4, 3, 0.0), Shrink(4, 3, 0.0)]))
     assert all(isinstance(module.norm, nn.SyncBatchNorm) for module in layer)
     layer.eval()
-    assert layer[1](layer[0](motion(2, 6, 9, 5, dtype=torch.float32))).shape == (2, 4, 3, 5)
+    x, adjacency = motion(2, 2, 9, 5, dtype=torch.float32), torch.randn(3, 5, 5)
+    assert layer[1](layer[0](x, adjacency)).shape == (2, 4, 3, 5)
 
 
 @pytest.mark.parametrize(("frames", "coarse"), [(81, 27), (81, 9), (81, 3), (6, 3), (3, 1)])
