@@ -69,7 +69,9 @@ def actions_of(
     tracks = {person: track_of(people, person) for person in people.people}
     units = {TOGETHER: [*tracks.values()]} if together else {person: [track] for person, track in tracks.items()}
     uniform, length = data.sampling == "uniform", people.frames[1] - people.frames[0]
-    cut = {person: cut_windows(those, length, window, step, fps, uniform) for person, those in units.items()}
+    cut = {
+        person: cut_windows(those, length, window, step, fps=fps, trimmed=uniform) for person, those in units.items()
+    }
     if not any(cut.values()):
         raise nobody(people)
     if dropped := sum(not windows for windows in cut.values()):
@@ -107,7 +109,7 @@ def track_of(people: Keypoints, person: int) -> Track:
 
 
 def cut_windows(
-    tracks: Sequence[Track], length: int, window: int, step: int, fps: float, trimmed: bool
+    tracks: Sequence[Track], length: int, window: int, step: int, *, fps: float, trimmed: bool
 ) -> list[tuple[int, int]]:
     """(first, stop) of the windows over the stretches in which somebody is there.
 

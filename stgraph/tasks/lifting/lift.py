@@ -186,7 +186,7 @@ def motion_of(
             def report(share: float, before: int = before, frames: int = end - start) -> None:
                 progress((before + share * frames) / total)
 
-            lifted = lift_track(run, dense[part], scene.size, scene.on_screen, step, report)
+            lifted = lift_track(run, dense[part], scene.size, scene.on_screen, step=step, progress=report)
             relative = lifted.pose
             if run.task.output == "image":
                 relative = relative * (STATURE / height_of(some(relative), run.skeleton))
