@@ -13,7 +13,7 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.tasks.action.actions import TOGETHER, Actions, ActionTrack
 from stgraph.tasks.action.recognise import clip_probabilities
 from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
-from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
 from stgraph.training.prediction import Progressed, silent
 
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
@@ -73,7 +73,7 @@ def actions_of(
         person: cut_windows(those, length, window, step, fps=fps, trimmed=uniform) for person, those in units.items()
     }
     if not any(cut.values()):
-        raise nobody(people)
+        raise never_long(people)
     if dropped := sum(not windows for windows in cut.values()):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     notes.append(f"Windows of {window:,} frames, one every {step:,}; frames take the mean of those that they lie in.")
