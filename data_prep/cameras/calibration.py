@@ -20,7 +20,9 @@ def h36m_cameras(subject: str) -> tuple[Camera, ...]:
     """
     calibration = read_calibration()
     if subject not in calibration["extrinsics"]:
-        raise InputError(f"Human3.6M cameras: no subject {subject!r}; there are {', '.join(h36m_subjects())}")
+        raise InputError(
+            where="Human3.6M's cameras", found=f"no subject {subject!r}", expected=", ".join(h36m_subjects())
+        )
     return tuple(
         Camera(
             name=lens["id"],

@@ -75,7 +75,8 @@ def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[st
         if tracks:
             yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks=tracks)
     if 2 * len(misfits) > count:
-        raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)")
+        remedy = "give files whose 2D and 3D are of the same frames, as they are published"
+        raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)", remedy=remedy)
     if unscored:
         notes.append(f"{unscored} frames have no valid camera: marked as not valid, their 3D is out of place")
     if unseen:
