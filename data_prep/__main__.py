@@ -24,7 +24,7 @@ class Parser(ArgumentParser):
 
 
 class CommandParser(ArgumentParser):
-    """Adds a command's options when it is parsed, since importing a source takes seconds."""
+    """Adds a command's options when it is parsed."""
 
     command: Command | None = None
 

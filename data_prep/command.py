@@ -18,8 +18,8 @@ class Command:
     """A source, which makes a dataset, or a command that makes none.
 
     Attributes:
-        module: has `arguments(parser)`, which adds options, and `read(args) -> Source`; or else `run(args) -> str`,
-            the text to print.
+        module: has `read(args) -> Source`, or else `run(args) -> str`, the text to print. The module `options` beside
+            it has `arguments(parser)`, which adds options; it imports nothing heavy, so that `--help` is there at once.
         out: the dataset that a source makes by default; empty for other commands.
     """
 
@@ -33,7 +33,7 @@ class Command:
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the module's options, and those of every source."""
-        self.load().arguments(parser)
+        importlib.import_module(f"{self.module.rpartition('.')[0]}.options").arguments(parser)
         if self.out:
             parser.add_argument("--out", type=Path, default=Path(self.out), help="file to write (%(default)s)")
             text = "length and stride of the window table in the file (%(default)s)"

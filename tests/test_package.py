@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.__main__ import commands
+
 ROOT = Path(__file__).parents[1]
 HEAVY = {
     "torch",
@@ -63,6 +65,12 @@ def test_threads_that_wait_do_not_spin_unless_the_user_wants_it(own: dict, expec
 @pytest.mark.parametrize("module", ["stgraph", "data_prep", *(f"stgraph.{name}" for name in COMMANDS)])
 def test_help_loads_no_torch(module: str) -> None:
     assert not loaded(module, "--help") & (HEAVY - {"numpy"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", commands())
+def test_help_of_a_source_loads_no_torch(name: str) -> None:
+    assert not loaded("data_prep", name, "--help") & (HEAVY - {"numpy"})
 
 
 @pytest.mark.slow

@@ -1,12 +1,10 @@
 """Human3.6M's calibration: the four cameras of its studio, as placed for each subject."""
 
-import json
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from data_prep.cameras.options import h36m_subjects, read_calibration
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
 
@@ -15,24 +13,16 @@ _LENS = ("focal_px", "center_px", "radial_distortion", "tangential_distortion")
 
 
 @cache
-def _calibration() -> dict[str, Any]:
-    return json.loads(Path(__file__).with_name("h36m_cameras.json").read_text())
-
-
-def h36m_subjects() -> tuple[str, ...]:
-    """Subjects whose cameras are known: those with published poses."""
-    return tuple(_calibration()["extrinsics"])
-
-
-@cache
 def h36m_cameras(subject: str) -> tuple[Camera, ...]:
     """The cameras of a subject, in the order of the detection files: 54138969, 55011271, 58860488, 60457274.
 
     Metres and pixels. Raises InputError for a subject without calibration.
     """
-    calibration = _calibration()
+    calibration = read_calibration()
     if subject not in calibration["extrinsics"]:
-        raise InputError(f"Human3.6M cameras: no subject {subject!r}; there are {', '.join(h36m_subjects())}")
+        raise InputError(
+            where="Human3.6M's cameras", found=f"no subject {subject!r}", expected=", ".join(h36m_subjects())
+        )
     return tuple(
         Camera(
             name=lens["id"],

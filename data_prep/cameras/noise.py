@@ -30,7 +30,7 @@ def simulate_detections(
     """
     frames, joints, _ = pose2d.shape
     if joints != len(H36M17):
-        raise InputError(f"detector noise: {joints} joints; its numbers are for {', '.join(H36M17.names)}")
+        raise InputError(where="detector noise", found=f"{joints} joints", expected=", ".join(H36M17.names))
     model, draws = noise_model(), Draws.by(rng)
     error = drawn_errors(model, draws, 1, frames)
     screen = screen_normalise(torch.as_tensor(pose2d, dtype=torch.float64), width, height)

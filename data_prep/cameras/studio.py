@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import seeded, simulate_detections
+from data_prep.cameras.options import StudioOptions
 from data_prep.cameras.viewpoints import common_look_at, random_camera, see
 from data_prep.reading.motion import (
     MOST_ACCELERATION,
@@ -28,26 +29,8 @@ from stgraph.skeleton import H36M17
 
 
 @dataclass(frozen=True)
-class Studio:
-    """The cameras of a dataset, and which frames of a motion count as visible.
-
-    Attributes:
-        subject: whose Human3.6M cameras; empty for random ones, drawn for every take.
-        random: how many random ones.
-        seed: of random cameras and of the simulated detector.
-        fps: frames per second of the dataset.
-        margin: how far outside the image a joint may be, of its longer side.
-        nearest: metres of a joint from the camera.
-        shortest: frames of a track.
-    """
-
-    subject: str = "S1"
-    random: int = 4
-    seed: int = 0
-    fps: float = 50.0
-    margin: float = 0.05
-    nearest: float = 1.0
-    shortest: int = 20
+class Studio(StudioOptions):
+    """The cameras of a dataset, and which frames of a motion count as visible."""
 
     @property
     def views(self) -> int:

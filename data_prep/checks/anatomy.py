@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from data_prep.cameras.projection import image, to_camera
+from data_prep.options import UNIT_NAMES, UNITS
 from stgraph.errors import InputError
 from stgraph.geometry import Camera, camera_to_world
 from stgraph.skeleton import H36M17, Skeleton
@@ -22,9 +23,6 @@ ADULT_BONES = {
 }
 # Motion-capture rigs place joints differently, the hips most, but within this; a joint in another's place is not.
 BONE_FACTOR = 2.5
-# Metres of a unit of length, by its symbol; CMU's skeletons are scaled inches.
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
-UNIT_NAMES = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "inch": "inches", "cmu": "CMU's scaled inches"}
 # Knees that bend the wrong way by this much on average cannot be straight legs alone.
 BACKWARDS = -0.2
 # Of a person's size in the image: how far detections may be off their joint. Further off, and three times nearer to

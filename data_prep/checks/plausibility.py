@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.checks.anatomy import BACKWARDS, UNIT_NAMES, fitting_units
+from data_prep.checks.anatomy import BACKWARDS, fitting_units
 from data_prep.checks.measures import Detections, People, Table
+from data_prep.options import UNIT_NAMES
 
 HEIGHT = (1.0, 2.2)  # metres from the feet to the head, along the bones
 ASYMMETRY = 0.25  # of a bone and its twin on the other side, of their mean

@@ -5,7 +5,7 @@ as tables on the terminal, and as summary.md and summary.json beside figures in 
 """
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,6 @@ from stgraph.formats.markdown import markdown_table
 
 # Lines of a table on the terminal; the file has all.
 SHOWN = 20
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("data", type=Path, metavar="FILE", help="a dataset, data/NAME.h5")
-    parser.add_argument("--out", type=Path, help="folder for summary.md, summary.json and figures (reports/data/NAME)")
 
 
 def run(args: Namespace) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from data_prep.options import AXES
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind
 from data_prep.reading.poses import Poses
@@ -18,13 +19,6 @@ from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.scales import PIXELS, to_pixels
 from stgraph.skeleton import SKELETONS, Skeleton
-
-# Axes of 3D: a description, and camera axes (x right, y down, z away) from them, a row each.
-AXES = {
-    "camera": ("x right, y down, z away", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
-    "kinect": ("x left, y up, z away", ((-1, 0, 0), (0, -1, 0), (0, 0, 1))),
-    "z-up": ("x right, y away, z up", ((1, 0, 0), (0, 0, -1), (0, 1, 0))),
-}
 
 
 @dataclass(frozen=True)

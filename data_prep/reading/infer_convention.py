@@ -3,7 +3,7 @@
 The notes state what is inferred; ambiguous numbers are refused.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,28 +14,23 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from data_prep.checks.anatomy import UNIT_NAMES, UNITS
-from data_prep.reading.conventions import AXES, Convention
+from data_prep.options import AXES, THIRD, UNIT_NAMES, UNITS
+from data_prep.reading.conventions import Convention
 from data_prep.reading.frame_rate import check_fps
-from data_prep.reading.labels import classes_argument
 from data_prep.reading.poses import Poses
 from data_prep.reading.rigs import metres
-from data_prep.reading.splitting import split_arguments
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
-from stgraph.formats.keypoints.choices import SCALES
 from stgraph.formats.keypoints.fit import layout_by_content
 from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.scales import inferred_scale
 from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
 
-TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
 SAMPLED = 50  # clips from which the convention of all is inferred
 NOMINAL = (340, 256)  # pixels; the shape of Kinetics' videos
-THIRD = {"confidence": "xyc", "z": "xyz"}
 # Bones of a layout that fits are together 1.1 to 1.6 times as long as the shortest tree over the joints, the most where
 # hands hang beside the hips, and 2.0 from the side alone; of joints in another order, 2.5 to 7 times.
 MISFIT = 2.3
@@ -43,24 +38,6 @@ MISFIT = 2.3
 HIGH, LOW = ("head", "nose", "neck", "shoulder"), (("foot", "ankle", "toe", "heel"), ("hip", "pelvis", "spinebase"))
 ONE_WAY = 0.5  # length of the mean of directions, 1 if all are the same; below, there is no common direction
 OWN_LAYOUT = "give the layout by --skeleton FILE.json, with names and parents of the joints"
-
-
-def clip_arguments(parser: ArgumentParser) -> None:
-    """Options of every source of clips: what `class_names`, `infer_convention` and `with_splits` read."""
-    classes_argument(parser)
-    group = parser.add_argument_group("what the clips hold", "inferred from the numbers unless stated")
-    add = group.add_argument
-    add("--skeleton", metavar="NAME|FILE.json", help=f"{', '.join(SKELETONS)}, or names and parents as JSON")
-    add("--third", choices=list(THIRD), help="what the third of three channels is")
-    add("--scale", choices=list(SCALES), help="; ".join(f"{name}: {text}" for name, text in SCALES.items()))
-    add("--size", metavar="WIDTHxHEIGHT", help="of the images, pixels; for 2D that does not say it")
-    add("--unit", default="m", help=f"of 3D: {', '.join(UNITS)} or the metres of one unit (%(default)s)")
-    axes = "; ".join(f"{name}: {directions}" for name, (directions, _) in AXES.items())
-    add("--axes", choices=list(AXES), help=f"of 3D: {axes} (kinect for ntu25, camera for others)")
-    add("--detector", default="keypoints", metavar="NAME", help="what 2D is called in the dataset (%(default)s)")
-    add("--terms", default=TERMS, help="what may be done with the clips")
-    add("--fps", type=float, default=30.0, help="frames per second (%(default)g)")
-    split_arguments(parser)
 
 
 def sample_poses(readers: Sequence[Callable[[], Poses]]) -> list[Poses]:

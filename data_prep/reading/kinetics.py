@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
+from data_prep.options import KINETICS_FRAMES
 from data_prep.reading.left_out import Kind
 from stgraph.data.recording import Track, unbroken
 from stgraph.errors import InputError
@@ -23,7 +24,6 @@ from stgraph.skeleton import OPENPOSE18
 
 SIZE = (340, 256)  # of the videos when the people were found, pixels
 FPS = 30.0
-FRAMES = 300
 MOST_FRACTION = 1e6  # of the image; larger numbers are no places in it
 READ, PERSONS = 5, 2  # people of a frame that are read, and those kept
 EXPECTED = '{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, ...], "score": [...]}]}]}'
@@ -57,7 +57,7 @@ def read_clip(path: Path) -> Clip:
     return validated(Clip, read_json(path, EXPECTED), path)
 
 
-def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:
+def read_kinetics(path: Path, frames: int = KINETICS_FRAMES) -> list[Track]:
     """The two persons of every frame with the largest sums of scores, in that order; a gap makes two tracks.
 
     They are chosen among the first five people of a frame, as for ST-GCN, and their order may change from frame to
@@ -73,7 +73,7 @@ def read_kinetics(path: Path, frames: int = FRAMES) -> list[Track]:
     return tracks_of(read_clip(path), str(path), frames)
 
 
-def tracks_of(clip: Clip, where: str, frames: int = FRAMES) -> list[Track]:
+def tracks_of(clip: Clip, where: str, frames: int = KINETICS_FRAMES) -> list[Track]:
     """The tracks of a clip; see `read_kinetics`."""
     frame, poses, scores = people(clip, where)
     total = scores.sum(1)

@@ -2,7 +2,6 @@
 
 import csv
 import reprlib
-from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.options import LABEL_FORMS, NAMED
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
 from stgraph.formats.motion_text import MOST_DIGITS, whole_number
 from stgraph.formats.numpy_files import load_npy
 from stgraph.formats.safe_pickle import load_pickle
 
-NAMED = Path(__file__).parents[1] / "mappings" / "classes"
 MOST_CLASSES = 10_000  # that numbers alone may name; the largest sets have some hundreds
-FORMS = (
-    ".npy (labels), .pkl as ST-GCN's (sample names, labels), .json (labels; sample names and labels; or {sample name: "
-    "label}), .csv and .txt (a label a line, or sample name and label)"
-)
 
 
 @dataclass(frozen=True)
@@ -31,13 +26,6 @@ class Labels:
 
     values: list[int | str]
     samples: list[str] | None = None
-
-
-def classes_argument(parser: ArgumentParser) -> None:
-    """The option that `class_names` reads."""
-    known = ", ".join(sorted(path.stem for path in NAMED.glob("*.json")))
-    text = f"names of the classes in their order: text, one a line; a JSON list; or one of {known}"
-    parser.add_argument("--classes", metavar="FILE|NAME", help=text)
 
 
 def class_names(name: str | None) -> list[str]:
@@ -108,14 +96,14 @@ def read_labels(path: Path) -> Labels:
     if path.suffix in (".pkl", ".pickle"):
         return labels_of(load_pickle(path), str(path))
     if path.suffix == ".json":
-        return labels_of(read_json(path, FORMS), str(path))
-    text = _text(path, FORMS)
+        return labels_of(read_json(path, LABEL_FORMS), str(path))
+    text = _text(path, LABEL_FORMS)
     if path.suffix not in (".csv", ".txt", ".tsv"):
-        raise InputError(f"labels in a file ending with {path.suffix!r}", where=path, expected=FORMS)
+        raise InputError(f"labels in a file ending with {path.suffix!r}", where=path, expected=LABEL_FORMS)
     try:
         rows = [row for row in csv.reader(text.splitlines(), delimiter="\t" if "\t" in text else ",") if row]
     except csv.Error as error:
-        raise InputError(str(error), where=path, expected=FORMS) from error
+        raise InputError(str(error), where=path, expected=LABEL_FORMS) from error
     rows = [[cell.strip() for cell in row] for row in rows]
     widths = {len(row) for row in rows}
     if widths - {1, 2} or len(widths) != 1:
@@ -141,7 +129,7 @@ def labels_of(value: Any, where: str) -> Labels:
     labels = [_label(label) for label in value] if _is_list(value) else []
     values = [label for label in labels if label is not None]
     if not values or len(values) < len(labels) or len({type(label) for label in values}) > 1:
-        expected = f"labels, all numbers or all names: {FORMS}"
+        expected = f"labels, all numbers or all names: {LABEL_FORMS}"
         raise InputError(where=where, found=reprlib.repr(value), expected=expected)
     if samples is not None and not all(isinstance(name, str) for name in samples):
         raise InputError(where=where, found=f"{reprlib.repr(samples)} as names of samples", expected="text")

@@ -1,13 +1,13 @@
 """Motion-capture takes as several sources use them: options, terms, and pieces at the frame rate of a dataset."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import UNITS, check_bones
+from data_prep.checks.anatomy import check_bones
 from data_prep.reading.rigs import metres, read_mapping
 from data_prep.reading.splitting import check_subjects, split_of
 from data_prep.reading.takes import UNKNOWN_TERMS, Motion, Take, read_take
@@ -20,18 +20,6 @@ MOST_ACCELERATION = 1500.0  # m/s2; a human's joint stays below, a marker that j
 SHORTEST = 0.5  # seconds of a piece between two cuts
 FLOOR_OFF, FLOOR = 0.25, 0.03  # metres: a lowest joint further than the first from 0 is moved to the second
 UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collection
-
-
-def motion_arguments(parser: ArgumentParser) -> None:
-    """Options for files of motion and how they are read."""
-    add = parser.add_argument
-    add("paths", nargs="+", type=Path, metavar="PATH", help="files or folders: .asf with .amc, .bvh, .npz")
-    add("--rate", type=float, default=0.0, help="frames per second of AMC (as the name says, else 120) and .npz (50)")
-    add("--mapping", type=Path, help="JSON: joint names of the rig (an unknown rig shows what to write)")
-    add("--unit", help=f"of lengths: {', '.join(UNITS)} or the metres of one unit (by default as the mapping says)")
-    add("--up", choices=("y", "z"), help="axis that points up in the files (by default as the mapping says)")
-    add("--names", default="", help="regular expression for file names, with groups subject, action, take, rate")
-    add("--terms", help="what may be done with the motion (CMU and HDM05 files are known by their names)")
 
 
 def take_reader(args: Namespace) -> Callable[[Take], Motion]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.options import CLIP_FORMS
 from data_prep.reading.csv_poses import csv_poses
 from data_prep.reading.kinetics import SIZE as KINETICS_SIZE
 from data_prep.reading.kinetics import read_kinetics
@@ -30,10 +31,6 @@ from stgraph.formats.safe_pickle import load_pickle
 from stgraph.formats.video import is_video
 from stgraph.skeleton import NTU25, OPENPOSE18, Skeleton
 
-FORMS = (
-    ".npy or .npz of one array, .csv, Kinetics' .json, NTU's .skeleton, a .pkl of one annotation, or the keypoints of "
-    "OpenPose (a folder), COCO, AlphaPose, MMPose, Detectron2, Ultralytics (a folder), SLEAP, DeepLabCut or PoseTrack"
-)
 KINETICS = re.compile(rb'\{\s*"(data|label|label_index)"')
 # What settles here what the reader of keypoints leaves open, by the kind of its error.
 CONVERT = "convert it to CSV in pixels, whose columns name the joints"
@@ -88,16 +85,16 @@ def form(path: Path) -> str:
     start = first_bytes(path)
     kind, text = kind_of_bytes(start), start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if kind == "empty":
-        raise InputError("an empty file", where=path, expected=FORMS, kind=Kind.EMPTY)
+        raise InputError("an empty file", where=path, expected=CLIP_FORMS, kind=Kind.EMPTY)
     if KINETICS.match(text):
         return "kinetics"
     if text.split(b"\n", 1)[0].strip().isdigit():
         return "skeleton"
     if is_video(path):
         remedy = "`python -m stgraph.track --in VIDEO --out KEYPOINTS.json` finds the people in it"
-        raise InputError("is a video", where=path, expected=FORMS, remedy=remedy)
+        raise InputError("is a video", where=path, expected=CLIP_FORMS, remedy=remedy)
     if kind in ("", "numbers"):
-        raise InputError(f"begins with {start[:12]!r}", where=path, expected=FORMS)
+        raise InputError(f"begins with {start[:12]!r}", where=path, expected=CLIP_FORMS)
     return "keypoints" if kind == "npz" and is_keypoints(npz_names(path)) else kind
 
 

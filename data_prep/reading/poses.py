@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Shaped
 
+from data_prep.options import ORDERS
 from data_prep.reading.left_out import Kind
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import MOST_NUMBERS
 from stgraph.formats.keypoints.poses import SLACK
 from stgraph.formats.keypoints.scales import PIXELS
-
-ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
 
 
 @dataclass(frozen=True)

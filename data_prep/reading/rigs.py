@@ -17,7 +17,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from data_prep.checks.anatomy import UNITS, check_person
+from data_prep.checks.anatomy import check_person
+from data_prep.options import UNITS
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 

@@ -5,18 +5,16 @@ clip that is added moves one other clip at most.
 """
 
 import hashlib
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from data_prep.options import PARTS, SPLIT, TEST_SHARE
 from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 
-SPLIT = "standard"
-PARTS = ("train", "validation", "test")
-TEST_SHARE = 0.2
 # What folders and files call the parts, in lower case.
 PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 HELD_OUT = "--validation-subjects, --test-subjects"
@@ -43,17 +41,6 @@ class Division:
     subjects: Mapping[str, Sequence[str]]
     shares: Mapping[str, float]
     seed: int = 0
-
-
-def split_arguments(parser: ArgumentParser) -> None:
-    """The options that `division` reads."""
-    group = parser.add_argument_group("split", f"recorded in the file as `{SPLIT}`, where the files have none")
-    for part in PARTS[1:]:
-        default = f"{TEST_SHARE:g}" if part == "test" else "0"
-        group.add_argument(f"--{part}-subjects", nargs="+", default=[], metavar="SUBJECT", help="all of their clips")
-        text = f"of every class, one clip at least where it has enough ({default} without subjects)"
-        group.add_argument(f"--{part}-share", type=float, metavar="SHARE", help=text)
-    group.add_argument("--seed", type=int, default=0, help="of the clips drawn (%(default)s)")
 
 
 def division(args: Namespace) -> Division:

@@ -62,7 +62,7 @@ class MixSTE(Model):
         drop_path: share of sequences whose last block training leaves out; less for those before, in a line from 0.
     """
 
-    small, small_frames = {"channels": 8, "layers": 2, "attention_heads": 2, "frames": 9}, 9
+    small, small_frames = {"channels": 8, "layers": 1, "attention_heads": 2, "frames": 9}, 9
     published = (Published("mixste", r"^STEblocks\.", H36M17, "mixste"),)
 
     def __init__(

@@ -57,7 +57,7 @@ class MotionBERT(TwoStreamModel):
         eps: of every norm.
     """
 
-    small, small_frames = {"channels": 8, "representation": 12, "layers": 2, "attention_heads": 2, "frames": 9}, 9
+    small, small_frames = {"channels": 8, "representation": 12, "layers": 1, "attention_heads": 2, "frames": 9}, 9
     published = (Published("motionbert", r"^blocks_st\.", H36M17, "motionbert"),)
 
     def __init__(

@@ -211,6 +211,7 @@ class PoseDynamics(Model):
         spread: Float[Tensor, "p j"],
         pose: Joints,
         confidence: Float[Tensor, "p j"],
+        *,
         time: Float[Tensor, " p"],
         features: Float[Tensor, "p j w"] | None = None,
     ) -> Memory:

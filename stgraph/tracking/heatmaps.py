@@ -235,6 +235,7 @@ def poses(
     heatmaps: Float[Tensor, "n j h w"],
     box: Float[Tensor, "n 4"],
     crop_size: tuple[int, int] = CROP_SIZE,
+    *,
     margin: float = MARGIN,
     rotation: float | Float[Tensor, " n"] = 0.0,
     subpixel: str = "taylor",

@@ -87,8 +87,8 @@ def oks(
     one_seen: Bool[np.ndarray, "p j"],
     other_seen: Bool[np.ndarray, "m j"],
     sigmas: Float[np.ndarray, " j"],
-    one_area: Float[np.ndarray, " p"],
-    other_area: Float[np.ndarray, " m"],
+    *,
+    areas: tuple[Float[np.ndarray, " p"], Float[np.ndarray, " m"]],
     spread: Float[np.ndarray, "p j"] | None = None,
 ) -> Float[np.ndarray, "p m"]:
     """Object keypoint similarity of every pair of poses, in [0, 1].
@@ -101,13 +101,13 @@ def oks(
         one, other: coordinates, 2D or 3D.
         one_seen, other_seen: which joints count.
         sigmas: of `sigmas`.
-        one_area, other_area: of `area`, above 0.
+        areas: of `area`, above 0.
         spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit; the
             uncertainty of a prediction adds to that of annotators, so uncertain predictions match further away.
     """
     spread = None if spread is None else spread[:, None]
-    areas = one_area[:, None] + other_area
-    return pair_oks(one[:, None], other[None], one_seen[:, None], other_seen[None], sigmas, areas, spread)
+    both = areas[0][:, None] + areas[1]
+    return pair_oks(one[:, None], other[None], one_seen[:, None], other_seen[None], sigmas, areas=both, spread=spread)
 
 
 def pair_oks(
@@ -116,6 +116,7 @@ def pair_oks(
     one_seen: Bool[np.ndarray, "*n j"],
     other_seen: Bool[np.ndarray, "*m j"],
     sigmas: Float[np.ndarray, " j"],
+    *,
     areas: Float[np.ndarray, "*k"],
     spread: Float[np.ndarray, "*n j"] | None = None,
 ) -> Float[np.ndarray, "*k"]:
@@ -164,7 +165,7 @@ def alike(
         p, m = rows[first : first + AT_ONCE], columns[first : first + AT_ONCE]
         some = None if spread is None else spread[p]
         both = areas[0][p] + areas[1][m]
-        pairs = pair_oks(one[0][p], other[0][m], one[1][p], other[1][m], sigmas, both, some)
+        pairs = pair_oks(one[0][p], other[0][m], one[1][p], other[1][m], sigmas, areas=both, spread=some)
         value[first : first + AT_ONCE] = pairs
     above = value > least
     return rows[above], columns[above], value[above]
@@ -258,7 +259,8 @@ def soft_nms(
         place = left[waiting].argmax()
         order.append(waiting[place])
         best, waiting = waiting[[place]], np.delete(waiting, place)
-        similarity = oks(poses[best], poses[waiting], seen[best], seen[waiting], sigmas, areas[best], areas[waiting])[0]
+        both = areas[best], areas[waiting]
+        similarity = oks(poses[best], poses[waiting], seen[best], seen[waiting], sigmas, areas=both)[0]
         left[waiting] *= np.exp(-np.square(similarity) / decay)
     indices = np.array(order, dtype=np.int64)
     return indices, left[indices]

@@ -21,7 +21,7 @@ from stgraph.tracking.similarity import Others, Poses, alike, around, nms, sigma
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
-# Skeletons of fewer joints have no shape by which predictions are told from other people; and so many times the size of
+# Skeletons of fewer joints have no shape by which predictions differ from other people; and so many times the size of
 # both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
 SHAPELESS, LEAP, LEAST_SIZE = 5, 4.0, {2: 16.0, 3: 0.1}
 CONFIRMED_FIRST = 0.02  # reduction of a track's OKS in the assignment if it was not matched in the frame before
@@ -151,8 +151,8 @@ class Tracker:
         self.options = options or TrackerOptions()
         self.sigmas = sigmas(skeleton)
         self.limbs = Limbs(skeleton)
-        nobody = (np.zeros(0, kind) for kind in (int, int, int, float))
-        self.tracks = Tracks(*nobody, limbs=np.zeros((0, len(self.limbs), 2)))
+        empty = (np.zeros(0, kind) for kind in (int, int, int, float))
+        self.tracks = Tracks(*empty, limbs=np.zeros((0, len(self.limbs), 2)))
         self.dropped: Counter[str] = Counter()
         self.memory: tuple = ()  # the predictor's state, empty without tracks
         self.frames, self.next_id, self.time, self.dimensions = 0, 1, -np.inf, 0

@@ -41,8 +41,8 @@ def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SH
     return [part for part in runs(filled) if part[1] - part[0] >= shortest]
 
 
-def nobody(keypoints: Keypoints) -> InputError:
-    """The error for a video in which `stretches` finds nobody."""
+def never_long(keypoints: Keypoints) -> InputError:
+    """The error for a video in which `stretches` finds nothing: no person, or none for long enough."""
     if not np.any(keypoints.pose[..., 2]):
         return no_people(keypoints.where)
     problem = f"no person is seen in {SHORTEST} frames in a row"
@@ -231,7 +231,7 @@ def losses(tracker: Tracker, video: Video, fps: float) -> list[str]:
     reasons = (
         (dropped["unseen"], "without a joint of confidence above 0"),
         (dropped["nms_oks"], f"like a better one of the same frame (--nms-oks {options.nms_oks:g})"),
-        (dropped["birth_score"], f"that match nobody and have a score below --birth-score {options.birth_score:g}"),
+        (dropped["birth_score"], f"that match no track and have a score below --birth-score {options.birth_score:g}"),
         (dropped["people"], f"beyond --people {options.people}"),
         (
             dropped["min_hits"] + waiting,

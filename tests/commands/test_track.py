@@ -162,7 +162,7 @@ def test_what_is_dropped_is_told_with_the_option(tmp_path, capsys):
     walking = [[person(100 + 4 * frame)] for frame in range(20)]
     out, found = told(capsys, tmp_path, walking, score=0.2)
     assert not len(found.frame)
-    assert "not used: 20 detections that match nobody and have a score below --birth-score 0.3" in out
+    assert "not used: 20 detections that match no track and have a score below --birth-score 0.3" in out
     out, found = told(capsys, tmp_path, walking[:3], score=0.5)
     assert not len(found.frame) and "not used: 3 detections of people detected fewer than --min-hits 4 times" in out
     out, found = told(capsys, tmp_path, [[*poses, poses[0] + 1, person(450)] for poses in walking], "--people", 1)

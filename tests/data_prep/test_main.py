@@ -44,8 +44,9 @@ def made(count: int = 3, error: BaseException | None = None) -> Source:
 
 def register(monkeypatch: pytest.MonkeyPatch, read: Callable) -> None:
     """Make `python -m data_prep mine` read with a function."""
-    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(arguments=lambda parser: None, read=read))
-    monkeypatch.setattr(command, "commands", lambda: {"mine": Command("my files", "mine", "data/mine.h5")})
+    monkeypatch.setitem(sys.modules, "mine.options", SimpleNamespace(arguments=lambda parser: None))
+    monkeypatch.setitem(sys.modules, "mine.source", SimpleNamespace(read=read))
+    monkeypatch.setattr(command, "commands", lambda: {"mine": Command("my files", "mine.source", "data/mine.h5")})
 
 
 @pytest.fixture
@@ -168,5 +169,5 @@ def test_an_output_that_is_an_input_is_refused(tmp_path, monkeypatch, given):
     paths = [Path(path) for path in given] if isinstance(given, list) else Path(given)
     args = Namespace(out=Path("data.h5"), windows="81x5", words=[], paths=paths)
     with pytest.raises(InputError, match="--out data.h5: is the input and would be lost"):
-        Command("my files", "mine", "data/mine.h5").run(args)
+        Command("my files", "mine.source", "data/mine.h5").run(args)
     assert Path("data.h5").read_text() == "precious"

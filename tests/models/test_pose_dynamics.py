@@ -62,7 +62,7 @@ def frames_of(model, inputs):
     memory = model.start(x[:, 0], confidence[:, 0], time[:, 0])
     for frame in range(1, x.shape[1]):
         found = model.predict(memory, time[:, frame])
-        memory = model.merge(memory, found.pose, found.spread, x[:, frame], confidence[:, frame], time[:, frame])
+        memory = model.merge(memory, found.pose, found.spread, x[:, frame], confidence[:, frame], time=time[:, frame])
         yield memory, found
 
 
@@ -183,7 +183,7 @@ def test_a_gap_leaves_the_memory_while_the_prediction_goes_on():
         time = last + 0.07 * step
         found = model.predict(memory, time)
         nothing = torch.zeros_like(found.spread)
-        memory = model.merge(memory, found.pose, found.spread, torch.full_like(found.pose, 1e6), nothing, time)
+        memory = model.merge(memory, found.pose, found.spread, torch.full_like(found.pose, 1e6), nothing, time=time)
         for old, new in zip(kept[:5], memory[:5], strict=True):
             torch.testing.assert_close(new, old, **EXACT)
         torch.testing.assert_close(memory.now_pose, found.pose, **EXACT)
@@ -328,14 +328,14 @@ def test_an_outlier_moves_the_belief_by_a_smaller_share():
 
     def gain(off):
         pose = found.pose + off
-        merged = model.merge(memory, found.pose, spread, pose, ones, time)
+        merged = model.merge(memory, found.pose, spread, pose, ones, time=time)
         return ((merged.now_pose - found.pose) / off).mean(-1), merged.now_spread
 
     inlier, sure = gain(1.0)
     outlier, unsure = gain(400.0)
     assert (inlier > 0).all() and (inlier < 1).all() and (outlier < 0.2 * inlier).all() and (outlier > 0).all()
     assert (sure < unsure).all() and (unsure < spread).all()
-    doubtful = model.merge(memory, found.pose, spread, found.pose + 1.0, 0.3 * ones, time)
+    doubtful = model.merge(memory, found.pose, spread, found.pose + 1.0, 0.3 * ones, time=time)
     assert (doubtful.now_pose - found.pose < inlier[..., None]).all()  # noise grows with doubt
 
 
@@ -374,7 +374,7 @@ def test_one_step_exports_with_any_number_of_people():
 
         def forward(self, memory: list[torch.Tensor], pose, confidence, time):
             found = self.model.predict(Memory(*memory), time)
-            after = self.model.merge(Memory(*memory), found.pose, found.spread, pose, confidence, time)
+            after = self.model.merge(Memory(*memory), found.pose, found.spread, pose, confidence, time=time)
             return list(found), list(after)
 
     given = (list(memory), inputs["x"][:, :, -1].mT, inputs["confidence"][:, -1], time)

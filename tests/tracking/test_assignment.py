@@ -36,7 +36,8 @@ def test_pairs_that_are_near_are_all_that_are_alike(people):
     seen, other_seen = rng.random(poses.shape[:2]) > 0.2, rng.random(other.shape[:2]) > 0.2
     seen[0] = False
     spread, weights = rng.uniform(0, 30, seen.shape), sigmas(POSETRACK15)
-    table = oks(poses, other, seen, other_seen, weights, area(poses, seen), area(other, other_seen), spread)
+    areas = area(poses, seen), area(other, other_seen)
+    table = oks(poses, other, seen, other_seen, weights, areas=areas, spread=spread)
     rows, columns, value = alike((poses, seen), (other, other_seen), 0.2, weights, spread)
     found = np.zeros(table.shape)
     found[rows, columns] = value

@@ -20,7 +20,8 @@ def people(count, joints=15, dimensions=2, seed=0, room=200.0):
 
 
 def compared(one, other, one_seen, other_seen, weights, spread=None):
-    return oks(one, other, one_seen, other_seen, weights, area(one, one_seen), area(other, other_seen), spread)
+    areas = area(one, one_seen), area(other, other_seen)
+    return oks(one, other, one_seen, other_seen, weights, areas=areas, spread=spread)
 
 
 def written_out(one, other, one_seen, other_seen, sigma, one_area, other_area, spread):
@@ -85,7 +86,7 @@ def test_oks_is_the_formula_pair_by_pair(dimensions, with_spread):
     areas = rng.uniform(500, 9000, 5), rng.uniform(500, 9000, 7)
     spread = rng.uniform(0, 20, one_seen.shape) if with_spread else None
     weights = sigmas(POSETRACK15)
-    found = oks(one, other, one_seen, other_seen, weights, *areas, spread)
+    found = oks(one, other, one_seen, other_seen, weights, areas=areas, spread=spread)
     assert found.dtype == np.float64
     np.testing.assert_allclose(
         found, written_out(one, other, one_seen, other_seen, weights, *areas, spread), atol=1e-13
@@ -98,10 +99,10 @@ def test_float32_is_compared_in_float64():
     one = one.astype(np.float32) + np.float32(3000)
     other = one + np.float32(2)
     areas = area(one, seen)
-    found = oks(one, other, seen, seen, sigmas(POSETRACK15), areas.astype(np.float32), areas.astype(np.float32))
+    found = oks(one, other, seen, seen, sigmas(POSETRACK15), areas=(areas.astype(np.float32), areas.astype(np.float32)))
     exact = [a.astype(np.float64) for a in (one, other)]
     again = areas.astype(np.float32).astype(np.float64)
-    np.testing.assert_allclose(found, oks(*exact, seen, seen, sigmas(POSETRACK15), again, again), rtol=1e-6)
+    np.testing.assert_allclose(found, oks(*exact, seen, seen, sigmas(POSETRACK15), areas=(again, again)), rtol=1e-6)
     assert found.dtype == np.float64
 
 
@@ -148,12 +149,12 @@ def test_unseen_joints_may_be_anything():
     weights = sigmas(POSETRACK15)
     areas = area(one, seen), area(other, seen)
     spread = np.full(seen.shape, 2.0)
-    expected = oks(one, other, seen, seen, weights, *areas, spread)
+    expected = oks(one, other, seen, seen, weights, areas=areas, spread=spread)
     for nothing in (0.0, np.nan, np.inf, -1e9):
         a, b = (np.where(seen[..., None], pose, nothing) for pose in (one, other))
         np.testing.assert_array_equal(area(a, seen), areas[0])
         uncertain = np.where(seen, spread, nothing)
-        np.testing.assert_array_equal(oks(a, b, seen, seen, weights, *areas, uncertain), expected)
+        np.testing.assert_array_equal(oks(a, b, seen, seen, weights, areas=areas, spread=uncertain), expected)
 
 
 def test_without_a_shared_joint_or_without_people_there_is_no_likeness():

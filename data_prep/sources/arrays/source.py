@@ -5,35 +5,25 @@ behind N (--order); or an object array of clips of unlike length. Or it is a `.c
 person, which carries its labels. Several parts are given as `--part train DATA LABELS --part test DATA LABELS`.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.options import LABEL_FORMS, PARTS
 from data_prep.reading.csv_poses import csv_poses
-from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
-from data_prep.reading.labels import FORMS, labels_of, read_labels
+from data_prep.reading.labels import labels_of, read_labels
 from data_prep.reading.left_out import Kind
 from data_prep.reading.ntu import identity
-from data_prep.reading.poses import ORDERS, Poses, order_of, persons_first
-from data_prep.reading.splitting import PARTS, split_of, with_splits
+from data_prep.reading.poses import Poses, order_of, persons_first
+from data_prep.reading.splitting import split_of, with_splits
 from data_prep.source import Source
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.csv_rows import CSV_FORM, csv_tables
+from stgraph.formats.keypoints.choices import CSV_FORM
+from stgraph.formats.keypoints.csv_rows import csv_tables
 from stgraph.formats.numpy_files import load_npy
-
-
-def arguments(parser: ArgumentParser) -> None:
-    text = f".npy (N, C, T, V, M) or as --order says, or .csv: {CSV_FORM}"
-    parser.add_argument("data", nargs="?", type=Path, metavar="DATA", help=text)
-    parser.add_argument("--labels", type=Path, help=f"of DATA: {FORMS}")
-    text = "a part of the split with its labels (none for .csv); once for train, test and maybe validation"
-    parser.add_argument("--part", nargs="+", action="append", default=[], metavar="PART DATA LABELS", help=text)
-    text = "of a clip's axes: m persons, t frames, j joints, c channels (by their lengths; ctjm is ST-GCN's)"
-    parser.add_argument("--order", choices=ORDERS, default="", help=text)
-    clip_arguments(parser)
 
 
 def read(args: Namespace) -> Source:
@@ -78,7 +68,7 @@ def files_of(args: Namespace) -> list[tuple[str, Path, Path | None]]:
 def array_clips(part: str, data: Path, labels: Path | None, order: str) -> list[LabelledClip]:
     """The clips of an array. Raises InputError for one of another form, or with another number of labels."""
     if labels is None:
-        remedy = f"give them by --labels, or after the data of --part: {FORMS}"
+        remedy = f"give them by --labels, or after the data of --part: {LABEL_FORMS}"
         raise InputError("no labels", where=data, remedy=remedy)
     array, labelled = load_npy(data), read_labels(labels)
     if array.dtype != object and array.ndim not in (4, 5):

@@ -4,7 +4,7 @@ The motion is an extract of the CMU Graphics Lab Motion Capture Database (data_p
 cameras and the detector are simulated, as for any motion capture.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from data_prep.cameras.studio import Studio, film
@@ -16,11 +16,6 @@ from stgraph.errors import InputError
 MOTION = Path(__file__).parents[2] / "builtin" / "cmu.npz"
 UNIT = 2.0**-13  # metres
 TEST = ("S13", "S35")
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--subjects", nargs="+", metavar="SUBJECT", help="these of its subjects alone")
-    parser.add_argument("--seed", type=int, default=Studio.seed, help="of the simulated detector (%(default)s)")
 
 
 def read(args: Namespace) -> Source:

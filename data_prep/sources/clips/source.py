@@ -7,7 +7,7 @@ listed with their problems when all are read.
 """
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -15,30 +15,17 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.reading.conventions import Convention
-from data_prep.reading.infer_convention import clip_arguments, image_size, infer_convention, sample_poses
+from data_prep.reading.infer_convention import image_size, infer_convention, sample_poses
 from data_prep.reading.labels import check_known, class_names
 from data_prep.reading.left_out import Kind, UnreadClip, usable
 from data_prep.reading.ntu import NAME, identity
-from data_prep.reading.pose_files import FORMS, SUFFIXES, read_poses, read_poses_like
-from data_prep.reading.poses import ORDERS
+from data_prep.reading.pose_files import SUFFIXES, read_poses, read_poses_like
 from data_prep.reading.splitting import PART_NAMES, split_of, with_splits
 from data_prep.source import Source
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.read import is_frames
 from stgraph.skeleton import SKELETONS
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with a folder for each class; clips: {FORMS}")
-    text = (
-        "regular expression for the files' paths below FOLDER; its first group, or all that it matches, is the subject"
-    )
-    parser.add_argument("--subject", default="", metavar="REGEX", help=text)
-    text = "of an array's axes: m persons, t frames, j joints, c channels (by their lengths)"
-    parser.add_argument("--order", choices=ORDERS, default="", help=text)
-    parser.add_argument("--strict", action="store_true", help="write nothing if any clip cannot be used")
-    clip_arguments(parser)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.cameras.calibration import h36m_cameras
+from data_prep.cameras.options import h36m_subjects
 from data_prep.checks.anatomy import check_finite
 from data_prep.reading.h36m import action_of, renamed
 from data_prep.reading.matlab import read_matlab
+from data_prep.sources.h36m.options import LAYOUTS
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
@@ -52,10 +54,6 @@ FRAMES_ALONE = (
     "them with `python -m data_prep poseidon FOLDER`"
 )
 ARCHIVES = (".tgz", ".tar", ".gz", ".zip")
-LAYOUTS = (
-    "official archives, extracted (S<k>/MyPoseFeatures/D3_Positions_mono, D3_Positions and D2_Positions, "
-    ".cdf or .mat), or VideoPose3D's data_3d_h36m.npz and data_2d_h36m_<detector>.npz"
-)
 
 
 class Unfit(InputError):

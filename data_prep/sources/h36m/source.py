@@ -6,23 +6,24 @@ is read if there (D2_Positions, data_2d_h36m_gt.npz) and is the projection of th
 where it is not. Each file of detections becomes a detector of its own.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.cameras.calibration import h36m_cameras
+from data_prep.cameras.options import h36m_subjects
 from data_prep.cameras.projection import check_in_front, image, to_camera
-from data_prep.checks.anatomy import UNITS, check_bones, check_image, check_person, in_frames
+from data_prep.checks.anatomy import check_bones, check_image, check_person, in_frames
+from data_prep.options import UNITS
 from data_prep.reading.files import listed
 from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.reading.layouts import detections
 from data_prep.source import Source
-from data_prep.sources.h36m.files import LAYOUTS, Archive, Key, Poses, Unfit, find
+from data_prep.sources.h36m.files import Archive, Key, Poses, Unfit, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -52,10 +53,6 @@ class Plan:
     camera: Camera
     poses3d: Poses
     poses2d: dict[str, Poses]
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
 
 
 def read(args: Namespace) -> Source:

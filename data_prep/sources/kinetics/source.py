@@ -6,7 +6,7 @@ the split `standard`, others its part `train`.
 """
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,8 @@ from pydantic import NonNegativeInt, RootModel
 
 from data_prep.reading import kinetics
 from data_prep.reading.files import listed
-from data_prep.reading.kinetics import FPS, FRAMES, PERSONS, READ, SIZE
-from data_prep.reading.labels import class_names, classes_argument
+from data_prep.reading.kinetics import FPS, PERSONS, READ, SIZE
+from data_prep.reading.labels import class_names
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import Kind, UnreadClip, none_left, usable
 from data_prep.reading.splitting import split_of
@@ -52,15 +52,6 @@ class KineticsClip:
     def name(self) -> str:
         """The clip's name in messages."""
         return f"{self.path.parent.name}/{self.path.stem}"
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of clips, or of such folders")
-    text = "their labels: a file for every folder of clips in turn, or one for all (FOLDER_label.json)"
-    parser.add_argument("--labels", nargs="+", type=Path, default=[], metavar="FILE", help=text)
-    text = "frames numbered so or higher are left out (%(default)s)"
-    parser.add_argument("--frames", type=int, default=FRAMES, metavar="N", help=text)
-    classes_argument(parser)
 
 
 def read(args: Namespace) -> Source:

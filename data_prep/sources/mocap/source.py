@@ -4,42 +4,24 @@ A take is mapped to the Human3.6M skeleton by joint names, cut where it jumps, r
 before the cameras and projected; `gt` holds the exact 2D joints, `sim` those of a simulated detector.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import RootModel
 
-from data_prep.cameras.calibration import h36m_subjects
 from data_prep.cameras.studio import Studio, film
 from data_prep.reading.frame_rate import check_fps
-from data_prep.reading.motion import motion_arguments, subject_splits, take_reader
+from data_prep.reading.motion import subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
 from data_prep.source import Source
+from data_prep.sources.mocap.options import EXAMPLE
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json, validated
 
-EXAMPLE = '{"35_01": "walk"}'
 NUMBERS = ("views", "min_frames", "min_depth")  # above 0
 NUMBERS_FROM_0 = ("rate", "margin", "seed")
-
-
-def arguments(parser: ArgumentParser) -> None:
-    motion_arguments(parser)
-    add = parser.add_argument
-    add("--cameras", choices=("h36m", "random"), default="h36m", help="Human3.6M's four, or drawn for every take")
-    add("--camera-subject", default=Studio.subject, help=f"whose cameras: {', '.join(h36m_subjects())} (%(default)s)")
-    add("--views", type=int, default=Studio.random, help="random cameras a take (%(default)s)")
-    add("--seed", type=int, default=Studio.seed, help="of random cameras and the simulated detector (%(default)s)")
-    add("--fps", type=float, default=Studio.fps, help="frames per second of the dataset (%(default)g)")
-    add("--actions", type=Path, help=f"JSON: file name without ending -> action, {EXAMPLE}")
-    add("--validation", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
-    add("--test", nargs="+", default=[], metavar="SUBJECT", help="subjects of the split `standard`")
-    text = "how far outside a joint may be, of the longer side (%(default)g)"
-    add("--margin", type=float, default=Studio.margin, help=text)
-    add("--min-depth", type=float, default=Studio.nearest, help="metres of a joint from the camera (%(default)g)")
-    add("--min-frames", type=int, default=Studio.shortest, help="shortest run of frames that is kept (%(default)s)")
 
 
 def read(args: Namespace) -> Source:

@@ -7,7 +7,7 @@ not, as in the training part, only in image space (task.output "image").
 """
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.cameras.calibration import h36m_cameras
+from data_prep.cameras.options import h36m_subjects
 from data_prep.reading.h36m import FPS, SOURCE, TERMS
 from data_prep.source import Source
 from stgraph.data.recording import Recording, Track
@@ -55,12 +56,6 @@ class Part:
     metric: Float[np.ndarray, "n j 3"]
     camera: np.ndarray
     source: np.ndarray
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="FILE", help="h36m_*_cam_source_final.pkl")
-    text = "what to call its 2D detections (by default as the file's name does: sh for h36m_sh_...)"
-    parser.add_argument("--detector", metavar="NAME", help=text)
 
 
 def read(args: Namespace) -> Source:

@@ -21,11 +21,11 @@ from data_prep.reading.files import find_files, listed
 from data_prep.reading.layouts import layout
 from data_prep.reading.matlab import read_matlab
 from data_prep.sources.mpi_inf_3dhp.calibration import read_calibration
+from data_prep.sources.mpi_inf_3dhp.options import LAYOUTS
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 from stgraph.geometry import Camera
 
-ANNOTATIONS = ("univ_annot3", "annot3")
 # The eight of fourteen that papers use: those at the height of the chest and those that look up.
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 # Joints of the test set and of the .npz files, by their place among the 28.
@@ -41,10 +41,6 @@ FAST = ("S1 Seq2", "S3 Seq1", "S3 Seq2", "S5 Seq1", "S5 Seq2")
 TEST = tuple(f"TS{number}" for number in range(1, 7))
 SIZES = {"TS5": (1920, 1080), "TS6": (1920, 1080)}
 SIZE = (2048, 2048)
-LAYOUTS = (
-    "the official folders S<k>/Seq<n> with annot.mat and TS<k> with annot_data.mat, or data_train_3dhp.npz and "
-    "data_test_3dhp.npz"
-)
 
 
 @dataclass(frozen=True)

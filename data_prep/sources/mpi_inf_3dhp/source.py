@@ -6,20 +6,19 @@ of the files. Intrinsics come from `camera.calibration` if it exists, else they 
 3D. Frames that the test set calls not valid are kept, for the models to see, and marked: they are not scored.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.projection import check_in_front, image
-from data_prep.checks.anatomy import COMPARED, UNITS, check_bones, check_finite, check_image, check_person, person_size
+from data_prep.checks.anatomy import COMPARED, check_bones, check_finite, check_image, check_person, person_size
+from data_prep.options import SPLIT, UNITS
 from data_prep.reading.arrays import AGAIN
 from data_prep.reading.layouts import detections, last_valid, layout, level_camera
-from data_prep.reading.splitting import SPLIT
 from data_prep.source import Source
-from data_prep.sources.mpi_inf_3dhp.files import ANNOTATIONS, FAST, FRAMES, LAYOUTS, TEST, Values, View, find
+from data_prep.sources.mpi_inf_3dhp.files import FAST, FRAMES, TEST, Values, View, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -40,17 +39,6 @@ SCALES, RESCALED = (0.75, 1.35), 0.003
 EXPLAINED = 0.5
 FOCAL = (0.3, 10)  # of the image's width: focal lengths that lenses have
 CENTRE = 0.15  # of the image's width: how far from its middle a lens is centred at most
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
-    parser.add_argument(
-        "--annotation",
-        choices=ANNOTATIONS,
-        default=ANNOTATIONS[0],
-        help="3D of the official files: rescaled to a universal skeleton, as most papers score, or the person's own; "
-        "an .npz file has one of them and does not say which (%(default)s)",
-    )
 
 
 def read(args: Namespace) -> Source:

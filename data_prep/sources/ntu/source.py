@@ -5,13 +5,13 @@ colour camera does (detections `kinect`). The class is the action that the file'
 are written: `xsub` by subjects and `xview` by cameras.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from data_prep.reading.files import find_files, listed
-from data_prep.reading.labels import class_names, classes_argument
+from data_prep.reading.labels import class_names
 from data_prep.reading.layouts import level_camera
 from data_prep.reading.left_out import UnreadClip, none_left, usable
 from data_prep.reading.ntu import ACTIONS, FPS, NAME, SIZE, action_names, action_of, identity, read_ntu
@@ -34,15 +34,6 @@ NOTES = (
     "a joint with a number that is not finite is unseen: in 3D it is zero, and the frame is not valid for scoring",
     "persons: the two bodies whose coordinates vary most (standard deviations along x, y and z, summed), most first",
 )
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".skeleton files, or folders with them")
-    text = "text with names of clips not to read, such as the official list of those with missing skeletons"
-    parser.add_argument("--leave-out", type=Path, metavar="FILE", help=text)
-    text = "take body ids that follow one another at the same place for one person, whose id changed half way"
-    parser.add_argument("--join", action="store_true", help=text)
-    classes_argument(parser)
 
 
 def read(args: Namespace) -> Source:

@@ -3,27 +3,12 @@
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.checks.anatomy import (
-    BONE_FACTOR,
-    UNIT_NAMES,
-    UNITS,
-    adult_bones,
-    bone_lengths,
-    fitting_units,
-    person_size,
-)
+from data_prep.checks.anatomy import BONE_FACTOR, adult_bones, bone_lengths, fitting_units, person_size
+from data_prep.options import UNITS
+from data_prep.sources.poseidon.options import CONVENTIONS
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M16
 
-CONVENTIONS = {
-    "pose2d": {"pixels": "pixels", "screen": "normalised by the image's width, x / w * 2 - (1, h / w)"},
-    "unit": {unit: UNIT_NAMES[unit] for unit in ("m", "mm")},
-    "root": {
-        "relative": "joints relative to the root, which is at zero",
-        "camera": "every joint in camera space",
-        "path": "joints relative to the root, with its place in camera space in its own entry",
-    },
-}
 # A person's size in the image: in pixels and on the normalised screen, which is 2 wide.
 PIXEL_SIZE, SCREEN_SIZE = (20.0, 5000.0), (0.02, 3.0)
 

@@ -6,7 +6,7 @@ normalised, or where the root is: that is inferred from the numbers, and refused
 frame becomes a track of its own, so that no velocity is taken between unrelated frames.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,13 @@ import torch
 from jaxtyping import Float, Int
 
 from data_prep.cameras.projection import check_in_front
-from data_prep.checks.anatomy import UNITS, Shown, check_bones, check_finite, check_person, person_size
+from data_prep.checks.anatomy import Shown, check_bones, check_finite, check_person, person_size
+from data_prep.options import UNITS
 from data_prep.reading.h36m import FPS, SOURCE, TERMS, action_of, renamed
 from data_prep.reading.layouts import detections, level_camera
 from data_prep.source import Source
-from data_prep.sources.poseidon.conventions import (
-    CONVENTIONS,
-    check_upright,
-    infer_image,
-    infer_root,
-    infer_unit,
-    placed,
-)
+from data_prep.sources.poseidon.conventions import check_upright, infer_image, infer_root, infer_unit, placed
+from data_prep.sources.poseidon.options import CONVENTIONS, FILES
 from stgraph.cli.numbers import two_numbers
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
@@ -36,22 +31,12 @@ from stgraph.geometry import screen_denormalise
 from stgraph.skeleton import H36M16
 
 PARTS = ("train", "test")
-FILES = "{train,test}_2d_poses.npy, _3d_poses.npy and _actions.npy"
 # Frames of a part that the conventions are inferred from.
 SAMPLED = 10_000
 # Metres to the camera where the root's place is not known; Human3.6M's stand 3 to 7 m away.
 DISTANCE = 5.0
 # Of a person's size: by how much the 2D may differ from the 3D's image, the camera not being known.
 SHAPE = 0.08
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"with {FILES}")
-    for name, choices in CONVENTIONS.items():
-        text = f"{'; '.join(f'{choice}: {meaning}' for choice, meaning in choices.items())} (inferred from the numbers)"
-        parser.add_argument(f"--{name}", choices=list(choices), help=text)
-    parser.add_argument("--image", default="1000x1000", help="width and height of the images, pixels (%(default)s)")
-    parser.add_argument("--detector", default="2d_poses", help="what the 2D is called in the file (%(default)s)")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ frames that have no labels are not valid. Poses without identity, and those of `
 detections. Folders named train, val and test, as PoseTrack's are, make the split `standard`.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Bool
 
 from data_prep.reading.frame_rate import check_fps
-from data_prep.reading.infer_convention import TERMS
 from data_prep.reading.splitting import PART_NAMES, split_of
 from data_prep.source import Source
 from stgraph.cli.numbers import two_numbers
@@ -25,17 +24,6 @@ from stgraph.skeleton import Skeleton
 
 TRUTH = "gt"
 UNIDENTIFIED = "unidentified"  # detections that the annotations have without identity
-
-
-def arguments(parser: ArgumentParser) -> None:
-    add = parser.add_argument
-    text = "files or folders of annotations; in them all files are read"
-    add("paths", nargs="+", type=Path, metavar="PATH", help=text)
-    add("--detections", nargs="+", type=Path, default=[], metavar="PATH", help="result files of a detector")
-    add("--detector", default="", metavar="NAME", help="what the detector is called in the dataset")
-    add("--fps", type=float, default=25.0, help="frames per second where a file says none (%(default)g)")
-    add("--size", metavar="WxH", help="pixels of the images where a file says none, such as 1280x720")
-    add("--terms", default=TERMS, help="what may be done with the annotations")
 
 
 def read(args: Namespace) -> Source:

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from data_prep.checks.anatomy import BONE_FACTOR, UNITS, adult_bones, bone_lengths, check_finite
+from data_prep.checks.anatomy import BONE_FACTOR, adult_bones, bone_lengths, check_finite
+from data_prep.options import PARTS, UNITS
 from data_prep.reading.arrays import AGAIN, flags, numbers, same_length
 from data_prep.reading.files import find_files, listed
 from data_prep.reading.layouts import detections, layout, level_camera, mapped_image
-from data_prep.reading.splitting import PARTS
+from data_prep.sources.pw3d.options import LAYOUTS
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
@@ -31,7 +32,6 @@ SIZES = ((1920, 1080), (1080, 1920))
 FOCAL = 1962.0
 OFFICIAL = ("jointPositions", "cam_intrinsics", "cam_poses", "poses2d", "campose_valid")
 VIDEO = ("cam", "pos2d", "pos3d")
-LAYOUTS = "sequenceFiles with the folders train, validation and test of .pkl files, or TGraphNet's pw3d_test.pkl"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ the 2D of the files is a detector of its own. Frames whose camera was not aligne
 they are not scored.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from data_prep.checks.anatomy import check_bones, check_image, check_person
 from data_prep.reading.layouts import last_valid
 from data_prep.reading.splitting import split_of
 from data_prep.source import Source
-from data_prep.sources.pw3d.files import LAYOUTS, Person, Sequence, find
+from data_prep.sources.pw3d.files import Person, Sequence, find
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
@@ -29,10 +28,6 @@ FPS = 30.0
 NEAREST = 0.1  # metres: nearer joints, or those behind the camera, are not in the image
 # Joints that detectors predict; those computed from others do not show whether 2D and 3D belong together.
 SEEN = [name for name in H36M17.names if name not in ("Hip", "Spine", "Thorax", "Neck/Nose", "Head")]
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=f"files or folders: {LAYOUTS}")
 
 
 def read(args: Namespace) -> Source:
@@ -80,7 +75,8 @@ def iterate(sequences: list[Sequence], notes: list[str], left_out: list[tuple[st
         if tracks:
             yield Recording(sequence.name, sequence.action, sequence.name, camera, FPS, tracks=tracks)
     if 2 * len(misfits) > count:
-        raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)")
+        remedy = "give files whose 2D and 3D are of the same frames, as they are published"
+        raise InputError(f"{misfits[0]} (the 2D of {len(misfits)} of {count} people does not fit)", remedy=remedy)
     if unscored:
         notes.append(f"{unscored} frames have no valid camera: marked as not valid, their 3D is out of place")
     if unseen:

@@ -7,7 +7,7 @@ test part as well, `val` is validation.
 """
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,24 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.options import SPLIT
 from data_prep.reading.files import listed
-from data_prep.reading.infer_convention import clip_arguments
 from data_prep.reading.labelled_clips import LabelledClip, labelled_source
 from data_prep.reading.ntu import identity
 from data_prep.reading.pyskl import poses_of
-from data_prep.reading.splitting import PART_NAMES, SPLIT, split_stated, with_splits
+from data_prep.reading.splitting import PART_NAMES, split_stated, with_splits
 from data_prep.source import Source
 from stgraph.errors import InputError
 from stgraph.formats.safe_pickle import load_pickle
 
 # "xsub_train", "train1": the rest of the name is the split's.
 PART = re.compile(r"(.*?)[_-]?(train|val|validation|test)[_-]?(\d*)", re.IGNORECASE)
-
-
-def arguments(parser: ArgumentParser) -> None:
-    text = "pickles of annotations; of several, each is a part of the split (..._train.pkl, ..._val.pkl)"
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=text)
-    clip_arguments(parser)
 
 
 def read(args: Namespace) -> Source:

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import simulate_detections
+from data_prep.cameras.options import h36m_subjects
 from data_prep.cameras.viewpoints import common_look_at
 from data_prep.sources.scenes.body import RENAMED
 from data_prep.sources.scenes.view import View

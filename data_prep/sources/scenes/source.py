@@ -4,27 +4,25 @@ Every person has true joints (`gt`) and those of a simulated detector (`sim`), a
 what the detector reports without identities, false detections among it.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.noise import seeded
+from data_prep.options import PARTS, SPLIT
 from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.motion import (
     check_upright,
     datasets_of,
     inputs_of,
-    motion_arguments,
     named_pieces,
     subject_splits,
     take_reader,
     terms_of,
 )
-from data_prep.reading.splitting import PARTS, SPLIT
 from data_prep.reading.takes import find_takes
 from data_prep.source import Source
 from data_prep.sources.scenes.body import body_boxes, head_boxes, posetrack_joints
@@ -46,22 +44,6 @@ from stgraph.errors import InputError
 from stgraph.skeleton import POSETRACK15
 
 SHORTEST = 1.5  # seconds that a person is there at least, or as long as the scene
-
-
-def arguments(parser: ArgumentParser) -> None:
-    motion_arguments(parser)
-    add = parser.add_argument
-    add("--scenes", type=int, default=20, help="for training, of subjects in no other part (%(default)s)")
-    for part, count in zip(PARTS[1:], (10, 20), strict=True):
-        add(f"--{part}", nargs="+", default=[], metavar="SUBJECT", help=f"subjects of the scenes for {part}")
-        add(f"--{part}-scenes", type=int, default=count, help="where subjects are named (%(default)s)")
-    add("--people", default="2x6", help="fewest and most people in a scene (%(default)s)")
-    add("--seconds", type=float, default=10.0, help="longest scene (%(default)g)")
-    add("--fps", type=float, default=25.0, help="frames per second (%(default)g)")
-    add("--seed", type=int, default=0, help="of the first scene of each part, the next has the next (%(default)s)")
-    add(
-        "--json", type=Path, metavar="FOLDER", help="also write truth/NAME.json and detections/NAME.json as PoseTrack18"
-    )
 
 
 @dataclass

@@ -9,3 +9,7 @@ SCALES = {
     "person": "relative to the person, such as hips at 0 and a trunk of 1; shown amid the image",
 }
 ORDERS = ("tjc", "ctj", "mtjc", "tmjc", "ctjm")  # axes of an array: t frames, m people, j joints, c channels
+CSV_FORM = (
+    "a header, and a row for every frame and person: clip, label, frame, person (left out: one person), and columns "
+    "JOINT_x, JOINT_y and perhaps JOINT_z or JOINT_confidence for every joint; empty cells are unseen"
+)

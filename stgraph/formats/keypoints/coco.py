@@ -46,7 +46,13 @@ def read_results(tree: Any, path: Path) -> list[Raw]:
         folder = str(PurePosixPath(image.replace("\\", "/")).parent) if isinstance(image, str) else "."
         videos.setdefault(folder, []).append(index)
     return [
-        video(entries, members, [frames[member] for member in members], path, "" if len(videos) == 1 else folder, notes)
+        video(
+            {member: entries[member] for member in members},
+            [frames[member] for member in members],
+            path,
+            path.stem if len(videos) == 1 else folder,
+            notes,
+        )
         for folder, members in videos.items()
     ]
 
@@ -81,16 +87,10 @@ def frames_of(ids: Sequence[Any], path: Path) -> tuple[list[int], list[str]]:
 
 
 def video(
-    entries: Sequence[Mapping[str, Any]],
-    members: Sequence[int],
-    frames: Sequence[int],
-    path: Path,
-    folder: str,
-    notes: Sequence[str],
+    entries: Mapping[int, Mapping[str, Any]], frames: Sequence[int], path: Path, name: str, notes: Sequence[str]
 ) -> Raw:
-    """The video of some of the poses. Raises InputError."""
-    some = [entries[member] for member in members]
-    places = [f"{path}: [{member}]" for member in members]
+    """The video of some of the poses, by their numbers in the file. Raises InputError."""
+    places, some = [f"{path}: [{number}]" for number in entries], list(entries.values())
     poses = []
     for one, place in zip(some, places, strict=True):
         if "keypoints" not in one:
@@ -114,7 +114,7 @@ def video(
         box = corners(np.stack([row.reshape(4) for row in rows]))
     alpha = identified or any("box" in one or isinstance(one.get("image_id"), str) for one in some)
     return Raw(
-        folder or path.stem,
+        name,
         "AlphaPose" if alpha else "COCO results",
         frames,
         pose,

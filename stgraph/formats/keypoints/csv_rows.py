@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.choices import CSV_FORM
 from stgraph.formats.keypoints.content import CUT
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.poses import MOST_FRAMES
@@ -18,10 +19,6 @@ COLUMN = re.compile(
 )
 # As x1, y1, z1, v1, which is how MediaPipe's landmarks are mostly written.
 NUMBERED = re.compile(r"(?P<channel>[xyzvc])[ _.:-]?(?P<joint>\d{1,4})", re.IGNORECASE)
-CSV_FORM = (
-    "a header, and a row for every frame and person: clip, label, frame, person (left out: one person), and columns "
-    "JOINT_x, JOINT_y and perhaps JOINT_z or JOINT_confidence for every joint; empty cells are unseen"
-)
 
 
 @dataclass

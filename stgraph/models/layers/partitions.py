@@ -21,7 +21,9 @@ def partitions(skeleton: Skeleton, strategy: str, **options: int) -> Float[np.nd
         InputError: unknown strategy.
     """
     if strategy not in STRATEGIES:
-        raise InputError(f"unknown partition of the graph {strategy!r}; there are {', '.join(STRATEGIES)}")
+        raise InputError(
+            where="partition of the graph", found=repr(strategy), expected=f"one of {', '.join(STRATEGIES)}"
+        )
     return STRATEGIES[strategy](skeleton, **options)
 
 

@@ -62,7 +62,8 @@ def score(
     frames = [frame for video in videos for frame in video.frames]
     annotated = np.sum([frame.annotated.sum(0) for frame in frames], axis=0)
     if not np.any(annotated):
-        raise InputError(f"nothing to score: no labelled frame of {len(pairs)} videos has an annotated joint")
+        problem = f"nothing to score: no labelled frame of {len(pairs)} videos has an annotated joint"
+        raise InputError(problem, where="truth", remedy="give videos with annotated joints")
     tracked = all((video.persons >= 0).all() for video in videos) and identified(videos)
 
     # The public evaluator has all joints in its means.

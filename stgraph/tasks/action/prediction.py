@@ -13,7 +13,7 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.tasks.action.actions import TOGETHER, Actions, ActionTrack
 from stgraph.tasks.action.recognise import clip_probabilities
 from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
-from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
 from stgraph.training.prediction import Progressed, silent
 
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
@@ -69,9 +69,11 @@ def actions_of(
     tracks = {person: track_of(people, person) for person in people.people}
     units = {TOGETHER: [*tracks.values()]} if together else {person: [track] for person, track in tracks.items()}
     uniform, length = data.sampling == "uniform", people.frames[1] - people.frames[0]
-    cut = {person: cut_windows(those, length, window, step, fps, uniform) for person, those in units.items()}
+    cut = {
+        person: cut_windows(those, length, window, step, fps=fps, trimmed=uniform) for person, those in units.items()
+    }
     if not any(cut.values()):
-        raise nobody(people)
+        raise never_long(people)
     if dropped := sum(not windows for windows in cut.values()):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     notes.append(f"Windows of {window:,} frames, one every {step:,}; frames take the mean of those that they lie in.")
@@ -107,7 +109,7 @@ def track_of(people: Keypoints, person: int) -> Track:
 
 
 def cut_windows(
-    tracks: Sequence[Track], length: int, window: int, step: int, fps: float, trimmed: bool
+    tracks: Sequence[Track], length: int, window: int, step: int, *, fps: float, trimmed: bool
 ) -> list[tuple[int, int]]:
     """(first, stop) of the windows over the stretches in which somebody is there.
 

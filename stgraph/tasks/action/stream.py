@@ -46,13 +46,13 @@ class RecogniserStream(Stream):
     def update(self, people: People) -> list[dict[str, Any]]:
         """See `Stream`; an answer is {"people": [{"person", "class", "probability", "probabilities"}]}."""
         places = self.places.update(people)
-        nobody, shown = np.zeros((self.most, self.joints, 3), np.float32), dict[Identity, np.ndarray]()
+        poses, shown = np.zeros((self.most, self.joints, 3), np.float32), dict[Identity, np.ndarray]()
         if self.together:
             for person, pose in people.items():
-                nobody[places[person]] = pose
-            shown |= {TOGETHER: nobody} if places else {}
+                poses[places[person]] = pose
+            shown |= {TOGETHER: poses} if places else {}
         else:
-            shown |= {person: people[person][None] if person in people else nobody[:0] for person in places}
+            shown |= {person: people[person][None] if person in people else poses[:0] for person in places}
         self.lives = {person: self.lives.get(person) or Live(self.run, **self.options) for person in shown}
         answers = []
         for person, live in self.lives.items():

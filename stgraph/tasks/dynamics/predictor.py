@@ -83,4 +83,5 @@ class Merging(nn.Module):
 
     def forward(self, *values: Tensor) -> Memory:
         """The memory after the frame."""
-        return self.model.merge(Memory(*values[5:]), *values[:5])
+        *frame, time = values[:5]
+        return self.model.merge(Memory(*values[5:]), *frame, time=time)

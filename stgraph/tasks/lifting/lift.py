@@ -18,7 +18,7 @@ from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import FPS, SHORTEST, identified, nobody, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
 from stgraph.training.engine import Engine
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
@@ -168,7 +168,7 @@ def motion_of(
     if dropped := len(people.people) - len(tracks):
         notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
     if not tracks:
-        raise nobody(people)
+        raise never_long(people)
     total, done = sum(end - start for _, parts in tracks for start, end in parts), 0
     rows, heights = [], []
     for place, (person, parts) in enumerate(tracks):
@@ -186,7 +186,7 @@ def motion_of(
             def report(share: float, before: int = before, frames: int = end - start) -> None:
                 progress((before + share * frames) / total)
 
-            lifted = lift_track(run, dense[part], scene.size, scene.on_screen, step, report)
+            lifted = lift_track(run, dense[part], scene.size, scene.on_screen, step=step, progress=report)
             relative = lifted.pose
             if run.task.output == "image":
                 relative = relative * (STATURE / height_of(some(relative), run.skeleton))
@@ -238,7 +238,7 @@ def scale_of(heights: list[float], run: LiftingRun, scene: Scene, notes: list[st
 
 
 def to_world(pose: Float[np.ndarray, "n j 3"], run: LiftingRun, scene: Scene, notes: list[str]) -> Camera:
-    """Put poses, NaN where nobody is, onto the floor of a world whose z is up, in place; returns its camera."""
+    """Put poses, NaN where no person is, onto the floor of a world whose z is up, in place; returns its camera."""
     present = some(pose[np.isfinite(pose[:, 0, 0])])
     up, count = up_of(present if scene.up == "trunk" else present[:0], run.skeleton)
     tilt = np.degrees(np.arccos(np.clip(-up[1], -1, 1)))

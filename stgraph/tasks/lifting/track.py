@@ -37,6 +37,7 @@ def lift_track(
     keypoints: Float[np.ndarray, "t j 3"],
     size: tuple[int, int],
     camera: Float[np.ndarray, "4"],
+    *,
     step: int = 1,
     progress: Progressed = silent,
 ) -> Lifted:

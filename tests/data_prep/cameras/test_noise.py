@@ -71,5 +71,5 @@ def test_seeded_depends_on_name_and_seed_alone():
 
 
 def test_other_joint_counts_are_refused():
-    with pytest.raises(InputError, match="3 joints; its numbers are for Hip"):
+    with pytest.raises(InputError, match="found 3 joints; expected Hip"):
         simulate_detections(np.zeros((4, 3, 2)), 10, 10, seeded(0, "a"))

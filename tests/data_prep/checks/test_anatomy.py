@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.noise import seeded, simulate_detections
 from data_prep.cameras.viewpoints import common_look_at, see
-from data_prep.checks.anatomy import BACKWARDS, UNITS, check_bones, check_image, check_person, image, knee_sines
+from data_prep.checks.anatomy import BACKWARDS, check_bones, check_image, check_person, image, knee_sines
+from data_prep.options import UNITS
 from data_prep.reading.motion import centred
 from data_prep.sources.builtin.source import MOTION, UNIT
 from stgraph.errors import InputError

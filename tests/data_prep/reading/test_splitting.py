@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 import numpy as np
 import pytest
 
-from data_prep.reading.splitting import Clip, divided, division, split_arguments
+from data_prep.options import split_arguments
+from data_prep.reading.splitting import Clip, divided, division
 from stgraph.errors import InputError
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from data_prep.checks.anatomy import check_bones, check_person
 from data_prep.source import Source
-from data_prep.sources.builtin.source import MOTION, TEST, UNIT, arguments, read
+from data_prep.sources.builtin.options import arguments
+from data_prep.sources.builtin.source import MOTION, TEST, UNIT, read
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npz
 

@@ -11,7 +11,8 @@ import torch
 from cdflib.cdfwrite import CDF
 from scipy.spatial.transform import Rotation
 
-from data_prep.cameras.calibration import h36m_cameras, h36m_subjects
+from data_prep.cameras.calibration import h36m_cameras
+from data_prep.cameras.options import h36m_subjects
 from data_prep.checks.anatomy import ADULT_BONES, knee_sines
 from data_prep.sources.h36m.files import MPII16
 from data_prep.sources.h36m.source import check_length

@@ -12,7 +12,8 @@ from data_prep.checks.anatomy import knee_sines
 from data_prep.reading.motion import pieces
 from data_prep.reading.takes import find_takes, read_take
 from data_prep.source import Source
-from data_prep.sources.mocap.source import arguments, read
+from data_prep.sources.mocap.options import arguments
+from data_prep.sources.mocap.source import read
 from data_prep.writing import prepare
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError

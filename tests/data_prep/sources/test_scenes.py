@@ -14,7 +14,8 @@ from data_prep.sources.scenes import detector as scene_detector
 from data_prep.sources.scenes import layout as scene_layout
 from data_prep.sources.scenes.body import CAPSULES, hidden, posetrack_joints
 from data_prep.sources.scenes.detector import detect, false_detections, h36m_width, missed_joints, missed_people
-from data_prep.sources.scenes.source import arguments, read
+from data_prep.sources.scenes.options import arguments
+from data_prep.sources.scenes.source import read
 from data_prep.sources.scenes.view import View
 from data_prep.writing import prepare
 from stgraph.data.dataset import Dataset

@@ -113,5 +113,5 @@ def test_another_centre_deals_the_links_otherwise():
 
 
 def test_unknown_partition_lists_those_there_are():
-    with pytest.raises(InputError, match="there are symmetric, uniform, distance, spatial"):
+    with pytest.raises(InputError, match="one of symmetric, uniform, distance, spatial"):
         partitions(H36M17, "symetric")

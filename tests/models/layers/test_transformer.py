@@ -3,13 +3,7 @@
 import pytest
 import torch
 
-from stgraph.models.layers.transformer import (
-    Fusion,
-    Residual,
-    SelfAttention,
-    over_frames,
-    over_joints,
-)
+from stgraph.models.layers.transformer import Fusion, Residual, SelfAttention, over_frames, over_joints
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])

@@ -67,7 +67,7 @@ def test_a_sliding_network_says_what_it_says_offline(dataset, keypoints, causal,
     live = LiveLifter(run, size=SIZE, fps=fps, camera=CAMERA)
     assert live.look_ahead == (0 if causal else 4) * live.step and live.step == fps // 50
     found = in_camera(lived(live, keypoints[:, None]))
-    lifted = lift_track(run, keypoints, SIZE, live.scene.on_screen, live.step)
+    lifted = lift_track(run, keypoints, SIZE, live.scene.on_screen, step=live.step)
     np.testing.assert_allclose(found - found[:, :1], lifted.pose - lifted.pose[:, :1], atol=1e-5)
     np.testing.assert_allclose(found[:, 0], path_of(lifted.pose, keypoints, CAMERA), atol=1e-4)
 
