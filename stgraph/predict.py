@@ -83,12 +83,13 @@ def answer_lines(args: argparse.Namespace, run: "TaskRun", options: dict[str, An
 
 def predict_file(args: argparse.Namespace, run: "TaskRun", options: dict[str, Any]) -> None:
     """Predict a video, and write the files."""
-    from stgraph.formats.keypoints.read import read_keypoints
+    from stgraph.formats.keypoints.read import kind_of, read_keypoints
     from stgraph.training.progress import progress_of
 
     run.check_outputs(args.out)
+    inputs = [args.input, *(value for value in options.values() if isinstance(value, Path))]
     for path in args.out:
-        check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])
+        check_kept("--out", path, inputs, kind_of)
     about, estimator = keypoint_settings(args), video_estimator(args)
     keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, estimator=estimator, **about)
     with progress_of(keypoints.name) as progress:
