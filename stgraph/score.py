@@ -24,11 +24,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from stgraph.formats.keypoints.read import read_people
+    from stgraph.formats.files import check_kept
+    from stgraph.formats.keypoints.read import kind_of, read_people
     from stgraph.scoring.tracking.markdown import tracking_markdown
     from stgraph.scoring.tracking.report import paired, score
     from stgraph.training.report import write_json
 
+    if args.json:
+        inputs = (path for path in (args.truth, args.result, args.detections) if path)
+        check_kept("--json", args.json, inputs, kind_of)
     settings = keypoint_settings(args) | {"listed": args.mode == "official"}
     truths = read_people(args.truth, **settings)
     results = paired(truths, read_people(args.result, **settings), args.result)

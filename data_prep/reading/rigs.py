@@ -6,6 +6,7 @@ an array without names), `skip_frames` (frames that the rig's files add in front
 rig must have for the table to be chosen by itself).
 """
 
+import json
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -23,7 +24,9 @@ from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32, Skeleton
 
 STATURE, USUAL = (1.0, 2.3), 1.7  # metres, child to giant, and most people
-NO_LENGTH = 0.02  # of the bone below it: a head that is no longer ends where it begins
+# Of the trunk, from Hip to Thorax: a head that is no longer ends where it begins; neck and head are no shorter (an
+# adult's are half of it).
+NO_LENGTH, NECK = 0.02, 0.2
 EXAMPLE = """a JSON file such as
 {
  "unit": "cm", "up": "y",
@@ -106,6 +109,12 @@ class RigMapping(BaseModel):
         needed = {joint for weights in self.joints.values() for joint in weights} | set(self.only_with)
         return {name.lower() for name in needed} <= set(rig_index(names))
 
+    def beyond(self, joint: str, share: float) -> dict[str, float]:
+        """Weights of a place behind a joint, seen from Hip, by a share of the distance between the two."""
+        ahead = {source: (1 + share) * weight for source, weight in self.joints[joint].items()}
+        behind = {source: ahead.get(source, 0.0) - share * weight for source, weight in self.joints["Hip"].items()}
+        return {source: round(weight, 9) for source, weight in (ahead | behind).items()}
+
     def apply(
         self, positions: Float[np.ndarray, "t rig 3"], names: Sequence[str], where: str
     ) -> Float[np.ndarray, "t j 3"]:
@@ -181,15 +190,30 @@ def array_mapping(joints: int, where: str) -> RigMapping:
     raise InputError(f"{joints} joints", where=where, expected=expected, remedy=remedy)
 
 
-def with_neck(mapping: RigMapping, pose: Float[np.ndarray, "t j 3"]) -> tuple[RigMapping, Float[np.ndarray, "t j 3"]]:
+def with_neck(
+    mapping: RigMapping, pose: Float[np.ndarray, "t j 3"], where: str
+) -> tuple[RigMapping, Float[np.ndarray, "t j 3"]]:
     """The mapping and its poses, of a rig in which the end of the head has no length.
 
     There the head's own joint is the last with a position: it is Head, and Neck/Nose lies halfway to it from Thorax.
+
+    Raises:
+        InputError: the head's own joint lies at the neck's, so that nothing tells where the head is.
     """
-    thorax, neck, head = (H36M17.index(name) for name in ("Thorax", "Neck/Nose", "Head"))
-    length, below = (np.linalg.norm(pose[:, joint] - pose[:, neck], axis=-1) for joint in (head, thorax))
-    if not len(pose) or length.max() > NO_LENGTH * np.median(below):
+    hip, thorax, neck, head = (H36M17.index(name) for name in ("Hip", "Thorax", "Neck/Nose", "Head"))
+    pairs = ((head, neck), (head, thorax), (thorax, hip))
+    length, above, trunk = (np.linalg.norm(pose[:, joint] - pose[:, other], axis=-1) for joint, other in pairs)
+    if not len(pose) or length.max() > NO_LENGTH * np.median(trunk):
         return mapping, pose
+    share = float(np.median(above) / max(np.median(trunk), 1e-12))
+    if share < NECK:
+        tables = {name: mapping.beyond("Neck/Nose", by) for name, by in (("Neck/Nose", 0.2), ("Head", 0.4))}
+        raise InputError(
+            "the end of the head has no length, and the head's joint is above the neck's by "
+            f"{share:.0%} of the trunk, so nothing tells where the head is",
+            where=where,
+            remedy=f"give `--mapping FILE.json` that puts both on the line of the trunk, as by {json.dumps(tables)}",
+        )
     pose = pose.copy()
     pose[:, neck] = (pose[:, thorax] + pose[:, head]) / 2
     return mapping.model_copy(update={"name": f"{mapping.name} without an end of the head"}), pose

@@ -253,7 +253,7 @@ def read_take(
         remedy = "leave the file out, or correct `skip_frames` in the mapping file"
         raise InputError(problem, where=take.where, remedy=remedy)
     metres = unit or mapping.unit or file_unit
-    mapping, pose = with_neck(mapping, metres * mapping.apply(positions[skipped:], names, take.where))
+    mapping, pose = with_neck(mapping, metres * mapping.apply(positions[skipped:], names, take.where), take.where)
     if (up or mapping.up or UP[kind]) == "y":
         pose = np.stack([pose[..., 0], -pose[..., 2], pose[..., 1]], axis=-1)
     check_mapped(pose, metres, take.where)

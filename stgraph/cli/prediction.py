@@ -9,7 +9,7 @@ from typing import Any, cast
 from stgraph.cli.keypoints import keypoint_settings, video_estimator
 from stgraph.cli.live import LiveLines, run_lines
 from stgraph.formats.files import check_kept
-from stgraph.formats.keypoints.read import read_keypoints
+from stgraph.formats.keypoints.read import kind_of, read_keypoints
 from stgraph.training.progress import progress_of
 from stgraph.training.task_run import TaskRun
 
@@ -24,8 +24,9 @@ def answer_lines(args: argparse.Namespace, run: TaskRun, options: dict[str, Any]
 def predict_file(args: argparse.Namespace, run: TaskRun, options: dict[str, Any]) -> None:
     """Predict a video, and write the files."""
     run.check_outputs(args.out)
+    inputs = [args.input, *(value for value in options.values() if isinstance(value, Path))]
     for path in args.out:
-        check_kept("--out", path, [args.input, *(value for value in options.values() if isinstance(value, Path))])
+        check_kept("--out", path, inputs, kind_of)
     about, estimator = keypoint_settings(args), video_estimator(args)
     keypoints = read_keypoints(args.input, video=args.video, fps=args.fps, estimator=estimator, **about)
     with progress_of(keypoints.name) as progress:

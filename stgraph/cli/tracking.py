@@ -55,7 +55,7 @@ def track_files(args: argparse.Namespace) -> None:
         if gif:
             print(draw_video(tracked, gif, replace(clip, fps=fps, title=video.name), args.start, args.seconds))
 
-    files = output_files([keypoints.name for keypoints in videos], args.out, args.gif, several=several)
+    files = output_files([keypoints.name for keypoints in videos], args.input, args.out, args.gif, several=several)
     for keypoints, (out, gif) in zip(videos, files, strict=True):
         with collected(failed):
             track(keypoints, out, gif)

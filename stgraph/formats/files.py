@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,10 +123,20 @@ def check_apart(outputs: Iterable[tuple[str, Path]]) -> None:
         names[key] = name
 
 
-def check_kept(option: str, out: Path, inputs: Iterable[Path]) -> None:
-    """Raises InputError where an output is one of the inputs."""
-    if out.exists() and any(source.exists() and out.samefile(source) for source in inputs):
-        raise InputError("is the input and would be lost", where=f"{option} {out}", remedy=f"give another {option}")
+def check_kept(
+    option: str, out: Path, inputs: Iterable[Path], reads: Callable[[Path], object] = lambda path: False
+) -> None:
+    """Raises InputError where an output is one of the inputs, or would replace a file that is read in one's folder.
+
+    Args:
+        reads: whether a file in a folder that is an input is read.
+    """
+    place = out.resolve()  # the folder may lead through one that is made later
+    for source in map(Path.resolve, inputs):
+        inside = source in place.parents and place.is_file() and reads(place)
+        if place.exists() and source.exists() and (place.samefile(source) or inside):
+            problem = f"is {'in ' if inside else ''}the input and would be lost"
+            raise InputError(problem, where=f"{option} {out}", remedy=f"give another {option}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from stgraph.figures.clip import Clip
 from stgraph.formats.files import check_apart, check_kept, file_name
 from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.keypoints import Keypoints
+from stgraph.formats.keypoints.read import kind_of
 from stgraph.formats.markdown import counted
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.formats.video import open_video
@@ -51,27 +52,29 @@ def never_long(keypoints: Keypoints) -> InputError:
 
 
 def check_files(source: Path, out: Path, drawing: Path | None, *, several: bool) -> None:
-    """Raises InputError where an output is the input, or, for a single video, has a wrong ending."""
+    """Raises InputError where an output is the input or in it, or, for a single video, has a wrong ending."""
     for option, path, endings in (("--out", out, (".json",)), ("--gif", drawing, (".gif", ".mp4"))):
         if path and not several and path.suffix.lower() not in endings:
             raise InputError(where=f"{option} {path}", expected=f"a file ending in {' or '.join(endings)}")
-    check_kept("--out", out, [source])
+    check_kept("--out", out, [source], kind_of)
     if drawing:
-        check_kept("--gif", drawing, [source])
+        check_kept("--gif", drawing, [source], kind_of)
 
 
 def output_files(
-    names: Sequence[str], out: Path, drawing: Path | None, *, several: bool
+    names: Sequence[str], source: Path, out: Path, drawing: Path | None, *, several: bool
 ) -> list[tuple[Path, Path | None]]:
     """The result and the drawing of each video; in a folder they are called after it.
 
     Raises:
-        InputError: two videos whose files would be the same.
+        InputError: two videos whose files would be the same, or a result that would replace a file of the input.
     """
     if not several:
         return [(out, drawing)]
     files = [(out / f"{file_name(name)}.json", drawing and drawing / f"{file_name(name)}.gif") for name in names]
     check_apart(zip(names, (result for result, _ in files), strict=True))
+    for result, _ in files:
+        check_kept("--out", result, [source], kind_of)
     return files
 
 

@@ -98,3 +98,8 @@ def test_mistakes_leave_what_is_there(openpose, weights, tmp_path):
     with pytest.raises(InputError, match="is the input and would be lost; give another --out"):
         predict.main(call(keypoints, "--exp", weights, "--out", keypoints))
     assert out.read_text() == keypoints.read_text() == "precious"
+    frame = min(openpose.iterdir())
+    before = frame.read_bytes()
+    with pytest.raises(InputError, match="is in the input and would be lost; give another --out"):
+        predict.main(call(openpose, "--exp", weights, "--out", frame))
+    assert frame.read_bytes() == before

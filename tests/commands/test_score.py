@@ -108,3 +108,13 @@ def test_a_mistake_ends_in_one_message(folders, capsys, monkeypatch):
         run_command(parser(), main)
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith(f"python -m stgraph.score: {folders / 'none'}: no such file or folder")
+
+
+@pytest.mark.parametrize("part", ["truth", "result", "detected"])
+def test_the_numbers_do_not_replace_what_is_scored(folders, part):
+    file = folders / part / "one.json"
+    before = file.read_bytes()
+    truth, result, detected = (folders / one for one in ("truth", "result", "detected"))
+    with pytest.raises(InputError, match="--json .*one.json: is in the input and would be lost"):
+        run("--truth", truth, "--in", result, "--detections", detected, "--json", file)
+    assert file.read_bytes() == before

@@ -290,3 +290,15 @@ def test_the_outputs_folder_may_not_be_the_inputs(tmp_path):
         write_video(walkers(3, name), tmp_path / f"{name}.json")
     with pytest.raises(InputError, match="is the input and would be lost"):
         run("--exp", "hold", "--in", tmp_path, "--out", tmp_path / ".." / tmp_path.name)
+
+
+def test_a_file_of_the_input_is_no_output(tmp_path):
+    folder = openpose(tmp_path / "in")
+    first = min(folder.iterdir())
+    before = first.read_bytes()
+    with pytest.raises(InputError, match="keypoints.json: is in the input and would be lost; give another --out"):
+        run("--exp", "hold", "--in", folder, "--out", first)
+    assert first.read_bytes() == before
+    write_video(walkers(3, "one"), folder / "below" / "one.json")
+    with pytest.raises(InputError, match="one.json: is in the input and would be lost"):
+        run("--exp", "hold", "--in", folder, "--out", folder / "below")

@@ -39,3 +39,9 @@ def test_an_output_that_is_an_input_is_refused(tmp_path):
     check_kept("--out", tmp_path / "out.json", [tmp_path / "in.json"])
     with pytest.raises(InputError, match="is the input and would be lost; give another --out"):
         check_kept("--out", tmp_path / "." / "in.json", [tmp_path / "in.json"])
+    with pytest.raises(InputError, match="is the input and would be lost"):
+        check_kept("--out", tmp_path / "later" / ".." / "in.json", [tmp_path / "in.json"])
+    check_kept("--out", tmp_path / "in.json", [tmp_path], lambda path: False)
+    check_kept("--out", tmp_path / "new.json", [tmp_path], lambda path: True)
+    with pytest.raises(InputError, match="in.json: is in the input and would be lost; give another --out"):
+        check_kept("--out", tmp_path / "in.json", [tmp_path], lambda path: True)

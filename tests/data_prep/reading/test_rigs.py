@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from data_prep.reading.rigs import array_mapping, check_mapped, find_mapping, known_mappings, read_mapping
+from data_prep.reading.rigs import array_mapping, check_mapped, find_mapping, known_mappings, read_mapping, with_neck
 from data_prep.reading.takes import find_takes, read_take
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17
@@ -143,3 +143,32 @@ def test_a_weight_of_too_many_digits_is_named(tmp_path):
     (tmp_path / "rig.json").write_text(json.dumps({"joints": joints}))
     with pytest.raises(InputError, match="rig.json: .*Hip: int too large to convert to float"):
         read_mapping(tmp_path / "rig.json")
+
+
+@pytest.mark.parametrize("neck", [0.0, 0.03])
+def test_a_head_at_the_neck_is_refused_with_a_mapping_that_serves(tmp_path, neck):
+    """Where the head has no length and the neck hardly one, the weights of the message make a person of the rig."""
+    names, joint = ("Hips", *H36M17.names[1:]), dict(zip(H36M17.names, range(len(H36M17)), strict=True))
+    joints = dict(zip(H36M17.names, names, strict=True)) | {"Hip": ["RHip", "LHip"]}
+    rig = squats()
+    up = rig[:, joint["Thorax"]] - rig[:, joint["Hip"]]
+    rig[:, joint["Neck/Nose"]] = rig[:, joint["Head"]] = rig[:, joint["Thorax"]] + neck * up
+    (tmp_path / "rig.json").write_text(json.dumps({"joints": joints}))
+    mapping = read_mapping(tmp_path / "rig.json")
+    with pytest.raises(InputError, match=rf"a.bvh: .*by {neck:.0%} of the trunk, .*`--mapping FILE.json`") as caught:
+        with_neck(mapping, mapping.apply(rig, names, "a.bvh"), "a.bvh")
+    remedy = json.loads(str(caught.value).partition("as by ")[2])
+    (tmp_path / "rig.json").write_text(json.dumps({"joints": joints | remedy}))
+    mapping = read_mapping(tmp_path / "rig.json")
+    check_mapped(with_neck(mapping, mapping.apply(rig, names, "a.bvh"), "a.bvh")[1], 1.0, "a.bvh")
+
+
+def test_a_head_without_length_on_a_short_neck_is_made_of_what_is_there():
+    """A hundredth of a trunk is no head, however short the neck below it is."""
+    mapping, pose = array_mapping(len(H36M17), "a"), squats()
+    thorax, neck, head = (H36M17.index(name) for name in ("Thorax", "Neck/Nose", "Head"))
+    above = pose[:, head] - pose[:, thorax]
+    pose[:, neck], pose[:, head] = pose[:, thorax] + 0.9 * above, pose[:, thorax] + 0.92 * above
+    found = with_neck(mapping, pose, "a")[1]
+    np.testing.assert_allclose(found[:, neck], (pose[:, thorax] + pose[:, head]) / 2)
+    check_mapped(found, 1.0, "a")
