@@ -1,6 +1,9 @@
 """The measurement, on a model so small that its numbers mean nothing but their relations."""
 
 import json
+import os
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -49,6 +52,16 @@ def test_numbers_are_written_and_agree_with_one_another(experiment, capsys):
     printed = capsys.readouterr().out
     assert f"{numbers['train_share_fp32']:.1%} of the fp32 product" in printed
     assert not (experiment / "checkpoints").exists()
+
+
+def test_processes_share_the_steps(experiment):
+    options = ["--exp", "tiny", "--rounds", "1", "--recordings", "3", "--device", "cpu", "--json", "two.json"]
+    command = [sys.executable, "-m", "stgraph.bench", *options, "--devices", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    output = subprocess.run(command, cwd=experiment, capture_output=True, text=True, env=environment)
+    assert output.returncode == 0, output.stderr
+    assert output.stdout.count("1 thread in each of 2 processes") == 1
+    assert json.loads((experiment / "two.json").read_text())["processes"] == 2
 
 
 def test_operations_are_the_published_ones_whatever_is_shared(experiment):

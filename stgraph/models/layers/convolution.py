@@ -67,7 +67,7 @@ class FrameConv(nn.Conv2d):
 
 def computes_eagerly(x: Tensor) -> bool:
     """Where `FrameConvolution` and `GraphMaps` were measured: on a CPU, in 32 bits or more, operation by operation."""
-    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     return x.device.type == "cpu" and x.dtype.itemsize >= 4 and not torch.is_autocast_enabled("cpu") and not recorded
 
 

@@ -1,5 +1,7 @@
 """Position and scale of a clip's people in the model's input: the setting `normalise`."""
 
+from typing import cast
+
 import torch
 from einops import einsum
 from jaxtyping import Bool, Float, Int
@@ -166,7 +168,8 @@ def first_of(clip: Int[Tensor, " p"], seen: Bool[Tensor, " p"], clips: Size) -> 
     persons = clip.shape[0]
     order = torch.arange(persons, device=clip.device)
     place = torch.where(seen, order, order + persons)
-    least = torch.full((clips,), 2 * persons - 1, device=clip.device).scatter_reduce(0, clip, place, "amin")
+    count = cast(int, clips)
+    least = torch.full((count,), 2 * persons - 1, device=clip.device).scatter_reduce(0, clip, place, "amin")
     return order.repeat(2)[least]
 
 
