@@ -40,7 +40,8 @@ def make_built_in(path: Path) -> None:
 def main(args: argparse.Namespace) -> None:
     from stgraph.settings.params import load
 
-    check_name("--name", args.name or args.exp)
+    name = args.exp if args.name is None else args.name
+    check_name("--name", name)
     positive("minutes", args.minutes)
     positive("save-minutes", args.save_minutes)
     settings = load(args.exp, args.set)
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.training.progress import Terminal
     from stgraph.training.task_run import TaskRun
 
-    settings, name, message = choose_data(settings, args.name or args.exp, args.data)
+    settings, name, message = choose_data(settings, name, args.data)
     path = data_file(settings.data.dataset)
     engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()

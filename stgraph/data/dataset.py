@@ -257,6 +257,6 @@ class Dataset:
         existing = sorted(set(values))
         if unknown := [name for name in names if name not in existing]:
             problem = f"has no {column} {', '.join(unknown)}; it has {', '.join(existing)}"
-            remedy = "change the data section of params.json, `evaluate --subjects` or `evaluate --data`"
+            remedy = "name others in the data section (`train --set`) or by `evaluate --subjects`, or give other --data"
             raise InputError(problem, where=self.path, remedy=remedy)
         return np.isin(values, list(names))

@@ -234,7 +234,7 @@ def losses(tracker: Tracker, video: Video, fps: float) -> list[str]:
     reasons = (
         (dropped["unseen"], "without a joint of confidence above 0"),
         (dropped["nms_oks"], f"like a better one of the same frame (--nms-oks {options.nms_oks:g})"),
-        (dropped["birth_score"], f"that match no track and have a score below --birth-score {options.birth_score:g}"),
+        (dropped["birth_score"], f"without a match and with a score below --birth-score {options.birth_score:g}"),
         (dropped["people"], f"beyond --people {options.people}"),
         (
             dropped["min_hits"] + waiting,
@@ -242,11 +242,10 @@ def losses(tracker: Tracker, video: Video, fps: float) -> list[str]:
             f"--confirm-score {options.confirm_score:g}",
         ),
     )
-    lines = [f"not used: {count:,} detections {reason}" for count, reason in reasons if count]
+    lines = [f"not used: {counted(count, 'detection')} {reason}" for count, reason in reasons if count]
     if dropped["max_age"]:
-        lines.append(
-            f"{dropped['max_age']:,} identities ended {options.max_age:g} s after their last detection (--max-age)"
-        )
+        ended = "1 identity" if dropped["max_age"] == 1 else f"{dropped['max_age']:,} identities"
+        lines.append(f"{ended} ended {options.max_age:g} s after the last detection (--max-age)")
     step = float(np.median(np.diff(video.frame_ids))) / fps if len(video) > 1 else 0.0
     if step > options.max_age and not options.people:
         lines.append(

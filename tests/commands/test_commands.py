@@ -281,7 +281,7 @@ def test_settings_that_the_data_cannot_serve_are_named(trained, monkeypatch):
         call(render, "--exp", "small", "--recording", "S9/take 0/left", "--start", "60")
 
 
-@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", "."])
+@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", ".", ""])
 def test_a_run_with_a_name_that_leads_elsewhere_destroys_nothing(trained, monkeypatch, name):
     monkeypatch.chdir(trained)
     (trained / "victim").mkdir(exist_ok=True)

@@ -162,7 +162,7 @@ def test_what_is_dropped_is_told_with_the_option(tmp_path, capsys):
     walking = [[person(100 + 4 * frame)] for frame in range(20)]
     out, found = told(capsys, tmp_path, walking, score=0.2)
     assert not len(found.frame)
-    assert "not used: 20 detections that match no track and have a score below --birth-score 0.3" in out
+    assert "not used: 20 detections without a match and with a score below --birth-score 0.3" in out
     out, found = told(capsys, tmp_path, walking[:3], score=0.5)
     assert not len(found.frame) and "not used: 3 detections of people detected fewer than --min-hits 4 times" in out
     out, found = told(capsys, tmp_path, [[*poses, poses[0] + 1, person(450)] for poses in walking], "--people", 1)
@@ -175,7 +175,7 @@ def test_what_is_dropped_is_told_with_the_option(tmp_path, capsys):
 def test_a_slow_video_is_told_by_its_rate(tmp_path, capsys):
     out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], fps=0.5)
     assert len(np.unique(found.person)) == 9
-    assert "8 identities ended 1.3 s after their last detection (--max-age)" in out
+    assert "8 identities ended 1.3 s after the last detection (--max-age)" in out
     assert (
         "frames are 2 s apart at 0.5 frames/s" in out and "give a larger --max-age, or the video's rate by --fps" in out
     )

@@ -4,6 +4,7 @@ An `.npz` or a pickled dict may name further arrays: `scores` (as rtmlib returns
 `size`, `fps`. pyskl's annotations (`keypoint`, `keypoint_score`, `img_shape`) are such dicts, too.
 """
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,10 @@ def of_named(content: Mapping[Any, Any], path: Path, options: Options) -> Raw:
             raise InputError(where=path, found=found, expected="a score for each joint")
         confidence = flat[..., 0]
     total = named.get("total_frames")  # of pyskl, whose arrays may be padded beyond
-    if isinstance(total, int | np.integer) and 0 < total < len(values):
+    if total is not None:
+        if not isinstance(total, int | np.integer) or not 0 < total <= len(values):
+            found, expected = f"total_frames {reprlib.repr(total)}", f"1 to {len(values)}, those of {key}"
+            raise InputError(where=path, found=found, expected=expected)
         values, confidence = values[:total], None if confidence is None else confidence[:total]
     raw = of_array(values, confidence, where, options)
     raw.name = path.stem

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import CSV_FORM
 from stgraph.formats.keypoints.content import CUT
@@ -19,6 +22,7 @@ COLUMN = re.compile(
 )
 # As x1, y1, z1, v1, which is how MediaPipe's landmarks are mostly written.
 NUMBERED = re.compile(r"(?P<channel>[xyzvc])[ _.:-]?(?P<joint>\d{1,4})", re.IGNORECASE)
+MISSING = ("", "na", "n/a", "null", "none")  # what programs write for a number that is not there
 
 
 @dataclass
@@ -44,6 +48,35 @@ class Columns:
     joints: tuple[str, ...]
     channels: str
     places: tuple[int, ...]
+
+    def numbers(self, table: Table, where: str = "") -> Float[np.ndarray, "n j c"]:
+        """The numbers of a clip's rows, NaN where there is none. Raises InputError as `number`."""
+        try:
+            cells = [[float(cell.strip() or "nan") for cell in row] for row in table.rows.values()]
+        except ValueError:  # words among them, which take longer
+            cells = [
+                [self.number(cell, place, key, where) for place, cell in enumerate(row)]
+                for key, row in table.rows.items()
+            ]
+        return np.array(cells).reshape(len(cells), len(self.joints), len(self.channels))
+
+    def number(self, cell: str, place: int, key: tuple[int, int], where: str) -> float:
+        """The number in a row's cell. Raises InputError that names the cell where it holds something else.
+
+        Args:
+            place: the cell's among `places`.
+            key: the row's frame and person.
+            where: the file.
+        """
+        if cell.strip().lower() in MISSING:
+            return np.nan
+        try:
+            return float(cell)
+        except ValueError as error:
+            joint, channel = divmod(place, len(self.channels))
+            at = f"frame {key[0]}, person {key[1]}, {self.channels[channel]} of {self.joints[joint]}"
+            at, expected = f"{where}, {at}" if where else at, "a number, or an empty cell for an unseen joint"
+            raise InputError(where=at, found=reprlib.repr(cell), expected=expected) from error
 
 
 def csv_tables(path: Path, *, numbered: bool = True) -> tuple[Columns, dict[str, Table]]:

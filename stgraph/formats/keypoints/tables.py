@@ -49,11 +49,7 @@ def video(table: Table, columns: Columns, name: str, path: Path) -> Raw:
     """The video of the rows of a clip. Raises InputError for cells that are no numbers, or 3D."""
     if len(table.rows) * len(columns.places) > MOST_NUMBERS:
         raise InputError(where=path, found=f"{len(table.rows)} rows", expected=f"at most {MOST_NUMBERS} cells")
-    try:
-        cells = [[float(cell.strip() or "nan") for cell in row] for row in table.rows.values()]
-    except ValueError as error:
-        raise InputError(str(error), where=path, expected="numbers, or empty cells for unseen joints") from error
-    values = np.array(cells).reshape(len(cells), len(columns.joints), len(columns.channels))
+    values = columns.numbers(table, str(path))
     numbered = all(joint.isdecimal() for joint in columns.joints)
     landmarks = numbered and len(columns.joints) == POSE
     notes = []

@@ -212,3 +212,32 @@ def test_frames_beyond_pyskls_total_frames_are_padding():
     annotation = {"keypoint": pose[None, ..., :2], "keypoint_score": pose[None, ..., 2], "total_frames": len(pose) // 2}
     raw = of_named(annotation, Path("a.pkl"), Options())
     assert len(raw.pose) == len(pose) // 2
+    for wrong in (0, len(pose) + 1, 2.5, "4"):
+        with pytest.raises(InputError, match=rf"found total_frames .*; expected 1 to {len(pose)}, those of keypoint"):
+            of_named(annotation | {"total_frames": wrong}, Path("a.pkl"), Options())
+
+
+def csv_of(path, pose, cell):
+    """A file of poses (t j 3), in which one joint's x is something else."""
+    lines = ["frame," + ",".join(f"{name}_{channel}" for name in LAYOUTS["coco17"] for channel in "xyc")]
+    for frame, values in enumerate(pose):
+        cells = [str(value) for value in values.ravel()]
+        cells[3 * 9] = cell if frame == 2 else cells[3 * 9]
+        lines.append(",".join([str(frame), *cells]))
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("cell", ["", " ", "nan", "NaN", "inf", "NA", "null", "None"])
+def test_a_cell_without_a_number_is_an_unseen_joint(tmp_path, cell):
+    pose = walker("coco17")
+    found = read_keypoints(csv_of(tmp_path / "a.csv", pose, cell), size=SIZE)
+    expected = pose.copy()
+    expected[2, 9] = 0
+    np.testing.assert_allclose(found.pose, expected)
+
+
+def test_a_cell_of_another_kind_is_named_with_its_place(tmp_path):
+    name = LAYOUTS["coco17"][9]
+    with pytest.raises(InputError, match=rf"a.csv, frame 2, person 0, x of {name}: found 'left'; expected a number"):
+        read_keypoints(csv_of(tmp_path / "a.csv", walker("coco17"), "left"), size=SIZE)
