@@ -11,7 +11,7 @@ from PIL import Image
 
 from stgraph.errors import InputError
 from stgraph.figures.animation import ImagePanel, PosePanel, animate, pose_page
-from stgraph.figures.bones import LEFT, RIGHT, draw_pose2d, draw_pose3d
+from stgraph.figures.bones import GHOST, LEFT, RIGHT, draw_pose2d, draw_pose3d
 from stgraph.figures.clip import Clip, View
 from stgraph.figures.projection import floor_lines, on_screen, upright
 from stgraph.figures.video import gif_delays, write_clip
@@ -299,3 +299,27 @@ def test_a_full_disk_keeps_the_old_clip(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (-420, 0)])
+def test_no_edge_of_the_image_is_a_stray_line(shift):
+    """At the image's middle none of its border is in view, at its left edge one side would be."""
+    pose = image_of(clip(1))
+    pose[..., :2] += shift
+    (picture,) = drawn([ImagePanel("2D", pose, 1000, 1000)])
+    assert not border_columns(picture)
+
+
+def test_a_border_that_is_in_view_as_a_whole_is_drawn():
+    pose = image_of(clip(1))
+    (picture,) = drawn([ImagePanel("2D", pose, int(pose[..., 0].max()) + 1, int(pose[..., 1].max()) + 1)])
+    assert not border_columns(picture)  # the person does not reach the left and upper edges
+    pose[0, 0, :2], pose[0, 1, :2] = (1, 1), (999, 999)
+    (picture,) = drawn([ImagePanel("2D", pose, 1000, 1000)])
+    assert border_columns(picture)
+
+
+def border_columns(picture):
+    """Whether a line of the border's colour goes down the panel."""
+    near = np.abs(picture[60:-30] / 255 - to_rgb(GHOST)).max(-1) < 0.05
+    return bool((near.mean(0) > 0.5).any())
