@@ -27,6 +27,8 @@ def main() -> None:
         while torture.count.kills < args.kills and time.monotonic() - begin < 60 * args.minutes:
             torture.training()
             torture.preparation()
+            if torture.count.trainings % 10 == 0:
+                print(f"{torture.count.kills} kills", flush=True)
     count, minutes = torture.count, (time.monotonic() - begin) / 60
     text = f"{count.kills} kills of {count.trainings} trainings and {count.preparations} preparations"
     print(f"{text} in {minutes:.1f} min: every one went on to the same bits")
