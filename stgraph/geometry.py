@@ -119,7 +119,7 @@ def numbers_of(values: object, where: str) -> Float[np.ndarray, "..."]:
 
 
 def coordinates_of(values: object, where: str) -> Float[np.ndarray, "..."]:
-    """As `numbers_of`; raises InputError for numbers that no image or room has, too. Those not finite are let be."""
+    """As `numbers_of`; raises InputError for numbers that no image or room has, too. Those not finite stay."""
     array = numbers_of(values, where)
     beyond = np.isfinite(array) & (np.abs(array) > FARTHEST)
     if beyond.any():

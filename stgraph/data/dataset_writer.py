@@ -255,7 +255,7 @@ def joined(numbered: Sequence[tuple[int, Detections]]) -> dict[str, np.ndarray]:
 
 
 def whole_text(text: str) -> str:
-    """Text in which half a character, as names of files may have it, is its number."""
+    """Text in which a lone surrogate, as names of files may have it, is its number."""
     return text.encode(errors="backslashreplace").decode()
 
 

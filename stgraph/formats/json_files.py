@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from stgraph.errors import InputError
 
-HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # the escape of half a character
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # the escape of a surrogate, half of a character
 Schema = TypeVar("Schema", bound=BaseModel)
 # What pydantic's errors of these types expect, where its own words name classes or counts.
 EXPECTED = {"missing": "a value", "model_type": "an object", "too_short": "a list that is not empty"}
@@ -47,9 +47,11 @@ def parse_json(content: bytes | str, where: object, expected: str = "JSON", reme
         where, expected, remedy: for the message.
     """
     try:
-        tree = json.loads(content)
+        # Decoded here, since json lets surrogates pass.
+        text = content if isinstance(content, str) else content.decode(json.detect_encoding(content))
+        tree = json.loads(text)
         # Two escapes of a pair are one character; a single one is none, and can be written nowhere.
-        if HALF.search(content if isinstance(content, bytes) else content.encode(errors="backslashreplace")):
+        if HALF.search(text):
             json.dumps(tree, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON ({error})", where=where, expected=expected, remedy=remedy) from error

@@ -111,7 +111,7 @@ def text_checked(array: np.ndarray) -> np.ndarray:
         if codes.max(initial=0) > LAST_CODE_POINT:
             raise Refused(f"text with character {codes.max():#x}, beyond Unicode's last {LAST_CODE_POINT:#x}")
         if ((codes >= SURROGATES.start) & (codes < SURROGATES.stop)).any():
-            raise Refused("text with half a character")
+            raise Refused("text with a lone surrogate")
     return array
 
 
@@ -146,6 +146,22 @@ _STAND_INS = {
 
 
 _PythonUnpickler: Any = cast(Any, pickle)._Unpickler  # private, and so not typed
+
+
+_TEXTS = [code[0] for code in (pickle.UNICODE, pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.BINUNICODE8)]
+
+
+def _text_checked_after(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """An opcode that loads text, and refuses a lone surrogate."""
+
+    def load_checked(unpickler: Any) -> None:
+        load(unpickler)
+        try:
+            unpickler.stack[-1].encode()
+        except UnicodeEncodeError as error:
+            raise Refused("text with a lone surrogate") from error
+
+    return load_checked
 
 
 class _Unpickler(_PythonUnpickler):
@@ -191,24 +207,6 @@ class _Unpickler(_PythonUnpickler):
         _check_keys(self.stack[::2])
         self.load_dict()
 
-    def load_text(self) -> None:
-        self.load_binunicode()
-        self.check_text()
-
-    def load_short_text(self) -> None:
-        self.load_short_binunicode()
-        self.check_text()
-
-    def load_line(self) -> None:
-        self.load_unicode()
-        self.check_text()
-
-    def check_text(self) -> None:
-        try:
-            self.stack[-1].encode()
-        except UnicodeEncodeError as error:
-            raise Refused("text with half a character") from error
-
     def refuse_set(self) -> None:
         raise Refused("a set")
 
@@ -217,9 +215,7 @@ class _Unpickler(_PythonUnpickler):
         pickle.SETITEM[0]: load_item,
         pickle.SETITEMS[0]: load_items,
         pickle.DICT[0]: load_mapping,
-        pickle.BINUNICODE[0]: load_text,
-        pickle.SHORT_BINUNICODE[0]: load_short_text,
-        pickle.UNICODE[0]: load_line,
+        **{code: _text_checked_after(_PythonUnpickler.dispatch[code]) for code in _TEXTS},
         **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), refuse_set),
     }
 

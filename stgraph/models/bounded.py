@@ -34,7 +34,7 @@ class _LargestTensor(TorchFunctionMode):
 def no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
     """Models that are made here have hardly more weights than a file, and no larger ones.
 
-    Twice as many are let be, since a module may be given another weight than it was made with.
+    Twice as many are allowed, since a module may be given another weight than it was made with.
 
     Args:
         state: the file's tensors by name.

@@ -62,9 +62,16 @@ def test_what_is_compressed_as_motion_is_is_read(tmp_path, little_room, ending):
 
 
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '["\\uDFFF"]'])
-def test_half_a_character_in_json_is_refused(tmp_path, text):
+def test_a_lone_surrogate_in_json_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=r"a.json: not JSON .*surrogates"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("content", [b'["\xed\xa0\x80"]', '["\ud800"]'.encode("utf-16", "surrogatepass")])
+def test_a_lone_surrogate_in_the_bytes_of_json_is_refused(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a.json: not JSON .*decode"):
         read_json(tmp_path / "a.json")
 
 
@@ -74,16 +81,19 @@ def test_a_character_in_two_escapes_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_half_a_character_in_a_pickle_is_refused(tmp_path, protocol):
+def test_a_lone_surrogate_in_a_pickle_is_refused(tmp_path, protocol):
     for value in (["\ud800"], {"a": "x" * 300 + "\udfff"}):
         (tmp_path / "a.pkl").write_bytes(pickle.dumps(value, protocol))
-        with pytest.raises(InputError, match=r"a.pkl.*half a character"):
+        with pytest.raises(InputError, match=r"a.pkl.*a lone surrogate"):
             load_pickle(tmp_path / "a.pkl")
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x04\x8d" + (3).to_bytes(8, "little") + b"\xed\xa0\x80.")  # of any length
+    with pytest.raises(InputError, match=r"a.pkl.*a lone surrogate"):
+        load_pickle(tmp_path / "a.pkl")
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(["\U0001f600"], protocol))
     assert load_pickle(tmp_path / "a.pkl") == ["\U0001f600"]
 
 
-def test_half_a_character_in_an_array_is_refused(tmp_path):
+def test_a_lone_surrogate_in_an_array_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array(["a", "\ud800"]))
-    with pytest.raises(InputError, match=r"a.npy.*half a character"):
+    with pytest.raises(InputError, match=r"a.npy.*a lone surrogate"):
         load_npy(tmp_path / "a.npy")

@@ -41,7 +41,7 @@ def main() -> int:
     begin, last = time.monotonic(), args.first + args.inputs
     blocks = [range(first, min(first + BLOCK, last)) for first in range(args.first, last, BLOCK)]
     ends = time.time() + 60 * args.minutes
-    tallies = []
+    outcomes = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.processes, context, max_tasks_per_child=1) as pool:
         work = partial(share, seed=args.seed, ends=ends, memory=args.memory)
@@ -49,18 +49,18 @@ def main() -> int:
         for future in as_completed(futures):
             if future.cancelled():
                 continue
-            tallies.append(future.result())
-            print(f"{futures[future].start:,} and on: peak memory {tallies[-1].peak:.2f} GiB", flush=True)
+            outcomes.append(future.result())
+            print(f"{futures[future].start:,} and on: peak memory {outcomes[-1].peak:.2f} GiB", flush=True)
             if time.time() > ends:
                 for other in futures:
                     other.cancel()
-    tried, read = (sum((getattr(each, name) for each in tallies), Counter()) for name in ("tried", "read"))
+    tried, read = (sum((getattr(each, name) for each in outcomes), Counter()) for name in ("tried", "read"))
     for name in sorted(tried):
         print(f"{name:28s} {tried[name]:9,d} inputs, {read[name]:9,d} read, the others refused")
-    failures = {place for each in tallies for place in each.failures}
+    failures = {place for each in outcomes for place in each.failures}
     print(
         f"{tried.total():,} inputs in {(time.monotonic() - begin) / 60:.1f} min, "
-        f"peak memory {max(each.peak for each in tallies):.2f} GiB, {len(failures)} failures"
+        f"peak memory {max(each.peak for each in outcomes):.2f} GiB, {len(failures)} failures"
     )
     return int(bool(failures))
 

@@ -35,7 +35,7 @@ def place_of(error: BaseException) -> str:
 
 
 @dataclass
-class Tally:
+class Outcome:
     """What a share of the inputs came to.
 
     Attributes:
@@ -50,9 +50,9 @@ class Tally:
     peak: float = 0.0
 
 
-def share(numbers: range, seed: int, ends: float, memory: float) -> Tally:
+def share(numbers: range, seed: int, ends: float, memory: float) -> Outcome:
     """Tries the inputs of some numbers, in a folder of its own, until a time."""
-    found = Tally()
+    found = Outcome()
     with tempfile.TemporaryDirectory() as folder:
         known = readers(Path(folder))
         names = [name for name, reader in known.items() for _ in range(1 if reader.rare else OFTEN)]
