@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stgraph.cli.command import run_command
 from stgraph.cli.options import process_options
-from stgraph.settings.hardware import DEVICES
+from stgraph.settings.hardware import DEVICES, PRECISIONS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,6 +14,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--exp", required=True, help="folder in params/")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
+    arguments.add_argument(
+        "--precision", default="32", choices=PRECISIONS[:2], help="beside bf16 (%(default)s)"
+    )
     process_options(arguments)
     arguments.add_argument("--rounds", type=int, default=5, help="best of so many, taken in turn (%(default)s)")
     arguments.add_argument("--recordings", type=int, default=40, help="made-up ones (%(default)s)")
@@ -32,14 +35,14 @@ def main(args: argparse.Namespace) -> None:
     from stgraph.training.engine import Engine
     from stgraph.training.report import write_json
 
-    engine = Engine(args.device, args.devices, args.nodes)
+    engine = Engine(args.device, args.devices, args.nodes, args.precision)
     engine.launch()
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = random_dataset(Path(folder) / "random.h5", settings, args.recordings)
         options = {"compile": args.compile, "against_file": args.against}
         numbers, speeds = measure(args.exp, settings, dataset, engine, args.rounds, **options)
-    engine.print(table(args.exp, numbers, speeds))
+    engine.print(table(args.exp, numbers, speeds, "tf32" if args.precision == "tf32" else "fp32"))
     if args.json and engine.is_global_zero:
         write_json(numbers, args.json)
 

@@ -137,24 +137,24 @@ def measure(
     watch, batch_size = Stopwatch(engine), settings.optim.batch_size
     # `restart`, so that a trained run is no obstacle; nothing is deleted unless a fit begins, and none does.
     run = TaskRun.create(name, settings, dataset, engine)
-    fp32 = Fit(run, dataset, Listener(), restart=True, compile=compile)
-    batches = [epoch_order(len(fp32.train), settings.seed, number)[:batch_size] for number in range(rounds)]
-    batch = run.batch(fp32.train, torch.from_numpy(batches[0]))
+    own = Fit(run, dataset, Listener(), restart=True, compile=compile)
+    batches = [epoch_order(len(own.train), settings.seed, number)[:batch_size] for number in range(rounds)]
+    batch = run.batch(own.train, torch.from_numpy(batches[0]))
 
     def forward() -> None:
         with torch.no_grad():
             run.model(batch["x"])
 
-    fp32.step(batches[0])
-    fp32.step(batches[0])
+    own.step(batches[0])
+    own.step(batches[0])
     peak = peak_gib(engine)  # before the second precision doubles it
     sixteen_bits = Engine(engine.device.type, engine.devices, engine.nodes, "bf16")
     sixteen_bits.launch()
     sixteen = TaskRun.create(name, settings, dataset, sixteen_bits)
-    fits = {"fp32": fp32, "bf16": Fit(sixteen, dataset, Listener(), restart=True, compile=compile)}
+    fits = {"own": own, "bf16": Fit(sixteen, dataset, Listener(), restart=True, compile=compile)}
     fits["bf16"].step(batches[0])
     fits["bf16"].step(batches[0])
-    squares = {"fp32": yardstick(engine, torch.float32), "bf16": yardstick(engine, torch.bfloat16)}
+    squares = {"own": yardstick(engine, torch.float32), "bf16": yardstick(engine, torch.bfloat16)}
     predicted: list[int] = []
     for index in batches:
         for precision, matrix in squares.items():
@@ -162,7 +162,7 @@ def measure(
         run.model.eval()
         watch.measure("forward", forward, times=2)
         watch.measure("predict", lambda: predicted.append(run.predict_some(dataset)))
-        watch.measure("load", lambda index=index: fp32.train.batch(torch.from_numpy(index)))
+        watch.measure("load", lambda index=index: own.train.batch(torch.from_numpy(index)))
         for precision, fit in fits.items():
             fit.training_mode()
             watch.measure(f"train_{precision}", lambda fit=fit, index=index: fit.step(index))
@@ -174,16 +174,16 @@ def measure(
     if against_file:
         speeds = [*speeds, measure_against(against_file, run, batch["x"], watch, rounds)]
     numbers = {
-        "gemm_fp32_gflops": rate["fp32"] / 1e9,
+        "gemm_gflops": rate["own"] / 1e9,
         "gemm_bf16_gflops": rate["bf16"] / 1e9,
-        "forward_share_fp32": flop / seconds["forward"] / rate["fp32"],
-        "train_share_fp32": 3 * flop / seconds["train_fp32"] / rate["fp32"],
-        "train_speedup_bf16": seconds["train_fp32"] / seconds["train_bf16"],
+        "forward_share": flop / seconds["forward"] / rate["own"],
+        "train_share": 3 * flop / seconds["train_own"] / rate["own"],
+        "train_speedup_bf16": seconds["train_own"] / seconds["train_bf16"],
         "windows_per_s": len(batches[0]) / seconds["load"],
         "windows_per_s_forward": samples / seconds["forward"],
         "frames_per_s_predicted": predicted[0] / seconds["predict"],
-        "windows_per_s_trained": len(batches[0]) / seconds["train_fp32"],
-        "load_share_of_step": seconds["load"] / seconds["train_fp32"],
+        "windows_per_s_trained": len(batches[0]) / seconds["train_own"],
+        "load_share_of_step": seconds["load"] / seconds["train_own"],
         "peak_gib": peak,
         "threads": torch.get_num_threads(),
         "processes": engine.world_size,
@@ -193,18 +193,18 @@ def measure(
     return numbers, speeds
 
 
-def table(name: str, numbers: dict[str, float], speeds: list[Speed]) -> str:
-    """The numbers as text."""
-    ratio = numbers["gemm_bf16_gflops"] / numbers["gemm_fp32_gflops"]
+def table(name: str, numbers: dict[str, float], speeds: list[Speed], product: str = "fp32") -> str:
+    """The numbers as text; `product` names the engine's precision."""
+    ratio = numbers["gemm_bf16_gflops"] / numbers["gemm_gflops"]
     lines = [
         f"{name}, {counted(int(numbers['threads']), 'thread')}"
         + (f" in each of {numbers['processes']} processes" if numbers["processes"] > 1 else ""),
-        f"  matrix product  fp32 {numbers['gemm_fp32_gflops']:.0f} GFLOP/s, bf16 {numbers['gemm_bf16_gflops']:.0f} "
+        f"  matrix product  {product} {numbers['gemm_gflops']:.0f} GFLOP/s, bf16 {numbers['gemm_bf16_gflops']:.0f} "
         f"({ratio:.2f} times)",
-        f"  forward         {numbers['forward_share_fp32']:.1%} of the fp32 product, "
+        f"  forward         {numbers['forward_share']:.1%} of the {product} product, "
         f"{numbers['windows_per_s_forward']:.0f} samples/s",
         f"  prediction      {numbers['frames_per_s_predicted']:.0f} frames/s of recordings, loading included",
-        f"  training step   {numbers['train_share_fp32']:.1%} of the fp32 product, "
+        f"  training step   {numbers['train_share']:.1%} of the {product} product, "
         f"{numbers['windows_per_s_trained']:.1f} samples/s; bf16 {numbers['train_speedup_bf16']:.2f} times as fast",
         f"  loading         {numbers['load_share_of_step']:.2%} of a training step, "
         f"{numbers['windows_per_s']:.0f} samples/s",

@@ -29,7 +29,8 @@ class Engine:
         device: auto, cpu, cuda or mps.
         devices: processes on this machine (torchrun's count wins).
         nodes: machines.
-        precision: 32, bf16 (autocast) or 64.
+        precision: 32, tf32 (32 bits whose products a GPU takes of ten bits; of the whole process), bf16 (autocast) or
+            64.
 
     Attributes:
         double: whether weights and data are 64-bit.
@@ -54,6 +55,10 @@ class Engine:
             raise InputError(f"this machine has no {kind.upper()} device; use --device cpu or auto", where="--device")
         if kind == "mps" and precision == "64":
             raise InputError("MPS has no doubles; use --device cpu", where="--precision 64")
+        if kind != "cuda" and precision == "tf32":
+            raise InputError(
+                f"only CUDA devices multiply so, and this is {kind}", where="--precision tf32", remedy="use 32 or bf16"
+            )
         self.devices, self.nodes = devices, nodes
         self.local_rank = int(os.environ.get("LOCAL_RANK", "0")) if devices * nodes > 1 else 0
         if kind == "cuda" and devices > torch.cuda.device_count():
@@ -65,7 +70,8 @@ class Engine:
         self._moved: dict[int, tuple[Tensor, Tensor]] = {}
         keep_freed_memory()
         # 32 means 32: without this, convolutions on newer GPUs round their inputs to ten bits.
-        torch.backends.cudnn.allow_tf32 = False
+        if precision != "bf16":
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         # A hint about speed, which every process would print.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
 

@@ -46,11 +46,11 @@ def test_numbers_are_written_and_agree_with_one_another(experiment, capsys):
     numbers = json.loads((experiment / "out" / "numbers.json").read_text())
     assert all(value > 0 for value in numbers.values())
     step = 4 / numbers["windows_per_s_trained"]
-    flop = numbers["forward_share_fp32"] * numbers["gemm_fp32_gflops"] / numbers["windows_per_s_forward"]
-    assert 3 * flop * 4 / step == pytest.approx(numbers["train_share_fp32"] * numbers["gemm_fp32_gflops"])
+    flop = numbers["forward_share"] * numbers["gemm_gflops"] / numbers["windows_per_s_forward"]
+    assert 3 * flop * 4 / step == pytest.approx(numbers["train_share"] * numbers["gemm_gflops"])
     assert 4 / numbers["windows_per_s"] / step == pytest.approx(numbers["load_share_of_step"])
     printed = capsys.readouterr().out
-    assert f"{numbers['train_share_fp32']:.1%} of the fp32 product" in printed
+    assert f"{numbers['train_share']:.1%} of the fp32 product" in printed
     assert not (experiment / "checkpoints").exists()
 
 

@@ -53,7 +53,8 @@ class AugmentedWindows(Windows):
         """The windows as drawn people, cameras and detectors give them."""
         settings, recording = self.settings, self.recording[track]
         pose = self.people.resized(self.stretched(track, frame), settings.bodies)
-        pose = self.people.moved(self.people.recombined(pose, settings.recombined), settings.rigs)
+        pose = self.people.turned(self.people.recombined(pose, settings.recombined), settings.turned)
+        pose = self.people.tumbled(self.people.moved(pose, settings.rigs), settings.tumbled)
         view = View(pose, self.intrinsics[recording], self.size[recording])
         new = torch.rand(len(pose), device=pose.device) < settings.cameras
         if new.any():

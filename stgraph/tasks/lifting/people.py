@@ -1,4 +1,6 @@
-"""Other people than the file's: of other sizes, with joints elsewhere, with limbs that move as in other windows."""
+"""Other people than the file's: of other sizes, with joints elsewhere, in other postures, with other windows' limbs."""
+
+import math
 
 import numpy as np
 import torch
@@ -6,8 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from stgraph.geometry import rotate
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.lifting.body import descendants, legs, limbs
+
+SWAY = (0.02, 0.15)  # radians a frame by which the draws of `turned` sway in a window: periods of 42 to 314 frames
 
 
 class OtherPeople:
@@ -22,17 +27,22 @@ class OtherPeople:
         of_arms = [joint for joint in limbs(skeleton) if joint not in of_legs]
         middle = [joint for joint, twin in enumerate(skeleton.mirror) if joint == twin and joint != skeleton.root]
         tree, own = descendants(skeleton), np.arange(len(skeleton))
+        self.root = skeleton.root
         self.parents = np.where(np.array(skeleton.parents) < 0, own, skeleton.parents)  # the root's is itself
         self.body = torch.from_numpy(tree).float()  # whether joint w hangs on joint v, or is it
         self.pairs = torch.from_numpy(np.minimum(skeleton.mirror, own))
         self.lower, self.upper = torch.tensor(of_legs), torch.tensor(of_arms)
         self.joints = torch.tensor(sorted(middle + of_legs + of_arms))
         self.side = self.pairs[self.joints]
+        self.sided = torch.from_numpy(skeleton.mirror != own)[self.joints]
         self.exists = len(of_legs) == 2 and len(of_arms) == 2
         # The joints of each limb but its first, in the order of their depth.
         order = np.argsort(skeleton.depths, kind="stable")
         below = tree & ~np.eye(len(skeleton), dtype=bool)
         self.limbs = [[joint for joint in order if below[first, joint]] for first in of_legs + of_arms]
+        # What turns: the whole body, the upper body, and every limb.
+        upper = tree[[joint for joint in middle if skeleton.parents[joint] == skeleton.root]].any(0)
+        self.turning = [own.tolist(), np.flatnonzero(upper).tolist(), *self.limbs]
 
     def resized(self, pose: Float[Tensor, "b t j 3"], spread: float) -> Float[Tensor, "b t j 3"]:
         """Another person in the same pose: every bone times a factor of the whole body and one of its own, root kept.
@@ -56,18 +66,21 @@ class OtherPeople:
         return torch.stack([up, forward, torch.linalg.cross(up, forward, dim=-1)], dim=-2)
 
     def moved(self, pose: Float[Tensor, "b t j 3"], spread: float) -> Float[Tensor, "b t j 3"]:
-        """Poses whose joints of the trunk lie elsewhere in it, throughout a window: up or down, forward or back.
+        """Poses whose joints of the trunk lie elsewhere in it, throughout a window: up or down, forward or back, wider.
 
-        Each laboratory places them a few centimetres elsewhere. Distances are normal, those of left and right equal.
-        Limbs stay where they are, but for where they begin.
+        Each laboratory places them a few centimetres elsewhere. Distances are normal, those of left and right equal;
+        joints between them stay there. Limbs stay where they are, but for where they begin.
 
         Args:
             spread: standard deviation, metres.
         """
         if not spread or not self.exists:
             return pose
-        axes = self.axes(pose)[:, :, :2]
-        distance = spread * torch.randn(len(pose), 2, pose.shape[2], device=pose.device)[..., self.side]
+        axes = self.axes(pose)
+        distance = spread * torch.randn(len(pose), 3, pose.shape[2], device=pose.device)[..., self.side]
+        place = torch.einsum("btjd, btd -> bj", (pose - pose[:, :, [self.root]])[:, :, self.joints], axes[:, :, 2])
+        outwards = place.sign() * self.sided.to(place)
+        distance = torch.cat([distance[:, :2], distance[:, 2:] * outwards[:, None]], dim=1)
         shift = torch.einsum("bnj, btnd -> btjd", distance, axes)
         return pose.index_add(2, self.joints.to(pose.device), shift)
 
@@ -97,3 +110,40 @@ class OtherPeople:
                     bone = torch.where(takes, taken[:, :, joint], bones[:, :, joint])
                     pose[:, :, joint] = pose[:, :, self.parents[joint]] + bone
         return pose
+
+    def turned(self, pose: Float[Tensor, "b t j 3"], spread: float) -> Float[Tensor, "b t j 3"]:
+        """Other postures: limbs turned where they begin, the upper body at the root, the whole body in space.
+
+        Every bone keeps its length and turns by the product of its parts' rotations, each about an axis that is drawn.
+        Their angles are normal; half as large a part of them sways in time. Windows differ in how far they are turned.
+
+        Args:
+            spread: standard deviation of the angles about each coordinate axis, degrees, of a window with all of it.
+        """
+        if not spread or not self.exists:
+            return pose
+        b, t, parts = *pose.shape[:2], len(self.turning)
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(shape, device=pose.device, dtype=pose.dtype)
+
+        frame = torch.arange(t, device=pose.device, dtype=pose.dtype)
+        low, high = SWAY
+        phase = (low + (high - low) * uniform(b, parts, 1)) * frame + 2 * math.pi * uniform(b, parts, 1)
+        steady, swaying = torch.randn(2, b, parts, 1, 3, device=pose.device, dtype=pose.dtype)
+        angle = math.radians(spread) * uniform(b, 1, 1, 1) * (steady + swaying / 2 * phase.sin()[..., None])
+        rotations = F.normalize(F.pad(angle / 2, (1, 0), value=1.0), dim=-1)  # quaternions, of 2 atan(angle / 2)
+        bones = pose - pose[:, :, self.parents]
+        for rotation, joints in zip(rotations.flip(1).unbind(1), reversed(self.turning), strict=True):
+            bones[:, :, joints] = rotate(rotation[:, :, None], bones[:, :, joints])
+        return pose[:, :, [self.root]] + torch.einsum("vw, btvd -> btwd", self.body.to(pose), bones)
+
+    def tumbled(self, pose: Float[Tensor, "b t j 3"], share: float) -> Float[Tensor, "b t j 3"]:
+        """Poses that lie, lean or stand on their heads: a share of the windows, turned any way about the root."""
+        if not share:
+            return pose
+        turn = F.normalize(torch.randn(len(pose), 4, device=pose.device, dtype=pose.dtype), dim=-1)
+        turn[:, 1:] *= (torch.rand(len(pose), 1, device=pose.device) < share).to(pose)
+        turn = F.normalize(turn, dim=-1)[:, None, None]
+        root = pose[:, :, [self.root]]
+        return root + rotate(turn, pose - root)

@@ -23,6 +23,8 @@ class Augmentation(Section):
     uncalibrated: Part = Field(0.3, description="share of windows whose camera the model is not given")
     bodies: float = Field(0.1, ge=0, lt=0.5, description="spread of the body's size and of each bone's length")
     recombined: Part = Field(0.4, description="share of windows whose arms, or legs, move as another window's")
+    turned: float = Field(0.0, ge=0, le=90, description="degrees by which limbs, upper body and body are turned")
+    tumbled: Part = Field(0.0, description="share of windows whose person lies, leans or stands on the head")
     rigs: float = Field(0.02, ge=0, le=0.1, description="metres by which joints of the trunk lie elsewhere in it")
     stretch: tuple[float, float] = Field((0.7, 1.4), description="frames of the file from one to the next: from, to")
 

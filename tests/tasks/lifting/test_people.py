@@ -71,9 +71,47 @@ def test_joints_of_the_trunk_lie_elsewhere_in_it_and_limbs_stay(dataset):
     assert moved.nonzero()[:, 0].tolist() == [joint for joint in TRUNK if joint != H36M17.root]
     along = shift @ trunk.axes(pose).mT  # (b t j 3): up, forward, across
     torch.testing.assert_close(along, along[:, :1].expand_as(along), atol=1e-6, rtol=1e-4)  # throughout a window
-    torch.testing.assert_close(along, along[:, :, list(H36M17.mirror)], atol=1e-6, rtol=1e-4)
-    assert along[..., 2].abs().max() < 1e-6
+    # Across, left and right move apart or together as far as each other, and what is between them stays.
+    mirrored = along[:, :, list(H36M17.mirror)] * torch.tensor([1, 1, -1])
+    torch.testing.assert_close(along, mirrored, atol=1e-6, rtol=1e-4)
+    pairs = [H36M17.names.index(name) for name in ("RHip", "LShoulder")]
     assert along[:, 0, TRUNK[1:], :2].std() == pytest.approx(0.02, rel=0.3)
+    assert along[:, 0, pairs, 2].square().mean().sqrt() == pytest.approx(0.02, rel=0.4)
+
+
+def test_turned_parts_keep_the_lengths_of_bones_and_rigid_ones_their_shape(dataset):
+    pose, trunk = poses(dataset), OtherPeople(H36M17)
+    torch.manual_seed(0)
+    other = trunk.turned(pose, 20.0)
+    torch.testing.assert_close(bones(other).norm(dim=-1), bones(pose).norm(dim=-1), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(other[:, :, 0], pose[:, :, 0])
+    for part in (["Spine", "Thorax", "Neck/Nose", "Head", "LShoulder", "RShoulder"], ["Hip", "RHip", "LHip"]):
+        joints = [H36M17.names.index(name) for name in part]
+        torch.testing.assert_close(
+            *(torch.cdist(x[:, :, joints], x[:, :, joints]) for x in (other, pose)), atol=1e-4, rtol=0
+        )
+    angle = torch.rad2deg(torch.acos(torch.cosine_similarity(bones(other), bones(pose), dim=-1).clamp(-1, 1)))
+    assert 5 < angle.mean() < 30 and angle.amax(1).amin() > 0
+
+
+def test_how_far_a_part_is_turned_sways_in_time(dataset):
+    pose, trunk = poses(dataset)[:, :1].expand(-1, 80, -1, -1), OtherPeople(H36M17)
+    torch.manual_seed(0)
+    step = trunk.turned(pose, 20.0).diff(dim=1).norm(dim=-1)[:, :, 1:]
+    assert 0 < step.mean() < 0.02 and step.max() < 0.1  # metres a frame: no flicker
+
+
+def test_so_many_windows_are_turned_any_way_as_stated(dataset):
+    pose, trunk = poses(dataset)[:1, :1].expand(3000, -1, -1, -1), OtherPeople(H36M17)
+    torch.manual_seed(0)
+    other = trunk.tumbled(pose, 0.3)
+    up, before = (trunk.axes(values)[:, 0, 0] for values in (other, pose))
+    cosine = (up * before).sum(-1)
+    assert (cosine < 0.9999).float().mean() == pytest.approx(0.3, abs=0.03)
+    assert cosine[cosine < 0.9999].mean().abs() < 0.1
+    torch.testing.assert_close(
+        torch.cdist(other[:, 0], other[:, 0]), torch.cdist(pose[:, 0], pose[:, 0]), atol=1e-4, rtol=0
+    )
 
 
 def test_axes_of_the_trunk_are_square_and_of_length_one(dataset):
@@ -84,4 +122,4 @@ def test_axes_of_the_trunk_are_square_and_of_length_one(dataset):
 def test_a_skeleton_without_legs_is_left_as_it_is():
     trunk = OtherPeople(HAND21)
     pose = torch.randn(3, 2, len(HAND21), 3)
-    assert trunk.moved(pose, 0.1) is pose and trunk.recombined(pose, 1.0) is pose
+    assert trunk.moved(pose, 0.1) is pose and trunk.recombined(pose, 1.0) is pose and trunk.turned(pose, 20.0) is pose
