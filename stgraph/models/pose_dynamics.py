@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgraph.models.base import Model, Size, in_full_precision
-from stgraph.models.layers.attention import Attention, Nodes, mlp
+from stgraph.models.layers.attention import MASKED, Attention, Nodes, mlp
 from stgraph.models.layers.kinematics import Joints, Kinematics, centre_and_scale, kinematics
 from stgraph.settings.registry import MODELS
 from stgraph.skeleton import Skeleton
@@ -36,21 +36,38 @@ class Memory(NamedTuple):
     """State of the filter for p people: the last n frames in which they were detected, and the current estimate.
 
     Attributes:
-        pose: in the input's unit. spread: standard deviation of each joint along an axis, in that unit.
-        confidence: the detector's, falling while a joint is predicted; 0 where a joint is not known yet.
+        frames: of each joint `spread`, its standard deviation along an axis in the input's unit; `confidence`, the
+            detector's, falling while a joint is predicted, 0 where it is not known yet; `pose`; and `features`, the
+            visual ones of the last frame that had any. Side by side, as all are moved together.
         time: seconds; -inf before the person's first frame.
-        features: visual features of the last frame that had any; of width 0 without.
         now_pose, now_spread, now_confidence: estimate for the current frame, detected or only predicted.
     """
 
-    pose: Float[Tensor, "p n j d"]
-    spread: Float[Tensor, "p n j"]
-    confidence: Float[Tensor, "p n j"]
+    frames: Float[Tensor, "p n j e"]
     time: Float[Tensor, "p n"]
-    features: Float[Tensor, "p n j w"]
     now_pose: Joints
     now_spread: Float[Tensor, "p j"]
     now_confidence: Float[Tensor, "p j"]
+
+    @property
+    def spread(self) -> Float[Tensor, "p n j"]:
+        """Of the remembered frames."""
+        return self.frames[..., 0]
+
+    @property
+    def confidence(self) -> Float[Tensor, "p n j"]:
+        """Of the remembered frames."""
+        return self.frames[..., 1]
+
+    @property
+    def pose(self) -> Float[Tensor, "p n j d"]:
+        """Of the remembered frames."""
+        return self.frames[..., 2 : 2 + self.now_pose.shape[-1]]
+
+    @property
+    def features(self) -> Float[Tensor, "p n j w"]:
+        """Of the remembered frames; of width 0 without."""
+        return self.frames[..., 2 + self.now_pose.shape[-1] :]
 
 
 class Prediction(NamedTuple):
@@ -77,6 +94,8 @@ class PoseDynamics(Model):
         fade: seconds in which the confidence of a joint that is not detected halves.
     """
 
+    now: Float[Tensor, "f 1 1"]
+    absent: Float[Tensor, "f 1 1"]
     small, small_frames = {"history": 2, "channels": 8, "layers": 2, "features": 3}, 5
     serves = ("tracks",)
     former_names: ClassVar[Mapping[str, str]] = {"sight": "visual"}
@@ -114,6 +133,10 @@ class PoseDynamics(Model):
         # Logarithm of a detected joint's standard deviation at confidence 1, in body scales; its growth with doubt.
         self.noise = nn.Parameter(torch.full((joints,), -4.0))
         self.doubt = nn.Parameter(torch.tensor(1.0))
+        # Of the remembered frames and the current one, whose joints are all present.
+        now = F.pad(torch.ones(1, 1, 1), (0, 0, 0, 0, history, 0))
+        self.register_buffer("now", now, persistent=False)
+        self.register_buffer("absent", MASKED * (1 - now), persistent=False)
 
     @classmethod
     def check(cls, settings: dict, frames: int) -> list[str]:
@@ -135,12 +158,10 @@ class PoseDynamics(Model):
         _, scale = centre_and_scale(pose, confidence > 0)
         spread = self.detected_spread(confidence, scale)
         visual = pose.new_zeros(*pose.shape[:2], self.width) if features is None else features
-        frame = (pose, spread, confidence, time, visual)
-        empty = [
-            values.new_zeros(values[:, None].shape).expand(-1, self.history - 1, *values.shape[1:]) for values in frame
-        ]
-        empty[3] = empty[3] - torch.inf
-        return Memory._make([*map(with_frame, empty, frame), pose, spread, confidence])
+        frame, before = side_by_side(pose, spread, confidence, visual), self.history - 1
+        empty, never = torch.zeros_like(frame).unsqueeze(1), torch.full_like(time, -torch.inf).unsqueeze(1)
+        frames = with_frame(empty.expand(-1, before, -1, -1), frame)
+        return Memory(frames, with_frame(never.expand(-1, before), time), pose, spread, confidence)
 
     def detected_spread(self, confidence: Float[Tensor, "p j"], scale: Float[Tensor, " p"]) -> Float[Tensor, "p j"]:
         """Learned standard deviation along an axis of a detected joint of this confidence."""
@@ -153,56 +174,52 @@ class PoseDynamics(Model):
 
     def look_ahead(self, memory: Memory, time: Float[Tensor, " p"]) -> tuple[Prediction, list[Nodes]]:
         """The prediction, and the input nodes of each layer, which `candidates` takes."""
-        motion = kinematics(memory.pose, memory.confidence > 0, memory.time)
-        nodes, present = self.nodes(memory, motion, time)
-        layer_inputs = []
+        nodes, mask, motion = self.nodes(memory, time)
+        layer_inputs, current = [], nodes[:, -1]
         for layer in self.layers:
             layer_inputs.append(nodes)
-            nodes = layer(nodes, present)
-        out = in_full_precision(self.heads["displacement"], nodes[:, -1])
+            current = layer(nodes, mask)
+            nodes = with_frame(nodes[:, :-1], current)
+        out = in_full_precision(self.heads["displacement"], current)
         elapsed, unit = (time - memory.time[:, -1]).to(out.dtype)[:, None, None], motion.scale[:, None, None]
-        velocities = torch.cat([motion.own, motion.body], dim=1)
-        displacement, shares, logarithm = out.split([self.dimensions, velocities.shape[1], 1], dim=-1)
-        moved = (shares.permute(0, 2, 1)[..., None] * velocities).sum(dim=1) * elapsed
-        displacement = unit * (elapsed / FRAME).sqrt() * displacement + moved
+        displacement, shares, logarithm = out.split([self.dimensions, 2 * (self.history - 1), 1], dim=-1)
+        shares = shares.unflatten(-1, (2, self.history - 1)).permute(0, 3, 1, 2)[..., None]
+        moved = (shares * motion.velocity).sum(dim=(1, 3)) * elapsed
+        displacement = torch.addcmul(moved, unit * (elapsed / FRAME).sqrt(), displacement)
         # The spread of a random walk, times a learned factor.
         before = torch.where(memory.confidence[:, -1] > 0, memory.spread[:, -1], UNKNOWN * unit[..., 0])
         spread = torch.hypot(before, WALK * unit[..., 0] * elapsed[..., 0])
         spread = spread * logarithm[..., 0].clamp(-LOOSEST, LOOSEST).exp()
         return Prediction(motion.last + displacement, spread, displacement), layer_inputs
 
-    def nodes(
-        self, memory: Memory, motion: Kinematics, time: Float[Tensor, " p"]
-    ) -> tuple[Nodes, Bool[Tensor, "p f j"]]:
-        """Input of the layers, and whether each node is present.
+    def nodes(self, memory: Memory, time: Float[Tensor, " p"]) -> tuple[Nodes, Float[Tensor, "p f j"], Kinematics]:
+        """Input of the layers, what is added to the attention of each node, and the motion up to the last frame.
 
         The current frame's nodes stand at the last pose, those of a joint that is not known yet at its centre.
         """
-        known, unit, last = memory.confidence > 0, motion.scale[:, None, None, None], motion.last[:, None]
-        centre = motion.centre[:, None, None]
-        elapsed = (time[:, None] - memory.time).to(last.dtype)
-        elapsed = torch.where(torch.isfinite(elapsed), elapsed, 0)
+        # The current frame is as the last one.
+        numbers = last_repeated(memory.frames)
+        spread, confidence, pose, visual = numbers.split([1, 1, self.dimensions, self.width], dim=-1)
+        seen = confidence > 0
+        motion = kinematics(pose[:, :-1], seen[:, :-1].squeeze(-1), memory.time)
+        unit, last, centre = motion.scale[:, None, None, None], motion.last[:, None], motion.centre[:, None, None]
+        elapsed = last_repeated(time[:, None] - memory.time).to(last.dtype).nan_to_num(posinf=0)[..., None, None]
+        known = seen.to(last.dtype)
         # Changes are small beside places; multiplied by 5 they weigh as much.
-        moves = (memory.pose - centre, 5 * (memory.pose - last))
-        moves = [torch.where(known[..., None], values / unit, 0) for values in moves]
-        current = torch.cat([(last - centre) / unit, torch.zeros_like(last)], dim=-1)
-        places = torch.cat([torch.cat(moves, dim=-1), current], dim=1)
-        spread = torch.where(known, memory.spread / unit[..., 0], 1).clamp_min(1e-4).log()
-        elapsed = elapsed[..., None].expand_as(spread)
-        numbers = [memory.confidence, known.to(spread.dtype), spread, elapsed, (elapsed + 0.01).log()]
-        numbers, known = last_repeated(torch.stack(numbers, dim=-1)), last_repeated(known)
-        now = torch.zeros_like(numbers[..., :1])
-        now[:, -1] = 1
+        lengths = torch.cat([pose - centre, 5 * (pose - last), spread], dim=-1) / unit
+        places, spread = lengths.split([2 * self.dimensions, 1], dim=-1)
         # Velocities are input of the current frame's nodes alone: attention gives a mean over older frames' nodes, from
         # which a velocity can be inferred, but no acceleration.
-        age = torch.where(motion.both, motion.age.clamp(max=1e3), 0)
-        way = [AHEAD * motion.own / unit, AHEAD * motion.body / unit, age, motion.both.to(age.dtype)]
-        way = torch.cat(way, dim=-1).permute(0, 2, 1, 3).flatten(2)[:, None]
-        way = F.pad(way, (0, 0, 0, 0, self.history, 0))
-        total, parts = self.place(torch.cat([places, numbers, now, way], dim=-1)) + self.kind, 2
+        both = motion.both.to(last.dtype)
+        way = torch.cat([motion.velocity.flatten(3) * (AHEAD / unit), motion.age.clamp(max=1e3) * both, both], dim=-1)
+        way = F.pad(way.transpose(1, 2).flatten(2)[:, None], (0, 0, 0, 0, self.history, 0))
+        times = (values.expand_as(known) for values in (elapsed, (elapsed + 0.01).log(), self.now))
+        spread = spread.clamp_min(1e-4).log() * known
+        total, parts = self.place(torch.cat([places * known, confidence, known, spread, *times, way], dim=-1)), 2
+        total = total + self.kind
         if self.visual is not None:
-            total, parts = total + F.pad(self.visual(memory.features), (0, 0, 0, 0, 0, 1)), 3
-        return total / parts, known | (now[..., 0] > 0)
+            total, parts = total + F.pad(self.visual(visual[:, :-1]), (0, 0, 0, 0, 0, 1)), 3
+        return total / parts, (seen.logical_not() * self.absent).squeeze(-1), motion
 
     def merge(
         self,
@@ -226,30 +243,29 @@ class PoseDynamics(Model):
             time: of the frame, seconds.
             features: visual features of the detections; None: those of the last frame.
         """
-        seen, ever = confidence > 0, (memory.confidence[:, -1] > 0).any(dim=1, keepdim=True)
+        before, since = memory.confidence[:, -1], memory.time[:, -1]
+        seen, ever = confidence > 0, (before > 0).any(dim=1, keepdim=True)
         _, scale = centre_and_scale(torch.where(seen[..., None], pose, predicted), seen | ever)
+        error, variance = pose - predicted, spread.square()
         noise = self.detected_spread(confidence, scale).square()
-        variance = spread.square()
-        deviation = (pose - predicted).square().mean(dim=-1) / (variance + noise)
-        noise = noise * torch.where(ever, 1 + (deviation - USUAL).clamp_min(0), 1)
+        deviation = error.square().sum(dim=-1) / ((variance + noise) * self.dimensions)
+        noise = noise * torch.where(ever, (deviation - (USUAL - 1)).clamp_min(1), 1)
         gain = torch.where(ever, torch.where(seen, variance / (variance + noise), 0), 1)
-        merged = predicted + gain[..., None] * (pose - predicted)
+        merged = torch.addcmul(predicted, gain[..., None], error)
         spread = torch.where(ever, variance * (1 - gain).clamp_min(1e-6), noise).sqrt()
         # Times may be doubles, seconds since long ago.
-        elapsed = (time - memory.time[:, -1]).to(confidence.dtype)
-        faded = memory.confidence[:, -1] * torch.exp2(-elapsed / self.fade)[:, None]
-        certain = torch.where(seen, torch.maximum(confidence, faded), faded)
-        visual = memory.features[:, -1] if features is None else features
-        frame = (merged, spread, certain, time, visual)
+        elapsed = (time - since).to(confidence.dtype)
+        faded = before * torch.exp2(elapsed * (-1 / self.fade))[:, None]
+        certain = torch.maximum(confidence, faded)
+        visual = memory.frames[:, -1, :, 2 + self.dimensions :] if features is None else features
+        frame = side_by_side(merged, spread, certain, visual)
         # This frame replaces the last one if that followed the one before it too soon.
-        detected, history = seen.any(dim=1), []
-        later = (memory.time[:, -1] - memory.time[:, -2] >= self.spacing) if self.history > 1 else detected
-        for old, new in zip(memory, frame, strict=False):
-            over = (slice(None), *[None] * (old.ndim - 1))
-            before = torch.where(later[over], old[:, 1:], old[:, :-1])
-            history.append(torch.where(detected[over], with_frame(before, new), old))
+        detected = seen.any(dim=1)
+        later = (since - memory.time[:, -2] >= self.spacing) if self.history > 1 else detected
+        frames = remembered(memory.frames, frame, detected, later)
+        times = remembered(memory.time, time, detected, later)
         # A joint that was never detected is inferred from the others, in each frame anew and with little confidence.
-        return Memory._make([*history, merged, spread, torch.where(ever, certain.clamp_min(GUESSED), certain)])
+        return Memory(frames, times, merged, spread, torch.where(ever, certain.clamp_min(GUESSED), certain))
 
     def candidates(
         self,
@@ -356,6 +372,16 @@ class PoseDynamics(Model):
         return outputs
 
 
+def side_by_side(
+    pose: Joints,
+    spread: Float[Tensor, "p j"],
+    confidence: Float[Tensor, "p j"],
+    features: Float[Tensor, "p j w"],
+) -> Float[Tensor, "p j e"]:
+    """A frame of `Memory`."""
+    return torch.cat([spread[..., None].to(pose.dtype), confidence[..., None].to(pose.dtype), pose, features], dim=-1)
+
+
 def with_frame(frames: Float[Tensor, "p m ..."], frame: Float[Tensor, "p ..."]) -> Float[Tensor, "p n ..."]:
     """Frames with one more behind them."""
     return torch.cat([frames, frame[:, None].to(frames.dtype)], dim=1)
@@ -364,3 +390,15 @@ def with_frame(frames: Float[Tensor, "p m ..."], frame: Float[Tensor, "p ..."]) 
 def last_repeated(frames: Shaped[Tensor, "p n ..."]) -> Shaped[Tensor, "p f ..."]:
     """Frames with the last one a second time behind them."""
     return torch.cat([frames, frames[:, -1:]], dim=1)
+
+
+def remembered(
+    frames: Float[Tensor, "p n ..."],
+    frame: Float[Tensor, "p ..."],
+    detected: Bool[Tensor, " p"],
+    later: Bool[Tensor, " p"],
+) -> Float[Tensor, "p n ..."]:
+    """The last n frames of people after one in which some are seen; it replaces the last if not `later`."""
+    over = (slice(None), *[None] * (frames.ndim - 1))
+    before = torch.where(later[over], frames[:, 1:], frames[:, :-1])
+    return torch.where(detected[over], with_frame(before, frame), frames)

@@ -13,6 +13,7 @@ from stgraph.skeleton import Skeleton
 OUTWARDS, INWARDS = 0.3, 0.02  # share of the way to a detected length that the nearer and the farther bound go
 SHORTER = 0.6  # of its shortest usual length: a limb may turn farther towards the camera than it was seen
 SLACK = 1.05  # factor by which a bone may be outside of its range
+OUTSIDE = np.array([-1, 1])  # the sign that a step outwards has, of the shortest length and of the longest
 IMPOSSIBLE = 1.25  # and one beyond which it is no person's
 
 Lengths = Float[np.ndarray, "p b"]
@@ -40,9 +41,7 @@ class Limbs:
         """The ranges after a frame in which some joints were detected; those before it are `known`."""
         length, both = self.lengths(pose), seen[:, self.joint] & seen[:, self.parent]
         apart = length[..., None] - known
-        share = np.full(apart.shape, INWARDS)
-        share[..., 0][apart[..., 0] < 0] = OUTWARDS
-        share[..., 1][apart[..., 1] > 0] = OUTWARDS
+        share = np.where(apart * OUTSIDE > 0, OUTWARDS, INWARDS)
         share[known[..., 1] == 0] = 1
         return known + share * apart * both[..., None]
 

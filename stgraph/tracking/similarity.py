@@ -31,13 +31,15 @@ SMALLEST = {2: 16.0, 3: 0.1}  # dimensions -> side of the smallest area: pixels 
 # A person's area over the squared diagonal of the box.
 THINNEST = 1 / 8  # the least in 2D: a box 8 times as long as wide
 STANDING = 1 / 4  # in 3D; in 2D a box 4 times as long as wide, a standing person
-FEW = 1000  # pairs that are all compared, wherever they are
+FEW = 1000  # pairs whose boxes are all looked at
 BLOCK = 1000  # poses that are compared with all others in one call
 AT_ONCE = 20_000  # pairs that are compared in one call
 
 # Coordinates of some poses and of others, and which of them are seen.
 Poses = tuple[Float[np.ndarray, "p j d"], Bool[np.ndarray, "p j"]]
 Others = tuple[Float[np.ndarray, "m j d"], Bool[np.ndarray, "m j"]]
+Box = tuple[Float[np.ndarray, "... d"], Float[np.ndarray, "... d"]]  # lower and upper corner
+Pairs = tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]
 
 
 def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
@@ -58,6 +60,13 @@ def sigmas(skeleton: Skeleton) -> Float[np.ndarray, " j"]:
     return np.array([sigma(name) for name in skeleton.names])
 
 
+def box(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> Box:
+    """Corners of the boxes around the seen joints; without any, the lower is inf and the upper -inf."""
+    known = seen[..., None]
+    lowest = np.where(known, pose, np.inf).min(-2, initial=np.inf)
+    return lowest, np.where(known, pose, -np.inf).max(-2, initial=-np.inf)
+
+
 def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> Float[np.ndarray, "..."]:
     """A person's area, the scale of distances in OKS: pixels^2 in 2D, metres^2 in 3D.
 
@@ -71,14 +80,16 @@ def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) ->
     Only the seen joints of a truncated or occluded person count. OKS uses the mean of two areas, so one complete pose
     of the two is enough.
     """
-    known = seen[..., None]
-    lowest = np.where(known, pose, np.inf).min(-2, initial=np.inf)
-    highest = np.where(known, pose, -np.inf).max(-2, initial=-np.inf)
-    sides = np.maximum(highest - lowest, 0, dtype=np.float64)  # without a joint it is -inf
+    return box_area(box(pose, seen))
+
+
+def box_area(corners: Box) -> Float[np.ndarray, "..."]:
+    """`area` of what has this box."""
+    sides = np.maximum(corners[1] - corners[0], 0, dtype=np.float64)  # without a joint it is -inf
     dimensions = sides.shape[-1]
     diagonal = np.square(sides).sum(-1)
-    box = np.maximum(sides.prod(-1), THINNEST * diagonal) if dimensions == 2 else STANDING * diagonal
-    return np.asarray(np.maximum(box, SMALLEST[dimensions] ** 2))
+    area = np.maximum(sides.prod(-1), THINNEST * diagonal) if dimensions == 2 else STANDING * diagonal
+    return np.asarray(np.maximum(area, SMALLEST[dimensions] ** 2))
 
 
 def oks(
@@ -144,22 +155,29 @@ def alike(
     least: float,
     sigmas: Float[np.ndarray, " j"],
     spread: Float[np.ndarray, "p j"] | None = None,
+    later: bool = False,
 ) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """The pairs of poses whose `oks` is above `least`, and it; only poses near one another are compared.
 
     An OKS is at most its best joint's, which is above `least` within a distance of
-    sqrt(-2 ln(least) (s^2 (2 sigma)^2 + spread^2)). Poses are compared whose circles, around their boxes and so much
-    wider, touch.
+    sqrt(-2 ln(least) (s^2 (2 sigma)^2 + spread^2)). Poses are compared whose boxes, so much wider, touch; of many poses
+    those whose circles around the boxes do. If `later`, of these only pairs with others of a higher index.
     """
-    areas = [area(*one)]
-    areas.append(areas[0] if other is one else area(*other))
+    boxes = [box(*one)]
+    boxes.append(boxes[0] if other is one else box(*other))
+    areas = [box_area(corners) for corners in boxes]
+    widest = (2 * sigmas.max()) ** 2 * -np.log(least)  # of each area, of which s^2 has one half
+    extra = -2 * np.log(least) * (np.where(one[1], spread, 0).max(axis=1) ** 2 if spread is not None else 0)
+    reach = np.sqrt(widest * areas[0] + extra), np.sqrt(widest * areas[1])
     if len(areas[0]) * len(areas[1]) <= FEW:
-        rows, columns = np.indices((len(areas[0]), len(areas[1]))).reshape(2, -1)
+        (low, high), (other_low, other_high) = boxes
+        apart = np.maximum(low[:, None] - other_high, other_low - high[:, None]).max(axis=2)
+        rows, columns = np.nonzero(apart <= reach[0][:, None] + reach[1])
     else:
-        widest = (2 * sigmas.max()) ** 2 * -np.log(least)  # of each area, of which s^2 has one half
-        extra = -2 * np.log(least) * (np.where(one[1], spread, 0).max(axis=1) ** 2 if spread is not None else 0)
-        reach = np.sqrt(widest * areas[0] + extra), np.sqrt(widest * areas[1])
-        rows, columns = touching(*around(*one, reach[0]), *around(*other, reach[1]))
+        rows, columns = touching(*circle(boxes[0], reach[0]), *circle(boxes[1], reach[1]))
+    if later:
+        after = columns > rows
+        rows, columns = rows[after], columns[after]
     value = np.zeros(len(rows))
     for first in range(0, len(rows), AT_ONCE):
         p, m = rows[first : first + AT_ONCE], columns[first : first + AT_ONCE]
@@ -171,15 +189,14 @@ def alike(
     return rows[above], columns[above], value[above]
 
 
-def around(
-    pose: Float[np.ndarray, "p j d"], seen: Bool[np.ndarray, "p j"], wider: Float[np.ndarray, " p"]
+def circle(
+    corners: Box, wider: Float[np.ndarray, " p"] | float
 ) -> tuple[Float[np.ndarray, "p d"], Float[np.ndarray, " p"]]:
-    """Centre and radius of the circle around each pose's box, so much wider; radius -inf where no joint is seen."""
-    low = np.where(seen[..., None], pose, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(seen[..., None], pose, -np.inf).max(axis=1, initial=-np.inf)
-    there = np.any(seen, axis=1)
-    low, high = (np.where(there[:, None], corner, 0) for corner in (low, high))
-    return (low + high) / 2, np.where(there, np.linalg.norm(high - low, axis=1) / 2 + wider, -np.inf)
+    """Centre and radius of the circle around each box, so much wider; radius -inf where no joint is seen."""
+    low, high = corners
+    there = low[:, :1] <= high[:, :1]
+    low, high = np.where(there, low, 0), np.where(there, high, 0)
+    return (low + high) / 2, np.where(there[:, 0], np.linalg.norm(high - low, axis=1) / 2 + wider, -np.inf)
 
 
 def touching(
@@ -187,7 +204,7 @@ def touching(
     radius: Float[np.ndarray, " p"],
     other: Float[np.ndarray, "m d"],
     other_radius: Float[np.ndarray, " m"],
-) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+) -> Pairs:
     """The pairs of circles that touch, sorted by the first's index."""
     from scipy.spatial import KDTree
 
@@ -222,8 +239,7 @@ def nms(
         block = waiting[:BLOCK]
         all_waiting = poses[waiting], seen[waiting]
         some = all_waiting if len(block) == len(waiting) else (poses[block], seen[block])
-        rows, columns, _ = alike(some, all_waiting, threshold, sigmas)
-        rows, columns = rows[rows < columns], columns[rows < columns]
+        rows, columns, _ = alike(some, all_waiting, threshold, sigmas, later=True)
         staying = np.ones(len(waiting), bool)
         # Better ones first: a pose that was dropped drops no other.
         for better, worse in zip(rows.tolist(), columns.tolist(), strict=True):
@@ -268,11 +284,12 @@ def soft_nms(
 
 def check_scores(score: Float[np.ndarray, " p"]) -> None:
     """Raises InputError for a score that is negative or no number."""
-    wrong = np.flatnonzero(~(score >= 0))
-    if len(wrong):
+    good = score >= 0
+    if not good.all():
+        wrong = good.argmin()
         raise InputError(
-            where=f"score of pose {wrong[0]}",
-            found=f"{score[wrong[0]]}",
+            where=f"score of pose {wrong}",
+            found=f"{score[wrong]}",
             expected="a number of at least 0, higher where the pose is more certain",
             remedy="exponentiate scores that are logarithms",
         )

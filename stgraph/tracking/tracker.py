@@ -17,7 +17,7 @@ from stgraph.tracking.assignment import assigned
 from stgraph.tracking.limbs import Limbs
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import Forecast, Predictor, concatenate, positive_scale, select
-from stgraph.tracking.similarity import Others, Poses, alike, around, nms, sigmas, touching
+from stgraph.tracking.similarity import Others, Poses, alike, box, circle, nms, sigmas, touching
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
@@ -95,23 +95,21 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Detections:
-    """The detections of a frame that are used: m poses (m j d), confidences (m j), and indices into the input."""
+    """The detections of a frame that are used: m poses (m j d), confidences (m j), indices into the input, and scores,
+    the mean confidences of the detected joints.
+    """
 
     pose: Float[np.ndarray, "m j d"]
     confidence: Float[np.ndarray, "m j"]
     index: Int[np.ndarray, " m"]
+    score: Float[np.ndarray, " m"]
 
     def __len__(self) -> int:
         return len(self.index)
 
-    @property
-    def score(self) -> Float[np.ndarray, " m"]:
-        """Mean confidence of the detected joints."""
-        return self.confidence.sum(axis=1) / (self.confidence > 0).sum(axis=1).clip(1)
-
     def select(self, at: Int[np.ndarray, " n"]) -> "Detections":
         """Some of them."""
-        return Detections(self.pose[at], self.confidence[at], self.index[at])
+        return Detections(self.pose[at], self.confidence[at], self.index[at], self.score[at])
 
 
 class Tracker:
@@ -189,8 +187,8 @@ class Tracker:
             forecast = self.predictor.predict(self.memory, self.time)
             match = self.match(forecast, detections)
             match = match[self.advance(forecast, match, detections)]
-        free = np.delete(np.arange(len(detections)), match[match >= 0])
-        likely = free[detections.select(free).score >= self.options.birth_score]
+        free = left(match, len(detections))
+        likely = free[detections.score[free] >= self.options.birth_score]
         born = likely[: max(0, self.options.people - len(self.tracks))] if self.options.people else likely
         self.dropped.update(birth_score=len(free) - len(likely), people=len(likely) - len(born))
         if len(born):
@@ -210,7 +208,7 @@ class Tracker:
         pose, confidence = numbers_of(poses, f"{where}, poses"), numbers_of(scores, f"{where}, scores")
         if pose.ndim and not len(pose):
             pose, confidence = self.empty()
-            return Detections(pose, confidence, np.zeros(0, int))
+            return Detections(pose, confidence, np.zeros(0, int), np.zeros(0))
         dimensions = (self.dimensions,) if self.dimensions else (2, 3)
         if pose.ndim != 3 or pose.shape[1] != len(self.skeleton) or pose.shape[2] not in dimensions:
             expected = (
@@ -232,7 +230,9 @@ class Tracker:
                 expected=f"numbers up to {FARTHEST:.0f}, and a confidence from 0 on",
             )
         self.dimensions = pose.shape[2]
-        return Detections(np.where(seen[..., None], pose, 0), np.where(seen, confidence, 0), np.arange(len(pose)))
+        pose, confidence = np.where(seen[..., None], pose, 0), np.where(seen, confidence, 0)
+        score = confidence.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+        return Detections(pose, confidence, np.arange(len(pose)), score)
 
     def empty(self) -> tuple[Float[np.ndarray, "0 j d"], Float[np.ndarray, "0 j"]]:
         """Poses of no people, and their confidences."""
@@ -241,11 +241,10 @@ class Tracker:
 
     def suppressed(self, detections: Detections) -> Detections:
         """The best detections, best first; those without a joint or too similar to a better one are dropped."""
-        order = np.flatnonzero((detections.confidence > 0).any(axis=1))
-        best = detections.select(order[np.argsort(-detections.score[order], kind="stable")])
-        kept = nms(best.pose, best.confidence > 0, best.score, self.options.nms_oks, self.sigmas)
-        self.dropped.update(nms_oks=len(best) - len(kept), unseen=len(detections) - len(best))
-        return best.select(kept)
+        there = detections.select(np.flatnonzero(detections.score))
+        kept = nms(there.pose, there.confidence > 0, there.score, self.options.nms_oks, self.sigmas)
+        self.dropped.update(nms_oks=len(there) - len(kept), unseen=len(detections) - len(there))
+        return there.select(kept)
 
     # One frame --------------------------------------------------------------------------------------------------------
 
@@ -270,12 +269,12 @@ class Tracker:
             tracks, detections: predicted and detected poses.
             leap: the largest distance between their centres, by the mean of their sizes.
         """
-        rows, columns = np.flatnonzero(match < 0), np.delete(np.arange(len(detections[0])), match[match >= 0])
+        rows, columns = np.flatnonzero(match < 0), left(match, len(detections[0]))
         if not len(rows) or not len(columns):
             return match
         circles = []
         for (pose, seen), at in ((tracks, rows), (detections, columns)):
-            centre, radius = around(pose[at], seen[at], np.zeros(len(at)))
+            centre, radius = circle(box(pose[at], seen[at]), 0.0)
             size = np.maximum(2 * radius, LEAST_SIZE[pose.shape[2]])
             circles += [centre, np.full(len(at), leap) if np.isinf(leap) else leap * size / 2]
         track, detection = touching(*circles)
@@ -386,3 +385,10 @@ class Tracker:
         mark = np.where((mark == PREDICTED) & ~shown, ABSENT, mark)
         confidence = np.where(mark == PREDICTED, certainty.clip(0.05) * probability, detected)
         return pose, mark, confidence
+
+
+def left(match: Int[np.ndarray, " p"], count: int) -> Int[np.ndarray, " n"]:
+    """Which of so many detections no track was matched to."""
+    free = np.ones(count, bool)
+    free[match[match >= 0]] = False
+    return np.flatnonzero(free)

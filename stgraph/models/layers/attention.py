@@ -1,6 +1,7 @@
 """Attention between joints of a frame, and of a joint to itself over time."""
 
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -33,21 +34,31 @@ class Attention(nn.Module):
         self.spatial, self.temporal = nn.Linear(channels, 3 * channels), nn.Linear(channels, 3 * channels)
         self.mlp = mlp(3 * channels, channels)
 
-    def forward(self, nodes: Nodes, present: Bool[Tensor, "p f j"]) -> Nodes:
-        """The nodes with those of the last frame, the current one, changed by what they attend to."""
+    def forward(self, nodes: Nodes, mask: Float[Tensor, "p f j"]) -> Float[Tensor, "p j c"]:
+        """The nodes of the last frame, the current one, changed by what they attend to.
+
+        Args:
+            nodes: of remembered frames and of the current one, in which all are present.
+            mask: `MASKED` where a node is absent, 0 elsewhere.
+        """
         x = self.norm(nodes)
-        mask = torch.where(present, 0.0, MASKED).to(x.dtype)
-        current = x[:, -1]
-        q, k, v = self.spatial(current).chunk(3, dim=-1)
-        spatial = F.scaled_dot_product_attention(q, k, v, mask[:, -1, None])
+        current = x.select(1, -1).contiguous()  # or else linear() multiplies person by person
         # A joint has one query, so that W_k is applied to it and W_v to the sum of its frames, in place of every frame:
-        # q . (W_k x + b_k) = W_k^T q . x + what is the same for all frames, and shares have the sum 1.
+        # q . (W_k x + b_k) = W_k^T q . x + what is the same for all frames, and shares have the sum 1. Maps that follow
+        # one another are one: W_k^T W_q, and W_v with the MLP's first.
         (w_q, w_k, w_v), (b_q, _, b_v) = self.temporal.weight.chunk(3), self.temporal.bias.chunk(3)
-        query = F.linear(current, w_q, b_q) @ w_k / math.sqrt(x.shape[-1])
-        share = ((query[:, None] * x).sum(dim=-1) + mask).softmax(dim=1)
-        temporal = F.linear((share[..., None] * x).sum(dim=1), w_v, b_v)
-        changed = nodes[:, -1] + self.mlp(torch.cat([current, spatial, temporal], dim=-1))
-        return torch.cat([nodes[:, :-1], changed[:, None]], dim=1)
+        root, first = math.sqrt(self.temporal.in_features), cast(nn.Linear, self.mlp[0])
+        (s_q, *s_others), (c_q, *c_others) = self.spatial.weight.chunk(3), self.spatial.bias.chunk(3)
+        weight = torch.cat([s_q / root, *s_others, w_k.mT @ w_q / root])
+        bias = torch.cat([c_q / root, *c_others, b_q @ w_k / root])
+        q, k, v, query = F.linear(current, weight, bias).chunk(4, dim=-1)
+        spatial = torch.bmm(torch.bmm(q, k.mT).softmax(dim=-1), v)
+        share = ((query.unsqueeze(1) * x).sum(dim=-1) + mask).softmax(dim=1)
+        temporal = (share[..., None] * x).sum(dim=1)
+        *w_others, w_temporal = first.weight.chunk(3, dim=1)
+        weight, bias = torch.cat([*w_others, w_temporal @ w_v], dim=1), first.bias + w_temporal @ b_v
+        changed = F.linear(torch.cat([current, spatial, temporal], dim=-1), weight, bias)
+        return nodes.select(1, -1) + self.mlp[1:](changed)
 
     def of_candidates(
         self, candidates: Float[Tensor, "p q c"], nodes: Nodes, present: Bool[Tensor, "p q"], known: Bool[Tensor, "p j"]

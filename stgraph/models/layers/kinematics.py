@@ -20,8 +20,8 @@ class Kinematics(NamedTuple):
         last: the last pose; the centre for a joint that is not yet known.
         age: seconds from each older frame to the last.
         both: whether a joint is known in that frame and in the last.
-        own: velocity of each joint from that frame to the last, units a second.
-        body: median of those velocities over joints, on which joints that jump have little effect.
+        velocity: of each joint from that frame to the last, units a second; and of the body, the median of those over
+            joints, on which joints that jump have little effect.
     """
 
     centre: Float[Tensor, "p d"]
@@ -29,8 +29,7 @@ class Kinematics(NamedTuple):
     last: Joints
     age: Float[Tensor, "p k 1 1"]
     both: Bool[Tensor, "p k j 1"]
-    own: Float[Tensor, "p k j d"]
-    body: Float[Tensor, "p k j d"]
+    velocity: Float[Tensor, "p k j 2 d"]
 
 
 def kinematics(pose: Float[Tensor, "p n j d"], known: Bool[Tensor, "p n j"], time: Float[Tensor, "p n"]) -> Kinematics:
@@ -42,7 +41,8 @@ def kinematics(pose: Float[Tensor, "p n j d"], known: Bool[Tensor, "p n j"], tim
     own = torch.where(both, (last[:, None] - pose[:, :-1]) / age.clamp_min(1e-3), torch.nan)
     body = own.nanmedian(dim=2, keepdim=True).values.nan_to_num(0).expand_as(own)
     fastest = FASTEST * scale[:, None, None, None]
-    return Kinematics(centre, scale, last, age, both, own.nan_to_num(0).maximum(-fastest).minimum(fastest), body)
+    velocity = torch.stack([own.nan_to_num(0).clamp(-fastest, fastest), body], dim=3)
+    return Kinematics(centre, scale, last, age, both, velocity)
 
 
 def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:
@@ -50,5 +50,5 @@ def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Te
 
     Where all known joints coincide, the scale is that of the last digits of the coordinates: positive.
     """
-    centre, scale = body_scale(pose.detach(), known)
+    centre, scale = body_scale(pose.detach(), known.to(pose.dtype))
     return centre, torch.maximum(scale, 1e-3 * (1 + centre.abs().amax(dim=1)))

@@ -20,13 +20,13 @@ class ModelPredictor:
 
     def __init__(self, model: PoseDynamics, engine: Engine) -> None:
         self.model, self.engine = model.eval(), engine
+        self.dtype = next(model.parameters()).dtype
         self.prediction: Callable[..., tuple[Tensor, ...]] | None = None
         self.merging: Callable[..., tuple[Tensor, ...]] | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
         """Arrays as tensors of the model's device and type."""
-        kind = next(self.model.parameters()).dtype
-        return [self.engine.to_device(torch.from_numpy(np.asarray(values)).to(kind)) for values in arrays]
+        return [self.engine.to_device(torch.from_numpy(values).to(self.dtype)) for values in arrays]
 
     def times(self, time: float, people: int) -> Tensor:
         """The same time for each person."""
@@ -43,7 +43,7 @@ class ModelPredictor:
         times = self.times(time, len(state.pose))
         self.prediction = self.prediction or traced(Prediction(self.model), times, *state)
         pose, spread = self.prediction(times, *state)
-        known = (state.now_confidence > 0).cpu().numpy()
+        known = state.now_confidence.numpy(force=True) > 0
         return Forecast(double(pose), double(spread), known, (pose, spread))
 
     @torch.inference_mode()
@@ -58,7 +58,7 @@ class ModelPredictor:
 
 def double(values: Tensor) -> np.ndarray:
     """A tensor as an array of doubles."""
-    return values.double().cpu().numpy()
+    return values.numpy(force=True).astype(np.float64)
 
 
 class Prediction(nn.Module):

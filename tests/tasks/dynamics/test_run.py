@@ -14,6 +14,9 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Mark
+from stgraph.models.pose_dynamics import PoseDynamics
+from stgraph.skeleton import POSETRACK15
+from stgraph.tasks.dynamics.predictor import ModelPredictor
 from stgraph.tracking.limbs import Limbs
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import PREDICTORS
@@ -230,6 +233,27 @@ def test_in_a_tracker_the_model_does_what_it_does_in_a_sequence(place, alone, mo
     known = (confidence > 0).cumsum(axis=0) > 0
     np.testing.assert_allclose(np.stack(merged)[known], wanted[known], rtol=1e-9)
     assert np.abs(wanted - pose)[confidence > 0][len(pose[0]) :].max() > 0.1  # it is no copy of what is detected
+
+
+def test_people_are_tracked_as_by_the_first_implementation(golden):
+    """Joints and people that are missed, people found twice: the same identities, and joints to 1e-5."""
+    arrays = golden("pose_dynamics_h3")
+    heads = {"displacement": 1, "candidate": len(POSETRACK15) + 1}
+    model = PoseDynamics(POSETRACK15, 2, heads, history=3, channels=8, features=3)
+    weights = [name for name in arrays if name.startswith("weight/")]
+    model.load_state_dict({name.removeprefix("weight/"): torch.from_numpy(arrays[name]) for name in weights})
+    tracker = Tracker(ModelPredictor(model, Engine("cpu")), POSETRACK15)
+    last = arrays["detected/count"].cumsum()[:-1]
+    frames = zip(np.split(arrays["detected/pose"], last), np.split(arrays["detected/score"], last), strict=True)
+    people = [tracker.update(pose, score, number / 25) for number, (pose, score) in enumerate(frames)]
+    np.testing.assert_array_equal([len(some) for some in people], arrays["tracked/count"])
+    for name in ("id", "state", "detection", "mark"):
+        found = np.concatenate([getattr(some, name) for some in people])
+        np.testing.assert_array_equal(found, arrays[f"tracked/{name}"])
+    shown = arrays["tracked/mark"] != Mark.ABSENT
+    for name in ("pose", "confidence"):
+        found = np.concatenate([getattr(some, name) for some in people])
+        np.testing.assert_allclose(found[shown], arrays[f"tracked/{name}"][shown], rtol=1e-5, atol=1e-5)
 
 
 def test_a_predictor_takes_people_out_and_in(place, alone):
