@@ -42,7 +42,9 @@ def kinematics(pose: Float[Tensor, "p n j d"], known: Bool[Tensor, "p n j"], tim
     own = torch.where(both, (last[:, None] - pose[:, :-1]) / age.clamp_min(1e-3), torch.nan)
     body = own.nanmedian(dim=2, keepdim=True).values.nan_to_num(0).expand_as(own)
     fastest = FASTEST * scale[:, None, None, None]
-    return Kinematics(centre, scale, last, age, both, own.nan_to_num(0).maximum(-fastest).minimum(fastest), body)
+    return Kinematics(
+        centre, scale, last, age=age, both=both, own=own.nan_to_num(0).maximum(-fastest).minimum(fastest), body=body
+    )
 
 
 def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:
