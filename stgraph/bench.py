@@ -14,9 +14,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--exp", required=True, help="folder in params/")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override: optim.lr=3e-4")
     arguments.add_argument("--device", default="auto", choices=DEVICES, help="%(default)s")
-    arguments.add_argument(
-        "--precision", default="32", choices=PRECISIONS[:2], help="beside bf16 (%(default)s)"
-    )
+    arguments.add_argument("--precision", default="32", choices=PRECISIONS[:2], help="beside bf16 (%(default)s)")
     process_options(arguments)
     arguments.add_argument("--rounds", type=int, default=5, help="best of so many, taken in turn (%(default)s)")
     arguments.add_argument("--recordings", type=int, default=40, help="made-up ones (%(default)s)")

@@ -133,9 +133,9 @@ class Skeleton:
             name,
             tuple(names),
             tuple(staying(self.parents[joint]) for joint in kept),
-            tuple(kept.index(a) for a, _ in pairs),
-            tuple(kept.index(b) for _, b in pairs),
-            staying(self.centre),
+            left=tuple(kept.index(a) for a, _ in pairs),
+            right=tuple(kept.index(b) for _, b in pairs),
+            centre=staying(self.centre),
         )
 
     def without(self, *names: str, name: str = "") -> "Skeleton":
@@ -286,7 +286,9 @@ def skeleton_from(tree: Any, where: str) -> Skeleton:
     parents = tuple(-1 if parent is None else joint(parent, "parents", -1) for parent in tree["parents"])
     centre = -1 if tree.get("centre") is None else joint(tree["centre"], "centre")
     try:
-        return Skeleton(tree.get("name", where), names, parents, joints("left"), joints("right"), centre)
+        return Skeleton(
+            tree.get("name", where), names, parents, left=joints("left"), right=joints("right"), centre=centre
+        )
     except InputError as error:
         raise InputError(str(error), where=where) from error
 

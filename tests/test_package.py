@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import textwrap
 import tomllib
 import zipfile
 from pathlib import Path
@@ -30,18 +31,11 @@ COMMANDS = sorted(
 )
 
 
-def loaded(*words: str) -> set[str]:
-    """Packages that a Python process has loaded in the end, of those that cost time."""
-    report = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
-    code = f"{report}\nsys.argv = {list(words)!r}\n"
-    code += "import stgraph" if not words else f"import runpy; runpy.run_module({words[0]!r}, run_name='__main__')"
+def test_import_loads_nothing_heavy() -> None:
+    code = "import sys, stgraph; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
-    return HEAVY & {name.partition(".")[0] for name in ended.stderr.split()}
-
-
-def test_import_loads_nothing_heavy() -> None:
-    assert not loaded()
+    assert not HEAVY & set(ended.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -62,15 +56,26 @@ def test_threads_that_wait_do_not_spin_unless_the_user_wants_it(own: dict, expec
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["stgraph", "data_prep", *(f"stgraph.{name}" for name in COMMANDS)])
-def test_help_loads_no_torch(module: str) -> None:
-    assert not loaded(module, "--help") & (HEAVY - {"numpy"})
+def test_help_loads_no_torch() -> None:
+    """Of any command, all in one process: what the first one to load it is printed with its words."""
+    words = [["stgraph"], ["data_prep"], *([f"stgraph.{name}"] for name in COMMANDS)]
+    words += [["data_prep", name] for name in commands()]
+    program = f"""
+        import contextlib, io, runpy, sys
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", commands())
-def test_help_of_a_source_loads_no_torch(name: str) -> None:
-    assert not loaded("data_prep", name, "--help") & (HEAVY - {"numpy"})
+        for words in {words}:
+            sys.argv, shown = [*words, "--help"], io.StringIO()
+            try:
+                with contextlib.redirect_stdout(shown):
+                    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+            except SystemExit as end:
+                assert not end.code and "usage: " in shown.getvalue(), (words, end.code, shown.getvalue())
+            print(*words, "loads", *sorted({HEAVY - {"numpy"}} & sys.modules.keys()))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert ended.stdout.splitlines() == [f"{' '.join(each)} loads" for each in words]
 
 
 @pytest.mark.slow

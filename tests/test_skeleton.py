@@ -48,7 +48,7 @@ def test_removing_a_joint_hangs_its_children_on_its_parent():
     assert len(less.left) == len(less.right) == 5
 
 
-def test_distances_are_told_from_the_centre_which_is_the_root_unless_given():
+def test_distances_are_from_the_centre_which_is_the_root_unless_given():
     assert {name: skeleton.names[skeleton.centre] for name, skeleton in SKELETONS.items()} == {
         **dict.fromkeys(("h36m32", "h36m17", "h36m16"), "Hip"),
         **{"openpose18": "Neck", "ntu25": "SpineShoulder", "coco17": "Nose", "hand21": "Wrist"},

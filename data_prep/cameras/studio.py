@@ -123,7 +123,7 @@ def _recordings(
         for name, segment in segments:
             pose = studio.placed(segment)
             for camera in studio.cameras(pose, f"{take.subject}/{name}"):
-                recording = Recording(take.subject, take.action, name, camera, studio.fps, [])
+                recording = Recording(take.subject, take.action, name, camera=camera, fps=studio.fps, tracks=[])
                 recording.tracks = _tracks(recording, pose, studio, counts)
                 if recording.tracks:
                     yield recording

@@ -111,7 +111,15 @@ class Motion:
             expected = shape + ((3,) if name in ("pose", "keypoints") else ())
             if value is not None and value.shape != expected:
                 raise InputError(where=f"motion, {name}", found=str(value.shape), expected=str(expected))
-        return cls(skeleton, fps, frame, person, all_rows(pose, guessed, keypoints, uncertainty), size, **about)
+        return cls(
+            skeleton,
+            fps,
+            frame,
+            person=person,
+            rows=all_rows(pose, guessed, keypoints, uncertainty),
+            size=size,
+            **about,
+        )
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -195,8 +203,8 @@ class Motion:
         """Lines about its length and its people."""
         people = ", ".join(map(str, self.person[:NAMED])) + (", ..." if len(self.person) > NAMED else "")
         share = self.rows.guessed[self.rows.there].mean() if self.rows.there.any() else 0.0
-        everybody = f"people: {len(self.person)}{f' (identities: {people})' if people else ''}"
-        return [f"{len(self):,} frames at {self.fps:g} fps", f"{everybody}; joints guessed: {share:.0%}"]
+        people_line = f"people: {len(self.person)}{f' (identities: {people})' if people else ''}"
+        return [f"{len(self):,} frames at {self.fps:g} fps", f"{people_line}; joints guessed: {share:.0%}"]
 
     def part(self, frames: slice = slice(None), persons: slice | Int[np.ndarray, " p"] = slice(None)) -> "Motion":
         """The motion of some people in some frames, which keep their order."""

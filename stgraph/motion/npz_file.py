@@ -59,14 +59,14 @@ def read(path: Path) -> Motion:
     try:
         names, parents, left, right = (tuple(arrays[f"skeleton_{name}"].tolist()) for name in JOINTS)
         width, height = arrays["size"].tolist()
-        skeleton = Skeleton(str(arrays["skeleton"]), names, parents, left, right, int(centre))
+        skeleton = Skeleton(str(arrays["skeleton"]), names, parents, left=left, right=right, centre=int(centre))
         about = {"camera": _camera(arrays, width, height), "notes": tuple(arrays["notes"].tolist())}
         joints: dict[str, Any] = {name: arrays.get(name) for name in JOINTS_OF}
         fps, size = float(arrays["fps"]), (width, height)
         frame, person = arrays["frame"], arrays["person"]
         if "row_frame" in arrays:
             rows = Rows(arrays["row_frame"], arrays["row_person"], **joints)
-            return Motion(skeleton, fps, frame, person, rows, size, **about)
+            return Motion(skeleton, fps, frame, person=person, rows=rows, size=size, **about)
         return Motion.of(skeleton, fps, frame=frame, person=person, size=size, **joints, **about)
     # What is no array, but an object in one, fails in all of these ways.
     except (AttributeError, TypeError, ValueError, LookupError, OverflowError) as error:

@@ -78,9 +78,9 @@ def all_rows(
         np.repeat(np.arange(frames), people),
         np.tile(np.arange(people), frames),
         pose.reshape(-1, joints, 3),
-        guessed.reshape(-1, joints),
-        keypoints.reshape(-1, joints, 3),
-        None if uncertainty is None else uncertainty.reshape(-1, joints),
+        guessed=guessed.reshape(-1, joints),
+        keypoints=keypoints.reshape(-1, joints, 3),
+        uncertainty=None if uncertainty is None else uncertainty.reshape(-1, joints),
     )
 
 

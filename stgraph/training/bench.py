@@ -41,7 +41,14 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
     entry = TASKS.get(settings.task["name"])
     frames = frames or cast(type[TaskRun], entry.run_class()).bench_frames(settings)
     random = np.random.default_rng(settings.seed)
-    camera = Camera("none", 1000, 1000, np.array([1000, 1000, 500, 500, 0, 0, 0, 0, 0]), np.eye(4)[0], np.zeros(3))
+    camera = Camera(
+        "none",
+        1000,
+        1000,
+        intrinsics=np.array([1000, 1000, 500, 500, 0, 0, 0, 0, 0]),
+        rotation=np.eye(4)[0],
+        translation=np.zeros(3),
+    )
     subjects = [*(data.train or ["S1"]), *(data.validation or [])]
     splits = {getattr(data, "split", "standard"): {"train": data.train or ["S1"]}}
     source, by = "random numbers", "stgraph.bench"
@@ -54,7 +61,7 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
             detectors = {data.detector, getattr(data, "truth", data.detector)} if data.detector else ()
             track = Track(dict.fromkeys(detectors, pose2d), pose)
             subject, action = subjects[take % len(subjects)], actions[take // len(subjects) % len(actions)]
-            writer.add(Recording(subject, action, f"take {take}", camera, 50.0, [track]))
+            writer.add(Recording(subject, action, f"take {take}", camera=camera, fps=50.0, tracks=[track]))
     return Dataset(path)
 
 

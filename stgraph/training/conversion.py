@@ -67,7 +67,7 @@ def from_published(
     origin = Origin(f"published checkpoint {checkpoint.name}", "its publisher's", sha256(checkpoint), False)
     epoch = rest.pop("epoch", None)
     epoch = float(epoch) if isinstance(epoch, int | float) else 0.0  # it may be an object that was not run
-    save_weights(target, Weights(weights, settings, published.skeleton, origin, epoch, {}))
+    save_weights(target, Weights(weights, settings, published.skeleton, origin=origin, epoch=epoch, scores={}))
     with replaced(experiment) as temporary:
         temporary.write_text(json.dumps(settings.model_dump(), indent=2) + "\n")
     like = like or published.like

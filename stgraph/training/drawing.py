@@ -33,4 +33,4 @@ class Drawing:
         """The animation of poses at so many frames a second, with a note where they are synthetic."""
         note = "synthetic data" if synthetic else ""
         view = View(self.azimuth, self.elevation)
-        return Clip(fps, self.rate, self.size, self.bitrate, title, caption, note, view)
+        return Clip(fps, self.rate, self.size, bitrate=self.bitrate, title=title, caption=caption, note=note, view=view)

@@ -278,7 +278,9 @@ class Fit:
             progress.best_epoch = epoch
             if self.valid is not None and progress.step == self.batches:
                 progress.best = scores["loss"]
-            weights = Weights(model.state_dict(), run.settings, run.skeleton, run.origin, epoch, row)
+            weights = Weights(
+                model.state_dict(), run.settings, run.skeleton, origin=run.origin, epoch=epoch, scores=row
+            )
             if self.folder.staged:
                 self.save_last()  # see RunFolder.take_place
             self.write(lambda: save_weights(self.folder.current / WEIGHTS, weights))

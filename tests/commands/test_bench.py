@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,11 @@ from stgraph.training.against import other_module
 from stgraph.training.checkpoint import Origin
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
+from stgraph.training.task_run import TaskRun
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 PUBLISHED = {"name": "tgraphnet", "channels": [128, 128, 256, 256], "stages": [1, 2, 2, 2]}
 SETTINGS = {
     "task": {"name": "lifting", "losses": {"position": 1.0, "motion": 1.0}},
@@ -37,6 +40,7 @@ def experiment(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "params.json").write_text(json.dumps(SETTINGS))
     monkeypatch.setattr(measuring, "SIDE", 64)
+    monkeypatch.setattr(TaskRun, "bench_frames", lambda settings: 200)
     return tmp_path
 
 
@@ -55,9 +59,18 @@ def test_numbers_are_written_and_agree_with_one_another(experiment, capsys):
 
 
 def test_processes_share_the_steps(experiment):
+    program = """
+        from stgraph import bench
+        from stgraph.training import bench as measuring
+        from stgraph.training.task_run import TaskRun
+
+        measuring.SIDE, TaskRun.bench_frames = 64, lambda settings: 200
+        bench.main(bench.parser().parse_args())
+    """
+    (experiment / "small_bench.py").write_text(textwrap.dedent(program))
     options = ["--exp", "tiny", "--rounds", "1", "--recordings", "3", "--device", "cpu", "--json", "two.json"]
-    command = [sys.executable, "-m", "stgraph.bench", *options, "--devices", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "small_bench", *options, "--devices", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     output = subprocess.run(command, cwd=experiment, capture_output=True, text=True, env=environment)
     assert output.returncode == 0, output.stderr
     assert output.stdout.count("1 thread in each of 2 processes") == 1

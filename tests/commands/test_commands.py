@@ -131,7 +131,7 @@ def test_rendering_a_typical_recording_of_every_action(trained, monkeypatch, tmp
 
 
 def test_subjects_that_the_settings_leave_open_are_those_of_the_split(trained, monkeypatch):
-    """S1 and S5 train, S9 tests in the file; whoever validates is not trained on."""
+    """S1 and S5 train, S9 tests in the file; subjects that validate are not trained on."""
     monkeypatch.chdir(trained)
     words = ["--exp", "mocap", "--data", "small.h5", "--device", "cpu", *SMALL, "--set", "data.detector=gt"]
     for name, change, expected in (

@@ -124,16 +124,16 @@ def test_the_nearest_neighbour_is_found_by_a_plain_loop(data):
     run = new_run(data, data=SECTIONS["data"] | {"train": ["S1", "S2", "S3"], "test": ["S4"]})
     scores = run.recognise(data)
     found = run.clip_baselines(data, scores)["nearest neighbour"]
-    fed = {}
+    inputs = {}
     for name in ("train", "test"):
         clips = run.part_clips(data, name)
         for index in range(len(clips)):
             batch = clips.batch(torch.tensor([index]))
-            fed[clips.ids(batch["recording"])[0]] = batch["x"][0].numpy()
+            inputs[clips.ids(batch["recording"])[0]] = batch["x"][0].numpy()
     classes = []
     for id in scores.id:
-        others = [other for other in fed if not other.startswith("S4")]
-        nearest = min(others, key=lambda other: float(np.linalg.norm(fed[other] - fed[id])))
+        others = [other for other in inputs if not other.startswith("S4")]
+        nearest = min(others, key=lambda other: float(np.linalg.norm(inputs[other] - inputs[id])))
         classes.append(nearest.split("/")[1].split()[0])
     assert [ACTIONS[n] for n in found.probabilities.argmax(1)] == classes and len(set(classes)) > 1
     assert found.id.tolist() == scores.id.tolist() and (found.probabilities.sum(1) == 1).all()
@@ -171,7 +171,7 @@ def test_classes_that_one_subject_alone_shows_count_as_not_recognised(tmp_path):
         (["trained"], "trained: is a trained run; name the experiment in params/ that it was made from"),
     ],
 )
-def test_what_cannot_be_left_out_is_told_before_anything_is_trained(call, words, message):
+def test_what_cannot_be_left_out_is_refused_before_anything_is_trained(call, words, message):
     before = set(Path("checkpoints").glob("*"))
     with pytest.raises(InputError, match=message):
         call(*words)

@@ -217,7 +217,7 @@ def test_no_people(case, form):
         "openpose": lambda path: [file.write_text('{"people": []}') for file in path.iterdir()],
     }.items(),
 )
-def test_frames_without_anybody(case, form, edit):
+def test_frames_without_people(case, form, edit):
     assert "no people in it" in case(form, edit)
 
 

@@ -118,9 +118,9 @@ def test_missing_frames_are_gaps_and_after_long_ones_people_are_new(run, keypoin
     assert [answer["frame"] for answer in answers] == [3, 5, 6, 10**12]
     first, *_, last = answers
     assert first["people"][0]["pose"] == last["people"][0]["pose"]
-    # Somebody who is not there any more is answered for half a second.
-    nobody = [line(persons=[1], frame=number) for number in range(1, 40)]
-    _, answers = answered(run, [line(keypoints[0], persons=[1]), *nobody])
+    # A person who is not seen any more is answered for half a second.
+    empty = [line(persons=[1], frame=number) for number in range(1, 40)]
+    _, answers = answered(run, [line(keypoints[0], persons=[1]), *empty])
     there = [len(answer["people"]) for answer in answers]
     assert there == [1] * 26 + [0] * 14 and all(answers[20]["people"][0]["guessed"])
 

@@ -3,9 +3,11 @@
 import contextlib
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from tests.tasks.action.clip_people import ACTIONS, clip, settings, write_clips
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "data": {"train": None, "validation": None, "test": None, "normalise": "body"},
     "optim": {"epochs": 6, "batch_size": 8, "lr": 0.03},
@@ -76,16 +79,28 @@ def test_recognisers_are_compared(place, capsys):
         call(compare, "small", "lifter", "--device", "cpu")
 
 
-@pytest.mark.parametrize("name", ["small", "lifter"])
-def test_two_processes_write_the_report_of_one(place, name):
-    command = [sys.executable, "-m", "stgraph.evaluate", "--exp", name, "--device", "cpu"]
-    for processes in ("1", "2"):
-        words = ["--devices", processes, "--out", f"by-{processes}", "--json", f"{name}-{processes}.json"]
-        ended = subprocess.run([*command, *words], capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stderr
-        assert ended.stdout.count("# Evaluation of") == ended.stdout.count("written:") == 1
-    one, two = (Path(f"{name}-{processes}.json").read_bytes() for processes in "12")
-    assert one == two
+def test_two_processes_write_the_reports_of_one(place, capsys):
+    names = "small", "lifter"
+    program = """
+        import sys
+        from stgraph import evaluate
+
+        for name in sys.argv[1:]:
+            words = ["--exp", name, "--device", "cpu", "--devices", "2", "--out", "by-2", "--json", f"{name}-2.json"]
+            evaluate.main(evaluate.parser().parse_args(words))
+    """
+    (place / "evaluate_all.py").write_text(textwrap.dedent(program))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evaluate_all", *names]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("# Evaluation of") == ended.stdout.count("written:") == len(names)
+    for name in names:
+        call(evaluate, "--exp", name, "--device", "cpu", "--out", "by-1", "--json", f"{name}-1.json")
+        said = capsys.readouterr().out
+        assert said.count("# Evaluation of") == said.count("written:") == 1
+        one, two = (Path(f"{name}-{processes}.json").read_bytes() for processes in "12")
+        assert one == two
 
 
 def rows_of(path):

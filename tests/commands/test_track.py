@@ -148,7 +148,7 @@ def test_no_predictor_need_be_named(file, tmp_path):
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
 
 
-def told(capsys, tmp_path, frames, *options, score=0.9, **about):
+def tracked(capsys, tmp_path, frames, *options, score=0.9, **about):
     """What `track` prints of a video, and what it writes."""
     made = video(frames, **about)
     made.pose[..., 2] = score
@@ -158,33 +158,33 @@ def told(capsys, tmp_path, frames, *options, score=0.9, **about):
     return capsys.readouterr().out, found
 
 
-def test_what_is_dropped_is_told_with_the_option(tmp_path, capsys):
+def test_unused_detections_are_reported_with_the_option(tmp_path, capsys):
     walking = [[person(100 + 4 * frame)] for frame in range(20)]
-    out, found = told(capsys, tmp_path, walking, score=0.2)
+    out, found = tracked(capsys, tmp_path, walking, score=0.2)
     assert not len(found.frame)
     assert "not used: 20 detections without a match and with a score below --birth-score 0.3" in out
-    out, found = told(capsys, tmp_path, walking[:3], score=0.5)
+    out, found = tracked(capsys, tmp_path, walking[:3], score=0.5)
     assert not len(found.frame) and "not used: 3 detections of people detected fewer than --min-hits 4 times" in out
-    out, found = told(capsys, tmp_path, [[*poses, poses[0] + 1, person(450)] for poses in walking], "--people", 1)
+    out, found = tracked(capsys, tmp_path, [[*poses, poses[0] + 1, person(450)] for poses in walking], "--people", 1)
     assert found.person.tolist() == [1] * 20
     assert "not used: 20 detections like a better one" in out and "not used: 20 detections beyond --people 1" in out
-    out, found = told(capsys, tmp_path, walking, "--people", 3)
+    out, found = tracked(capsys, tmp_path, walking, "--people", 3)
     assert "not used" not in out and "identities ended" not in out
 
 
-def test_a_slow_video_is_told_by_its_rate(tmp_path, capsys):
-    out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], fps=0.5)
+def test_a_low_frame_rate_is_reported(tmp_path, capsys):
+    out, found = tracked(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], fps=0.5)
     assert len(np.unique(found.person)) == 9
     assert "8 identities ended 1.3 s after the last detection (--max-age)" in out
     assert (
         "frames are 2 s apart at 0.5 frames/s" in out and "give a larger --max-age, or the video's rate by --fps" in out
     )
     for options in (("--max-age", 5), ("--fps", 25), ("--people", 1)):
-        out, found = told(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], *options, fps=0.5)
+        out, found = tracked(capsys, tmp_path, [[person(100 + 5 * frame)] for frame in range(9)], *options, fps=0.5)
         assert set(found.person) == {1} and "apart" not in out
 
 
-def test_every_detection_is_reported_or_its_loss_told(tmp_path, capsys):
+def test_every_detection_is_tracked_or_reported_as_unused(tmp_path, capsys):
     rng = np.random.default_rng(0)
     frames = [[person(x) for x in rng.choice([100, 104, 300, 480], rng.integers(0, 5), False)] for _ in range(60)]
     made = video(frames)
@@ -198,7 +198,7 @@ def test_every_detection_is_reported_or_its_loss_told(tmp_path, capsys):
 
 def test_of_150_people_all_are_written(tmp_path, capsys):
     crowd = [[person(300 * who + 2 * frame) for who in range(150)] for frame in range(5)]
-    _, found = told(capsys, tmp_path, crowd, size=(50000, 400))
+    _, found = tracked(capsys, tmp_path, crowd, size=(50000, 400))
     assert len(found.frame) == 750 and len(np.unique(found.person)) == 150
 
 

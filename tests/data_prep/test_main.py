@@ -117,21 +117,21 @@ def test_every_summary_tells_its_splits_and_those_that_test_nothing(tmp_path):
     assert "  split       none" in prepare(made(1), tmp_path / "b.h5", "test")
 
 
-def test_what_was_left_out_is_told_once_for_each_reason(tmp_path):
+def test_what_was_left_out_is_reported_once_for_each_reason(tmp_path):
     source = made(1)
     source.left_out = [(f"{number}.csv", "header: no column") for number in range(33)]
-    source.left_out += [("a.npy", "nobody in 7 frames"), ("b.npy", "nobody in 9 frames"), ("c.npy", "empty")]
+    source.left_out += [("a.npy", "no person in 7 frames"), ("b.npy", "no person in 9 frames"), ("c.npy", "empty")]
     text = prepare(source, tmp_path / "a.h5", "test")
     assert [line for line in text.splitlines() if "left out" in line] == [
         "  left out    33 (0.csv, 1.csv, 2.csv, 3.csv, ...): header: no column",
-        "  left out    2 (a.npy, b.npy), the first: nobody in 7 frames",
+        "  left out    2 (a.npy, b.npy), the first: no person in 7 frames",
         "  left out    c.npy: empty",
         "  left out    in all 36, each listed in the file's `left_out`",
     ]
     assert Dataset(tmp_path / "a.h5").left_out == [list(pair) for pair in source.left_out]
 
 
-def test_many_different_reasons_are_not_all_told():
+def test_many_different_reasons_are_not_all_reported():
     left_out = [(f"{number}.npy", "x" * number) for number in range(REASONS + 7)]
     lines = grouped(left_out)
     assert len(lines) == REASONS + 1 and lines[-1] == "and for 7 other reasons"

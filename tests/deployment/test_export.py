@@ -110,9 +110,9 @@ def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     assert json.loads(about["settings"]) == run.settings.model_dump(mode="json")
     assert json.loads(about["classes"]) == CLASSES and about["epoch"] == "3"
     assert json.loads(about["origin"])["source"] == "a fixed recipe"
-    fed = json.loads(about["input"])
-    assert fed["axes"] == ["batch", "channel", "frame", "joint"] and fed["channels"] == ["x", "y"]
-    assert fed["frames per second"] == 25 and fed["frames"]["least"] == 9 and fed["frames"]["any"]
+    described = json.loads(about["input"])
+    assert described["axes"] == ["batch", "channel", "frame", "joint"] and described["channels"] == ["x", "y"]
+    assert described["frames per second"] == 25 and described["frames"]["least"] == 9 and described["frames"]["any"]
     assert set(json.loads(about["outputs"])) == {"pose", "action"}
     assert str(onnx_file.__file__).encode() not in Path("model.onnx").read_bytes()
 
@@ -146,10 +146,10 @@ def test_a_recogniser_scores_the_persons_that_are_there(saved):
     about = session.get_modelmeta().custom_metadata_map
     skeleton = json.loads(about["skeleton"])
     assert skeleton["names"] == list(STICK.names) and skeleton["centre"] == 2
-    fed = json.loads(about["input"])
-    assert fed["channels"] == ["x", "y", "z"] and "y down" in fed["normalisation"]
-    assert "left out" in fed["persons"] and fed["dynamic"] == ["batch", "person", "frame"]
-    assert "(2 i + 1) T // 32" in fed["sampling"] and fed["frames per second"] == 50
+    described = json.loads(about["input"])
+    assert described["channels"] == ["x", "y", "z"] and "y down" in described["normalisation"]
+    assert "left out" in described["persons"] and described["dynamic"] == ["batch", "person", "frame"]
+    assert "(2 i + 1) T // 32" in described["sampling"] and described["frames per second"] == 50
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def dataset(tmp_path_factory):
 
 
 def poses_of(dataset, recording, detector):
-    """(m t j 3), as somebody has them who detected them: zeros where there is nothing."""
+    """(m t j 3), as a detector gives them: zeros where nothing is detected."""
     mine = dataset.tracks["recording"] == recording
     person = np.repeat(dataset.tracks["person"], dataset.tracks["rows"] * mine)
     row = np.flatnonzero(np.repeat(mine, dataset.tracks["rows"]))
@@ -238,9 +238,9 @@ def test_a_recogniser_runs_without_the_toolkit_as_the_help_says(dataset, data, m
     assert len({tuple(row.round(2)) for row in found.probabilities}) > 2
     about = names["about"]
     assert names["joints"] == list(H36M17.names) and json.loads(about["classes"]) == ["jump", "sit", "wave"]
-    fed = json.loads(about["input"])
-    assert fed["frames per second"] == 30 and fed["dynamic"] == ["batch", "person", "frame"]
-    assert "middle frame" in fed["done by the file"]["sampling"] and fed["frames"]["taken"] == taken
+    described = json.loads(about["input"])
+    assert described["frames per second"] == 30 and described["dynamic"] == ["batch", "person", "frame"]
+    assert "middle frame" in described["done by the file"]["sampling"] and described["frames"]["taken"] == taken
 
 
 def test_padded_persons_count_as_in_the_task(saved):
@@ -286,7 +286,7 @@ def test_a_file_that_computes_something_else_is_refused(saved, monkeypatch, tmp_
     }
 
 
-def test_every_way_to_feed_is_in_words():
+def test_every_preparation_of_the_input_is_described():
     for kind, detector in (("2D", "gt"), ("3D", None)):
         for normalise in ALLOWED[kind]:
             for stream in STREAMS:
@@ -296,11 +296,11 @@ def test_every_way_to_feed_is_in_words():
                 run = TASKS.get("action").run_class()(
                     "run", settings, skeleton, Origin("", "", "", True), Engine("cpu")
                 )
-                fed = run.deployed("x").input_text(None)
-                assert fed["normalisation"] in NORMALISATIONS.values() and fed["stream"] == STREAMS[stream]
-                assert ("pixels" in fed["normalisation"]) <= (kind == "2D")
+                described = run.deployed("x").input_text(None)
+                assert described["normalisation"] in NORMALISATIONS.values() and described["stream"] == STREAMS[stream]
+                assert ("pixels" in described["normalisation"]) <= (kind == "2D")
                 raw = run.deployed(None).input_text(None)
-                assert raw["done by the file"].items() <= fed.items()
+                assert raw["done by the file"].items() <= described.items()
                 assert ("size" in raw) == ("pixels" in raw["unit"]) == (kind == "2D")
 
 

@@ -17,7 +17,7 @@ from stgraph.figures.projection import floor_lines, on_screen, upright
 from stgraph.figures.video import gif_delays, write_clip
 from stgraph.skeleton import H36M17
 
-# Somebody facing the camera: x right, y down, z forward, the hip at 0. A left arm is held out.
+# A person facing the camera: x right, y down, z forward, the hip at 0. A left arm is held out.
 FRONT = np.zeros((len(H36M17), 3))
 for name, place in {
     **{"RHip": (-0.13, 0, 0), "RKnee": (-0.13, 0.44, 0), "RFoot": (-0.13, 0.88, 0)},

@@ -54,11 +54,11 @@ def test_named_classes_have_names_counts_and_recalls(count):
     assert [text.get_text() for text in bars.texts] == [
         f"{right}/{total}" for right, total in zip(counts.diagonal(), counts.sum(1), strict=True)
     ]
-    # A cell tells of the class in its row that was taken for the one in its column.
-    told = {text.get_position(): text.get_text() for text in axes.texts}
+    # A cell is of the class in its row that was recognised as the one in its column.
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
     row, column = np.argwhere(counts * ~np.eye(count, dtype=bool))[0]
     share = f"{100 * counts[row, column] / counts[row].sum():.0f}"
-    assert told[column, row] == (f"{counts[row, column]}\n{share} %" if count <= 11 else share)
+    assert texts[column, row] == (f"{counts[row, column]}\n{share} %" if count <= 11 else share)
     assert len(bars.patches) == count and bars.get_ylim() == axes.get_ylim()  # the bars are the matrix' rows
 
 
@@ -120,6 +120,6 @@ def test_contributions_by_class_and_joint(count, layout):
     labels = below.get_xticklabels()
     assert [label.get_text() for label in labels] == list(skeleton.names) and not overlaps(labels)
     assert not overlaps(above.get_yticklabels())
-    told = {text.get_position(): text.get_text() for text in above.texts}
-    assert all(float(text) == pytest.approx(values[row, column], abs=0.005) for (column, row), text in told.items())
-    assert len(told) == (0 if count > 25 else (count - 1) * len(skeleton))
+    texts = {text.get_position(): text.get_text() for text in above.texts}
+    assert all(float(text) == pytest.approx(values[row, column], abs=0.005) for (column, row), text in texts.items())
+    assert len(texts) == (0 if count > 25 else (count - 1) * len(skeleton))

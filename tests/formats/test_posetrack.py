@@ -79,7 +79,7 @@ def test_a_video_is_read_as_it_was_written(tmp_path, skeleton):
     assert_same(reread(tmp_path, video(skeleton)), video(skeleton))
 
 
-def test_what_nobody_says_stays_so(tmp_path):
+def test_unknown_values_stay_unknown(tmp_path):
     bare = video(mark=None, fps=None, size=None, file_names=[], image_ids=[])
     bare.box[:] = bare.head_box[:] = 0
     bare.pose, bare.name = bare.pose.astype(np.float32), "of mine"
@@ -90,7 +90,7 @@ def test_what_nobody_says_stays_so(tmp_path):
     assert not {"bbox", "bbox_head", "marks"} & {*annotation}
 
 
-def test_a_video_of_nobody(tmp_path):
+def test_a_video_without_people(tmp_path):
     empty = video(mark=None)
     for field in ("frame", "person", "pose", "box", "head_box", "score"):
         setattr(empty, field, getattr(empty, field)[:0])

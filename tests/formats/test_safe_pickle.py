@@ -301,7 +301,7 @@ def text(code_point):
         (BEGUN, "an array without content"),
         (b"cnumpy\ndtype\n]U\x02f8a\x85R", "an array type given by list"),
         (text(0x110000), "text with character 0x110000"),
-        # A stand-in is the same for everybody, so that nothing may change it.
+        # A stand-in is shared, so that nothing may change it.
         (RECONSTRUCT + b"}U\x05valueK\x07sb", "a change of the function numpy.core.multiarray._reconstruct"),
         (b"cnumpy\nndarray\n(K\x01)" + DOUBLES + b"\x89U\x00tb", "a change of the function numpy.ndarray"),
     ],

@@ -288,7 +288,7 @@ def motion_arrays() -> bytes:
 
 
 def load_motion(path: Path) -> object:
-    """A motion and what it tells of itself."""
+    """A motion and its description."""
     motion = Motion.load(path)
     return motion.rate, motion.time, motion.present
 

@@ -140,7 +140,7 @@ def test_every_model_has_an_action_head_alone_if_asked(model, skeleton):
             assert alone(torch.randn(2, 3, frames, len(skeleton)))["action"].shape[2] >= 1
 
 
-def test_a_sliding_model_does_not_care_where_a_frame_lies(model, skeleton):
+def test_a_sliding_model_is_invariant_to_the_place_of_a_frame(model, skeleton):
     if not model.sliding:
         pytest.skip("predicts from windows")
     context = model.before + 1 + model.after

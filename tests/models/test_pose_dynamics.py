@@ -1,4 +1,4 @@
-"""Pose dynamics: a filter that nothing but the past decides, whoever else is there, wherever, and in whatever unit."""
+"""Pose dynamics: causal, and independent of other people, of position and of scale."""
 
 import math
 from itertools import pairwise, product
@@ -359,7 +359,7 @@ def test_an_outlier_moves_the_belief_by_a_smaller_share():
 
 
 @torch.no_grad()
-def test_someone_who_is_seen_late_begins_with_the_first_detection():
+def test_a_person_seen_late_begins_with_the_first_detection():
     model, inputs = model_of(), people()
     inputs["confidence"][:, :3] = 0
     inputs["confidence"][:, 3] = 0.9
@@ -370,7 +370,7 @@ def test_someone_who_is_seen_late_begins_with_the_first_detection():
 
 @pytest.mark.parametrize("history", [1, 3])
 @torch.no_grad()
-def test_someone_who_is_seen_late_is_as_sure_as_someone_who_begins_then(history):
+def test_a_person_seen_late_is_as_certain_as_one_that_begins_then(history):
     """Nothing is left of what stood in for them before."""
     model, inputs = model_of(history=history), people()
     inputs["confidence"][:, :3] = 0

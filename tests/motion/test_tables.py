@@ -44,7 +44,7 @@ def test_csv_has_a_row_for_each_frame_person_and_joint(motion, tmp_path):
     assert len(gap) == len(H36M17) and {row[axis] for row in gap for axis in "xyz"} == {""}
 
 
-def test_json_lists_who_is_there(motion, tmp_path):
+def test_json_lists_the_people_of_a_frame(motion, tmp_path):
     motion.save(tmp_path / "walk.json")
     tree = json.loads((tmp_path / "walk.json").read_text())
     skeleton = skeleton_from(tree["skeleton"], "walk.json")

@@ -1,4 +1,4 @@
-"""Recognised actions: counts are plain counts, and actions that nobody taught are left out in plain sight."""
+"""Recognised actions: counts are plain counts, and actions without training clips are left out and reported."""
 
 import numpy as np
 import pytest
@@ -41,13 +41,13 @@ def test_counts_are_plain_counts(windows, batch):
         assert report[part]["confusion"] == confusion.tolist()
         assert report[part]["count"] == confusion.sum()
         assert report[part]["accuracy"] == pytest.approx(100 * np.trace(confusion) / confusion.sum())
-        seen = confusion[:2]  # nobody waits
+        seen = confusion[:2]  # without clips of Waiting
         assert report[part]["class_accuracy"] == pytest.approx(100 * (np.diag(seen) / seen.sum(1)).mean())
         assert report[part]["largest_class"] == pytest.approx(100 * confusion.sum(1).max() / confusion.sum())
     assert report["unknown"] == {"Dancing": 1}
 
 
-def test_nothing_to_score_is_said(windows):
+def test_nothing_to_score_is_reported(windows):
     scores, counted, _ = windows
     report = hand_in(scores, counted, torch.full((7,), 2), 7)
     assert report["frames"]["count"] == 0 and report["frames"]["accuracy"] is None

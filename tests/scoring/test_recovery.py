@@ -84,11 +84,11 @@ def test_a_joint_on_another_persons_is_right_even_where_its_own_is_not_annotated
     assert part | {"missed": 1, "placed": 1, "recovered": 0, "added": 1, "right": 1, "not_judged": 0} == part
 
 
-def test_false_joints_added_and_those_of_which_nobody_says():
+def test_false_joints_and_joints_without_annotation_are_counted_apart():
     frames = 6
     true = [(t, 0, person(0, without=[2] if t == 3 else [])) for t in range(frames)]
     detected = [pose for pose in true if pose[0] not in (2, 3)]
-    # At 2 it is predicted far off, and at 3 with a hip that is not annotated; another goes on where nobody is.
+    # At 2 it is predicted far off, and at 3 with a hip that is not annotated; another track goes on where no person is.
     found = [(t, 0, person(40 if t == 2 else 0)) for t in range(frames)]
     found += [(t, 1, person(-80)) for t in (4, 5)]
     part = recovery(true, detected, found, frames)["overall"]
@@ -97,7 +97,7 @@ def test_false_joints_added_and_those_of_which_nobody_says():
     assert part["false_share"] == pytest.approx(100 * 9 / 11)
 
 
-def test_of_a_person_that_is_hidden_and_comes_back_nobody_says_and_one_that_has_left_is_false():
+def test_joints_of_a_hidden_person_are_not_judged_and_those_of_one_who_left_are_false():
     true = [(t, 0, person(0)) for t in (0, 1, 3, 4)]
     found = [(t, 0, person(0)) for t in range(6)]
     part = recovery(true, true, found, 6)["overall"]
@@ -115,7 +115,7 @@ def test_marks_say_what_was_added():
     assert part | {"missed": 3, "recovered": 3, "added": 3, "recovering": 2, "right": 1} == part
 
 
-def test_what_the_detector_saw_is_told_one_to_one():
+def test_detections_are_matched_one_to_one():
     frames = 3
     true = [(t, who, person(2.0 * who)) for t in range(frames) for who in range(2)]
     # At 1 a single detection is near both people: it is the one's alone.

@@ -351,7 +351,7 @@ def test_official_counts_a_frame_without_a_result_as_one_miss_and_one_false_posi
     assert official["MOTA"] == pytest.approx(100 * 3 / 5)
 
 
-def test_official_leaves_out_frames_in_which_nobody_is_annotated():
+def test_official_leaves_out_frames_without_annotations():
     truth = video([(0, 0, person(0)), (2, 0, person(0)), (3, 0, person(0))], 4)
     result = video([(t, 0, person(0)) for t in range(4)], 4)
     strict, official = (score([(truth, result)], mode)["joint"]["Hip"] for mode in ("strict", "official"))

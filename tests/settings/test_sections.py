@@ -44,7 +44,7 @@ def test_what_goes_together_is_not(kind):
     assert ClipSettings(dataset="x", detector=None, normalise=kind, shortest=0.5).problems() == []
 
 
-def test_everything_is_told_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(InputError) as caught:
         settings(
             task={"classes": ["a", "a"], "class_weights": {"b": 1.0}},

@@ -22,7 +22,7 @@ def test_the_sum_is_that_of_the_whole_table(shape, share):
     assert table[taken, match[taken]].sum() == pytest.approx(best)
 
 
-def test_without_pairs_nobody_is_matched():
+def test_without_pairs_there_are_no_matches():
     nothing = np.zeros(0, int)
     assert assigned(nothing, nothing, np.zeros(0), (3, 0)).tolist() == [-1, -1, -1]
 

@@ -108,7 +108,7 @@ def test_a_maximum_on_the_edge_stays_at_it(how):
                 assert found[2] == 1
 
 
-def test_a_joint_outside_is_told_at_most_a_pixel_from_the_map():
+def test_a_joint_outside_is_placed_at_most_a_pixel_from_the_map():
     found = decode(encode(torch.tensor([[-5.0, 40.0]]), torch.tensor([True]), SIZE))[0]
     assert_close(found[:2], torch.tensor([-1.0, 40.0]), rtol=0, atol=1e-4)
 
@@ -179,7 +179,7 @@ def test_what_cannot_be_decoded_is_refused():
 
 
 @pytest.mark.parametrize("how", REFINEMENTS)
-def test_nobody_has_no_joints(how):
+def test_without_people_there_are_no_joints(how):
     assert decode(torch.rand(0, 4, 8, 6), how).shape == (0, 4, 3)
     assert decode(torch.rand(0, 4, 8, 6), how, blur=1.0).shape == (0, 4, 3)
     assert poses(torch.rand(0, 4, *SIZE), torch.rand(0, 4), subpixel=how).shape == (0, 4, 3)

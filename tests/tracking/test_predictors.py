@@ -31,7 +31,7 @@ STEP = 0.04
 
 
 def scene(people=3, frames=12, seed=1, dimensions=2, missing=0.3):
-    """Times, (t p j d) poses and (t p j) confidences; frame 0 has somebody of everyone, joint 3 comes later."""
+    """Times, (t p j d) poses and (t p j) confidences; frame 0 has a detection of every person, joint 3 comes later."""
     rng = np.random.default_rng(seed)
     pose = 100 + rng.normal(0, 40, (people, JOINTS, dimensions))
     pose = pose + np.cumsum(rng.normal(1, 2, (frames, people, JOINTS, dimensions)), axis=0)
@@ -272,13 +272,13 @@ def test_confidence_fades_while_a_joint_is_not_detected(name):
     assert (after.spread > before.spread).all()
     expected = predictor.predict([*states(predictor, times[:8], poses[:8], confidences[:8])][-1], times[7] + HALF_LIFE)
     np.testing.assert_allclose(after.pose, expected.pose)
-    # A filter's push is of the size that somebody has, which his going on may change a little.
+    # A filter's noise is relative to the person's size, which the prediction may change a little.
     wider = TAILS / FILTERED if name == "kalman" else 1.0
     np.testing.assert_allclose(wider * after.spread, expected.spread, rtol=2e-2)
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
-def test_nobody_is_fine(name):
+def test_predictors_take_frames_without_people(name):
     predictor = PREDICTORS[name]()
     state = predictor.start(np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 0.0)
     state = predictor.merge(state, predictor.predict(state, 1.0), np.zeros((0, JOINTS, 2)), np.zeros((0, JOINTS)), 1.0)

@@ -107,7 +107,7 @@ def test_float32_is_compared_in_float64():
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_oks_knows_no_place_no_scale_and_no_order(dimensions):
+def test_oks_is_invariant_to_place_scale_and_order(dimensions):
     one, one_seen = people(4, dimensions=dimensions)
     other, other_seen = people(6, dimensions=dimensions, seed=4)
     other[:4] = one + np.random.default_rng(5).normal(0, 6, one.shape)
@@ -163,10 +163,10 @@ def test_without_a_shared_joint_or_without_people_there_is_no_likeness():
     weights = sigmas(POSETRACK15)
     for a, b in ((upper, ~upper), (upper & False, ~upper), (upper & False, upper & False)):
         assert compared(pose, pose, a, b, weights) == 0
-    nobody, unseen = people(0)
-    assert compared(nobody, pose, unseen, upper, weights).shape == (0, 1)
-    assert compared(pose, nobody, upper, unseen, weights).shape == (1, 0)
-    assert compared(nobody, nobody, unseen, unseen, weights, np.zeros((0, 15))).shape == (0, 0)
+    empty, unseen = people(0)
+    assert compared(empty, pose, unseen, upper, weights).shape == (0, 1)
+    assert compared(pose, empty, upper, unseen, weights).shape == (1, 0)
+    assert compared(empty, empty, unseen, unseen, weights, np.zeros((0, 15))).shape == (0, 0)
 
 
 def test_an_area_is_width_times_height_of_what_is_seen():
@@ -259,7 +259,7 @@ def test_soft_nms_lowers_doubles_and_leaves_people():
     assert rescored[2] == pytest.approx(0.7 * math.exp(-1 / 0.5), rel=0.05)
 
 
-def test_nobody_is_suppressed_where_there_is_nobody():
+def test_suppression_takes_frames_without_people():
     poses, seen = people(0)
     weights = sigmas(POSETRACK15)
     assert nms(poses, seen, np.zeros(0), 0.5, weights).tolist() == []

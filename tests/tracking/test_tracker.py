@@ -110,7 +110,7 @@ def test_tentative_confirmed_lost_forgotten():
 
 
 @pytest.mark.parametrize("name", ["hold", "kalman"])
-def test_who_was_seen_often_is_reported_for_a_while_and_keeps_its_identity_for_longer(name):
+def test_confirmed_tracks_coast_for_a_while_and_keep_their_identity_for_longer(name):
     at = tracker(name, coast_seconds=0.13, max_age=1.0, coast_hits=8)
     found = run(at, [*[[person(100)]] * 8, *[[]] * 9, [person(100)]])
     assert [people.id.tolist() for people in found[8:]] == [[1]] * 3 + [[]] * 6 + [[1]]
@@ -118,7 +118,7 @@ def test_who_was_seen_often_is_reported_for_a_while_and_keeps_its_identity_for_l
 
 
 @pytest.mark.parametrize("gap", [3, 4])
-def test_nobody_is_matched_whose_age_is_over(gap):
+def test_tracks_beyond_max_age_are_not_matched(gap):
     # Whether the frames on the way are there without detections, or left out.
     frames = [*[[person(100)]] * 6, *[[]] * (gap - 1), [person(100)]]
     assert run(tracker(max_age=0.121), frames)[-1].id.tolist() == [1 if gap == 3 else 2]
@@ -138,7 +138,7 @@ def test_false_single_detections_are_never_reported():
         assert at.update(np.stack(poses), scores, number / FPS).id.tolist() == [1]
 
 
-def test_who_is_sure_is_reported_at_once_and_who_is_unlikely_begins_nobody():
+def test_confident_people_are_reported_at_once_and_unlikely_ones_begin_no_track():
     assert len(tracker().update(person(100)[None], scored(1, 0.71), 0.0)) == 1
     assert len(tracker(min_hits=1).update(person(100)[None], scored(1, 0.4), 0.0)) == 1
     for scores in (0.69, 0.29):
@@ -225,7 +225,7 @@ def test_predicted_joints_outside_the_image_are_not_reported():
     assert (run(tracker(size=(640, 400)), [[person(700)]])[0].mark == Mark.DETECTED).all()
 
 
-def test_who_is_lost_and_all_outside_is_not_reported():
+def test_lost_people_outside_the_image_are_not_reported():
     at = tracker("velocity", size=(640, 400))
     walking = walk(22, x=560.0, speed=6.0)
     found = run(at, [*walking[:21], []])
@@ -331,7 +331,7 @@ def test_two_joints_that_jump_are_followed(name, people, most):
     assert len(identities) <= most and switches < 12
 
 
-def test_a_known_number_of_people_is_never_exceeded_and_nobody_given_up():
+def test_a_known_number_of_people_is_never_exceeded_and_no_track_ends():
     at = tracker(people=2)
     far = [[person(100), person(400)], *[[]] * 60, [person(250, 900), person(600, 100)], [person(0), person(300)]]
     found = run(at, far)
@@ -399,7 +399,7 @@ def test_a_whole_video_has_people_from_their_first_detection_on_and_none_who_are
     np.testing.assert_array_equal(whole.pose[3:], online.pose)
 
 
-def test_a_video_of_nobody_stays_one():
+def test_a_video_without_people_stays_one():
     found = follow(tracker(), video([[], [], []]), FPS)
     assert len(found) == 3
     assert found.pose.shape == (0, 15, 3)

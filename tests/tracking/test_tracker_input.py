@@ -8,7 +8,7 @@ from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.tracker import State
 from tests.tracking.walkers import FPS, person, run, same, scored, tracker, walk
 
-NOBODY = np.zeros((0, len(POSETRACK15), 2))
+NO_PEOPLE = np.zeros((0, len(POSETRACK15), 2))
 GOOD = np.stack([person(140), person(300)])
 
 
@@ -84,8 +84,8 @@ def test_a_bad_first_frame_decides_nothing():
     assert len(at.update(GOOD, scored(2), 0.0)) == 2
 
 
-@pytest.mark.parametrize("empty", [NOBODY, np.zeros(0), []])
-def test_an_empty_frame_is_fine_even_as_the_first(empty):
+@pytest.mark.parametrize("empty", [NO_PEOPLE, np.zeros(0), []])
+def test_an_empty_frame_is_accepted_even_as_the_first(empty):
     at = tracker()
     people = at.update(empty, np.zeros(0), 0.0)
     assert len(people) == 0
@@ -119,7 +119,7 @@ def test_a_joint_with_a_number_that_is_not_finite_is_not_detected(value, confide
         same(at.update(poses, scores, frame / FPS), without.update(*broken(0.0, confidence=0), frame / FPS))
 
 
-def test_a_pose_without_joints_is_nobody():
+def test_a_pose_without_joints_is_no_person():
     at, without = tracker(), tracker()
     for frame in range(6):
         poses = np.concatenate([np.full((1, 15, 2), np.nan), GOOD])
@@ -128,7 +128,7 @@ def test_a_pose_without_joints_is_nobody():
         people, expected = at.update(poses, scores, frame / FPS), without.update(GOOD, scored(2), frame / FPS)
         np.testing.assert_array_equal(people.pose, expected.pose)
         np.testing.assert_array_equal(people.detection, expected.detection + 1)
-    same(at.update(poses[:1], scores[:1], 6 / FPS), without.update(NOBODY, np.zeros(0), 6 / FPS))
+    same(at.update(poses[:1], scores[:1], 6 / FPS), without.update(NO_PEOPLE, np.zeros(0), 6 / FPS))
 
 
 def test_one_score_a_pose_is_that_of_all_its_joints():

@@ -69,5 +69,5 @@ def same(one, other):
 
 
 def walk(frames, x=100.0, speed=4.0, gone=()):
-    """Frames of somebody who walks to the right."""
+    """Frames of a person who walks to the right."""
     return [[] if frame in gone else [person(x + speed * frame)] for frame in range(frames)]

@@ -62,7 +62,7 @@ def test_markdown_states_scores_protocol_and_source():
     assert "Synthetic" not in text
 
 
-def test_synthetic_data_is_said_everywhere():
+def test_synthetic_data_is_marked_everywhere():
     report = make_report(synthetic=True)
     assert "Synthetic data" in POSES.markdown(report)
     for plot in (plot_joints, plot_actions, plot_worst):

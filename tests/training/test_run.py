@@ -72,7 +72,7 @@ def test_a_single_frame_is_recognised_as_the_model_says(trained, dataset):
     assert report["recognition"]["frames"]["confusion"] == confusion.tolist()
 
 
-def test_actions_that_training_did_not_have_are_left_out_in_plain_sight(trained, dataset, tmp_path):
+def test_actions_without_training_clips_are_left_out_and_reported(trained, dataset, tmp_path):
     run = trained(test=["S9"])
     with DatasetWriter(tmp_path / "other.h5", H36M17, source="", terms="", created_by="") as writer:
         for take, action in enumerate(("Walking", "Dancing")):

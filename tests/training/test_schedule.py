@@ -67,7 +67,7 @@ def test_momentum_of_norms_is_geometric():
     assert norm_momentum(OptimSettings(), 3) is None
 
 
-def test_what_depends_on_the_number_of_epochs_says_so():
+def test_schedules_that_depend_on_the_number_of_epochs_are_known():
     assert by_epochs(OptimSettings(schedule="cosine")) and by_epochs(OptimSettings(norm_momentum=(0.1, 0.1)))
     assert not by_epochs(OptimSettings(decay_at=[3], warm_up=2))
 

@@ -258,7 +258,7 @@ def add_npz(archive: Archive, path: Path) -> None:
             place = f"positions_3d[{subject!r}][{take!r}]"
             skeleton = H36M17 if shape(value)[1:2] == (len(H36M17),) else H36M32
             load = partial(checked, value, skeleton, (3,), f"{path}, {place}")
-            poses = Poses(Key(subject, renamed(take)), path, skeleton, "m", load, place)
+            poses = Poses(Key(subject, renamed(take)), path, skeleton, unit="m", load=load, place=place)
             archive.add(archive.poses3d, "positions_3d", poses)
     elif "positions_2d" in content:
         detector = path.stem.removeprefix("data_2d_h36m_")
@@ -274,7 +274,11 @@ def add_npz(archive: Archive, path: Path) -> None:
             for number, (camera, value) in enumerate(zip(cameras, views, strict=True)):
                 load = partial(checked, value, skeleton, (2, 3), f"{path}, {place}[{number}]")
                 key = Key(subject, renamed(take), camera.name)
-                archive.add(archive.poses2d, detector, Poses(key, path, skeleton, "pixels", load, f"{place}[{number}]"))
+                archive.add(
+                    archive.poses2d,
+                    detector,
+                    Poses(key, path, skeleton, unit="pixels", load=load, place=f"{place}[{number}]"),
+                )
     else:
         expected = "positions_3d or positions_2d, as VideoPose3D writes them"
         raise InputError(where=path, found=", ".join(content) or "nothing", expected=expected)

@@ -213,7 +213,7 @@ def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:
             pose2d[detector] = values[: len(pose3d)]
             check_image(pose2d[detector], pose3d, plan.camera, h36m_cameras(plan.key.subject), poses.where)
         track = Track(pose2d, pose3d.astype(np.float32))
-        yield Recording(plan.key.subject, plan.key.action, plan.key.take, plan.camera, FPS, [track])
+        yield Recording(plan.key.subject, plan.key.action, plan.key.take, camera=plan.camera, fps=FPS, tracks=[track])
     for detector, counts in extra.items():
         if any(counts):
             notes.append(

@@ -109,7 +109,15 @@ def read_part(arrays: Mapping[str, Any], name: str, path: Path, notes: list[str]
         check_shape(confidence, (frames, JOINTS), f"{where}, confidence")
     pose2d = np.concatenate([values["joint_2d"][..., :2], confidence.reshape(frames, JOINTS, 1)], -1).astype(np.float32)
     cameras, sources = (np.array([str(text) for text in values[key]]) for key in ("camera_name", "source"))
-    return Part(name, pose2d, image.astype(np.float32), factor.astype(np.float32), metric, cameras, sources)
+    return Part(
+        name,
+        pose2d,
+        image.astype(np.float32),
+        factor=factor.astype(np.float32),
+        metric=metric,
+        camera=cameras,
+        source=sources,
+    )
 
 
 def array_of(value: Any, text: bool, where: str) -> np.ndarray:
@@ -187,4 +195,4 @@ def iterate(parts: list[Part], detector: str, path: Path) -> Iterator[Recording]
                 image3d=part.image3d[rows],
                 metres_per_pixel=factor / 1000,
             )
-            yield Recording(subject, action, take, cameras[camera_name], FPS, [track])
+            yield Recording(subject, action, take, camera=cameras[camera_name], fps=FPS, tracks=[track])

@@ -162,7 +162,7 @@ def iterate(
             check_in_front(in_place, H36M16.names, where3d, "for poses relative to the root say --root relative")
             check_shown(pose2d, in_place, where2d)
             track = Track({detector: pose2d.astype(np.float32)}, pose3d.astype(np.float32), apart=True)
-            yield Recording(part.name, action_of(take), take, camera, FPS, [track])
+            yield Recording(part.name, action_of(take), take, camera=camera, fps=FPS, tracks=[track])
 
 
 def check_shown(pose2d: Float[np.ndarray, "t j 3"], pose3d: Float[np.ndarray, "t j 3"], where: str) -> None:

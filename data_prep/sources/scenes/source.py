@@ -174,7 +174,7 @@ def _recordings(
     counts, ids = Counts(), {part: [] for part in pools}
     for part, pool in pools.items():
         for number in range(scenes[part]):
-            make = Scene(pool, people, args.seconds, args.fps, part, number, args.seed + number)
+            make = Scene(pool, people, args.seconds, fps=args.fps, part=part, number=number, seed=args.seed + number)
             recording = make.recording(counts)
             if args.json:
                 write_json(recording, args.json)

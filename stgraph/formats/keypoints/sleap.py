@@ -121,4 +121,6 @@ def labelled(labels: Any, video: Any, index: int, path: Path) -> list[Raw]:
         return []
     name = path.stem if len(labels.videos) == 1 else f"{path.stem}/{index}"
     bones = tuple((int(a), int(b)) for a, b in labels.skeletons[0].edge_inds)
-    return [Raw(name, "SLEAP", frame, np.stack(poses), person, np.array(score), joints=names, bones=bones)]
+    return [
+        Raw(name, "SLEAP", frame, pose=np.stack(poses), person=person, score=np.array(score), joints=names, bones=bones)
+    ]

@@ -42,7 +42,7 @@ def kinematics(pose: Float[Tensor, "p n j d"], known: Bool[Tensor, "p n j"], tim
     body = own.nanmedian(dim=2, keepdim=True).values.nan_to_num(0).expand_as(own)
     fastest = FASTEST * scale[:, None, None, None]
     velocity = torch.stack([own.nan_to_num(0).clamp(-fastest, fastest), body], dim=3)
-    return Kinematics(centre, scale, last, age, both, velocity)
+    return Kinematics(centre, scale, last, age=age, both=both, velocity=velocity)
 
 
 def centre_and_scale(pose: Joints, known: Bool[Tensor, "p j"]) -> tuple[Float[Tensor, "p d"], Float[Tensor, " p"]]:

@@ -46,7 +46,7 @@ class ActionCommands(ActionRun):
         check_endings(paths, WRITERS)
 
     def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: Unpack[Sliding]) -> Actions:
-        """The classes of everybody over time; see `stgraph.tasks.action.prediction.actions_of` for the options."""
+        """The classes of every person over time; see `stgraph.tasks.action.prediction.actions_of` for the options."""
         return actions_of(self, keypoints, progress=progress, **options)
 
     def live(self, **options: Any) -> Live:

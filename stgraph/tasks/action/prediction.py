@@ -36,7 +36,7 @@ def actions_of(
     together: bool = False,
     progress: Progressed = silent,
 ) -> Actions:
-    """Recognise everybody in a video, in windows prepared as the clips of an evaluation are.
+    """Recognise all people in a video, in windows prepared as the clips of an evaluation are.
 
     A person's frames are cut where there is none for longer than `stgraph.tracking.videos.GAP` seconds. In each stretch
     a window begins every `step` frames, and one ends with the last frame; a shorter stretch is a window by itself.
@@ -111,9 +111,9 @@ def track_of(people: Keypoints, person: int) -> Track:
 def cut_windows(
     tracks: Sequence[Track], length: int, window: int, step: int, *, fps: float, trimmed: bool
 ) -> list[tuple[int, int]]:
-    """(first, stop) of the windows over the stretches in which somebody is there.
+    """(first, stop) of the windows over the stretches in which a person is present.
 
-    As clips do, windows end with the last frame that shows somebody, and with `trimmed` begin with the first one.
+    As clips do, windows end with the last frame that shows a person, and with `trimmed` begin with the first one.
     """
     seen: Bool[np.ndarray, " t"] = np.zeros(length, bool)
     for start, poses in tracks:

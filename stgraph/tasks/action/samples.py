@@ -180,7 +180,7 @@ class Clips(Samples):
         first = None
         if self.settings.by_opening:
             first = self.take("pose", self.row[self.offset[self.first_pair[clip]]][:, None])[:, 0]
-        return Sample(pose, seen, owner, person, self.size[clip], first)
+        return Sample(pose, seen, owner, person=person, size=self.size[clip], first=first)
 
 
 def present_persons(x: Float[Tensor, "p c t j"], padded: bool) -> tuple[Float[Tensor, "q c t j"], Int[Tensor, " q"]]:

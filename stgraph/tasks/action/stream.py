@@ -38,7 +38,7 @@ class RecogniserStream(Stream):
         self.begin()
 
     def begin(self) -> None:
-        """Forget everybody."""
+        """Forget all people."""
         self.places = Places(self.most, self.gap + 1)
         self.lives: dict[Identity, Live] = {}
         self.count = 0

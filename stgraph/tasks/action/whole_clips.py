@@ -41,7 +41,7 @@ def sample_clips(
     place = numbered(kept, frame)[:, None, :, None, None].expand(-1, persons, -1, *pose.shape[3:])
     taken = torch.where((frame >= 0)[:, None, :, None, None], pose.gather(2, place), 0)
     taken, seen = observed(rearrange(taken, "b m t j c -> (b m) t j c"), settings, root)
-    return Sample(taken, seen, clip, torch.zeros_like(clip), size, first)
+    return Sample(taken, seen, clip, person=torch.zeros_like(clip), size=size, first=first)
 
 
 def clip_frames(present: Bool[Tensor, "b m t"], settings: ClipSettings) -> Bool[Tensor, "b t"]:

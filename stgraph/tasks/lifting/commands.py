@@ -63,7 +63,7 @@ class LiftingCommands(LiftingRun):
         look_ahead: int | None = None,
         **options: object,
     ) -> Motion:
-        """The motion of everybody.
+        """The motion of all people.
 
         Args:
             camera, fov: see `stgraph.tasks.lifting.intrinsics`.

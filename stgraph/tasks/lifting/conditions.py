@@ -154,7 +154,9 @@ def seen_anew(pose: Float[Tensor, "t j 3"], camera: Camera, root: int) -> tuple[
     view = seen_by(chosen, world[None], origin[:1])
     width, height = (int(side) for side in view.size[0])
     intrinsics = view.intrinsics[0].double().numpy()
-    return view.pose[0], Camera("drawn", width, height, intrinsics, camera.rotation, camera.translation)
+    return view.pose[0], Camera(
+        "drawn", width, height, intrinsics=intrinsics, rotation=camera.rotation, translation=camera.translation
+    )
 
 
 def inside(view: View) -> Tensor:

@@ -104,7 +104,7 @@ def lift(
     smooth: float | int = 0.0,
     progress: Progressed = silent,
 ) -> Motion:
-    """Lift everybody in a video.
+    """Lift all people in a video.
 
         motion = stgraph.lift(stgraph.read_keypoints("openpose/"), size=(1920, 1080), fps=30)
         motion.save("walk.bvh", "walk.html")
@@ -132,7 +132,9 @@ def lift(
     if not isinstance(keypoints, Keypoints):
         keypoints = keypoints_of(np.asarray(keypoints), layout=layout, size=size, fps=fps)
     run = lifter(run)
-    scene = Scene(size or keypoints.known_size, fps or keypoints.fps or FPS, camera, height, up, smooth)
+    scene = Scene(
+        size or keypoints.known_size, fps or keypoints.fps or FPS, camera, height=height, up=up, smooth=smooth
+    )
     notes = list(keypoints.notes)
     if not (fps or keypoints.fps):
         notes.append(f"Frames per second are not known: {FPS:g}.")
@@ -200,7 +202,9 @@ def motion_of(
                 expected[part] = lifted.expected
         heights.append(height_of(some(pose[np.isfinite(pose[:, 0, 0])]), run.skeleton))
         frames = begin - first + np.arange(len(dense))
-        rows.append(Rows(frames, np.full(len(dense), place), pose, guessed, dense, expected))
+        rows.append(
+            Rows(frames, np.full(len(dense), place), pose, guessed=guessed, keypoints=dense, uncertainty=expected)
+        )
     together = joined(rows)
     del rows
     pose, expected = together.pose.copy(), together.uncertainty
@@ -253,4 +257,11 @@ def to_world(pose: Float[np.ndarray, "n j 3"], run: LiftingRun, scene: Scene, no
     quaternion = Rotation.from_matrix(turn).as_quat(canonical=True, scalar_first=True)
     intrinsics = np.concatenate([scene.intrinsics, np.zeros(5)])
     width, height = scene.size
-    return Camera("video", int(width), int(height), intrinsics, quaternion, np.array([0, 0, -floor]))
+    return Camera(
+        "video",
+        int(width),
+        int(height),
+        intrinsics=intrinsics,
+        rotation=quaternion,
+        translation=np.array([0, 0, -floor]),
+    )

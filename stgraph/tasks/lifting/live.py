@@ -129,7 +129,7 @@ class LiveLifter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everybody, and count frames from 0 again."""
+        """Forget all people, and count frames from 0 again."""
         persons, joints = self.persons, len(self.run.skeleton)
         shape = (persons, self.length)
         self.poses = np.zeros((*shape, joints, 3), np.float32)

@@ -23,7 +23,7 @@ class LifterStream(Stream):
         self.begin()
 
     def begin(self) -> None:
-        """Forget everybody."""
+        """Forget all people."""
         self.places = Places(self.live.persons, self.gap + self.live.look_ahead + 1)
         self.names: deque[dict[Identity, int]] = deque()
         self.live.reset()

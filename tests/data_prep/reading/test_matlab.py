@@ -53,3 +53,17 @@ def test_many_cells_of_one_matrix(tmp_path, little_room):
         file.create_dataset("data", data=np.full((1, 3000), matrix.ref, h5py.ref_dtype))
     with pytest.raises(InputError, match=r"a.mat: found .* bytes compressed into"):
         read_matlab(path, {"data"})
+
+
+def test_a_variable_of_another_file_is_refused(tmp_path):
+    path = tmp_path / "a.mat"
+    with h5py.File(tmp_path / "other.mat", "w") as file:
+        file.create_dataset("data", data=ZEROS)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["data"] = h5py.ExternalLink("other.mat", "data")
+    with pytest.raises(InputError, match=r"a.mat: cannot be read .*is a link to another file.*get or convert it again"):
+        read_matlab(path, {"data"})
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("data", (3,), "f8", external=[("other.mat", 0, h5py.h5f.UNLIMITED)])
+    with pytest.raises(InputError, match=r"a.mat: cannot be read .*is a link to another file"):
+        read_matlab(path, {"data"})

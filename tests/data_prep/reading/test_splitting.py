@@ -35,7 +35,7 @@ def test_every_class_gives_its_share(share):
         assert 1 <= test < count
 
 
-def test_single_clips_train_and_are_told():
+def test_single_clips_train_and_are_reported():
     parts, notes = divided(clips_of(a=10, lonely=1), rule())
     assert counts(parts, "lonely") == {"train": 1, "test": 0} and counts(parts, "a") == {"train": 8, "test": 2}
     assert any("classes with one clip left to train: lonely" in note for note in notes)

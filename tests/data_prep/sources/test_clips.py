@@ -368,9 +368,9 @@ def test_confidences_beyond_1_can_be_stated(tmp_path):
 def test_one_reason_of_many_files_is_listed_once(tmp_path):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", pixels)
     with pytest.raises(InputError) as error:
-        converted(folder, "--size", "340x256", "--subject", "nobody")
+        converted(folder, "--size", "340x256", "--subject", "unknown")
     assert len(str(error.value).splitlines()) == 2
-    assert "  6 (sitting/clip 0.npy, " in str(error.value) and "...): subject: --subject nobody" in str(error.value)
+    assert "  6 (sitting/clip 0.npy, " in str(error.value) and "...): subject: --subject unknown" in str(error.value)
     for number in range(33):
         (folder / f"waving/{number}.csv").write_text("frame,a,b\n0,1,2\n")
     data, text = converted(folder, "--size", "340x256")
@@ -404,7 +404,7 @@ def broken(folder):
         "header.csv": b"a,b,c\n1,2,3\n",
         "code.pkl": b"\x80\x04c__main__\nsomething\n.",
     }
-    arrays = {"nobody": 0 * one, "joints": pixels(0, COCO17), "flat": one[0, 0]}
+    arrays = {"absent": 0 * one, "joints": pixels(0, COCO17), "flat": one[0, 0]}
     arrays["one"] = one[0, :, :, :2]
     for name, content in bad.items():
         (folder / "waving" / name).write_bytes(content)
@@ -422,7 +422,7 @@ def broken(folder):
         "waving/cut.json": "unreadable: ",
         "waving/header.csv": "header: no column `frame`",
         "waving/code.pkl": "unreadable: ",
-        "waving/nobody.npy": "no person: no person in 12 frames",
+        "waving/absent.npy": "no person: no person in 12 frames",
         "waving/joints.npy": "joint count: 17 joints (h36m17, coco17); expected 18, openpose18",
         "waving/flat.npy": "shape: shape (18, 3) fits no order of axes; expected",
         "waving/one.npy": "channels: 2 channels; expected x, y, c",

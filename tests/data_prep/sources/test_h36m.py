@@ -226,7 +226,7 @@ def test_only_the_corrupt_take_of_s11_goes(tmp_path):
 
 
 @pytest.mark.slow
-def test_camera_space_is_preferred_and_said(tmp_path):
+def test_camera_space_is_preferred_and_reported(tmp_path):
     for layout in ("D3_Positions", "D3_Positions_mono", "D2_Positions"):
         write_official(tmp_path, layout)
     write_3d(tmp_path)

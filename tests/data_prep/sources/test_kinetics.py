@@ -1,4 +1,4 @@
-"""Kinetics-skeleton: what is read gives the published feeding, and labels that cannot be right are refused."""
+"""Kinetics-skeleton: clips are prepared as published, and labels that cannot be right are refused."""
 
 import json
 import re
@@ -87,7 +87,7 @@ def test_gaps_are_gaps(tmp_path):
     ]
 
 
-def test_equally_sure_people_stay_in_order(tmp_path):
+def test_people_of_equal_confidence_stay_in_order(tmp_path):
     content = clip(0, frames=[1], people=(3,))
     for person in content["data"][0]["skeleton"]:
         person["score"] = [1.0] * JOINTS

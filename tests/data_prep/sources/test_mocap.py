@@ -225,7 +225,7 @@ def test_pieces_carry_letters_and_the_loss_is_reported(tmp_path):
     assert result.left_out == [("S1/squat 04", "0.10 s beside joints that jump or in too short pieces; pieces kept: 2")]
 
 
-def test_who_walks_out_of_sight_leaves_a_gap(tmp_path):
+def test_people_who_leave_the_image_leave_a_gap(tmp_path):
     """A walk far beyond the studio and back: two tracks with their frame numbers, and the frames are counted."""
     pose = squats(seconds=12, walk=0)
     time = np.arange(len(pose)) / RATE
@@ -422,7 +422,7 @@ def test_names_that_fit_no_file_are_refused(tmp_path):
         find_takes([tmp_path], names="run.*")
 
 
-def test_actions_that_belong_to_no_file_are_told(tmp_path, archive):
+def test_actions_that_belong_to_no_file_are_named(tmp_path, archive):
     (tmp_path / "S7").mkdir()
     (tmp_path / "S7" / "35_01.bvh").write_text(bvh(squats()))
     table = tmp_path / "actions.json"
@@ -452,7 +452,7 @@ def test_archives_of_known_collections_are_known_by_their_names(archive, tmp_pat
     assert f"terms       {terms}" in text and "UNKNOWN" not in text and "are unknown" not in text
 
 
-def test_unknown_terms_are_told_with_how_to_state_them(archive, tmp_path):
+def test_unknown_terms_are_reported_with_how_to_state_them(archive, tmp_path):
     path = archive("S1/squat 01")
     text = prepare(source(path), tmp_path / "d.h5", "test")
     assert "terms       UNKNOWN" in text and "`--terms TEXT`" in text and "terms of the motion are unknown" in text

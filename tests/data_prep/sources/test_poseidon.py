@@ -118,7 +118,7 @@ def test_scattered_frames_find_their_action(tmp_path):
     assert sorted(eating[:, 3, 2].tolist()) == pytest.approx(sorted(true[:, 3, 2].tolist()), abs=1e-6)
 
 
-def test_the_command_and_what_is_said_wins(tmp_path):
+def test_options_win_over_what_is_guessed(tmp_path):
     """Fractions of the image look like the screen: they are read so only where the user says it."""
     folder = write(tmp_path / "in", to2d=lambda pose: image(pose) / 1000)
     message = refusal(folder)

@@ -285,7 +285,7 @@ def of_a_passer_by(detected):
     return detected[::-1] * [[[0.5], [0.5], [1]]] + [[[900], [0], [0]]]
 
 
-def test_somebody_elses_detections_are_left_out(tmp_path):
+def test_detections_of_other_people_are_left_out(tmp_path):
     """What was tracked is now and then another person; that is no reason to do without all others."""
     content = sequence("landscape")
     content["poses2d"][1] = of_a_passer_by(content["poses2d"][1])

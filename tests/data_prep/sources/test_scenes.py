@@ -106,7 +106,7 @@ def test_a_scene_depends_on_its_seed_alone(takes):
     assert fields(first)["score"].tobytes() != fields(same)["score"].tobytes()
 
 
-def test_joints_behind_somebody_are_hidden_and_others_are_not():
+def test_joints_behind_another_person_are_hidden_and_others_are_not():
     front, behind = standing(3.0), standing(4.0)
     covered = hidden(np.stack([front, behind]))[:, 0]
     assert not covered[0].any()
@@ -147,7 +147,7 @@ def test_hidden_is_what_points_along_the_lines_of_sight_say():
     assert 5 < found.sum() < found.size - 5
 
 
-def test_head_and_nose_of_who_faces_north():
+def test_head_and_nose_of_a_person_who_faces_north():
     pose = squats()
     at = dict(zip(POSETRACK15.names, np.moveaxis(posetrack_joints(pose), 1, 0), strict=True))
     np.testing.assert_array_equal(at["LAnkle"], pose[:, H36M17.index("LFoot")])
@@ -209,7 +209,7 @@ def test_hidden_joints_are_mostly_missed_and_noise_grows_with_people():
     assert confidence[0] < 0.5 * confidence[1]
 
 
-def test_nobody_is_detected_by_less_than_five_joints():
+def test_people_with_fewer_than_five_visible_joints_are_not_detected():
     few = sight(20, 200, 100.0)
     few.inside[..., 5:] = False
     found = detect(few, 25, np.random.default_rng(0))[..., 2] > 0
@@ -267,7 +267,7 @@ def test_head_boxes_have_the_size_of_the_head_at_its_depth(takes):
         np.testing.assert_allclose((track.head_box[here, 2:] + track.head_box[here, :2]) / 2, middle, atol=0.01)
 
 
-def test_people_are_who_they_are(takes):
+def test_detections_belong_to_their_person(takes):
     """A person's detection is among the frame's, near the person, and their order does not tell who it is."""
     ranks = Counter()
     for recording in scenes(takes, "--scenes", 6, "--people", "3x4"):
@@ -337,7 +337,7 @@ def read_one(path: Path) -> Video:
     return video
 
 
-def test_takes_that_are_cut_at_jumps_are_told(tmp_path):
+def test_takes_that_are_cut_at_jumps_are_reported(tmp_path):
     spoiled = squats(3)
     spoiled[75, 5] += 1.0
     np.savez(tmp_path / "a.npz", **{"S1/squat 1": spoiled, "S1/squat 2": squats(3), "S2/squat 1": squats(3)})

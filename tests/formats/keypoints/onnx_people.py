@@ -129,10 +129,10 @@ def detector_of_classes(path: Path, things: dict[int, tuple[float, float, float,
     return save(path, nodes, [1, 3, side, side], {"output": [*rows.shape]}, constants)
 
 
-def pose_estimator(path: Path, joints: int = len(COCO17), size: tuple[int, int] = (96, 128)) -> Path:
+def pose_estimator(path: Path, joints: int = len(COCO17), size: tuple[int, int] = (96, 128), people: int = 1) -> Path:
     """An RTMPose: SimCC of the middle of each joint's colour, twice as fine as pixels; all zero where it is nowhere.
 
-    Joints beyond COCO's have its colours again.
+    Joints beyond COCO's have its colours again. With more people than one, its outputs repeat those of the one it sees.
     """
     width, height = size
     colours = (COLOURS[np.arange(joints) % len(COLOURS)] - MEAN) / STD
@@ -156,10 +156,12 @@ def pose_estimator(path: Path, joints: int = len(COCO17), size: tuple[int, int] 
         helper.make_node("Relu", ["above"], ["peaks"]),
         helper.make_node("ReduceMax", ["peaks"], ["x"], axes=[2], keepdims=0),
         helper.make_node("ReduceMax", ["peaks"], ["y"], axes=[3], keepdims=0),
-        helper.make_node("Gather", ["x", "twice_x"], ["simcc_x"], axis=2),
-        helper.make_node("Gather", ["y", "twice_y"], ["simcc_y"], axis=2),
+        helper.make_node("Gather", ["x", "twice_x"], ["fine_x"], axis=2),
+        helper.make_node("Gather", ["y", "twice_y"], ["fine_y"], axis=2),
+        helper.make_node("Concat", ["fine_x"] * people, ["simcc_x"], axis=0),
+        helper.make_node("Concat", ["fine_y"] * people, ["simcc_y"], axis=0),
     ]
-    outputs = {"simcc_x": [1, joints, 2 * width], "simcc_y": [1, joints, 2 * height]}
+    outputs = {"simcc_x": [people, joints, 2 * width], "simcc_y": [people, joints, 2 * height]}
     return save(path, nodes, [1, 3, height, width], outputs, constants)
 
 

@@ -38,7 +38,7 @@ def test_a_video_is_refused_without_an_estimator(tmp_path: Path) -> None:
         read_keypoints(path, estimator=PoseEstimator())
 
 
-def test_a_video_that_ends_early_is_told() -> None:
+def test_a_video_that_ends_early_is_noted() -> None:
     whole = VideoFile(Path("walk.mp4"), SIZE, 25.0, 4.0)
     assert cut_short(whole, 90) == []
     (note,) = cut_short(whole, 50)
@@ -51,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("rtmlib")
     folder = tmp_path_factory.mktemp("video")
     drawn.weights_and_video(folder, FRAMES)
+    drawn.pose_estimator(folder / "twice.onnx", people=2)
     return folder
 
 
@@ -98,7 +99,7 @@ def test_of_several_classes_people_are_taken(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_is_found_in_a_blank_video(folder: Path) -> None:
+def test_a_blank_video_has_no_people(folder: Path) -> None:
     blank = drawn.picture([], SIZE)
     some = [drawn.picture(drawn.two_people(1)[0][:1], SIZE)]
     path = drawn.write_video(folder / "blank.mp4", [blank] * 3)
@@ -112,7 +113,7 @@ def test_nobody_is_found_in_a_blank_video(folder: Path) -> None:
     assert read_keypoints(path, estimator=estimator_of(folder)).frames == (0, 1)
 
 
-def test_a_device_that_is_not_there_is_told(folder: Path) -> None:
+def test_a_device_that_is_not_there_is_noted(folder: Path) -> None:
     tools = load_tools(estimator_of(folder))
     assert tools.notes("cpu") == []
     assert "onnxruntime-gpu" in tools.notes("another")[0]
@@ -125,6 +126,10 @@ def test_a_device_that_is_not_there_is_told(folder: Path) -> None:
         ({"detector_weights": "none.onnx"}, r"--detector-weights .*none.onnx: no such file"),
         ({"pose_weights": "two.mp4"}, r"--pose-weights .*two.mp4: cannot be read as ONNX .*end2end.onnx"),
         ({"pose_weights": "detector.onnx"}, r"--pose-weights .*outputs dets .*expected an RTMPose network"),
+        (
+            {"pose_weights": "twice.onnx"},
+            r"--pose-weights .*twice.onnx: .*outputs simcc_x .*expected an RTMPose network",
+        ),
         ({"detector_weights": "pose.onnx"}, r"--detector-weights .*outputs simcc_x .*expected a YOLOX network"),
     ],
 )

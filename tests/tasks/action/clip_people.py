@@ -1,4 +1,4 @@
-"""People whose actions can be told apart, as clips in the toolkit's own format, for tests of recognisers."""
+"""People with distinct actions, as clips in the toolkit's own format, for tests of recognisers."""
 
 import shutil
 from pathlib import Path
@@ -98,7 +98,7 @@ def fitted(dataset: Dataset, name: str = "run", **sections: dict) -> Run:
 
 
 def alive(run: Run, dataset: Dataset) -> Run:
-    """Statistics of the training clips and a random head without a favourite: what is fed decides what comes out."""
+    """Statistics of the training clips and a random head without bias: the answer depends on the input alone."""
     clips = run.part_clips(dataset, "train")
     x = clips.batch(torch.arange(len(clips)))["x"]
     for norm in run.model.modules():

@@ -116,7 +116,7 @@ def test_steps_of_the_model_are_spread_over_the_frames():
     assert said == [f"{name}  100 %" for name in ("sit", "sit", "stand", "stand", "walk", "walk")]
 
 
-def test_who_is_absent_is_not_drawn():
+def test_absent_people_are_not_drawn():
     pose = front(4, persons=2)
     pose[1, 2:] = np.nan
     clip = recognised(pose, np.where(np.isnan(pose[..., 0]), np.nan, 0.3))

@@ -1,4 +1,4 @@
-"""Live recognition: at every frame the answer for a clip of the remembered ones, whoever comes and whenever."""
+"""Live recognition: at every frame the answer for a clip of the remembered frames, whichever people come and go."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def tracks(poses, first, end):
             yield replace(whole, pose2d=detections, pose3d=whole.pose3d[a:b], frame=begin + a - first)
 
 
-def fed(poses, detector):
+def detected(poses, detector):
     """(m t j 3) what a detector gives, or the metres."""
     if detector is None:
         return poses
@@ -61,9 +61,9 @@ def answers(run, poses, spans, folder):
 
 
 def check(run, poses, window, folder, detector=None):
-    """Feeds frame by frame and compares with a clip of the same frames; returns the answers."""
+    """Gives frames one by one and compares with a clip of the same frames; returns the answers."""
     live = Live(run, window=window, size=SIZE if detector else None)
-    values = fed(poses, detector)
+    values = detected(poses, detector)
     found = np.stack([live.update(values[:, frame]).numpy() for frame in range(LENGTH)])
     spans = [(max(0, end - live.window), end) for end in range(1, LENGTH + 1)]
     np.testing.assert_allclose(found, answers(run, poses, spans, folder), atol=2e-6)
@@ -100,14 +100,14 @@ def test_with_any_preparation(dataset, poses, data, persons, tmp_path):
     check(run, poses[: data.get("max_persons", 2)], 20, tmp_path, data.get("detector"))
 
 
-def test_two_persons_are_told_from_one(dataset, poses, tmp_path):
+def test_two_persons_give_other_answers_than_one(dataset, poses, tmp_path):
     run = alive(new_run(dataset), dataset)
     both, alone = (check(run, people, 20, tmp_path) for people in (poses, poses[:1]))
     np.testing.assert_allclose(both[:COMES], alone[:COMES], atol=2e-6)
     assert np.abs(both - alone)[COMES:].max() > 1e-3
 
 
-def test_who_is_left_out_at_the_end_of_a_frame_is_not_there(dataset, poses):
+def test_people_missing_at_the_end_of_a_frame_are_absent(dataset, poses):
     run = alive(new_run(dataset), dataset)
     whole, short = Live(run), Live(run)
     for frame in range(LENGTH):
@@ -121,10 +121,10 @@ def test_by_default_it_remembers_what_the_model_sees(dataset):
     assert Live(new_run(dataset, data={"sampling": "start"}), window=200).window == 12  # no more would be looked at
 
 
-def test_nobody_for_a_while_is_no_mistake(dataset, poses):
+def test_frames_without_people_are_no_mistake(dataset, poses):
     live = Live(alive(new_run(dataset, data={"normalise": "body"}), dataset), window=4)
-    nobody = np.zeros((2, 17, 3), np.float32)
-    for pose in (nobody, nobody[:0], poses[:, 12], *[nobody] * 6):
+    empty = np.zeros((2, 17, 3), np.float32)
+    for pose in (empty, empty[:0], poses[:, 12], *[empty] * 6):
         found = live.update(pose)
         assert found.isfinite().all() and found.sum() == pytest.approx(1)
 
@@ -135,10 +135,10 @@ def state(live):
     return sum(value.numel() for value in held if isinstance(value, torch.Tensor)), sorted(vars(live))
 
 
-def test_of_nobody_it_says_that_all_classes_are_alike(dataset):
+def test_without_people_all_classes_are_equally_likely(dataset):
     run = alive(new_run(dataset), dataset)
-    nobody = np.zeros((1, len(run.skeleton), 3), np.float32)
-    found = Live(run).update(nobody)
+    empty = np.zeros((1, len(run.skeleton), 3), np.float32)
+    found = Live(run).update(empty)
     np.testing.assert_allclose(found, 1 / len(run.task.classes))
 
 
@@ -175,7 +175,7 @@ def test_joints_are_taken_by_name(dataset, poses):
     names = run.skeleton.names
     order = np.random.default_rng(0).permutation(len(names))
     plain, named = Live(run, size=SIZE), Live(run, size=SIZE, joints=["Tail", *(names[place] for place in order)])
-    for frame in fed(poses, "openpose").swapaxes(0, 1)[:5]:
+    for frame in detected(poses, "openpose").swapaxes(0, 1)[:5]:
         other = np.concatenate([np.ones_like(frame[:, :1]), frame[:, order]], axis=1)
         torch.testing.assert_close(named.update(other), plain.update(frame))
     with pytest.raises(InputError, match="joints: no Hip, .*among the joints Tail"):

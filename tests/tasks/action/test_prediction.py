@@ -124,7 +124,7 @@ def test_windows_cover_each_stretch_and_no_gap():
     poses[[*range(10, 40), *range(44, 70), *range(92, 97)]] = 1
     windows = cut_windows([(0, poses)], 100, 20, 8, fps=20.0, trimmed=True)
     assert windows == [(10, 30), (18, 38), (26, 46), (34, 54), (44, 62), (50, 70), (92, 97)]
-    # Without trimming, a window may begin with frames in which nobody is.
+    # Without trimming, a window may begin with frames without people.
     assert (42, 62) in cut_windows([(0, poses)], 100, 20, 8, fps=20.0, trimmed=False)
     assert cut_windows([(0, np.zeros((9, 2, 3), np.float32))], 9, 4, 2, fps=20.0, trimmed=True) == []
 

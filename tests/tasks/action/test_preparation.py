@@ -1,4 +1,4 @@
-"""What a recogniser is fed: whoever stands wherever, augmented alike for all persons, streams as stated."""
+"""The input of a recogniser: centred on each person, augmented alike for all persons, streams as stated."""
 
 import numpy as np
 import pytest
@@ -89,8 +89,8 @@ def test_body_in_2d_needs_neither_the_root_nor_the_first_person():
     seen[..., H36M17.root] = False
     a, b = (prepare(p, detector="cpn", seen=seen) for p in (pose, shifted))
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-    nobody = torch.cat([torch.zeros_like(seen), torch.ones_like(seen)])
-    second = prepare(pose.repeat(2, 1, 1, 1), detector="cpn", seen=nobody, clip=[0, 0])
+    unseen = torch.cat([torch.zeros_like(seen), torch.ones_like(seen)])
+    second = prepare(pose.repeat(2, 1, 1, 1), detector="cpn", seen=unseen, clip=[0, 0])
     torch.testing.assert_close(second[1:], prepare(pose, detector="cpn"), rtol=1e-4, atol=1e-4)
     single = torch.zeros_like(seen)
     single[..., 3] = True

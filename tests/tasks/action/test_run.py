@@ -60,7 +60,7 @@ def plain(run, dataset, number, views):
         probabilities += torch.from_numpy(np.mean(dense, axis=(0, 2, 3))).softmax(0).numpy() / views
         for person, each in enumerate(dense):
             of_person[person] += torch.from_numpy(each.mean((1, 2))).softmax(0).numpy() / views
-        if view == 0:  # which alone tells of frames, each by the part that it is in and the step for that
+        if view == 0:  # frames are scored by the first view alone, each by the part and the step that it is in
             taken = np.mean(dense, axis=0).mean(-1).argmax(0)
             for frame in range(length):
                 counts[taken[(frame * frames // length) // 2]] += 1
@@ -102,7 +102,7 @@ def test_parts_subjects_and_detectors_to_score(dataset):
         new_run(dataset).recognise(dataset, detector="noisy")
 
 
-def test_an_action_that_was_not_trained_is_left_out_in_plain_sight(dataset, tmp_path):
+def test_an_untrained_action_is_left_out_and_reported(dataset, tmp_path):
     run = alive(new_run(dataset), dataset)
     other = write_clips(tmp_path / "other.h5", [clip("S9", action, 0) for action in ("wave", "hop", "jump")], splits={})
     report = run.evaluate(other, subjects=["S9"])
@@ -252,7 +252,7 @@ def test_another_body_is_refused(dataset, place):
 # Skeletons ------------------------------------------------------------------------------------------------------------
 
 
-def test_joints_that_do_not_fit_are_told_with_both_layouts(dataset, tmp_path):
+def test_joints_that_do_not_fit_are_refused_with_both_layouts(dataset, tmp_path):
     run, kept = new_run(dataset), H36M16.select_from(H36M17)
     with DatasetWriter(tmp_path / "sixteen.h5", H36M16, source="", terms="", created_by="") as writer:
         entry = clip("S4", "wave", 0)

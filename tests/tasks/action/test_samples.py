@@ -187,7 +187,7 @@ def test_only_chosen_recordings_are_clips(dataset):
     assert view.ids(torch.tensor([3, 1, 3])) == ["S1/take 3/front", "S1/take 1/front"]
 
 
-def test_a_root_at_the_origin_is_there_and_who_is_nowhere_is_left_out(tmp_path):
+def test_a_root_at_the_origin_is_kept_and_absent_persons_are_left_out(tmp_path):
     pose = standing(20, 1)
     relative = pose - pose[:, H36M17.root, None]
     tracks = [Track({}, relative[:12]), Track({}, relative[12:14] + 1, frame=18, person=1)]

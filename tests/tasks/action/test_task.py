@@ -13,7 +13,7 @@ CLASSES = ["a", "b", "c"]
 
 @pytest.fixture
 def dense():
-    """(p n s j) of five persons and the clip of each; clip 1 has nobody."""
+    """(p n s j) of five persons and the clip of each; clip 1 has no person."""
     return torch.randn(5, 3, 4, 6, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 2, 3, 3])
 
 

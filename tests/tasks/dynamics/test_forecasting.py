@@ -49,9 +49,9 @@ def test_a_horizon_beyond_the_end_has_no_errors():
     assert {horizon: found.shape for horizon, found in errors.items()} == {1: (1, 3), 3: (1, 3), 4: (0, 3), 25: (0, 3)}
 
 
-def test_nobody_has_no_errors():
-    nobody = straight(20, unseen=range(20))
-    assert [len(found) for found in forecast_errors(find_predictor("hold"), [nobody]).values()] == [0] * 4
+def test_without_people_there_are_no_errors():
+    unseen = straight(20, unseen=range(20))
+    assert [len(found) for found in forecast_errors(find_predictor("hold"), [unseen]).values()] == [0] * 4
     assert [len(found) for found in forecast_errors(find_predictor("hold"), []).values()] == [0] * 4
 
 

@@ -105,7 +105,7 @@ def test_an_evaluation_sets_the_model_beside_those_that_need_no_training(place, 
     assert first.count("joints") == 1 and all(first.count(name) == 2 for name in names)
 
 
-def test_3d_is_told_in_millimetres_and_not_tracked(place, scenes, tmp_path):
+def test_3d_is_reported_in_millimetres_and_not_tracked(place, scenes, tmp_path):
     report, _ = loaded("solid").write_evaluation(scenes, tmp_path / "report")
     assert report["forecast"]["unit"] == "mm" and "tracking" not in report
     # People who sway: to hold them still is some millimetres off at first, and more later.

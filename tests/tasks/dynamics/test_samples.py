@@ -234,7 +234,7 @@ def test_a_share_of_the_frames_is_predicted_in_training(scenes):
     found = sequences(scenes, True, predicted=0.25, missed_people=0.5)
     ahead = found.ahead(torch.zeros(4000, 16))
     assert float((ahead[:, :-1] > 0).float().mean()) == pytest.approx(0.25, abs=0.01)
-    assert (ahead[:, -1] > 0).all()  # candidates are told of it
+    assert (ahead[:, -1] > 0).all()  # the candidates have it as their gap
     batch = all_of(found)
     seen = (batch["confidence"] > 0).any(dim=2)
     for b, t in np.ndindex(*seen.shape):
@@ -265,7 +265,7 @@ def test_noise_is_the_same_for_the_same_rows_outside_training(scenes):
     assert not torch.equal(all_of(training)["x"], all_of(training)["x"])
 
 
-def test_candidates_are_the_joints_of_the_last_frame_and_somebody_elses(scenes):
+def test_candidates_are_the_joints_of_the_last_frame_of_this_and_another_person(scenes):
     found = sequences(scenes, candidates=True, features="net")
     # The person's own far off in two joints: no candidates for them.
     found.fields["input"] = found.fields["input"].clone()
@@ -300,7 +300,7 @@ def test_candidates_are_the_joints_of_the_last_frame_and_somebody_elses(scenes):
         torch.testing.assert_close(after, size[number] * before, rtol=1e-3, atol=1e-2)
 
 
-def test_alone_in_a_batch_nobody_else_is_a_candidate(scenes):
+def test_alone_in_a_batch_there_are_no_candidates_of_others(scenes):
     batch = sequences(scenes, candidates=True).batch(torch.tensor([0]))
     assert (
         not batch["candidate_confidence"][..., JOINTS:].any() and (batch["candidate_label"][..., JOINTS:] == -1).all()
@@ -316,8 +316,8 @@ def test_the_scale_is_the_largest_root_mean_square_distance(scenes):
                 some = pose[shown]
                 sizes.append((some - some.mean(0)).square().sum(-1).mean().sqrt())
         torch.testing.assert_close(batch["scale"][number], max(sizes).expand(8))
-    nobody = torch.zeros(1, 3, 4, dtype=torch.bool)
-    assert torch.equal(sequence_scale(torch.randn(1, 3, 4, 2), nobody), torch.ones(1, 3))
+    unseen = torch.zeros(1, 3, 4, dtype=torch.bool)
+    assert torch.equal(sequence_scale(torch.randn(1, 3, 4, 2), unseen), torch.ones(1, 3))
 
 
 def test_what_is_placed_elsewhere_is_the_same(scenes):

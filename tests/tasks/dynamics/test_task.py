@@ -17,7 +17,7 @@ BATCH, FRAMES, JOINTS = 3, 4, len(ARM)
 
 @pytest.fixture(params=[2, 3])
 def made(request):
-    """A batch and outputs: joints without annotation, and frames in which nobody was known yet."""
+    """A batch and outputs: joints without annotation, and frames before the first detection."""
     generator, dimensions = torch.Generator().manual_seed(0), request.param
 
     def random(*shape):

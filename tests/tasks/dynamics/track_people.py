@@ -48,7 +48,7 @@ def track(seed: int, person: int, frame: int, frames: int) -> Track:
 
 
 def found_in(tracks: list[Track]) -> Detections:
-    """What the detector gave of these people, frame by frame, nobody named."""
+    """The detections of these people, frame by frame, without identities."""
     frame = np.concatenate([one.frame + np.arange(len(one)) for one in tracks])
     pose, box = (np.concatenate(parts) for parts in zip(*((one.pose2d["sim"], one.box) for one in tracks), strict=True))
     features = np.concatenate([one.features["net"] for one in tracks])

@@ -186,7 +186,7 @@ def test_the_path_is_found_from_the_keypoints():
     np.testing.assert_allclose(found[7], (path[6] + path[8]) / 2, atol=1e-4)
 
 
-def test_up_is_the_cameras_where_nobody_stands():
+def test_up_is_the_cameras_where_no_person_stands():
     lying = np.random.default_rng(0).normal(0, 0.05, (50, 17, 3)) + np.linspace(0, 1, 17)[:, None] * [1, 0, 0]
     up, count = up_of(lying, H36M17)
     assert count == 0 and up.tolist() == [0, -1, 0]

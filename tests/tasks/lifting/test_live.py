@@ -62,7 +62,7 @@ def in_camera(frames: list[LiveFrame], person: int = 0) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("fps", [50.0, 150.0])
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_sliding_network_says_what_it_says_offline(dataset, keypoints, causal, fps):
+def test_a_sliding_network_gives_the_offline_answers(dataset, keypoints, causal, fps):
     run = lifter(dataset, RELATIVE, name="tcn", channels=8, filter_widths=[3, 3], dropout=0.0, causal=causal)
     live = LiveLifter(run, size=SIZE, fps=fps, camera=CAMERA)
     assert live.look_ahead == (0 if causal else 4) * live.step and live.step == fps // 50

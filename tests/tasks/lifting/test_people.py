@@ -63,7 +63,7 @@ def test_so_many_windows_take_limbs_of_another_as_stated(dataset):
     assert (left * right).mean() == pytest.approx(0.4, abs=0.03)
 
 
-def test_joints_of_the_trunk_lie_elsewhere_in_it_and_limbs_stay(dataset):
+def test_joints_of_the_trunk_are_moved_and_limbs_stay(dataset):
     pose, trunk = poses(dataset), OtherPeople(H36M17)
     torch.manual_seed(0)
     shift = trunk.moved(pose, 0.02) - pose
