@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
 from stgraph.geometry import check_size, coordinates_of
 from stgraph.tasks.action.preparation import Preparation
-from stgraph.tasks.action.samples import present_persons
 from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.action.whole_clips import sample_clips
@@ -69,11 +68,12 @@ class Live:
         self.joints = len(run.skeleton if joints is None else joints)
         if joints is not None and not data.detector:
             raise InputError("only 2D joints are taken by name", where="joints", remedy="give 3D in the run's order")
-        self.prepare = Preparation(run.skeleton, data, training=False)
+        self.prepare = Prepared(run, Preparation(run.skeleton, data, training=False), self.frames, data)
+        self.recognition = Recognition(run).eval()
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
         self.traced: dict[int, Callable[..., tuple[Tensor, ...]]] = {}  # by the number of persons
-        self.prepared: Callable[..., tuple[Tensor, ...]] | None = None  # for a full window
+        self.prepared: Callable[..., tuple[Tensor, ...]] | None = None  # `prepare` for a full window
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
         """Add a frame; returns the probability of every class. Raises InputError as `add`."""
@@ -108,33 +108,30 @@ class Live:
     @torch.no_grad()
     def probabilities(self) -> Float[Tensor, " n"]:
         """Of the remembered frames; all alike where they show no person."""
-        task, model, engine = self.run.task, self.run.model, self.run.engine
-        x, _ = present_persons(self.input(), task.padded)
-        if not task.padded and not x.any():
-            return torch.full((len(task.classes),), 1 / len(task.classes))
-        x = x.to(next(model.parameters()).dtype)
-        batch = {"x": x, "clip": torch.zeros(len(x), dtype=torch.int64), "label": torch.zeros(1, dtype=torch.int64)}
-        batch = engine.to_device(batch)
-        return task.scores(batch, {"action": self.dense(batch["x"])})[0].softmax(0).cpu()
-
-    def dense(self, x: Float[Tensor, "m c t j"]) -> Float[Tensor, "m n _ _"]:
-        """The network's scores of every person and frame, traced once for each number of persons."""
-        if self.run.engine.sixteen:
-            with self.run.engine.autocast():
-                return Recognition(self.run).eval()(x)[0]
+        task, engine = self.run.task, self.run.engine
+        x, shown = self.input()
+        if not task.padded and not shown.all():
+            if not shown.any():
+                return torch.full((len(task.classes),), 1 / len(task.classes))
+            x = x[shown]
+        x = engine.to_device(x.to(next(self.run.model.parameters()).dtype))
+        if engine.sixteen:
+            with engine.autocast():
+                return self.recognition(x)[0].cpu()
+        # Traced once for each number of persons.
         if len(x) not in self.traced:
-            self.traced[len(x)] = traced(Recognition(self.run), x)
-        return self.traced[len(x)](x)[0]
+            self.traced[len(x)] = traced(self.recognition, x)
+        return self.traced[len(x)](x)[0].cpu()
 
-    def input(self) -> Float[Tensor, "m c t j"]:
-        """The network's input from the remembered frames, oldest first, sampled and prepared as a clip's."""
-        known = min(self.count, self.window)
-        poses = self.poses[None, :, torch.arange(self.count - known, self.count) % self.window]
-        prepare = Prepared(self.run, self.prepare, self.frames, self.data)
-        if known < self.window:
-            return prepare(poses, self.size)[0]
-        self.prepared = self.prepared or traced(prepare, poses, self.size)
-        return self.prepared(poses, self.size)[0]
+    def input(self) -> tuple[Float[Tensor, "m c t j"], Bool[Tensor, " m"]]:
+        """The network's input from the remembered frames, oldest first, prepared as a clip's; and who is in it."""
+        if self.count < self.window:
+            return self.prepare(self.poses[None, :, : self.count], self.size)
+        oldest = self.count % self.window
+        poses = torch.cat([self.poses[:, oldest:], self.poses[:, :oldest]], dim=1)[None]
+        self.prepared = self.prepared or traced(self.prepare, poses, self.size)
+        x, shown = self.prepared(poses, self.size)
+        return x, shown
 
 
 class Prepared(nn.Module):
@@ -149,18 +146,21 @@ class Prepared(nn.Module):
         super().__init__()
         self.root, self.prepare, self.frames, self.data = run.skeleton.root, prepare, frames, data
 
-    def forward(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor]:
-        """The input of every person."""
-        return (self.prepare(sample_clips(poses, size, self.frames, self.data, self.root)),)
+    def forward(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor, Tensor]:
+        """The input of every person, and whether it has anything but zeros."""
+        x = self.prepare(sample_clips(poses, size, self.frames, self.data, self.root))
+        return x, x.flatten(1).any(1)
 
 
 class Recognition(nn.Module):
-    """A recogniser with tensors alone as arguments and results."""
+    """A recogniser of one clip with tensors alone as arguments and results."""
 
     def __init__(self, run: Run[Action]) -> None:
         super().__init__()
         self.task, self.model = run.task, run.model
 
-    def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Scores of every person and frame."""
-        return (self.model(**self.task.inputs({"x": x}))["action"],)
+    def forward(self, x: Float[Tensor, "m c t j"]) -> tuple[Float[Tensor, " n"]]:
+        """The probability of every class, from the clip's persons."""
+        clip, label = (torch.zeros(count, dtype=torch.int64, device=x.device) for count in (len(x), 1))
+        outputs = self.model(**self.task.inputs({"x": x}))
+        return (self.task.scores({"x": x, "clip": clip, "label": label}, outputs)[0].softmax(0),)

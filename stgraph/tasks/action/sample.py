@@ -32,16 +32,23 @@ class Sample:
 def observed(
     pose: Float[Tensor, "p t j 3"], settings: ClipSettings, root: int
 ) -> tuple[Float[Tensor, "p t j 3"], Bool[Tensor, "p t j"]]:
-    """Poses with zeros for the joints that are not seen, and which are.
+    """Poses with zeros for the joints that are not seen, and which are, see `seen_joints`.
 
-    A joint with a number that is not finite is not seen. In 2D those with a confidence are; in 3D those that are not
-    exactly at the origin, and the root there, too, of a person in whose frames it always is: poses relative to it.
+    A joint with a number that is not finite is not seen.
     """
     pose = torch.where(pose.isfinite().all(-1, keepdim=True), pose, 0)
-    if settings.detector:
-        seen = pose[..., 2] > 0
-    else:
-        seen = pose.any(-1)
-        relative = ~seen[..., root].any(-1)[:, None, None] & seen.any(-1, keepdim=True)
-        seen = seen | relative & (torch.arange(pose.shape[2], device=pose.device) == root)
+    seen = seen_joints(pose, settings, root)
     return torch.where(seen[..., None], pose, 0), seen
+
+
+def seen_joints(pose: Float[Tensor, "p t j 3"], settings: ClipSettings, root: int) -> Bool[Tensor, "p t j"]:
+    """Which joints are seen, of numbers that are all finite.
+
+    In 2D those with a confidence are; in 3D those that are not exactly at the origin, and the root there, too, of a
+    person in whose frames it always is: poses relative to it.
+    """
+    if settings.detector:
+        return pose[..., 2] > 0
+    seen = pose.any(-1)
+    relative = ~seen[..., root].any(-1)[:, None, None] & seen.any(-1, keepdim=True)
+    return seen | relative & (torch.arange(pose.shape[2], device=pose.device) == root)

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph.tasks.action.normalisation import opening
-from stgraph.tasks.action.sample import Sample, observed
+from stgraph.tasks.action.sample import Sample, observed, seen_joints
 from stgraph.tasks.action.sampling import sample_frames, with_next
 from stgraph.tasks.action.settings import ClipSettings
 
@@ -40,8 +40,10 @@ def sample_clips(
     frame = with_next(frame, length) if settings.moves else frame
     place = numbered(kept, frame)[:, None, :, None, None].expand(-1, persons, -1, *pose.shape[3:])
     taken = torch.where((frame >= 0)[:, None, :, None, None], pose.gather(2, place), 0)
-    taken, seen = observed(rearrange(taken, "b m t j c -> (b m) t j c"), settings, root)
-    return Sample(taken, seen, clip, person=torch.zeros_like(clip), size=size, first=first)
+    taken = rearrange(taken, "b m t j c -> (b m) t j c")  # with zeros where joints are not seen, as the whole clip has
+    return Sample(
+        taken, seen_joints(taken, settings, root), clip, person=torch.zeros_like(clip), size=size, first=first
+    )
 
 
 def clip_frames(present: Bool[Tensor, "b m t"], settings: ClipSettings) -> Bool[Tensor, "b t"]:
