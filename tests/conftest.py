@@ -5,6 +5,8 @@ import tests.shapes  # noqa: F401 - before stgraph, whose functions it checks
 # isort: split
 import gc
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if not item.get_closest_marker("all_exports")]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+    # Long ones begin first, so that no process is left alone with one in the end.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -89,6 +93,15 @@ def undrawn() -> Iterator[None]:
     """Trainings draw no curves, which takes longer than a small model trains."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("stgraph.training.loop.plot_training", lambda *drawn: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def operators() -> Iterator[None]:
+    """torch's table of ONNX operators is made once; every export would make it anew, which takes a second."""
+    registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
         yield
 
 

@@ -1,6 +1,7 @@
 """The suite's own check of shapes and types finds what it is for."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from stgraph.geometry import project
-from tests.shapes import checked
+from tests.shapes import Unknown, checked, kind
 
 Rows = Float[np.ndarray, "n c"]
 
@@ -69,3 +70,35 @@ def test_the_toolkits_functions_are_checked(pytestconfig):
 def test_calls_have_axes_of_their_own():
     assert first(np.ones((5, 2)), len(stacked(np.ones((1, 3)), np.ones((1, 3))))).shape == (2, 2)
     assert first(first(np.ones((5, 4)), 3), 2).shape == (2, 4)
+
+
+@checked
+def some(rows: Rows, keep: list[bool], way: Literal["rows", "list"] = "rows") -> Float[np.ndarray, "_ c"]:
+    found = rows[keep]
+    return found.tolist() if way == "list" else found if len(found) != 2 else found.T
+
+
+def test_each_kind_of_argument_and_of_answer_is_checked():
+    rows = np.ones((3, 4))
+    for _ in range(2):
+        assert some(rows, [True, False, False]).shape == (1, 4)
+        assert some(rows, [True, True, True]).shape == (3, 4)
+        for wrong in (lambda: some(rows, [True, True, False]), lambda: some(rows, [True, False, False], "list")):
+            with pytest.raises(TypeError, match="violates type hint"):
+                wrong()
+        with pytest.raises(TypeError, match="violates type hint"):
+            some(rows, [True, False, False], way="columns")
+        with pytest.raises(TypeError, match="violates type hint"):
+            some(rows.astype(int), [True, False, False])
+    for count in (2, 3):
+        assert len(first(np.ones((5, 2)), count)) == count
+    with pytest.raises(TypeError, match="violates type hint"):
+        first(np.ones((5, 2)), 6)
+
+
+def test_what_does_not_decide_is_checked_every_time():
+    assert kind([np.ones((2, 3)), "a", None, {"b": 1}]) == kind([np.zeros((2, 3)), "a", None, {"b": 2}])
+    assert kind([np.ones((2, 3))]) != kind([np.ones((3, 3))]) != kind([np.ones((3, 3), np.float32)])
+    for value in (list(range(100)), "a" * 100, {1, 2}, np.ma.ones(3), [[{1}]]):
+        with pytest.raises(Unknown):
+            kind(value)

@@ -58,6 +58,7 @@ def test_numbers_are_written_and_agree_with_one_another(experiment, capsys):
     assert not (experiment / "checkpoints").exists()
 
 
+@pytest.mark.long
 def test_processes_share_the_steps(experiment):
     program = """
         from stgraph import bench

@@ -29,7 +29,7 @@ from stgraph.training.engine import Engine
 from stgraph.training.task_run import TaskRun
 from tests.tasks.action.clip_people import CAMERA, SUBJECTS, alive, clip, new_run, write_clips
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators")]
 
 # Its centre is not its root, so that its graph is not the tree's alone.
 STICK = Skeleton("stick", ("Hip", "Chest", "Head", "Hand"), (-1, 0, 1, 1), centre=2)
@@ -75,6 +75,7 @@ def saved(tmp_path, monkeypatch):
     return save
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     run = saved(LIFTING, WINDOWS, TCN)
@@ -117,6 +118,7 @@ def test_a_lifter_runs_without_the_toolkit_as_the_help_says(saved, capfd):
     assert str(onnx_file.__file__).encode() not in Path("model.onnx").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_recogniser_scores_the_persons_that_are_there(saved):
     """Against the task, which computes present persons alone."""
@@ -204,6 +206,7 @@ def test_poses_are_prepared_as_those_of_a_dataset(dataset, data, persons):
     assert np.ptp(found.probabilities, axis=0).max() > 1e-2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "model"), [(WAYS[0][0], STGCN), (WAYS[7][0] | {"frames": 18}, UNET)], ids=["2D", "3D"]

@@ -228,7 +228,8 @@ def exports() -> list:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("operators")
 @pytest.mark.parametrize(("name", "layout"), exports())
 def test_every_model_is_the_same_in_onnxruntime(name, layout, tmp_path):
     """Of any batch, persons and (unless tied to a length) frames; `write` compares other shapes than the traced one."""

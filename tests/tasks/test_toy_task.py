@@ -14,7 +14,7 @@ from stgraph.settings.registry import TASKS
 from stgraph.skeleton import H36M17
 from tests.conftest import write
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators")]
 
 ENTRY = '''
 """Centroid: from 2D joints to the mean of the 3D joints."""
@@ -157,6 +157,7 @@ def call(module, *words):
     module.main(module.parser().parse_args([*map(str, words)]))
 
 
+@pytest.mark.long
 def test_a_folder_is_all_that_a_task_needs(toy, capsys):
     assert "--inches" in evaluate.parser().format_help()
     call(train, "--exp", "toy", "--data", "small.h5", "--device", "cpu")

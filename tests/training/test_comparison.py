@@ -46,6 +46,7 @@ def run_compare(*options):
     compare.main(compare.parser().parse_args([*options, "--device", "cpu"]))
 
 
+@pytest.mark.long
 def test_a_table_of_what_was_trained_and_what_was_not(folder, dataset, capsys):
     options = ["graph", "flat", "flat:model.channels=8,optim.lr=0.02", "--data", str(dataset.path), "--epochs", "2"]
     run_compare(*options, "--seeds", "1", "2", "--out", "out")

@@ -94,10 +94,12 @@ def draw_person(axes: Axes, actions: Actions, track: ActionTrack, colours: dict[
         start, width = begin / actions.fps, (end - begin) / actions.fps
         band = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.add_patch(Rectangle((start, BAND[0]), width, BAND[1] - BAND[0], facecolor=colours[number], **band))
+        room = (end - begin) * pixels - 6
+        if room <= 0:
+            continue
         style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": "white", "fontweight": "bold"}
         text = axes.text(start + width / 2, sum(BAND) / 2, actions.classes[number], **style, **band)
-        room = (end - begin) * pixels - 6
         if text.get_window_extent().width > room:
-            shorten(text, max(room, 0))
+            shorten(text, room)
         if len(text.get_text()) < 4 and text.get_text() != actions.classes[number]:
             text.remove()

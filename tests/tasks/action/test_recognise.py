@@ -100,6 +100,7 @@ def test_poses_relative_to_their_root_have_it(tmp_path):
     assert not observed(poses, run.data, 0)[1][0, 5, 0] and observed(poses, run.data, 0)[1][0].sum() == 30 * 17 - 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("longer", [0, 1])
 def test_frames_without_the_first_person_are_left_out_as_pyskl_does(tmp_path, longer):
     """As of the dataset of the same clips; the one of the first two who is in more frames is the first."""
