@@ -24,13 +24,14 @@ typed = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's 
 ARRAYS = {torch.Tensor, torch.nn.Parameter, np.ndarray}
 PLAIN: set[type] = {bool, int, float, type(None)}  # classes of values that are looked at no further
 MOST = 16  # values of a container whose kinds are looked at, and characters of a text
+DEEPEST = 4  # containers in containers that are looked into; some tests make values that hold themselves
 
 
 class Unknown(Exception):
     """A value whose kind does not decide whether it fits."""
 
 
-def kind(value: Any) -> object:
+def kind(value: Any, depth: int = 0) -> object:
     """All of a value that a check of its shape and type can depend on, hashable.
 
     Raises Unknown where that is too much, or where the shape is not made of numbers, as while a network is exported.
@@ -43,11 +44,12 @@ def kind(value: Any) -> object:
     if cls in PLAIN:
         return cls
     if cls is str or cls in (list, tuple, dict):
-        if len(value) > MOST:
+        if len(value) > MOST or depth == DEEPEST:
             raise Unknown
         if cls is str:  # a Literal takes some texts alone
             return value
-        return cls, *map(kind, value), *(map(kind, value.values()) if cls is dict else ())
+        held = [*value, *value.values()] if cls is dict else value
+        return cls, *(kind(part, depth + 1) for part in held)
     if issubclass(cls, type):
         return value
     if issubclass(cls, torch.Tensor | np.ndarray | str | list | tuple | dict | set | frozenset):

@@ -99,6 +99,8 @@ def test_each_kind_of_argument_and_of_answer_is_checked():
 def test_what_does_not_decide_is_checked_every_time():
     assert kind([np.ones((2, 3)), "a", None, {"b": 1}]) == kind([np.zeros((2, 3)), "a", None, {"b": 2}])
     assert kind([np.ones((2, 3))]) != kind([np.ones((3, 3))]) != kind([np.ones((3, 3), np.float32)])
-    for value in (list(range(100)), "a" * 100, {1, 2}, np.ma.ones(3), [[{1}]]):
+    itself: list = []
+    itself.append(itself)
+    for value in (list(range(100)), "a" * 100, {1, 2}, np.ma.ones(3), [[{1}]], itself):
         with pytest.raises(Unknown):
             kind(value)
