@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from stgraph.models.pose_dynamics import Memory, PoseDynamics
+from stgraph.models.layers.memory import Memory
+from stgraph.models.pose_dynamics import PoseDynamics
 from stgraph.skeleton import H36M17, POSETRACK15, Skeleton
 
 pytestmark = pytest.mark.slow

@@ -124,7 +124,7 @@ class Live:
         return self.traced[len(x)](x)[0].cpu()
 
     def input(self) -> tuple[Float[Tensor, "m c t j"], Bool[Tensor, " m"]]:
-        """The network's input from the remembered frames, oldest first, prepared as a clip's; and who is in it."""
+        """The input from the remembered frames, oldest first, made as from a clip, and which people are in it."""
         if self.count < self.window:
             return self.prepare(self.poses[None, :, : self.count], self.size)
         oldest = self.count % self.window

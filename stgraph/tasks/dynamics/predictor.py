@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stgraph.models.pose_dynamics import Memory, PoseDynamics
+from stgraph.models.layers.memory import Memory
+from stgraph.models.pose_dynamics import PoseDynamics
 from stgraph.tracking.predictors import Estimate, Forecast, Joints, Numbers
 from stgraph.training.engine import Engine
 from stgraph.training.traced import traced
