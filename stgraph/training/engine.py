@@ -57,7 +57,7 @@ class Engine:
             raise InputError("MPS has no doubles; use --device cpu", where="--precision 64")
         if kind != "cuda" and precision == "tf32":
             raise InputError(
-                f"only CUDA devices multiply so, and this is {kind}", where="--precision tf32", remedy="use 32 or bf16"
+                f"only CUDA devices multiply so, and this is {kind}", where="--precision tf32", remedy="use 32"
             )
         self.devices, self.nodes = devices, nodes
         self.local_rank = int(os.environ.get("LOCAL_RANK", "0")) if devices * nodes > 1 else 0
