@@ -13,8 +13,8 @@ from stgraph.skeleton import Skeleton
 OUTWARDS, INWARDS = 0.3, 0.02  # share of the way to a detected length that the nearer and the farther bound go
 SHORTER = 0.6  # of its shortest usual length: a limb may turn farther towards the camera than it was seen
 SLACK = 1.05  # factor by which a bone may be outside of its range
+IMPOSSIBLE = 1.25  # factor beyond which it is no person's
 OUTSIDE = np.array([-1, 1])  # the sign that a step outwards has, of the shortest length and of the longest
-IMPOSSIBLE = 1.25  # and one beyond which it is no person's
 
 Lengths = Float[np.ndarray, "p b"]
 Range = Float[np.ndarray, "p b 2"]  # shortest and longest usual length; zeros where a bone was never detected

@@ -67,24 +67,19 @@ def box(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> 
     return lowest, np.where(known, pose, -np.inf).max(-2, initial=-np.inf)
 
 
-def area(pose: Float[np.ndarray, "... j d"], seen: Bool[np.ndarray, "... j"]) -> Float[np.ndarray, "..."]:
-    """A person's area, the scale of distances in OKS: pixels^2 in 2D, metres^2 in 3D.
+def area(corners: Box) -> Float[np.ndarray, "..."]:
+    """A person's area, the scale of distances in OKS, by the `box` of the seen joints: pixels^2, or metres^2 in 3D.
 
-    2D: width x height of the box around the seen joints, at least an eighth of its squared diagonal and (16 pixels)^2.
-    The first bound keeps the area, and OKS with it, from vanishing where a person turns sideways or only a limb is
-    seen; it is about COCO's area, that of the silhouette. The second holds where one or two joints do not give a size.
+    2D: width x height, at least an eighth of the squared diagonal and (16 pixels)^2. The first bound keeps the area,
+    and OKS with it, from vanishing where a person turns sideways or only a limb is seen; it is about COCO's area, that
+    of the silhouette. The second holds where one or two joints do not give a size.
 
-    3D: a quarter of the squared diagonal of the box, at least (0.1 m)^2. Unlike width x height, the diagonal hardly
-    depends on the axes; a quarter of its square is width x height of a standing person.
+    3D: a quarter of the squared diagonal, at least (0.1 m)^2. Unlike width x height, the diagonal hardly depends on the
+    axes; a quarter of its square is width x height of a standing person.
 
     Only the seen joints of a truncated or occluded person count. OKS uses the mean of two areas, so one complete pose
     of the two is enough.
     """
-    return box_area(box(pose, seen))
-
-
-def box_area(corners: Box) -> Float[np.ndarray, "..."]:
-    """`area` of what has this box."""
     sides = np.maximum(corners[1] - corners[0], 0, dtype=np.float64)  # without a joint it is -inf
     dimensions = sides.shape[-1]
     diagonal = np.square(sides).sum(-1)
@@ -93,35 +88,6 @@ def box_area(corners: Box) -> Float[np.ndarray, "..."]:
 
 
 def oks(
-    one: Float[np.ndarray, "p j d"],
-    other: Float[np.ndarray, "m j d"],
-    one_seen: Bool[np.ndarray, "p j"],
-    other_seen: Bool[np.ndarray, "m j"],
-    sigmas: Float[np.ndarray, " j"],
-    *,
-    areas: tuple[Float[np.ndarray, " p"], Float[np.ndarray, " m"]],
-    spread: Float[np.ndarray, "p j"] | None = None,
-) -> Float[np.ndarray, "p m"]:
-    """Object keypoint similarity of every pair of poses, in [0, 1].
-
-    Mean of exp(-d^2 / (2 (s^2 (2 sigma)^2 + spread^2))) over the joints seen in both, at distance d; s^2 is the mean of
-    the two areas. 0 where no joint is seen in both. Without a spread this is COCO's OKS, with the areas of both poses
-    instead of the true pose alone, which makes it symmetric.
-
-    Args:
-        one, other: coordinates, 2D or 3D.
-        one_seen, other_seen: which joints count.
-        sigmas: of `sigmas`.
-        areas: of `area`, above 0.
-        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit; the
-            uncertainty of a prediction adds to that of annotators, so uncertain predictions match further away.
-    """
-    spread = None if spread is None else spread[:, None]
-    both = areas[0][:, None] + areas[1]
-    return pair_oks(one[:, None], other[None], one_seen[:, None], other_seen[None], sigmas, areas=both, spread=spread)
-
-
-def pair_oks(
     one: Float[np.ndarray, "*n j d"],
     other: Float[np.ndarray, "*m j d"],
     one_seen: Bool[np.ndarray, "*n j"],
@@ -131,7 +97,20 @@ def pair_oks(
     areas: Float[np.ndarray, "*k"],
     spread: Float[np.ndarray, "*n j"] | None = None,
 ) -> Float[np.ndarray, "*k"]:
-    """`oks` of pairs, one by one: leading axes are broadcast; `areas` is the sum of both."""
+    """Object keypoint similarity of pairs of poses, in [0, 1]; leading axes are broadcast.
+
+    Mean of exp(-d^2 / (2 (s^2 (2 sigma)^2 + spread^2))) over the joints seen in both, at distance d; s^2 is the mean of
+    the two areas. 0 where no joint is seen in both. Without a spread this is COCO's OKS, with the areas of both poses
+    instead of the true pose alone, which makes it symmetric.
+
+    Args:
+        one, other: coordinates, 2D or 3D.
+        one_seen, other_seen: which joints count.
+        sigmas: of `sigmas`.
+        areas: the sum of both poses' `area`.
+        spread: standard deviation of the first poses' joints along each axis, in the coordinates' unit; the
+            uncertainty of a prediction adds to that of annotators, so uncertain predictions match further away.
+    """
     # An unseen joint is infinitely far from any other, so that it adds nothing to the sum.
     one = np.where(one_seen[..., None], one.astype(np.float64), np.inf)
     other = np.where(other_seen[..., None], other.astype(np.float64), -np.inf)
@@ -165,7 +144,7 @@ def alike(
     """
     boxes = [box(*one)]
     boxes.append(boxes[0] if other is one else box(*other))
-    areas = [box_area(corners) for corners in boxes]
+    areas = [area(corners) for corners in boxes]
     widest = (2 * sigmas.max()) ** 2 * -np.log(least)  # of each area, of which s^2 has one half
     extra = -2 * np.log(least) * (np.where(one[1], spread, 0).max(axis=1) ** 2 if spread is not None else 0)
     reach = np.sqrt(widest * areas[0] + extra), np.sqrt(widest * areas[1])
@@ -183,7 +162,7 @@ def alike(
         p, m = rows[first : first + AT_ONCE], columns[first : first + AT_ONCE]
         some = None if spread is None else spread[p]
         both = areas[0][p] + areas[1][m]
-        pairs = pair_oks(one[0][p], other[0][m], one[1][p], other[1][m], sigmas, areas=both, spread=some)
+        pairs = oks(one[0][p], other[0][m], one[1][p], other[1][m], sigmas, areas=both, spread=some)
         value[first : first + AT_ONCE] = pairs
     above = value > least
     return rows[above], columns[above], value[above]
@@ -232,7 +211,14 @@ def nms(
     Raises:
         InputError: a score that is negative or no number.
     """
-    check_scores(score)
+    if not (good := score >= 0).all():
+        wrong = good.argmin()
+        raise InputError(
+            where=f"score of pose {wrong}",
+            found=f"{score[wrong]}",
+            expected="a number of at least 0, higher where the pose is more certain",
+            remedy="exponentiate scores that are logarithms",
+        )
     waiting, kept = np.argsort(-score, kind="stable"), []
     while len(waiting):
         # The next best ones are compared with all that wait, so that any number of doubles takes little memory.
@@ -247,49 +233,3 @@ def nms(
         kept.append(block[staying[:BLOCK]])
         waiting = waiting[BLOCK:][staying[BLOCK:]]
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)
-
-
-def soft_nms(
-    poses: Float[np.ndarray, "p j d"],
-    seen: Bool[np.ndarray, "p j"],
-    score: Float[np.ndarray, " p"],
-    sigmas: Float[np.ndarray, " j"],
-    decay: float = 0.5,
-) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """All poses, best first, and their scores as lowered by better poses (Soft-NMS, Bodla et al. 2017, Gaussian).
-
-    Repeatedly takes the best remaining pose and multiplies the scores of the others by exp(-OKS^2 / decay). The caller
-    drops poses whose scores are too low.
-
-    Returns:
-        Indices in descending order of the lowered scores, and these scores in that order.
-
-    Raises:
-        InputError: a score that is negative or no number.
-    """
-    check_scores(score)
-    areas = area(poses, seen)
-    waiting, left = np.arange(len(poses)), np.array(score, dtype=np.float64)
-    order = []
-    while len(waiting):
-        place = left[waiting].argmax()
-        order.append(waiting[place])
-        best, waiting = waiting[[place]], np.delete(waiting, place)
-        both = areas[best], areas[waiting]
-        similarity = oks(poses[best], poses[waiting], seen[best], seen[waiting], sigmas, areas=both)[0]
-        left[waiting] *= np.exp(-np.square(similarity) / decay)
-    indices = np.array(order, dtype=np.int64)
-    return indices, left[indices]
-
-
-def check_scores(score: Float[np.ndarray, " p"]) -> None:
-    """Raises InputError for a score that is negative or no number."""
-    good = score >= 0
-    if not good.all():
-        wrong = good.argmin()
-        raise InputError(
-            where=f"score of pose {wrong}",
-            found=f"{score[wrong]}",
-            expected="a number of at least 0, higher where the pose is more certain",
-            remedy="exponentiate scores that are logarithms",
-        )

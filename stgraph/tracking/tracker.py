@@ -17,13 +17,13 @@ from stgraph.tracking.assignment import assigned
 from stgraph.tracking.limbs import Limbs
 from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import Forecast, Predictor, concatenate, positive_scale, select
-from stgraph.tracking.similarity import Others, Poses, alike, box, circle, nms, sigmas, touching
+from stgraph.tracking.similarity import SMALLEST, Others, Poses, alike, box, circle, nms, sigmas, touching
 
 HALF_HEAD = 0.2  # half a head size in body scales: a prediction with a larger error is wrong
 SAME = 1e-6  # relative difference of coordinates below which a joint counts as not merged
 # Skeletons of fewer joints have no shape by which predictions differ from other people; and so many times the size of
-# both bodies, the diagonals of their boxes of 16 pixels or 0.1 m at least, one moves between two frames.
-SHAPELESS, LEAP, LEAST_SIZE = 5, 4.0, {2: 16.0, 3: 0.1}
+# both bodies, the diagonals of their boxes and at least `SMALLEST`, one moves between two frames.
+SHAPELESS, LEAP = 5, 4.0
 CONFIRMED_FIRST = 0.02  # reduction of a track's OKS in the assignment if it was not matched in the frame before
 
 
@@ -275,7 +275,7 @@ class Tracker:
         circles = []
         for (pose, seen), at in ((tracks, rows), (detections, columns)):
             centre, radius = circle(box(pose[at], seen[at]), 0.0)
-            size = np.maximum(2 * radius, LEAST_SIZE[pose.shape[2]])
+            size = np.maximum(2 * radius, SMALLEST[pose.shape[2]])
             circles += [centre, np.full(len(at), leap) if np.isinf(leap) else leap * size / 2]
         track, detection = touching(*circles)
         apart = np.linalg.norm(circles[0][track] - circles[2][detection], axis=1)

@@ -24,7 +24,7 @@ from stgraph.tracking.tracker import State, Tracker
 
 FPS = 30.0  # where nothing says otherwise
 GAP = 0.5  # seconds without any keypoint that are filled
-SHORTEST = 3  # frames of a person who is predicted
+SHORTEST = 3  # frames of a person who is predicted, and detections of one who gets an identity
 
 
 def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SHORTEST) -> list[tuple[int, int]]:
@@ -40,6 +40,16 @@ def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SH
         if start > 0 and end < len(seen) and end - start <= round(GAP * fps):
             filled[start:end] = True
     return [part for part in runs(filled) if part[1] - part[0] >= shortest]
+
+
+def known_rate(fps: float | int | None) -> tuple[float | int, list[str]]:
+    """Frames per second, `FPS` where they are not known, and a note that says so."""
+    return (fps, []) if fps else (FPS, [f"Frames per second are not known: {FPS:g}."])
+
+
+def left_out_note(people: int) -> list[str]:
+    """A note about the people without a stretch; none without any."""
+    return [f"People seen in fewer than {SHORTEST} frames in a row are left out: {people}."] if people else []
 
 
 def never_long(keypoints: Keypoints) -> InputError:
@@ -134,16 +144,16 @@ def box_of(pose: Float[np.ndarray, "n j 3"]) -> Float[np.ndarray, "n 4"]:
     return np.where(np.isfinite(low).all(axis=1, keepdims=True), np.concatenate([low, high], axis=1), 0)
 
 
-def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
+def identified(keypoints: Keypoints, fps: float) -> Keypoints:
     """People with identities: the file's, else the tracker's, which knows the whole video.
 
     A video that never shows two people is of person 0. Elsewhere people are tracked without training (a Kalman filter)
-    and have their identity from their first pose on; a person detected fewer than `least` times has none.
+    and have their identity from their first pose on; a person detected fewer than `SHORTEST` times (in a shorter video,
+    than it has frames) has none.
 
     Args:
         keypoints: of a video, with or without identities.
         fps: frames per second.
-        least: detections of a person that is kept; all are in a video of fewer frames.
     """
     if (keypoints.person >= 0).any() or not len(keypoints):
         return keypoints
@@ -160,7 +170,7 @@ def identified(keypoints: Keypoints, fps: float, least: int = 3) -> Keypoints:
         found = people.detection >= 0
         person[first + people.detection[found]] = people.id[found]
     known, hits = np.unique(person, return_counts=True)
-    person[np.isin(person, known[hits < min(least, len(frames))])] = -1
+    person[np.isin(person, known[hits < min(SHORTEST, len(frames))])] = -1
     kept = np.unique(person[person >= 0])
     person = np.where(person >= 0, np.searchsorted(kept, person), -1)
     note = f"people have no identities: {len(kept)} by tracking"

@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from stgraph.skeleton import POSETRACK15
 from stgraph.tracking.assignment import assigned
-from stgraph.tracking.similarity import alike, area, oks, sigmas, touching
+from stgraph.tracking.similarity import alike, area, box, oks, sigmas, touching
 
 
 @pytest.mark.parametrize(("shape", "share"), [((6, 5), 0.4), ((40, 60), 0.03), ((80, 80), 0.02), ((30, 30), 0.5)])
@@ -36,8 +36,9 @@ def test_pairs_that_are_near_are_all_that_are_alike(people):
     seen, other_seen = rng.random(poses.shape[:2]) > 0.2, rng.random(other.shape[:2]) > 0.2
     seen[0] = False
     spread, weights = rng.uniform(0, 30, seen.shape), sigmas(POSETRACK15)
-    areas = area(poses, seen), area(other, other_seen)
-    table = oks(poses, other, seen, other_seen, weights, areas=areas, spread=spread)
+    areas = area(box(poses, seen))[:, None] + area(box(other, other_seen))
+    pairs = poses[:, None], other[None], seen[:, None], other_seen[None]
+    table = oks(*pairs, weights, areas=areas, spread=spread[:, None])
     rows, columns, value = alike((poses, seen), (other, other_seen), 0.2, weights, spread)
     found = np.zeros(table.shape)
     found[rows, columns] = value

@@ -7,7 +7,7 @@ import pytest
 
 from stgraph.errors import InputError
 from stgraph.skeleton import COCO17, H36M17, HAND21, POSETRACK15, POSETRACK17, SKELETONS, Skeleton
-from stgraph.tracking.similarity import OTHER_SIGMA, area, nms, oks, sigmas, soft_nms
+from stgraph.tracking.similarity import OTHER_SIGMA, area, box, nms, oks, sigmas
 from tests.limits import limited_time
 
 COCO = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
@@ -19,9 +19,20 @@ def people(count, joints=15, dimensions=2, seed=0, room=200.0):
     return poses, rng.random((count, joints)) > 0.25
 
 
+def area_of(pose, seen):
+    return area(box(pose, seen))
+
+
+def table(one, other, one_seen, other_seen, weights, areas, spread=None):
+    """OKS of every pair."""
+    spread = None if spread is None else spread[:, None]
+    both = areas[0][:, None] + areas[1]
+    return oks(one[:, None], other[None], one_seen[:, None], other_seen[None], weights, areas=both, spread=spread)
+
+
 def compared(one, other, one_seen, other_seen, weights, spread=None):
-    areas = area(one, one_seen), area(other, other_seen)
-    return oks(one, other, one_seen, other_seen, weights, areas=areas, spread=spread)
+    areas = area_of(one, one_seen), area_of(other, other_seen)
+    return table(one, other, one_seen, other_seen, weights, areas, spread)
 
 
 def written_out(one, other, one_seen, other_seen, sigma, one_area, other_area, spread):
@@ -86,7 +97,7 @@ def test_oks_is_the_formula_pair_by_pair(dimensions, with_spread):
     areas = rng.uniform(500, 9000, 5), rng.uniform(500, 9000, 7)
     spread = rng.uniform(0, 20, one_seen.shape) if with_spread else None
     weights = sigmas(POSETRACK15)
-    found = oks(one, other, one_seen, other_seen, weights, areas=areas, spread=spread)
+    found = table(one, other, one_seen, other_seen, weights, areas, spread)
     assert found.dtype == np.float64
     np.testing.assert_allclose(
         found, written_out(one, other, one_seen, other_seen, weights, *areas, spread), atol=1e-13
@@ -98,11 +109,11 @@ def test_float32_is_compared_in_float64():
     one, seen = people(4)
     one = one.astype(np.float32) + np.float32(3000)
     other = one + np.float32(2)
-    areas = area(one, seen)
-    found = oks(one, other, seen, seen, sigmas(POSETRACK15), areas=(areas.astype(np.float32), areas.astype(np.float32)))
+    areas = area_of(one, seen).astype(np.float32)
+    found = table(one, other, seen, seen, sigmas(POSETRACK15), (areas, areas))
     exact = [a.astype(np.float64) for a in (one, other)]
-    again = areas.astype(np.float32).astype(np.float64)
-    np.testing.assert_allclose(found, oks(*exact, seen, seen, sigmas(POSETRACK15), areas=(again, again)), rtol=1e-6)
+    again = areas.astype(np.float64)
+    np.testing.assert_allclose(found, table(*exact, seen, seen, sigmas(POSETRACK15), (again, again)), rtol=1e-6)
     assert found.dtype == np.float64
 
 
@@ -147,14 +158,14 @@ def test_unseen_joints_may_be_anything():
     one, seen = people(3)
     other = one + 5
     weights = sigmas(POSETRACK15)
-    areas = area(one, seen), area(other, seen)
+    areas = area_of(one, seen), area_of(other, seen)
     spread = np.full(seen.shape, 2.0)
-    expected = oks(one, other, seen, seen, weights, areas=areas, spread=spread)
+    expected = table(one, other, seen, seen, weights, areas, spread)
     for nothing in (0.0, np.nan, np.inf, -1e9):
         a, b = (np.where(seen[..., None], pose, nothing) for pose in (one, other))
-        np.testing.assert_array_equal(area(a, seen), areas[0])
+        np.testing.assert_array_equal(area_of(a, seen), areas[0])
         uncertain = np.where(seen, spread, nothing)
-        np.testing.assert_array_equal(oks(a, b, seen, seen, weights, areas=areas, spread=uncertain), expected)
+        np.testing.assert_array_equal(table(a, b, seen, seen, weights, areas, uncertain), expected)
 
 
 def test_without_a_shared_joint_or_without_people_there_is_no_likeness():
@@ -172,28 +183,28 @@ def test_without_a_shared_joint_or_without_people_there_is_no_likeness():
 def test_an_area_is_width_times_height_of_what_is_seen():
     pose = np.array([[[10.0, 20.0], [60.0, 30.0], [40.0, 120.0], [900.0, 900.0]]])
     seen = np.array([[True, True, True, False]])
-    np.testing.assert_array_equal(area(pose, seen), [50 * 100])
-    np.testing.assert_array_equal(area(pose[0], seen[0]), 50 * 100)
-    np.testing.assert_array_equal(area(pose.astype(np.float32), seen), [50 * 100])
-    assert area(pose[None], seen[None]).shape == (1, 1)
+    np.testing.assert_array_equal(area_of(pose, seen), [50 * 100])
+    np.testing.assert_array_equal(area_of(pose[0], seen[0]), 50 * 100)
+    np.testing.assert_array_equal(area_of(pose.astype(np.float32), seen), [50 * 100])
+    assert area_of(pose[None], seen[None]).shape == (1, 1)
 
 
 def test_slim_poses_and_single_joints_have_an_area_too():
     line = np.array([[100.0, 0.0], [100.0, 80.0], [100.0, 160.0]])
-    assert area(line, np.ones(3, bool)) == 160**2 / 8
+    assert area_of(line, np.ones(3, bool)) == 160**2 / 8
     turned = line[:, ::-1].copy()
-    assert area(turned, np.ones(3, bool)) == 160**2 / 8
+    assert area_of(turned, np.ones(3, bool)) == 160**2 / 8
     for seen in ([True, False, False], [False] * 3):
-        assert area(line, np.array(seen)) == 16**2
-    assert area(np.zeros((2, 0, 2)), np.zeros((2, 0), bool)).tolist() == [256, 256]
-    assert area(np.zeros((0, 3, 2)), np.zeros((0, 3), bool)).shape == (0,)
+        assert area_of(line, np.array(seen)) == 16**2
+    assert area_of(np.zeros((2, 0, 2)), np.zeros((2, 0), bool)).tolist() == [256, 256]
+    assert area_of(np.zeros((0, 3, 2)), np.zeros((0, 3), bool)).shape == (0,)
 
 
 def test_in_metres_an_area_is_a_quarter_of_the_squared_diagonal():
     pose = np.array([[0.0, 0.0, 4.0], [0.4, 1.6, 4.2]])
-    assert area(pose, np.ones(2, bool)) == pytest.approx((0.4**2 + 1.6**2 + 0.2**2) / 4)
-    assert area(pose, np.array([True, False])) == pytest.approx(0.1**2)
-    assert area(pose, np.ones(2, bool)) == pytest.approx(0.4 * 1.6, rel=0.1), "what width x height is from the front"
+    assert area_of(pose, np.ones(2, bool)) == pytest.approx((0.4**2 + 1.6**2 + 0.2**2) / 4)
+    assert area_of(pose, np.array([True, False])) == pytest.approx(0.1**2)
+    assert area_of(pose, np.ones(2, bool)) == pytest.approx(0.4 * 1.6, rel=0.1), "what width x height is from the front"
 
 
 def crowd():
@@ -223,48 +234,10 @@ def test_nms_is_greedy_and_not_a_chain():
     assert nms(poses, seen, np.array([0.8, 0.9, 0.7]), threshold, weights).tolist() == [1]
 
 
-def soft_written_out(alike, score, decay):
-    left, order, scores = dict(enumerate(score.tolist())), [], []
-    while left:
-        best = max(left, key=left.get)
-        order.append(best)
-        scores.append(left.pop(best))
-        left = {index: value * math.exp(-(alike[best, index] ** 2) / decay) for index, value in left.items()}
-    return order, scores
-
-
-@pytest.mark.parametrize("decay", [0.1, 0.5])
-def test_soft_nms_is_its_definition(decay):
-    poses, seen = people(30, room=60.0)
-    poses[10:] = poses[np.arange(20) % 10] + np.random.default_rng(6).normal(0, 6, (20, 15, 2))
-    score = np.random.default_rng(7).random(30)
-    weights = sigmas(POSETRACK15)
-    indices, rescored = soft_nms(poses, seen, score, weights, decay)
-    order, scores = soft_written_out(compared(poses, poses, seen, seen, weights), score, decay)
-    assert indices.tolist() == order
-    np.testing.assert_allclose(rescored, scores, rtol=1e-10)
-    assert sorted(order) == list(range(30))
-    assert (rescored <= score[indices]).all()
-    assert (rescored < 0.8 * score[indices]).any()
-    assert (np.diff(rescored) <= 0).all()
-
-
-def test_soft_nms_lowers_doubles_and_leaves_people():
-    poses, seen, score = crowd()
-    before = score.copy()
-    indices, rescored = soft_nms(poses, seen, score, sigmas(POSETRACK15))
-    np.testing.assert_array_equal(score, before)
-    assert indices[:2].tolist() == [1, 2]
-    np.testing.assert_allclose(rescored[:2], [0.9, 0.8], rtol=1e-6)
-    assert rescored[2] == pytest.approx(0.7 * math.exp(-1 / 0.5), rel=0.05)
-
-
 def test_suppression_takes_frames_without_people():
     poses, seen = people(0)
     weights = sigmas(POSETRACK15)
     assert nms(poses, seen, np.zeros(0), 0.5, weights).tolist() == []
-    indices, rescored = soft_nms(poses, seen, np.zeros(0), weights)
-    assert indices.tolist() == rescored.tolist() == []
     pose, _ = people(2)
     unseen = np.zeros((2, 15), bool)
     assert nms(pose, unseen, np.array([0.1, 0.2]), 0.5, weights).tolist() == [1, 0], "nothing says that they are one"
@@ -274,12 +247,8 @@ def test_suppression_takes_frames_without_people():
 def test_scores_below_nothing_are_refused(wrong):
     poses, seen, score = crowd()
     score[3] = wrong
-    for suppress in (
-        lambda: nms(poses, seen, score, 0.5, sigmas(POSETRACK15)),
-        lambda: soft_nms(poses, seen, score, COCO[:15]),
-    ):
-        with pytest.raises(InputError, match="score of pose 3"):
-            suppress()
+    with pytest.raises(InputError, match="score of pose 3"):
+        nms(poses, seen, score, 0.5, sigmas(POSETRACK15))
 
 
 @pytest.mark.slow
@@ -288,4 +257,3 @@ def test_a_thousand_poses_are_suppressed_in_bounded_time():
     score = np.random.default_rng(8).random(1000)
     with limited_time():
         assert len(nms(poses, seen, score, 0.5, sigmas(POSETRACK15))) > 900
-        assert len(soft_nms(poses, seen, score, sigmas(POSETRACK15))[0]) == 1000

@@ -13,7 +13,7 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.tasks.action.actions import TOGETHER, Actions, ActionTrack
 from stgraph.tasks.action.recognise import clip_probabilities
 from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
-from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
+from stgraph.tracking.videos import identified, known_rate, left_out_note, never_long, stretches
 from stgraph.training.prediction import Progressed, silent
 
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
@@ -62,9 +62,7 @@ def actions_of(
     for name, value in (("--window", window), ("--step", step)):
         if value < 1:
             raise InputError(where=name, found=str(value), expected="1 frame or more")
-    size, fps, notes = keypoints.known_size, keypoints.fps or FPS, []
-    if not keypoints.fps:
-        notes.append(f"Frames per second are not known: {FPS:g}.")
+    size, (fps, notes) = keypoints.known_size, known_rate(keypoints.fps)
     people = identified(keypoints, fps).to(run.skeleton)
     tracks = {person: track_of(people, person) for person in people.people}
     units = {TOGETHER: [*tracks.values()]} if together else {person: [track] for person, track in tracks.items()}
@@ -74,8 +72,7 @@ def actions_of(
     }
     if not any(cut.values()):
         raise never_long(people)
-    if dropped := sum(not windows for windows in cut.values()):
-        notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
+    notes += left_out_note(sum(not windows for windows in cut.values()))
     notes.append(f"Windows of {window:,} frames, one every {step:,}; frames take the mean of those that they lie in.")
     total, done, found_people, first = sum(map(len, cut.values())), 0, [], people.frames[0]
     for person, those in units.items():

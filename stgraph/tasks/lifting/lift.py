@@ -18,7 +18,7 @@ from stgraph.settings.places import LIFTER
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
+from stgraph.tracking.videos import FPS, SHORTEST, identified, known_rate, left_out_note, never_long, stretches
 from stgraph.training.engine import Engine
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
@@ -132,12 +132,9 @@ def lift(
     if not isinstance(keypoints, Keypoints):
         keypoints = keypoints_of(np.asarray(keypoints), layout=layout, size=size, fps=fps)
     run = lifter(run)
-    scene = Scene(
-        size or keypoints.known_size, fps or keypoints.fps or FPS, camera, height=height, up=up, smooth=smooth
-    )
-    notes = list(keypoints.notes)
-    if not (fps or keypoints.fps):
-        notes.append(f"Frames per second are not known: {FPS:g}.")
+    fps, of_rate = known_rate(fps or keypoints.fps)
+    scene = Scene(size or keypoints.known_size, fps, camera, height=height, up=up, smooth=smooth)
+    notes = [*keypoints.notes, *of_rate]
     if camera is None:
         notes.append(f"The camera is not known: a focal length of {FOCAL:g} times the image's longer side.")
     if slow := scene.slow_text(run):
@@ -167,8 +164,7 @@ def motion_of(
         seen[own.frame - own.frame[0]] = own.pose[..., 2].any(-1)
         if parts := stretches(seen, scene.fps, min(SHORTEST, last - first)):
             tracks.append((person, parts))
-    if dropped := len(people.people) - len(tracks):
-        notes.append(f"People seen in fewer than {SHORTEST} frames in a row are left out: {dropped}.")
+    notes += left_out_note(len(people.people) - len(tracks))
     if not tracks:
         raise never_long(people)
     total, done = sum(end - start for _, parts in tracks for start, end in parts), 0
