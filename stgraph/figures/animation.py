@@ -195,9 +195,8 @@ def pose_page(panels: Sequence[Panel], skeleton: Skeleton, clip: Clip) -> Page:
     Raises:
         InputError: panels of different lengths or joint counts, no frames, or a picture too small to read.
     """
-    size = clip.pixels((960, 340))
-    check_panels(panels, skeleton, size)
-    width, height = size
+    check_panels(panels, skeleton)
+    width, height = size = clip.pixels((960, 340), (100 * len(panels), 100))
     page = Page(clip, size, min(height / PANEL_HEIGHT, width / (320 * len(panels))))
     scale, top, bottom = page.scale, 52 * page.scale / height, 24 * page.scale / height
     for number, panel in enumerate(panels):
@@ -245,7 +244,7 @@ def share_limits(stages: Sequence[_PoseStage]) -> None:
         show_box(stage.axes, low - 0.04, high + 0.04)
 
 
-def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, int]) -> None:
+def check_panels(panels: Sequence[Panel], skeleton: Skeleton) -> None:
     """Raises InputError for panels that do not go together."""
     shapes = {panel.title: panel.pose.shape for panel in panels}
     if {shape[-2] for shape in shapes.values()} != {len(skeleton)} or len({shape[0] for shape in shapes.values()}) != 1:
@@ -254,9 +253,6 @@ def check_panels(panels: Sequence[Panel], skeleton: Skeleton, size: tuple[int, i
     if not all(shape[0] for shape in shapes.values()):
         remedy = "choose an earlier start or a longer clip"
         raise InputError("no frames to draw", where=f"panels {', '.join(shapes)}", remedy=remedy)
-    if size[0] < 100 * len(panels) or size[1] < 100 or max(size) > 8192:
-        expected = f"at least {100 * len(panels)} x 100 pixels and at most 8192 a side"
-        raise InputError(where=f"size {size[0]} x {size[1]}", expected=expected)
 
 
 def animate(panels: Sequence[Panel], skeleton: Skeleton, path: Path | str, clip: Clip) -> Path:

@@ -35,7 +35,9 @@ def wrapped(text: str, width: float | int, points: float | int) -> str:
 
 
 def run_facts(report: Mapping) -> str:
-    """The line about a report's run: experiment, input, and whether its data are synthetic."""
+    """The line about a report's run: experiment, input, protocol, and whether its data are synthetic."""
     about = report["about"]
-    facts = [about.get("experiment"), about.get("input"), "synthetic data" if about.get("synthetic") else ""]
+    facts = [about.get("experiment"), about.get("input") or about.get("detector")]
+    facts += [f"protocol {report['protocol']['name']}"] if "protocol" in report else []
+    facts += ["synthetic data"] if about.get("synthetic") else []
     return ", ".join(filter(None, facts))

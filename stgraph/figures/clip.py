@@ -9,6 +9,8 @@ from stgraph.errors import InputError
 
 FASTEST = {".gif": 50.0, ".mp4": 240.0}  # frames a second: browsers slow down any faster GIF
 
+LONGEST = 8192  # pixels of a picture's side
+
 
 @dataclass(frozen=True)
 class View:
@@ -53,10 +55,17 @@ class Clip:
         if self.bitrate <= 0:
             raise InputError(where=path, found=f"a bitrate of {self.bitrate} kbit/s", expected="a positive number")
 
-    def pixels(self, default: tuple[int, int]) -> tuple[int, int]:
-        """Width and height of the picture, even: MP4's colours come in blocks of two by two."""
-        width, height = self.size or default
-        return width + width % 2, height + height % 2
+    def pixels(self, default: tuple[int, int], least: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the picture, even: MP4's colours come in blocks of two by two.
+
+        Raises:
+            InputError: less than the least width and height that can be read, or more than `LONGEST`.
+        """
+        width, height = (side + side % 2 for side in self.size or default)
+        if width < least[0] or height < least[1] or max(width, height) > LONGEST:
+            expected = f"at least {least[0]} x {least[1]} pixels and at most {LONGEST} a side"
+            raise InputError(where=f"size {width} x {height}", expected=expected)
+        return width, height
 
     @property
     def drawn_rate(self) -> float | int:

@@ -153,8 +153,7 @@ def _draw_image(axes: Axes, example: Example, skeleton: Skeleton, seen_skeleton:
 
 def _draw_space(axes: Axes, example: Example, skeleton: Skeleton, span: float) -> None:
     axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-span, span), ylim=(-span, span))
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     if example.pose3d is None:
         axes.text(0.5, 0.5, "no 3D", ha="center", transform=axes.transAxes, fontsize=8.5)
         return

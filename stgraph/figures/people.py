@@ -118,11 +118,9 @@ def people_page(people: TrackedPeople, skeleton: Skeleton, clip: Clip) -> Page:
     Raises:
         InputError: no joint to draw, or a picture too small or too large.
     """
-    size = clip.pixels((960, 600))
+    size = clip.pixels((960, 600), (200, 200))
     if not np.isfinite(people.pose).any():
         raise InputError("nothing can be drawn: no person is in these frames", where=clip.title)
-    if min(size) < 200 or max(size) > 8192:
-        raise InputError(where=f"size {size[0]} x {size[1]}", expected="200 to 8192 pixels a side")
     page = Page(clip, size, size[1] / (1.6 * PANEL_HEIGHT))
     scale, edge = page.scale, 8 * page.scale / size[0]
     time = page.figure.text(edge, 30 * scale / size[1], "", fontsize=9 * scale, color="0.3")

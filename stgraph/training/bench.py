@@ -17,12 +17,12 @@ from stgraph.formats.markdown import counted
 from stgraph.geometry import Camera
 from stgraph.settings.params import Settings
 from stgraph.settings.registry import TASKS
-from stgraph.skeleton import SKELETONS, skeleton_from
+from stgraph.skeleton import H36M17
 from stgraph.training import against, cost
 from stgraph.training.engine import Engine
 from stgraph.training.listener import Listener
 from stgraph.training.loop import Fit
-from stgraph.training.run import Run
+from stgraph.training.run import Run, chosen_skeleton
 from stgraph.training.task_run import Speed, TaskRun
 
 SIDE = 2048  # of the square matrices whose product is the yardstick
@@ -36,8 +36,7 @@ def random_dataset(path: Path, settings: Settings, recordings: int, frames: int 
     Args:
         frames: of each recording; by default what suits the task.
     """
-    data, chosen = settings.data, settings.data.skeleton
-    skeleton = skeleton_from(chosen, "data.skeleton") if isinstance(chosen, dict) else SKELETONS[chosen or "h36m17"]
+    data, skeleton = settings.data, chosen_skeleton(settings, H36M17)
     entry = TASKS.get(settings.task["name"])
     frames = frames or cast(type[TaskRun], entry.run_class()).bench_frames(settings)
     random = np.random.default_rng(settings.seed)

@@ -146,7 +146,8 @@ def compare(
     rows: dict[str, list[dict]] = {}
     columns: Mapping[str, Column] = {}
     baselines = Baselines("", {}, {}, {})
-    options: dict[str, Any] = {"protocol": protocol} if protocol else {}
+    options: dict[str, Any] = {"subjects": subjects, "detector": detector}
+    options |= {"protocol": protocol} if protocol else {}
     options |= {"conditions": True} if conditions else {}
     for entry in chosen:
         spent = None
@@ -157,10 +158,9 @@ def compare(
             spent = done.seconds / 60
         run = TaskRun.load(entry.name, engine)
         columns = run.comparison_columns
-        scored: dict[str, Any] = {"subjects": subjects, "detector": detector, **options}
-        report = run.evaluate(opened(run.settings), **scored)
+        report = run.evaluate(opened(run.settings), **options)
         if not baselines.text:  # the same for all runs that can be compared
-            baselines = run.scored_baselines(opened(run.settings), **scored)
+            baselines = run.scored_baselines(opened(run.settings), **options)
         result = asdict(run.comparison(report))
         row = {"exp": entry.exp, "run": entry.name, "seed": run.settings.seed, **result.pop("scores"), **result}
         row |= {"minutes": spent, "epochs": run.epoch, "parameters": parameters(run)}
@@ -168,15 +168,9 @@ def compare(
         row["window"] = run.settings.data.frames - run.model.before - run.model.after
         rows.setdefault(entry.exp, []).append(row)
     report = {"rows": [joined(seeds, columns) for seeds in rows.values()], "scores": dict(columns)}
+    titles = {key: column.title for key, column in columns.items()}
     for row in report["rows"]:
-        sentences = (
-            not_better(
-                columns[key].title, row.get(key), {name: each.get(key) for name, each in baselines.scores.items()}, low
-            )
-            for key, low in baselines.judged.items()
-            if key in columns
-        )
-        row["not_better"] = " ".join(filter(None, sentences))
+        row["not_better"] = not_better(row, baselines.scores, titles, baselines.judged)
     shown = {name: {key: each.get(key) for key in columns} for name, each in baselines.scores.items()}
     return report | {"baselines": shown}
 

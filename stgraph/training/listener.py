@@ -8,7 +8,7 @@ from stgraph.formats.markdown import counted
 
 
 class Listener:
-    """What a command shows of a fit; methods do nothing by default. Called in the first process alone."""
+    """What a command shows of a fit; methods do nothing by default."""
 
     def begin(self, steps: int, done: int, folder: Path) -> None:
         """Before the first step: how many steps there are and how many are done."""

@@ -65,7 +65,7 @@ class Fit:
     Args:
         run: what to train.
         dataset: what to train on.
-        listener: called after every step and epoch.
+        listener: called in the first process, after every step and epoch.
         resume: go on from last.pt where there is one.
         restart: begin anew; the run that the folder holds goes once the new one has weights.
         minutes: budget of training time, counted over all resumptions.
@@ -87,7 +87,8 @@ class Fit:
     ) -> None:
         self.resume, self.restart = options.get("resume", False), options.get("restart", False)
         optim, engine, minutes = run.settings.optim, run.engine, options.get("minutes")
-        self.run, self.optim, self.engine, self.listener = run, optim, engine, listener
+        self.run, self.optim, self.engine = run, optim, engine
+        self.listener = listener if engine.is_global_zero else Listener()
         self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
         self.batches = -(-len(self.train) // optim.batch_size)
         if len(self.train) // self.batches < engine.world_size:
@@ -147,15 +148,13 @@ class Fit:
             self.run.trained = None if self.finished() else progress.epoch + progress.step / self.batches
             self.write(lambda: note_trained(self.folder.current / WEIGHTS, self.run.trained))
         finally:
-            if self.engine.is_global_zero:
-                self.listener.end()
+            self.listener.end()
         return progress
 
     def show(self) -> None:
-        """Let the listener begin, in the first process."""
-        if self.engine.is_global_zero:
-            done = self.progress.epoch * self.batches + self.progress.step
-            self.listener.begin(self.optim.epochs * self.batches, done, self.folder.current)
+        """Let the listener begin."""
+        done = self.progress.epoch * self.batches + self.progress.step
+        self.listener.begin(self.optim.epochs * self.batches, done, self.folder.current)
 
     def finished(self) -> bool:
         """Whether the epochs or the patience are used up."""
@@ -173,8 +172,7 @@ class Fit:
             step = self.step(index)
             progress.add(len(index), step.means)
             progress.seconds = step.seconds
-            if self.engine.is_global_zero:
-                self.listener.step(progress.epoch * self.batches + progress.step, step.means)
+            self.listener.step(progress.epoch * self.batches + progress.step, step.means)
             if step.save or step.budget or step.interrupt:
                 self.save_last()
             if step.interrupt:
@@ -188,8 +186,7 @@ class Fit:
         progress.epoch, progress.step, progress.windows, progress.sums = progress.epoch + 1, 0, 0, {}
         self.save_last()
         self.write_history(progress.history)
-        if self.engine.is_global_zero:
-            self.listener.epoch(row)
+        self.listener.epoch(row)
         return not budget
 
     def interrupted(self) -> str:
@@ -290,8 +287,7 @@ class Fit:
 
     def take_place(self) -> None:
         """Put this run in the place of the one that was there."""
-        if self.engine.is_global_zero:
-            self.listener.end()  # closes its files, which move
+        self.listener.end()  # closes its files, which move
         self.write(self.folder.take_place)
         self.folder.choose(restart=False)
         self.show()

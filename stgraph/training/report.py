@@ -77,30 +77,37 @@ class Baselines:
 
 def add_baselines(report: dict, baselines: Baselines) -> dict:
     """A report (with `about` and `metrics`) beside baselines, and with a warning where the run is not better."""
-    columns = baselines.columns
-    kept = {name: {key: values.get(key) for key in columns} for name, values in baselines.scores.items()}
-    titles = {key: column.title for key, column in columns.items()}
-    warnings = [
-        not_better(titles[key], report["metrics"].get(key), {name: kept[name][key] for name in kept}, low)
-        for key, low in baselines.judged.items()
-    ]
-    about = report["about"] | {NOT_BETTER: " ".join(filter(None, warnings))}
+    titles = {key: column.title for key, column in baselines.columns.items()}
+    kept = {name: {key: values.get(key) for key in titles} for name, values in baselines.scores.items()}
+    about = report["about"] | {NOT_BETTER: not_better(report["metrics"], kept, titles, baselines.judged)}
     return report | {"about": about, "baselines": {"text": baselines.text, "titles": titles, "scores": kept}}
 
 
-def not_better(title: str, own: float | None, others: Mapping[str, float | None], low: bool) -> str:
-    """A sentence on the baselines that have a score at least as good; empty without any.
+def not_better(
+    own: Mapping, baselines: Mapping[str, Mapping], titles: Mapping[str, str], judged: Mapping[str, bool]
+) -> str:
+    """A sentence for each metric of which baselines have a value at least as good; empty without any.
 
-    >>> not_better("P1, mm", 98.8, {"mean pose": 120.0, "ridge regression": 95.04}, low=True)
+    Args:
+        own, baselines: metric -> value, of the run and of each baseline by its name.
+        titles: metric -> its title with the unit, "P1, mm"; others are not compared.
+        judged: metrics that say which is better -> whether low values are good.
+
+    >>> scores = {"mean pose": {"P1": 120.0}, "ridge regression": {"P1": 95.04}}
+    >>> not_better({"P1": 98.8}, scores, {"P1": "P1, mm"}, {"P1": True})
     'Its P1 of 98.80 mm is not better than ridge regression (95.04 mm).'
     """
-    (score, unit), sign = title.split(", "), 1 if low else -1
-    if own is None:
-        return ""
-    known = {name: value for name, value in others.items() if value is not None}
-    best = {name: value for name, value in known.items() if sign * value <= sign * own}
-    listed = " and ".join(f"{name} ({number_text(value)} {unit})" for name, value in best.items())
-    return f"Its {score} of {number_text(own)} {unit} is not better than {listed}." if best else ""
+    sentences = []
+    for key, low in judged.items():
+        if key not in titles or own.get(key) is None:
+            continue
+        (title, unit), sign = titles[key].split(", "), 1 if low else -1
+        known = {name: scores[key] for name, scores in baselines.items() if scores.get(key) is not None}
+        best = {name: value for name, value in known.items() if sign * value <= sign * own[key]}
+        listed = " and ".join(f"{name} ({number_text(value)} {unit})" for name, value in best.items())
+        if best:
+            sentences.append(f"Its {title} of {number_text(own[key])} {unit} is not better than {listed}.")
+    return " ".join(sentences)
 
 
 def baseline_lines(report: Mapping) -> list[str]:

@@ -93,7 +93,7 @@ class Run(Generic[TaskT]):
         fps = rates.pop() if len(rates) == 1 else None
         origin = Origin(dataset.source, dataset.terms, dataset.hash, dataset.synthetic, fps)
         settings = cast(type[Run], TASKS.get(settings.task["name"]).run_class()).settle(settings, dataset)
-        return cls.of_task(name, settings, chosen_skeleton(settings, dataset), origin, engine)
+        return cls.of_task(name, settings, chosen_skeleton(settings, dataset.skeleton), origin, engine)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
@@ -240,9 +240,9 @@ def body_text(settings: Settings, skeleton: Skeleton) -> str:
     return f"{settings.model}, {len(skeleton)} joints ({skeleton.name}), {settings.data.channels} channels"
 
 
-def chosen_skeleton(settings: Settings, dataset: Dataset) -> Skeleton:
-    """The joints that the settings take of a dataset's."""
+def chosen_skeleton(settings: Settings, default: Skeleton) -> Skeleton:
+    """The skeleton that the settings name or describe, or else the default."""
     chosen = settings.data.skeleton
     if isinstance(chosen, dict):
         return skeleton_from(chosen, "data.skeleton")
-    return SKELETONS[chosen] if chosen else dataset.skeleton
+    return SKELETONS[chosen] if chosen else default

@@ -23,6 +23,7 @@ from stgraph.figures.video import write_clip
 from stgraph.skeleton import Skeleton
 
 WIDTH, HEIGHT = 760, 400  # pixels, at which everything has its design size
+LEAST = (304, 160)  # width and height at which texts can still be read, pixels
 SHOWN = 5  # classes of the prediction
 # From little to much; distinct for the colour-blind, and few enough for a GIF.
 LEVELS = tuple(to_hex(colour) for colour in colormaps["magma_r"](np.linspace(0.12, 0.9, 10)))
@@ -258,11 +259,8 @@ def clip_page(recognised: RecognisedClip, skeleton: Skeleton, clip: Clip) -> Pag
     if recognised.pose.shape[2] != len(skeleton):
         expected = f"the {len(skeleton)} joints of {skeleton.name}"
         raise InputError(where="pose", found=str(recognised.pose.shape), expected=expected)
-    size = width, height = clip.pixels((WIDTH, HEIGHT))
+    size = width, height = clip.pixels((WIDTH, HEIGHT), LEAST)
     scale = min(width / WIDTH, height / HEIGHT)
-    if scale < 0.4 or max(size) > 8192:
-        expected = f"at least {0.4 * WIDTH:.0f} x {0.4 * HEIGHT:.0f} pixels and at most 8192 a side"
-        raise InputError(where=f"size {width} x {height}", expected=expected)
     if recognised.label is not None and recognised.classes[recognised.label] not in clip.title:
         clip = replace(clip, title=f"{clip.title}  ({recognised.classes[recognised.label]})")
     page = Page(clip, size, scale)

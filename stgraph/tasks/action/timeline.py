@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from stgraph.figures.legible import legible
 from stgraph.figures.page import shorten
 from stgraph.figures.people import COLOURS
 from stgraph.formats.files import replaced
@@ -40,7 +41,7 @@ def picture(actions: Actions, people: list[ActionTrack]) -> Figure:
     FigureCanvasAgg(figure)
     colours = class_colours(actions, people)
     left, right = 0.75 / WIDTH, 1 - 0.25 / WIDTH
-    title = f"{actions.name}: classes over time by {actions.run}"
+    title = legible(f"{actions.name}: classes over time by {actions.run}")
     room = WIDTH * figure.dpi * (right - left)
     strong = {"fontsize": 12, "fontweight": "bold", "va": "center"}
     shorten(figure.text(left, 1 - 0.24 / height, title, **strong), room)
@@ -53,7 +54,7 @@ def picture(actions: Actions, people: list[ActionTrack]) -> Figure:
         axes.tick_params(labelbottom=number == len(people) - 1)
     rows[-1].set_xlabel("seconds", fontsize=9)
     handles = [Line2D([], [], color=colour, linewidth=3) for colour in dict.fromkeys(colours.values())]
-    named = [actions.classes[number] for number, colour in colours.items() if colour != REST]
+    named = [legible(actions.classes[number]) for number, colour in colours.items() if colour != REST]
     rest = len(colours) - len(named)
     names = [*named, *([f"{rest} other classes"] if rest else [])]
     place = {"loc": "upper left", "bbox_to_anchor": (left - 0.005, 1 - 0.36 / height)}
@@ -85,9 +86,8 @@ def draw_person(axes: Axes, actions: Actions, track: ActionTrack, colours: dict[
     axes.tick_params(labelsize=8.5, length=3)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    who = "all together" if track.person == TOGETHER else f"person {track.person}"
+    axes.spines[["top", "right"]].set_visible(False)
+    who = "all together" if track.person == TOGETHER else legible(f"person {track.person}")
     axes.text(0, BAND[1] + 0.05, who, transform=axes.transAxes, fontsize=9, fontweight="bold", va="bottom")
     pixels = axes.get_window_extent().width / (stop - first)
     for begin, end, number, _ in actions.spans[track.person]:
@@ -98,8 +98,8 @@ def draw_person(axes: Axes, actions: Actions, track: ActionTrack, colours: dict[
         if room <= 0:
             continue
         style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": "white", "fontweight": "bold"}
-        text = axes.text(start + width / 2, sum(BAND) / 2, actions.classes[number], **style, **band)
-        if text.get_window_extent().width > room:
-            shorten(text, room)
-        if len(text.get_text()) < 4 and text.get_text() != actions.classes[number]:
+        name = legible(actions.classes[number])
+        text = axes.text(start + width / 2, sum(BAND) / 2, name, **style, **band)
+        shorten(text, room)
+        if len(text.get_text()) < 4 and text.get_text() != name:
             text.remove()

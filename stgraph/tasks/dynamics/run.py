@@ -62,11 +62,9 @@ class DynamicsRun(TaskRun[Dynamics]):
         """The report with a warning where predictors that need no training are as good."""
         forecast = report["forecast"]
         own, others = forecast["error"][self.name], {name: forecast["error"][name] for name in PREDICTORS}
-        warnings = []
-        for ahead, error in own.items():
-            known = {name: errors[ahead] for name, errors in others.items()}
-            warnings.append(not_better(f"error {ahead} frames ahead, {forecast['unit']}", error, known, low=True))
-        return report | {"about": report["about"] | {NOT_BETTER: " ".join(filter(None, warnings))}}
+        titles = {ahead: f"error {ahead} frames ahead, {forecast['unit']}" for ahead in own}
+        warning = not_better(own, others, titles, dict.fromkeys(own, True))
+        return report | {"about": report["about"] | {NOT_BETTER: warning}}
 
     def predictor(self) -> ModelPredictor:
         """The model as a tracker's predictor."""

@@ -30,10 +30,10 @@ def plot_actions(report: Mapping) -> "Figure":
 
 def plot_worst(report: Mapping) -> "Figure":
     """P1 along time of the recording with the largest one."""
-    from stgraph.figures.axes import titled_axes
+    from stgraph.figures.axes import run_facts, titled_axes
 
     worst = report["worst"]
-    figure, axes = titled_axes((8, 4.0), f"Worst recording: {worst['recording']}", _facts(report), "y")
+    figure, axes = titled_axes((8, 4.0), f"Worst recording: {worst['recording']}", run_facts(report), "y")
     tracks = worst["tracks"]
     if len(tracks) > MOST_TRACKS:
         frame, error = (np.concatenate([track[name] for track in tracks]) for name in ("frame", "P1"))
@@ -59,6 +59,7 @@ def plot_worst(report: Mapping) -> "Figure":
 
 def plot_recognition(report: Mapping) -> "Figure | None":
     """Recognised against true actions, over frames and over recordings; None where none was scored."""
+    from stgraph.figures.axes import run_facts
     from stgraph.figures.confusion import plot_confusion
 
     scores = report.get("recognition", {})
@@ -66,16 +67,16 @@ def plot_recognition(report: Mapping) -> "Figure | None":
     if not counted:
         return None
     matrices = {name: np.array(scores[name]["confusion"]) for name in counted}
-    return plot_confusion(matrices, scores["classes"], "Recognised against true actions", _facts(report))
+    return plot_confusion(matrices, scores["classes"], "Recognised against true actions", run_facts(report))
 
 
 def plot_calibration(report: Mapping) -> "Figure | None":
     """Errors that were made over errors that were expected; None for a model that expects none."""
-    from stgraph.figures.axes import titled_axes
+    from stgraph.figures.axes import run_facts, titled_axes
 
     if not (bins := report.get("calibration")):
         return None
-    figure, axes = titled_axes((6, 5.0), "How certain it is", _facts(report), "both")
+    figure, axes = titled_axes((6, 5.0), "How certain it is", run_facts(report), "both")
     expected, made, share = (np.array([entry[key] for entry in bins]) for key in ("expected", "made", "share"))
     limits = [0, 1.05 * max(expected.max(), made.max())]
     axes.plot(limits, limits, color="0.3", linestyle=":", linewidth=1, label="as expected")
@@ -91,21 +92,12 @@ PLOTS = {"joints": plot_joints, "actions": plot_actions, "worst": plot_worst, "r
 PLOTS[CALIBRATION] = plot_calibration
 
 
-def _facts(report: Mapping) -> str:
-    """Experiment, detector, protocol, and whether the data are synthetic."""
-    about = report["about"]
-    facts = [about.get("experiment"), about.get("detector"), f"protocol {report['protocol']['name']}"]
-    if about.get("synthetic"):
-        facts.append("synthetic data")
-    return ", ".join(fact for fact in facts if fact)
-
-
 def _bars(scores: Mapping[str, Mapping[str, float]], title: str, report: Mapping) -> "Figure":
     """Horizontal bars, P1 with P2 inside it, with their values."""
-    from stgraph.figures.axes import titled_axes
+    from stgraph.figures.axes import run_facts, titled_axes
     from stgraph.figures.legible import legible
 
-    figure, axes = titled_axes((8, 1.5 + 0.3 * len(scores)), title, _facts(report), "x")
+    figure, axes = titled_axes((8, 1.5 + 0.3 * len(scores)), title, run_facts(report), "x")
     place, names = np.arange(len(scores)), list(scores)
     p1, p2 = (np.array([entry[metric] for entry in scores.values()]) for metric in ("P1", "P2"))
     axes.barh(place, p1, 0.72, color=P1_COLOUR, label="P1, MPJPE")

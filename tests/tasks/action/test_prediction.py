@@ -167,6 +167,12 @@ def test_files_say_what_was_found(person, tmp_path):
     assert len(colours) > 10
 
 
+def test_names_are_no_formulas_in_a_picture(tmp_path):
+    odd = replace(made("$_$"), name="$^$", run="a$b$", classes=("$x_$", "5 $"))
+    (saved,) = odd.save(tmp_path / "odd.png")
+    assert saved.path.stat().st_size > 0
+
+
 @pytest.mark.slow
 def test_a_picture_of_many_people_and_classes_is_drawn(tmp_path):
     actions, random = made(), np.random.default_rng(0)
