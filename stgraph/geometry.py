@@ -226,6 +226,16 @@ def euler_to_matrix(degrees: Float[Tensor, "... n"], order: Sequence[str]) -> Fl
     return reduce(torch.matmul, turns)
 
 
+def about(axis: int, angle: Float[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
+    """Rotation matrices about x (0), y (1) or z (2), radians, counter-clockwise as seen from the axis' tip."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = torch.eye(3, dtype=angle.dtype, device=angle.device).repeat(len(angle), 1, 1)
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, second, first] = angle.sin()
+    matrix[:, first, second] = -angle.sin()
+    return matrix
+
+
 # Size ----------------------------------------------------------------------------------------------------------------
 
 

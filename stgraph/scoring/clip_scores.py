@@ -74,6 +74,7 @@ class ClipScores:
                 remedy="score other data",
             )
         label, recognised, n = self.label[labelled], self.probabilities.argmax(1), len(self.classes)
+        likeliest = np.argsort(-self.probabilities[labelled], axis=1, kind="stable")[:, :5]
         owner = self.label[self.person_clip]
         persons = self.person_probabilities.argmax(1)[owner >= 0]
         by_frames = summed_by_class(label, self.frames[labelled])
@@ -87,7 +88,7 @@ class ClipScores:
             "scored": {"clips": len(label), "persons": len(persons), "frames": int(by_frames.sum())},
             "metrics": {
                 "top1": accuracy["clips"]["accuracy"],
-                "top5": 100 * float(top(self.probabilities[labelled], label, 5).mean()) if n > 5 else None,
+                "top5": 100 * float((likeliest == label[:, None]).any(1).mean()) if n > 5 else None,
                 "class_accuracy": accuracy["clips"]["class_accuracy"],
                 "largest_class": accuracy["clips"]["largest_class"],
                 "chance": 100 / n,
@@ -164,10 +165,3 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]])
     with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([head, *rows])
     return path
-
-
-def top(
-    probabilities: Float[np.ndarray, "clip n"], label: Int[np.ndarray, " clip"], k: int
-) -> Bool[np.ndarray, " clip"]:
-    """Whether each clip's class is among its k most probable."""
-    return (np.argsort(-probabilities, axis=1, kind="stable")[:, :k] == label[:, None]).any(1)

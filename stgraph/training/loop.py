@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -44,17 +43,6 @@ class Step:
     interrupt: bool
 
 
-class FitOptions(TypedDict, total=False):
-    """How long and where from; see `Fit`."""
-
-    resume: bool
-    restart: bool
-    minutes: float | None
-    clock: Callable[[], float]
-    save_minutes: float
-    compile: bool
-
-
 class Fit:
     """Trains a run until its epochs, its patience or its minutes are used up.
 
@@ -83,10 +71,15 @@ class Fit:
         run: Run,
         dataset: Dataset,
         listener: Listener,
-        **options: Unpack[FitOptions],
+        *,
+        resume: bool = False,
+        restart: bool = False,
+        minutes: float | int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        save_minutes: float | int = 10.0,
+        compile: bool = False,
     ) -> None:
-        self.resume, self.restart = options.get("resume", False), options.get("restart", False)
-        optim, engine, minutes = run.settings.optim, run.engine, options.get("minutes")
+        self.resume, self.restart, optim, engine = resume, restart, run.settings.optim, run.engine
         self.run, self.optim, self.engine = run, optim, engine
         self.listener = listener if engine.is_global_zero else Listener()
         self.train, self.valid = run.training_samples(dataset), run.validation_samples(dataset)
@@ -99,10 +92,9 @@ class Fit:
         self.average = averaged(run.model, optim.ema) if optim.ema else None
         self.optimizer = optimizer_for(run.model, optim)
         self.progress, self.folder = Progress(), RunFolder(run.folder)
-        self.forward = engine.trained(run.model, options.get("compile", False))
+        self.forward = engine.trained(run.model, compile)
         self.budget = math.inf if minutes is None else 60 * minutes
-        self.save_seconds = 60 * options.get("save_minutes", 10.0)
-        self.clock = options.get("clock", time.monotonic)
+        self.save_seconds, self.clock = 60 * save_minutes, clock
         # For `bench`, which calls `step` without `fit`; `fit` sets these anew.
         self.started, self.saved = self.clock(), time.monotonic()
         self.stop_requested: Callable[[], bool] = lambda: False

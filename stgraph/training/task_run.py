@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from stgraph.data.dataset import Dataset
+from stgraph.data.splits import of_subjects, part
 from stgraph.errors import InputError
 from stgraph.models.base import Model
 from stgraph.settings.params import Settings
@@ -20,7 +21,7 @@ from stgraph.training.compared import Column, Compared
 from stgraph.training.deployed import Deployed
 from stgraph.training.drawing import Drawing
 from stgraph.training.listener import Listener, Progress
-from stgraph.training.loop import Fit, FitOptions
+from stgraph.training.loop import Fit
 from stgraph.training.prediction import Prediction, Progressed, silent
 from stgraph.training.report import Baselines, ReportKind, add_baselines
 from stgraph.training.run import Run
@@ -91,7 +92,7 @@ class TaskRun(Run[TaskT]):
 
     # train -----------------------------------------------------------------------------------------------------------
 
-    def fit(self, dataset: Dataset, listener: Listener, **options: Unpack[FitOptions]) -> Progress:
+    def fit(self, dataset: Dataset, listener: Listener, **options: Any) -> Progress:
         """Train; see `stgraph.training.loop.Fit` for the options."""
         return Fit(self, dataset, listener, **options).fit()
 
@@ -113,6 +114,14 @@ class TaskRun(Run[TaskT]):
     def report_folder(self, subjects: list[str] | None, scored: str | None) -> Path:
         """Where `evaluate` writes: the report of any other split than test has its own folder."""
         return evaluation_folder(self.name, "-".join(subjects)[:60] if subjects else scored)
+
+    def scored_part(
+        self, dataset: Dataset, subjects: list[str] | None, scored: str | None
+    ) -> Bool[np.ndarray, " recording"]:
+        """The recordings of some subjects, or without any named of a part, by default the test. Raises InputError."""
+        if subjects:
+            return of_subjects(self.settings, dataset, subjects)
+        return part(self.settings, dataset, scored or "test")
 
     def evaluate(
         self, dataset: Dataset, *, subjects: list[str] | None = None, detector: str | None = None, **options: object

@@ -45,6 +45,11 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_an_option_that_is_none_is_refused(training):
+    with pytest.raises(TypeError, match="minute"):
+        training(minute=1.0)
+
+
 def test_begun_anew_with_broken_data_the_old_run_stays(training, old):
     before, again = contents(old), training(restart=True)
     again.train.fields["pose3d"] = again.train.fields["pose3d"] * float("nan")

@@ -23,7 +23,7 @@ def write_csv(actions: Actions, path: Path) -> str:
         writer.writerow(COLUMNS)
         for track in actions.people:
             for first, stop, values in zip(*columns(track), strict=True):
-                about = [track.person, first, stop - 1, *seconds(actions, first, stop)]
+                about = [track.person, first, stop - 1, *times(actions, first, stop).values()]
                 for rank, number in enumerate(np.argsort(-np.array(values), kind="stable")[:RANKS].tolist(), start=1):
                     writer.writerow([*about, rank, actions.classes[number], round(values[number], 4)])
     return f"the {RANKS} likeliest of {len(actions.classes)} classes" if len(actions.classes) > RANKS else ""
@@ -59,11 +59,6 @@ def columns(track: ActionTrack) -> tuple[list[int], list[int], list[list[float]]
     return track.first.tolist(), track.stop.tolist(), track.probabilities.tolist()
 
 
-def seconds(actions: Actions, first: int, stop: int) -> tuple[float, float]:
-    """When a window begins and ends."""
-    return round(float(first / actions.fps), 4), round(float(stop / actions.fps), 4)
-
-
 def times(actions: Actions, first: int, stop: int) -> dict[str, float]:
-    """The same by name."""
-    return dict(zip(("start", "end"), seconds(actions, first, stop), strict=True))
+    """When a window begins and ends, seconds."""
+    return {"start": round(first / actions.fps, 4), "end": round(stop / actions.fps, 4)}

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stgraph.errors import InputError
+from stgraph.geometry import about
 from stgraph.skeleton import Skeleton
 from stgraph.tasks.action.settings import ClipSettings
 
@@ -68,17 +69,10 @@ class Augmentation:
 
 def rotation(angle: Float[Tensor, "b a"]) -> Float[Tensor, "b d d"]:
     """Rotation matrices: of the plane for one angle, about x, then y, then z for three."""
-    cos, sin = angle.cos(), angle.sin()
     if angle.shape[1] == 1:
-        return torch.stack([torch.cat([cos, -sin], 1), torch.cat([sin, cos], 1)], dim=1)
-    turns = []
-    for axis in range(3):
-        a, b = (axis + 1) % 3, (axis + 2) % 3
-        turn = torch.eye(3).to(angle).repeat(len(angle), 1, 1)
-        turn[:, a, a] = turn[:, b, b] = cos[:, axis]
-        turn[:, a, b], turn[:, b, a] = -sin[:, axis], sin[:, axis]
-        turns.append(turn)
-    return turns[2] @ turns[1] @ turns[0]
+        return about(2, angle[:, 0])[:, :2, :2]
+    x, y, z = (about(axis, angle[:, axis]) for axis in range(3))
+    return z @ y @ x
 
 
 def moves(clips: int, frames: int) -> tuple[Float[Tensor, "b t 2 2"], Float[Tensor, "b t 2"]]:

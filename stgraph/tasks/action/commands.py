@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from stgraph.settings.params import Settings
 from stgraph.tasks.action.actions import WRITERS, Actions
 from stgraph.tasks.action.export import PoseRecogniser, Recogniser
 from stgraph.tasks.action.live import Live
-from stgraph.tasks.action.prediction import Sliding, actions_of
+from stgraph.tasks.action.prediction import actions_of
 from stgraph.tasks.action.run import ActionRun
 from stgraph.tasks.action.stream import RecogniserStream
 from stgraph.training.deployed import Deployed, takes_any_length
@@ -45,7 +45,7 @@ class ActionCommands(ActionRun):
         """Raises InputError for what classes over time cannot be saved as."""
         check_endings(paths, WRITERS)
 
-    def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: Unpack[Sliding]) -> Actions:
+    def predict(self, keypoints: Keypoints, *, progress: Progressed = silent, **options: Any) -> Actions:
         """The classes of every person over time; see `stgraph.tasks.action.prediction.actions_of` for the options."""
         return actions_of(self, keypoints, progress=progress, **options)
 

@@ -68,7 +68,7 @@ class Live:
         self.joints = len(run.skeleton if joints is None else joints)
         if joints is not None and not data.detector:
             raise InputError("only 2D joints are taken by name", where="joints", remedy="give 3D in the run's order")
-        self.prepare = Prepared(run, Preparation(run.skeleton, data, training=False), self.frames, data)
+        self.prepare = Prepared(Preparation(run.skeleton, data, training=False), self.frames)
         self.recognition = Recognition(run).eval()
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
@@ -135,20 +135,16 @@ class Live:
 
 
 class Prepared(nn.Module):
-    """Sampling and preparation of clips with tensors alone as arguments and results.
+    """Sampling of clips to so many frames, and their preparation, with tensors alone as arguments and results."""
 
-    Args:
-        run: gives the skeleton.
-        prepare: of samples. frames: of a sample. data: settings.
-    """
-
-    def __init__(self, run: Run[Action], prepare: Preparation, frames: int, data: ClipSettings) -> None:
+    def __init__(self, prepare: Preparation, frames: int) -> None:
         super().__init__()
-        self.root, self.prepare, self.frames, self.data = run.skeleton.root, prepare, frames, data
+        self.prepare, self.frames = prepare, frames
 
     def forward(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor, Tensor]:
         """The input of every person, and whether it has anything but zeros."""
-        x = self.prepare(sample_clips(poses, size, self.frames, self.data, self.root))
+        prepare = self.prepare
+        x = prepare(sample_clips(poses, size, self.frames, prepare.settings, prepare.skeleton.root))
         return x, x.flatten(1).any(1)
 
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -17,14 +16,6 @@ from stgraph.tracking.videos import identified, known_rate, left_out_note, never
 from stgraph.training.prediction import Progressed, silent
 
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
-
-
-class Sliding(TypedDict, total=False):
-    """How windows slide over a video; see `actions_of`."""
-
-    window: int | None
-    step: int | None
-    together: bool
 
 
 def actions_of(

@@ -50,15 +50,16 @@ class Preparation:
         if self.settings.stream.startswith("bone"):
             parents = [joint if parent < 0 else parent for joint, parent in enumerate(self.skeleton.parents)]
             parent = torch.tensor(parents, device=x.device)
-            x, seen = self.difference(x, x[:, :, parent], seen & seen[:, :, parent])
+            seen = seen & seen[:, :, parent]
+            x = self.difference(x, x[:, :, parent], seen)
         if self.settings.moves:
             (now, after), (seen_now, seen_after) = x.chunk(2, dim=1), seen.chunk(2, dim=1)
-            x, _ = self.difference(after, now, seen_now & seen_after)
+            x = self.difference(after, now, seen_now & seen_after)
         return x
 
-    def difference(self, a: Poses, b: Poses, both: Seen) -> tuple[Poses, Seen]:
+    def difference(self, a: Poses, b: Poses, both: Seen) -> Poses:
         """a - b, with the mean of the confidences; zero where not both joints are seen."""
         change = a - b
         if self.settings.confidence:
             change = torch.cat([change[..., :2], (a[..., 2:] + b[..., 2:]) / 2], dim=-1)
-        return torch.where(both[..., None], change, 0), both
+        return torch.where(both[..., None], change, 0)

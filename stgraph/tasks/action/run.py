@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict, Unpack, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import of_subjects, part
+from stgraph.data.splits import part
 from stgraph.errors import InputError
 from stgraph.scoring.classification import class_labels
 from stgraph.scoring.clip_scores import SCORES, ClipScores
@@ -30,22 +30,6 @@ from stgraph.training.task_run import TaskRun
 CLIPS_AT_ONCE = 64
 MOST_VIEWS = 100
 MOST_FRAMES = 1000  # of a sample, unless clips are long enough to fill more
-
-
-class Scored(TypedDict, total=False):
-    """Which clips are scored, and how.
-
-    Attributes:
-        subjects: score these, whatever the part.
-        detector: 2D detections to use in place of those that were trained on.
-        scored: the part: "train", "validation" or "test".
-        views: samples of each clip, whose probabilities are averaged.
-    """
-
-    subjects: list[str] | None
-    detector: str | None
-    scored: str | None
-    views: int
 
 
 class ActionRun(TaskRun[Action]):
@@ -163,22 +147,26 @@ class ActionRun(TaskRun[Action]):
         self,
         dataset: Dataset,
         *,
+        subjects: list[str] | None = None,
+        detector: str | None = None,
+        scored: str | None = None,
+        views: int = 1,
         frames: list[FrameRows] | None = None,
-        **options: Unpack[Scored],
     ) -> ClipScores:
-        """Score the clips of a part ("train", "validation", "test") or of some subjects; see `Scored`.
+        """Score the clips of a part ("train", "validation", "test") or of some subjects, whatever their part.
 
         Args:
+            detector: 2D detections to use in place of those that were trained on.
+            views: samples of each clip, whose probabilities are averaged.
             frames: a list to which the result of every frame is added.
 
         Raises:
             InputError: the part is empty.
         """
-        data, scored, views = self.data, options.get("scored") or "test", options.get("views", 1)
-        subjects, detector = options.get("subjects"), options.get("detector")
+        data, scored = self.data, scored or "test"
         if not 1 <= views <= MOST_VIEWS:
             raise InputError(where="--views", found=str(views), expected=f"1 to {MOST_VIEWS}")
-        kept = self.scored_part(dataset, **options)
+        kept = self.scored_part(dataset, subjects, scored)
         named, split = getattr(data, scored), f"split {data.split!r} of the file"
         of_part = f"part {scored}: {'subjects ' + ', '.join(named) if named else split}"
         clips = self.clips(dataset, kept, detector=detector, views=views)
@@ -201,18 +189,12 @@ class ActionRun(TaskRun[Action]):
             },
         )
 
-    def scored_part(self, dataset: Dataset, **options: Unpack[Scored]) -> Bool[np.ndarray, " recording"]:
-        """The recordings that are scored. Raises InputError for none."""
-        if subjects := options.get("subjects"):
-            return of_subjects(self.settings, dataset, subjects)
-        return part(self.settings, dataset, options.get("scored") or "test")
-
-    def evaluate(self, dataset: Dataset, **options: Unpack[Scored]) -> dict:
+    def evaluate(self, dataset: Dataset, **options: Any) -> dict:
         """The report of the scores of `recognise`."""
         return self.recognise(dataset, **options).report()
 
     def write_evaluation(
-        self, dataset: Dataset, folder: Path, *, per_frame: bool = False, **options: Unpack[Scored]
+        self, dataset: Dataset, folder: Path, *, per_frame: bool = False, **options: Any
     ) -> tuple[dict, list[Path]]:
         """As `evaluate`, with its files, the scores that `stgraph.fuse` reads, and the class of each clip.
 
@@ -233,16 +215,17 @@ class ActionRun(TaskRun[Action]):
             paths.append(write_frames(frames, scores, folder / "frames.csv"))
         return report, paths
 
-    def scored_baselines(self, dataset: Dataset, **options: Unpack[Scored]) -> Baselines:
+    def scored_baselines(self, dataset: Dataset, **options: Any) -> Baselines:
         """The nearest training clip and the largest class, of the training clips in the same file."""
         return self.baselines_of(self.recognise(dataset, **options), dataset, **options)
 
-    def baselines_of(self, scores: ClipScores, dataset: Dataset, **options: Unpack[Scored]) -> Baselines:
+    def baselines_of(self, scores: ClipScores, dataset: Dataset, **options: Any) -> Baselines:
         """As `scored_baselines`, on the clips of scores that `recognise` gave with these options."""
         found, text = {}, f"of the training clips in {dataset.path}"
         try:
             train = self.known_clips(dataset, part(self.settings, dataset, "train"), "training")
-            test = self.clips(dataset, self.scored_part(dataset, **options), detector=options.get("detector"))
+            kept = self.scored_part(dataset, options.get("subjects"), options.get("scored"))
+            test = self.clips(dataset, kept, detector=options.get("detector"))
             for name, each in baselines(train, test, scores, MOST).items():
                 found[name] = each.report()["metrics"]
             if NEAREST not in found:

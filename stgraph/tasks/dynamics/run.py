@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from stgraph.data.dataset import Dataset
-from stgraph.data.splits import of_subjects, part
+from stgraph.data.splits import part
 from stgraph.models.pose_dynamics import PoseDynamics
 from stgraph.tasks.dynamics.evaluation import forecast_report, tracking_scores
 from stgraph.tasks.dynamics.predictor import ModelPredictor
@@ -90,14 +90,13 @@ class DynamicsRun(TaskRun[Dynamics]):
             InputError: the part is empty, or the dataset lacks an input.
         """
         self.check_joints(dataset)
-        data, scored = self.data, scored or "test"
-        kept = of_subjects(self.settings, dataset, subjects) if subjects else part(self.settings, dataset, scored)
+        data, kept = self.data, self.scored_part(dataset, subjects, scored)
         detector = detector or data.detector
         tracks = trajectories(dataset, kept, self.skeleton, detector=detector, truth=data.truth, noise=data.noise)
         predictors = {self.name: self.predictor()} | {name: find_predictor(name) for name in PREDICTORS}
         about = self.about(dataset) | {
             "input": detector or "3D poses",
-            "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored}",
+            "scored": f"subjects {', '.join(subjects)}" if subjects else f"part {scored or 'test'}",
             "recordings": f"{kept.sum():,}, with {len(tracks):,} tracks of single people",
         }
         forecast = forecast_report(predictors, tracks, "head sizes" if detector else "mm")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from stgraph.motion.saving import check_outputs
 from stgraph.tasks.lifting.export import Lifter
 from stgraph.tasks.lifting.intrinsics import given_intrinsics
 from stgraph.tasks.lifting.lift import lift
-from stgraph.tasks.lifting.live import LiveLifter, Watched
+from stgraph.tasks.lifting.live import LiveLifter
 from stgraph.tasks.lifting.protocols import find_protocol
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.stream import LifterStream
@@ -77,7 +77,7 @@ class LiftingCommands(LiftingRun):
         known = given_intrinsics(keypoints.known_size, camera, fov)
         return lift(keypoints, run=self, camera=known, progress=progress, **options)  # pyright: ignore[reportArgumentType] - checked there
 
-    def live(self, **options: Unpack[Watched]) -> LiveLifter:
+    def live(self, **options: Any) -> LiveLifter:
         """See `stgraph.tasks.lifting.live.LiveLifter`."""
         return LiveLifter(self, **options)
 

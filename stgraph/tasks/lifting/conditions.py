@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
 from stgraph.geometry import Camera, camera_to_world, project, screen_denormalise, screen_normalise
 from stgraph.tasks.lifting.detections import Detector
-from stgraph.tasks.lifting.views import Cameras, View, drawn_cameras, seen_by
+from stgraph.tasks.lifting.views import Cameras, drawn_cameras, seen_by
 
 DETECTOR = "condition"  # the name of the detections in a condition's file
 SEED = 14
@@ -148,7 +148,8 @@ def seen_anew(pose: Float[Tensor, "t j 3"], camera: Camera, root: int) -> tuple[
     world = camera_to_world(pose, torch.from_numpy(camera.rotation.copy()).float(), np.zeros(3))
     person, few = world[len(world) // 2], world[:: max(len(world) // LOOKED_AT, 1)]
     cameras, origin = drawn_cameras(person.expand(DRAWS, -1, -1)), person[root].expand(DRAWS, -1)
-    shown = inside(seen_by(cameras, few.expand(DRAWS, -1, -1, -1), origin)).float().mean((1, 2))
+    views = seen_by(cameras, few.expand(DRAWS, -1, -1, -1), origin)
+    shown = inside(project(views.pose, views.intrinsics), views.size[:, None, None]).float().mean((1, 2))
     best = int((shown >= ENOUGH).int().argmax() if (shown >= ENOUGH).any() else shown.argmax())
     chosen = Cameras(*(values[[best]] for values in cameras))
     view = seen_by(chosen, world[None], origin[:1])
@@ -159,17 +160,16 @@ def seen_anew(pose: Float[Tensor, "t j 3"], camera: Camera, root: int) -> tuple[
     )
 
 
-def inside(view: View) -> Tensor:
-    """Whether each joint is in its image."""
-    pixels = project(view.pose, view.intrinsics)
-    return ((pixels >= 0) & (pixels <= view.size[:, None, None])).all(-1)
+def inside(pixels: Float[Tensor, "*n 2"], size: Float[Tensor, "*m 2"]) -> Bool[Tensor, "*n"]:
+    """Whether each joint is in its image of this width and height."""
+    return ((pixels >= 0) & (pixels <= size)).all(-1)
 
 
 def detections(pose: Float[Tensor, "t j 3"], camera: Camera, errors: Detector | None) -> Float[Tensor, "t j 3"]:
     """Pixels and confidence of a track; joints outside the image are not seen. Without errors, the exact projection."""
     pixels = project(pose, camera.intrinsics)
     size = pixels.new_tensor([camera.width, camera.height])
-    seen = ((pixels >= 0) & (pixels <= size)).all(-1)
+    seen = inside(pixels, size)
     confidence = torch.ones_like(pixels[..., 0])
     if errors:
         screen, confidence = errors.detect(screen_normalise(pixels, *size)[None])

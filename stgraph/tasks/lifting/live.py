@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,17 +48,6 @@ class LiveFrame:
     def present(self) -> Bool[np.ndarray, " m"]:
         """Who is in the frame."""
         return np.all(np.isfinite(self.pose), axis=(1, 2))
-
-
-class Watched(TypedDict, total=False):
-    """The arguments of `LiveLifter`."""
-
-    size: Required[tuple[int, int]]
-    fps: float | int
-    look_ahead: int | None
-    persons: int
-    joints: Sequence[str] | None
-    camera: Float[np.ndarray, "4"] | None
 
 
 class LiveLifter:

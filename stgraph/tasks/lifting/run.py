@@ -52,7 +52,13 @@ class LiftingRun(TaskRun[Lifting]):
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
         """The settings with subjects and actions that they leave to the dataset."""
-        return settle_actions(settle_subjects(settings, dataset), dataset)
+        settings = settle_subjects(settings, dataset)
+        data, table = settings.data, dataset.recordings
+        trained = np.isin(table["subject"], data.train or [])
+        if data.actions:
+            trained &= np.isin(table["action"], data.actions)
+        actions = sorted(set(map(str, table["action"][trained])))
+        return with_task(settings, Lifting.settle(settings.task, actions, str(dataset.path)))
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -303,13 +309,3 @@ class LiftingRun(TaskRun[Lifting]):
             tracks.append(values | {name: np.array(dataset.rows(field)[rows]) for name, field in fields.items()})
             begin += length
         return tracks
-
-
-def settle_actions(settings: Settings, dataset: Dataset) -> Settings:
-    """The settings with the classes that they leave open: the actions of the training recordings."""
-    data, table = settings.data, dataset.recordings
-    trained = np.isin(table["subject"], data.train or [])
-    if data.actions:
-        trained &= np.isin(table["action"], data.actions)
-    actions = sorted(set(map(str, table["action"][trained])))
-    return with_task(settings, Lifting.settle(settings.task, actions, str(dataset.path)))

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from stgraph.geometry import IMAGE_SIZES, body_scale
+from stgraph.geometry import IMAGE_SIZES, about, body_scale
 
 FOCAL = (0.8, 1.8)  # of the image's longer side: 64 to 31 degrees across it
 ABOVE = (-0.6, 2.1)  # metres of the camera above the person's root: from a standing person's knee to a ladder
@@ -87,13 +87,3 @@ def drawn_views(pose: Float[Tensor, "b t j 3"], root: int) -> View:
     """Every window through a drawn camera, which turns to the root in the middle frame."""
     person = pose[:, pose.shape[1] // 2]
     return seen_by(drawn_cameras(person), pose, person[:, root])
-
-
-def about(axis: int, angle: Float[Tensor, " b"]) -> Float[Tensor, "b 3 3"]:
-    """Rotation matrices about x (0), y (1) or z (2), radians, counter-clockwise as seen from the axis' tip."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix = torch.eye(3, dtype=angle.dtype, device=angle.device).repeat(len(angle), 1, 1)
-    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
-    matrix[:, second, first] = angle.sin()
-    matrix[:, first, second] = -angle.sin()
-    return matrix
