@@ -41,7 +41,7 @@ def plot_bones(bones: Mapping[str, Mapping[str, Mapping[str, float | None]]], ti
         axes.errorbar(mean, np.arange(len(names)) + place, xerr=std, **style)
     for row in range(0, len(names), 2):
         axes.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), map(legible, names))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("cm; bars are one standard deviation over the subject's frames")
@@ -74,7 +74,7 @@ def plot_detectors(detectors: Mapping[str, Mapping], title: str) -> Figure:
             text = f"{value:.1f}" + (f", {share:.1%} unseen" if share >= 0.0005 else "")
             text = text if np.isfinite(value) else "never seen"
             axes.annotate(text, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=7.5, color="0.2")
-    axes.set_yticks(range(len(joints)), joints)
+    axes.set_yticks(range(len(joints)), map(legible, joints))
     axes.set_ylim(len(joints) - 0.5, -0.5)
     # Room for the text behind the longest line.
     axes.set_xlim(0, max(axes.get_xlim()[1] * 1.12, 1))

@@ -26,6 +26,14 @@ def lines_of(axes):
             yield segment, colours[number % len(colours)]
 
 
+def test_names_of_joints_are_no_formulas():
+    bones = plot_bones({"$^$": {"$_$": {"mean": 0.4, "std": 0.01}}}, "$a$")
+    error = {"mean": 3.0, "median": 2.0, "p95": 9.0, "unseen": 0.0}
+    detectors = plot_detectors({"$^$": {"reference": "gt", "joints": {"$_$": error}}}, "$a$")
+    for figure in (bones, detectors):
+        figure.draw_without_rendering()
+
+
 def test_examples_show_all_of_a_person():
     tall, child = example(1.8), example(0.5)
     figure = plot_examples([tall, child, Example("none", 10, 10)], H36M17, "a.h5", ("2D", "3D"))

@@ -51,7 +51,7 @@ def test_nothing_to_score_is_reported(windows):
     scores, counted, _ = windows
     report = hand_in(scores, counted, torch.full((7,), 2), 7)
     assert report["frames"]["count"] == 0 and report["frames"]["accuracy"] is None
-    assert plot_recognition({"recognition": report}) is None and plot_recognition({}) is None
+    assert plot_recognition({"recognition": report, "about": {}}) is None and plot_recognition({}) is None
 
 
 def test_the_plot_shows_shares_of_the_classes_that_occur(windows):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from stgraph.formats.markdown import markdown_table, number_text
-from stgraph.scoring.tracking.markdown import recovery_markdown
+from stgraph.scoring.tracking.markdown import cells, recovery_markdown
 from stgraph.tasks.dynamics.plots import TRACK_PLOTS
 from stgraph.training.report import ReportKind, opening
 
@@ -28,12 +28,10 @@ def tracks_markdown(report: Mapping) -> str:
         "false": "false",
         "kept_share": "identity kept, %",
     }
-    rows = []
-    for name, scores in report["tracking"].items():
-        overall, again = scores["overall"], scores["recovery"]["overall"]
-        row = [number_text(overall[key]) for key in names] + [f"{overall['switches']:,}"]
-        row += [f"{again[key]:,}" if isinstance(again[key], int) else number_text(again[key]) for key in recovered]
-        rows.append((name, *row))
+    rows = [
+        (name, *cells(scores["overall"], [*names, "switches"]), *cells(scores["recovery"]["overall"], [*recovered]))
+        for name, scores in report["tracking"].items()
+    ]
     lines += markdown_table(("", *names, "switches", *recovered.values()), rows)
     lines += [
         "",

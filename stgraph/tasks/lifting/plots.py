@@ -62,11 +62,9 @@ def plot_recognition(report: Mapping) -> "Figure | None":
     from stgraph.figures.axes import run_facts
     from stgraph.figures.confusion import plot_confusion
 
-    scores = report.get("recognition", {})
-    counted = [name for name in ("frames", "recordings") if name in scores and scores[name]["count"]]
-    if not counted:
+    if not (scores := report.get("recognition")):
         return None
-    matrices = {name: np.array(scores[name]["confusion"]) for name in counted}
+    matrices = {name: np.array(scores[name]["confusion"]) for name in ("frames", "recordings")}
     return plot_confusion(matrices, scores["classes"], "Recognised against true actions", run_facts(report))
 
 
