@@ -15,7 +15,6 @@ from stgraph.models.bounded import TooLargeError, no_larger_than
 from stgraph.settings.params import Settings
 from stgraph.settings.places import run_folder, weights_file
 from stgraph.settings.registry import MODELS, TASKS, TaskEntry, build
-from stgraph.settings.sections import DataSettings
 from stgraph.skeleton import SKELETONS, Skeleton, shared_layouts, skeleton_from
 from stgraph.training.checkpoint import Origin, load_weights
 from stgraph.training.engine import Engine, Samples
@@ -33,6 +32,7 @@ class Run(Generic[TaskT]):
     Attributes:
         name: what it is called; its files are in checkpoints/NAME.
         settings, skeleton, origin: what it is made from.
+        data: the data section of the settings; a task's run says of which class.
         task, model: as the settings name them.
         epoch: that the weights are of.
         trained: epochs in all, where the minutes ended before the planned ones; else None.
@@ -43,18 +43,13 @@ class Run(Generic[TaskT]):
 
     def __init__(self, name: str, settings: Settings, skeleton: Skeleton, origin: Origin, engine: Engine) -> None:
         self.name, self.settings, self.skeleton, self.origin, self.engine = name, settings, skeleton, origin, engine
-        self.folder = run_folder(name)
+        self.data, self.folder = settings.data, run_folder(name)
         self.task: TaskT = build(TASKS, settings.task, skeleton)
         torch.manual_seed(settings.seed)
         context = {"in_channels": settings.data.channels, "heads": self.task.heads}
         self.model: Model = build(MODELS, settings.model, skeleton, **context)
         if engine.double:
             self.model.double()
-
-    @property
-    def data(self) -> DataSettings:
-        """Its data section; a task's run says of which class."""
-        return self.settings.data
 
     @property
     def entry(self) -> TaskEntry:

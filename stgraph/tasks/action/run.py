@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,13 +35,9 @@ MOST_FRAMES = 1000  # of a sample, unless clips are long enough to fill more
 class ActionRun(TaskRun[Action]):
     """An experiment with a recogniser."""
 
+    data: ClipSettings
     report_kind = CLIPS
     comparison_columns = COLUMNS
-
-    @property
-    def data(self) -> ClipSettings:
-        """Its data section."""
-        return cast(ClipSettings, self.settings.data)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:

@@ -23,12 +23,8 @@ from stgraph.training.task_run import TaskRun
 class DynamicsRun(TaskRun[Dynamics]):
     """An experiment with pose dynamics."""
 
+    data: TrackSettings
     report_kind = TRACKS
-
-    @property
-    def data(self) -> TrackSettings:
-        """Its data section."""
-        return cast(TrackSettings, self.settings.data)
 
     def sequences(self, dataset: Dataset, kept: Bool[np.ndarray, " recording"], training: bool = False) -> Sequences:
         """Sequences of some recordings, with the run's settings.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,13 +41,9 @@ MIRRORED_CAMERA = torch.tensor([1.0, 1.0, -1.0, 1.0])  # focal lengths and centr
 class LiftingRun(TaskRun[Lifting]):
     """An experiment with a lifter."""
 
+    data: WindowSettings
     report_kind = POSES
     comparison_columns = COLUMNS
-
-    @property
-    def data(self) -> WindowSettings:
-        """Its data section."""
-        return cast(WindowSettings, self.settings.data)
 
     @staticmethod
     def settle(settings: Settings, dataset: Dataset) -> Settings:
