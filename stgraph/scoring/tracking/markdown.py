@@ -15,7 +15,17 @@ MEANINGS = {
     "DetA": "HOTA's part of detection",
     "AssA": "HOTA's part of identities",
 }
-ADDED = ("added", "recovering", "right", "false", "not_judged", "precision", "false_share")
+# Keys of recovery -> titles of their columns.
+MISSED = {"missed": "missed", "recovered": "recovered", "recall": "recall, %", "placed_recall": "placed, %"}
+ADDED = {
+    **{"added": "added", "recovering": "recovering", "right": "else right", "false": "false"},
+    **{"not_judged": "not judged", "precision": "precision, %", "false_share": "false, %"},
+}
+KEPT = {"gaps": "gaps", "kept": "identity kept", "kept_share": "kept, %"}
+OF_GROUPS = {
+    **{name: name for name in ("missed", "recovered", "added", "false")},
+    **{"recall": "recall, %", "precision": "precision, %"},
+}
 
 
 def tracking_markdown(report: Mapping) -> str:
@@ -40,13 +50,9 @@ def tracking_markdown(report: Mapping) -> str:
     rows = [(f"**{name}**", MEANINGS[name], number_text(overall[name])) for name in shares]
     lines += ["", *markdown_table(("", "what it is", "%, mean over joints"), rows, text=2)]
     for group in ("joint", "video"):
-        rows = [(label, scores) for label, scores in report[group].items()]
-        rows.append((f"**{'mean' if group == 'joint' else 'all'}**", overall))
-        lines += ["", f"## By {group}", ""]
-        lines += markdown_table(
-            (group, *shares, *(name.replace("_", " ") for name in counted)),
-            ((label, *cells(row, (*shares, *counted))) for label, row in rows),
-        )
+        columns = {name: name for name in shares} | {name: name.replace("_", " ") for name in counted}
+        rows = {**report[group], f"**{'mean' if group == 'joint' else 'all'}**": overall}
+        lines += ["", f"## By {group}", "", *score_table(group, columns, rows)]
     return "\n".join([*lines, *(recovery_markdown(report["recovery"]) if "recovery" in report else []), ""])
 
 
@@ -62,32 +68,25 @@ def recovery_markdown(recovery: Mapping) -> list[str]:
         "had before the gap (placed: with any identity). "
         f"{overall['outside_gaps']:,} missed joints lie in no gap: there was no detection right before them.",
         "",
-        *markdown_table(
-            ("frames of the gap", "missed", "recovered", "recall, %", "placed, %"),
-            ((gap, *cells(row, ("missed", "recovered", "recall", "placed_recall"))) for gap, row in gaps.items()),
-        ),
+        *score_table("frames of the gap", MISSED, gaps),
         "",
         "Joints added to the detected ones, by the frames for which one goes on. Precision is the share of the judged "
         "ones that recover a missed joint; false ones lie at no annotated joint; the others have no annotation.",
         "",
-        *markdown_table(
-            ("frames added", "added", "recovering", "else right", "false", "not judged", "precision, %", "false, %"),
-            ((gap, *cells(row, ADDED)) for gap, row in gaps.items()),
-        ),
+        *score_table("frames added", ADDED, gaps),
         "",
         "Persons who were not detected at all for some frames, and whether their identity is the same afterwards.",
         "",
-        *markdown_table(
-            ("frames of the gap", "gaps", "identity kept", "kept, %"),
-            ((gap, *cells(row, ("gaps", "kept", "kept_share"))) for gap, row in gaps.items()),
-        ),
+        *score_table("frames of the gap", KEPT, gaps),
     ]
     for group in ("joint", "video"):
-        columns = ("missed", "recovered", "added", "false", "recall", "precision")
-        rows = ((label, *cells(row, columns)) for label, row in recovery[group].items())
-        lines += ["", f"### Recovered by {group}", ""]
-        lines += markdown_table((group, "missed", "recovered", "added", "false", "recall, %", "precision, %"), rows)
+        lines += ["", f"### Recovered by {group}", "", *score_table(group, OF_GROUPS, recovery[group])]
     return lines
+
+
+def score_table(first: str, columns: Mapping[str, str], rows: Mapping[str, Mapping]) -> list[str]:
+    """A table with a row for each name, whose column is called `first`; `columns`: key of a score -> its title."""
+    return markdown_table((first, *columns.values()), ((name, *cells(row, [*columns])) for name, row in rows.items()))
 
 
 def cells(row: Mapping, names: Sequence[str]) -> list[str]:
