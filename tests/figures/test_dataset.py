@@ -1,6 +1,7 @@
 """Figures of a dataset: nothing is cut off, people stand on their feet, and sides have their colours."""
 
 import numpy as np
+import pytest
 from matplotlib.colors import to_hex
 
 from stgraph.figures.bones import FLOOR, GHOST, LEFT, bone_colours
@@ -26,6 +27,7 @@ def lines_of(axes):
             yield segment, colours[number % len(colours)]
 
 
+@pytest.mark.slow
 def test_names_of_joints_are_no_formulas():
     bones = plot_bones({"$^$": {"$_$": {"mean": 0.4, "std": 0.01}}}, "$a$")
     error = {"mean": 3.0, "median": 2.0, "p95": 9.0, "unseen": 0.0}

@@ -167,6 +167,7 @@ def test_files_say_what_was_found(person, tmp_path):
     assert len(colours) > 10
 
 
+@pytest.mark.slow
 def test_names_are_no_formulas_in_a_picture(tmp_path):
     odd = replace(made("$_$"), name="$^$", run="a$b$", classes=("$x_$", "5 $"))
     (saved,) = odd.save(tmp_path / "odd.png")
