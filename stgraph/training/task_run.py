@@ -118,7 +118,7 @@ class TaskRun(Run[TaskT]):
     def scored_part(
         self, dataset: Dataset, subjects: list[str] | None, scored: str | None
     ) -> Bool[np.ndarray, " recording"]:
-        """The recordings of some subjects, or without any named of a part, by default the test. Raises InputError."""
+        """The recordings of some subjects, or without any named of a part, "test" by default."""
         if subjects:
             return of_subjects(self.settings, dataset, subjects)
         return part(self.settings, dataset, scored or "test")
