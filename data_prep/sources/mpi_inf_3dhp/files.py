@@ -149,10 +149,10 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
 def training_values(path: Path, annotation: str, camera: int) -> Values:
     """The values of one camera in an annot.mat."""
     content = training_file(path, annotation)
-    at = content["cameras"].index(camera) if camera in content["cameras"] else None
-    if at is None:
-        problem = f"no camera {camera}, only {', '.join(map(str, content['cameras']))}"
+    if str(camera) not in content["cameras"]:
+        problem = f"no camera {camera}, only {', '.join(content['cameras'])}"
         raise InputError(problem, where=f"{path}, cameras", remedy=AGAIN)
+    at = content["cameras"].index(str(camera))
     joints, frames = len(layout("mpi-inf-3dhp").order), FRAMES[" ".join(path.absolute().parent.parts[-2:])]
 
     def poses(name: str, channels: int) -> np.ndarray:
@@ -175,9 +175,11 @@ def training_file(path: Path, annotation: str) -> dict[str, list]:
             where, expected = f"{path}, {name}", "a cell with one matrix a camera"
             raise InputError(where=where, found=str(content[name].dtype), expected=expected)
     cells = {name: list(value.ravel()) for name, value in content.items() if name != "cameras"}
-    cameras = content["cameras"].ravel() if "cameras" in content else range(len(cells["annot2"]))
+    cameras = range(len(cells["annot2"]))
+    if "cameras" in content:
+        cameras = numbers(content["cameras"].ravel(), f"{path}, cameras", (-1,))
     same_length(path, {**cells, "cameras": cameras})
-    return {**cells, "cameras": [int(number) for number in cameras]}
+    return {**cells, "cameras": [f"{number:g}" for number in cameras]}
 
 
 def test_values(path: Path, annotation: str) -> Values:

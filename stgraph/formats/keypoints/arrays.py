@@ -96,7 +96,7 @@ def with_others(raw: Raw, others: Mapping[str, Any], path: Path) -> Raw:
         raw.joints = tuple(str(name) for name in np.asarray(others["joints"], object).ravel()[: MOST_JOINTS + 1])
     if others["size"] is not None:
         size = floats(others["size"], f"{path}, size", 2)
-        if size.shape != (2,) or not ((size > 0) & np.isfinite(size)).all():
+        if size.shape != (2,) or not ((size >= 1) & np.isfinite(size)).all():
             raise InputError(where=f"{path}, size", found=str(size), expected="width and height in pixels")
         raw.size = int(size[0]), int(size[1])
     if others["fps"] is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
+from stgraph.formats.keypoints.content import AGAIN, corners, number, objects, row, stacked, triples, whole
 from stgraph.formats.keypoints.frames import last_numbers
 from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import natural
@@ -108,10 +108,8 @@ def video(
     boxes = [one.get("box", one.get("bbox")) for one in some]
     box = None
     if any(boxes):
-        rows = [
-            floats(one, f"{place}.box", 4) if one else np.zeros(4) for one, place in zip(boxes, places, strict=True)
-        ]
-        box = corners(np.stack([row.reshape(4) for row in rows]))
+        rows = [row(one or [0.0] * 4, f"{place}.box", 4) for one, place in zip(boxes, places, strict=True)]
+        box = corners(np.stack(rows))
     alpha = identified or any("box" in one or isinstance(one.get("image_id"), str) for one in some)
     return Raw(
         name,

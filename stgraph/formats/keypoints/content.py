@@ -65,6 +65,20 @@ def _flattened(value: Any) -> tuple[tuple[int, ...] | None, list]:
     return shape, [item.item() if isinstance(item, np.generic) else item for item in items]
 
 
+def row(value: Any, where: str, width: int) -> Float[np.ndarray, " width"]:
+    """So many numbers, also in a list of one. Raises InputError for another count, or other things."""
+    array = floats(value, where, width)
+    if array.size != width:
+        found, expected = f"{array.size} numbers", f"{width} numbers"
+        raise InputError(where=where, found=found, expected=expected, remedy=AGAIN)
+    return array.reshape(width)
+
+
+def sequence(value: Any) -> list:
+    """The items of a list, a tuple or an array; none for other objects."""
+    return list(value) if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim) else []
+
+
 def items(value: Any, where: str) -> list:
     """A list. Raises InputError for anything else."""
     if not isinstance(value, list):

@@ -75,7 +75,7 @@ def read_landmarks(tree: Any, path: Path) -> list[Raw]:
     fps, where = None, str(path)
     if isinstance(tree, dict):
         fps = number(tree["fps"], f"{path}: fps") if "fps" in tree else None
-        tree = tree.get("frames", [tree])
+        tree = items(tree.get("frames", [tree]), f"{path}: frames")
     if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "x" in tree[0]:
         tree = [tree]
     poses, frame, total = [], [], 0

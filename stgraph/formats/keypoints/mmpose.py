@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, floats, number, objects, stacked, whole
+from stgraph.formats.keypoints.content import AGAIN, floats, number, objects, row, stacked, whole
 from stgraph.formats.keypoints.frames import videos_of
 from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
@@ -85,8 +85,7 @@ def video(name: str, people: list[tuple[int, str, Mapping[str, Any]]], frames: t
         if scores is None:
             confidence = xy[:, 2] if xy.shape[1] == 3 else np.ones(len(xy))
         else:
-            confidence = floats(scores, f"{place}.keypoint_scores", len(xy))
-            confidence = confidence.reshape(len(xy))
+            confidence = row(scores, f"{place}.keypoint_scores", len(xy))
         poses.append(np.concatenate([xy[:, :2], confidence[:, None]], axis=1))
         places.append(place)
         identity = next((one[key] for key in IDENTITIES if key in one), -1)

@@ -87,6 +87,8 @@ class Options:
             raise InputError(where="size", found=str(self.size), expected="width and height in pixels, above 0")
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise InputError(where="fps", found=str(self.fps), expected="a finite number above 0")
+        if self.joints is not None and not 0 < self.joints <= MOST_JOINTS:
+            raise InputError(where="joints", found=str(self.joints), expected=f"1 to {MOST_JOINTS}")
         if self.scale not in ("", *SCALES):
             raise InputError(where="scale", found=self.scale, expected=f"one of {', '.join(SCALES)}")
         if self.order not in ("", *ORDERS):

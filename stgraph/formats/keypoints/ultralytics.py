@@ -27,7 +27,7 @@ MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that li
 def is_lines(start: bytes) -> bool:
     """Whether a file's first bytes are a line of Ultralytics."""
     values = first_numbers(start)
-    return len(values) > BOX + 1 and values[0] == int(max(min(values[0], 1e9), -1)) and max(values[1:BOX]) <= 1.5
+    return len(values) > BOX + 1 and values[0].is_integer() and -1 <= values[0] <= 1e9 and max(values[1:BOX]) <= 1.5
 
 
 def is_cut(start: bytes) -> bool:
