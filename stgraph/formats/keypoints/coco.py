@@ -11,9 +11,18 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, corners, number, objects, row, stacked, triples, whole
+from stgraph.formats.keypoints.content import (
+    AGAIN,
+    corners,
+    first_object,
+    number,
+    objects,
+    row,
+    stacked,
+    triples,
+    whole,
+)
 from stgraph.formats.keypoints.frames import last_numbers
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import Raw
 
@@ -23,13 +32,8 @@ POSETRACK_IDS = range(10**10, 10**11)  # image ids of PoseTrack, which end in fo
 
 def is_results(tree: Any) -> bool:
     """Whether JSON is a list of poses."""
-    return (
-        isinstance(tree, list)
-        and bool(tree)
-        and isinstance(tree[0], dict)
-        and "keypoints" in tree[0]
-        and ("image_id" in tree[0] or "category_id" in tree[0])
-    )
+    first = first_object(tree)
+    return "keypoints" in first and ("image_id" in first or "category_id" in first)
 
 
 def read_results(tree: Any, path: Path) -> list[Raw]:
@@ -119,6 +123,6 @@ def video(
         person=person,
         score=score,
         box=box,
-        layouts=layouts_of(pose.shape[1], LAYOUTS),
+        layouts=LAYOUTS,
         notes=[*notes],
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
 
@@ -86,6 +86,11 @@ def items(value: Any, where: str) -> list:
     return value
 
 
+def first_object(tree: Any) -> Mapping[str, Any]:
+    """The first of a list of objects; an empty one for anything else."""
+    return tree[0] if isinstance(tree, list) and tree and isinstance(tree[0], dict) else {}
+
+
 def objects(value: Any, where: str) -> list[Mapping[str, Any]]:
     """A list of objects. Raises InputError for anything else."""
     for index, item in enumerate(items(value, where)):
@@ -133,6 +138,21 @@ def no_people(where: object) -> InputError:
     """The error for a file without a pose."""
     remedy = "check that the detector found someone"
     return InputError("no people in it", where=where, expected="a pose at least", remedy=remedy, kind="no person")
+
+
+def present(
+    xy: Float[np.ndarray, "t m j 2"], confidence: Float[np.ndarray, "t m j"], where: object
+) -> tuple[Float[np.ndarray, "n j 3"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """The poses in which any joint is seen, with their frames and places among the people.
+
+    Raises InputError where there is none.
+    """
+    pose = np.concatenate([xy, confidence[..., None]], axis=-1)
+    shown = np.nan_to_num(xy).any(axis=(2, 3)) & (np.nan_to_num(confidence) > 0).any(axis=2)
+    frame, person = np.nonzero(shown)
+    if not len(frame):
+        raise no_people(where)
+    return pose[frame, person], frame, person
 
 
 def stacked(poses: Sequence[Float[np.ndarray, "_ c"]], places: Sequence[str], where: str) -> Float[np.ndarray, "n j c"]:

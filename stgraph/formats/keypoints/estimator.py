@@ -15,7 +15,6 @@ from jaxtyping import Float, UInt8
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import no_people
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
 from stgraph.formats.video import VideoFile, open_video
 
@@ -86,7 +85,7 @@ class PoseEstimator:
             np.array(frames),
             pose,
             box=np.concatenate([box for box in boxes if len(box)]),
-            layouts=layouts_of(pose.shape[1], LAYOUTS),
+            layouts=LAYOUTS,
             size=video.size,
             fps=video.fps,
             frames=(0, count),

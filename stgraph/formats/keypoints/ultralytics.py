@@ -84,7 +84,7 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         person=person,
         score=score,
         box=np.concatenate([centre - half, centre + half], axis=1),
-        layouts=layouts_of(joints, ("coco17",)),
+        layouts=("coco17",),
         scale="fractions",
         notes=notes,
     )

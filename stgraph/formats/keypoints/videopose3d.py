@@ -8,7 +8,6 @@ import numpy as np
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people, row, sequence
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
 from stgraph.skeleton import MOST_JOINTS
 
@@ -77,7 +76,7 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
             pose,
             score=box[:, 4],
             box=box[:, :4],
-            layouts=layouts_of(pose.shape[1], ("coco17",)),
+            layouts=("coco17",),
             size=size_of(metadata),
             fps=rate_of(metadata),
             frames=(0, len(keypoints)),
@@ -127,7 +126,7 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
                         np.arange(len(pose)),
                         pose,
                         np.zeros(len(pose), int),
-                        layouts=layouts_of(pose.shape[1], (layout,) if layout else ()),
+                        layouts=(layout,) if layout else (),
                         size=size_of(one),
                         fps=rate_of(one),
                         notes=notes,

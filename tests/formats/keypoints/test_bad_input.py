@@ -183,7 +183,10 @@ def test_a_wrong_number_of_joints(tmp_path):
             r"keypoint_scores: found 34 numbers; expected 17 numbers",
         ),
         "frames": ({"landmarks": [], "frames": 5}, "frames: found a int; expected a list"),
-        "width": ({"images": [{"id": 1, "width": 0.5}], "annotations": []}, r"width: found 0\.5; expected greater than"),
+        "width": (
+            {"images": [{"id": 1, "width": 0.5}], "annotations": []},
+            r"width: found 0\.5; expected greater than",
+        ),
     }.values(),
     ids=["boxes", "scores", "frames", "width"],
 )
