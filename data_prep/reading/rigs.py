@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from data_prep.checks.anatomy import check_person
 from data_prep.options import UNITS
 from stgraph.errors import InputError
-from stgraph.skeleton import H36M17, H36M32, Skeleton
+from stgraph.skeleton import H36M17, H36M32
 
 STATURE, USUAL = (1.0, 2.3), 1.7  # metres, child to giant, and most people
 # Of the trunk, from Hip to Thorax: a head that is no longer ends where it begins; neck and head are no shorter (an
@@ -85,11 +85,6 @@ def _joints(value: Any) -> dict[str, dict[str, float]]:
     return joints
 
 
-def _unit(value: Any) -> float:
-    """The metres of a table's unit."""
-    return metres(value, "unit")
-
-
 class RigMapping(BaseModel):
     """A table that makes H36M17 of a rig: the content of its JSON file, and the file's name."""
 
@@ -97,7 +92,7 @@ class RigMapping(BaseModel):
 
     joints: Annotated[dict[str, dict[str, float]], BeforeValidator(_joints)]
     about: str = ""
-    unit: Annotated[float | None, BeforeValidator(_unit)] = None
+    unit: Annotated[float | None, BeforeValidator(lambda value: metres(value, "unit"))] = None
     up: Literal["y", "z"] | None = None
     order: tuple[str, ...] = ()
     skip_frames: int = Field(default=0, ge=0)
@@ -154,12 +149,11 @@ def _described(problem: ErrorDetails) -> str:
     return f"{place}: {message}" if place else message
 
 
-def _same_names(skeleton: Skeleton) -> RigMapping:
-    joints = {name: {name: 1.0} for name in H36M17.names}
-    return RigMapping(name=skeleton.name, joints=joints, unit=1.0, up="z", order=skeleton.names)
-
-
-ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
+SAME_NAMES = {name: {name: 1.0} for name in H36M17.names}
+ARRAYS = {
+    len(skeleton): RigMapping(name=skeleton.name, joints=SAME_NAMES, unit=1.0, up="z", order=skeleton.names)
+    for skeleton in (H36M17, H36M32)
+}
 
 
 @cache

@@ -40,8 +40,9 @@ def floats(value: Any, where: str, *widths: int) -> Float[np.ndarray, "..."]:
                 array = np.array(flat, np.float64).reshape(shape)
             except OverflowError:
                 problem = "a number of more than 300 digits"
-    if not problem and widths and array.shape[-1] not in widths:
-        problem = f"{array.shape[-1]} numbers"
+    width = array.shape[-1] if array.ndim else 1
+    if not problem and widths and width not in widths:
+        problem = f"{width} numbers"
     if problem:
         expected = f"{' or '.join(map(str, widths))} numbers" if widths else "numbers"
         raise InputError(where=where, found=problem, expected=expected, remedy=AGAIN)

@@ -29,8 +29,8 @@ def size_of(metadata: Any) -> tuple[int, int] | None:
     """The size under w and h; None where there is none."""
     if not isinstance(metadata, Mapping) or not {"w", "h"} <= {*metadata}:
         return None
-    width, height = row([metadata["w"], metadata["h"]], "metadata", 2)
-    return (int(width), int(height)) if min(width, height) >= 1 and max(width, height) < 1e6 else None
+    size = row([metadata["w"], metadata["h"]], "metadata", 2)
+    return (int(size[0]), int(size[1])) if ((size >= 1) & (size < 1e6)).all() else None
 
 
 def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
