@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.checks.anatomy import BACKWARDS, fitting_units
+from data_prep.checks.anatomy import BACKWARDS, bone_names, fitting_units
 from data_prep.checks.measures import Detections, People, Table
 from data_prep.options import UNIT_NAMES
 
@@ -37,7 +37,7 @@ def problems(table: Table, people: People | None, detectors: list[Detections]) -
 
 
 def _people_problems(table: Table, people: People) -> Iterator[str]:
-    bones = [f"{table.skeleton.names[parent]}-{table.skeleton.names[joint]}" for joint, parent in table.skeleton.bones]
+    bones = bone_names(table.skeleton)
     for number, subject in enumerate(table.subjects):
         height = people.height[number]
         if height < HEIGHT[0] or height > HEIGHT[1]:

@@ -14,9 +14,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from data_prep.checks.anatomy import bone_lengths
-from data_prep.options import AXES, THIRD, UNIT_NAMES, UNITS
+from data_prep.options import AXES, THIRD, UNIT_NAMES, UNITS, check_fps
 from data_prep.reading.conventions import Convention
-from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.poses import Poses
 from data_prep.reading.rigs import metres
 from stgraph.cli.numbers import picture_size

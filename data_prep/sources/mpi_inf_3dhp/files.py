@@ -5,7 +5,6 @@ kept) and `TS1/annot_data.mat` (17 joints), as MATLAB 5 or 7.3 files; and `data_
 `data_test_3dhp.npz`, which other projects make of those (17 joints). Millimetres and pixels, camera space.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -227,7 +226,7 @@ def of_npz(path: Path) -> Iterator[View]:
 
 def is_rate(fps: Any) -> bool:
     """Whether this can be frames per second."""
-    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < float(fps) < math.inf
+    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < fps < 1e6
 
 
 def npz_values(poses: Any, where: str, test: bool = False) -> Values:

@@ -97,7 +97,7 @@ def open_part(folder: Path, name: str) -> Part:
         raise InputError(problem, where=folder, remedy="give all of them, or none")
     pose2d, pose3d = (_load_poses(paths[f"{axes}d_poses"], axes) for axes in (2, 3))
     actions = load_npy(paths["actions"])
-    if not len(pose2d) == len(pose3d) == len(actions) or actions.ndim != 1:
+    if len(pose2d) != len(pose3d) or actions.shape != (len(pose2d),):
         arrays = zip(paths.values(), (pose2d, pose3d, actions), strict=True)
         actual = ", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays)
         expected = "the same number of frames in each, and one action for every frame"

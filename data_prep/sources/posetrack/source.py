@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.reading.frame_rate import check_fps
+from data_prep.options import check_fps
 from data_prep.reading.splitting import PART_NAMES, split_of
 from data_prep.source import Source
 from stgraph.cli.numbers import picture_size

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.noise import seeded
-from data_prep.options import PARTS, SPLIT
-from data_prep.reading.frame_rate import check_fps
+from data_prep.options import PARTS, SPLIT, check_fps
 from data_prep.reading.motion import (
     check_upright,
     datasets_of,

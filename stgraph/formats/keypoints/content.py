@@ -75,9 +75,14 @@ def row(value: Any, where: str, width: int) -> Float[np.ndarray, " width"]:
     return array.reshape(width)
 
 
+def is_sequence(value: Any) -> bool:
+    """Whether this is a list, a tuple, or an array with axes."""
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def sequence(value: Any) -> list:
     """The items of a list, a tuple or an array; none for other objects."""
-    return list(value) if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim) else []
+    return list(value) if is_sequence(value) else []
 
 
 def items(value: Any, where: str) -> list:

@@ -435,7 +435,7 @@ def test_arrays_that_cannot_be_right(tmp_path, change, expected):
     assert expected in message and "data_test_3dhp.npz, data['TS1']" in message
 
 
-IMPOSSIBLE = [{"S1 Seq1": [{}, fps]} for fps in (-25, 0, np.nan, np.inf, True, np.bool_(True))]
+IMPOSSIBLE = [{"S1 Seq1": [{}, fps]} for fps in (-25, 0, 10**400, np.nan, np.inf, True, np.bool_(True))]
 
 
 @pytest.mark.slow

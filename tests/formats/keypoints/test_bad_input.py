@@ -207,9 +207,10 @@ def held(value):
         "people": ({"keypoints": [[[], 5]], "boxes": [[[], 5]], "metadata": {}}, "no class of people"),
         "boxes": ({"keypoints": [[[], []]], "boxes": 3, "metadata": {}}, "unlike lengths of boxes and keypoints"),
         "cameras": ({"positions_2d": {"S1": {"walk": None}}}, "S1/walk: found none; expected an array of poses"),
+        "scalar": ({"positions_2d": {"S1": {"walk": [np.array(3)]}}}, "S1/walk/0: found 1 numbers; expected 2 or 3"),
         "size": ({"keypoints": [[[0.5, 0.5]]], "size": [0.5, 0.5]}, "size: found .*; expected width and height"),
     }.values(),
-    ids=["people", "boxes", "cameras", "size"],
+    ids=["people", "boxes", "cameras", "scalar", "size"],
 )
 def test_npz_of_other_shapes(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **{name: held(value) for name, value in arrays.items()})
