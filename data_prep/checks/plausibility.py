@@ -62,7 +62,12 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
                 f"subject {subject}: {bones[spread.argmax()]} changes its length by {spread.max():.0%} (standard "
                 f"deviation), expected less than {SPREAD:.0%}; is the subject one person, and all of it in one unit?"
             )
-    yield from _floor_problems(people)
+    for (subject, camera), height in people.floors.items():
+        if abs(height) > FLOOR:
+            yield (
+                f"subject {subject}, camera {camera}: the feet are {height:.2f} m above the floor in the lowest "
+                f"frames, expected {-FLOOR} to {FLOOR}; is the camera's place its own, and z up in the world?"
+            )
     upside_down = np.where(np.isfinite(people.head), people.head < -UPSIDE_DOWN, np.nan)
     behind = np.where(np.isfinite(people.nearest), people.nearest <= 0, np.nan)
     for wrong, text in (
@@ -94,15 +99,6 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
         left_behind = still[:, joint] & (people.stretch[:, at_joint] > STRETCH).any(axis=1)
         text = f"{table.skeleton.names[joint]} is frozen while other joints move"
         yield from _of_recordings(table, left_behind, text)
-
-
-def _floor_problems(people: People) -> Iterator[str]:
-    for (subject, camera), height in people.floors.items():
-        if abs(height) > FLOOR:
-            yield (
-                f"subject {subject}, camera {camera}: the feet are {height:.2f} m above the floor in the lowest "
-                f"frames, expected {-FLOOR} to {FLOOR}; is the camera's place its own, and z up in the world?"
-            )
 
 
 def _image_problems(table: Table, detections: Detections, alone: bool) -> Iterator[str]:

@@ -56,7 +56,7 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
     Numbers are places in `classes`, or are names themselves where there are none.
 
     Raises:
-        InputError: numbers and names, a label beyond the classes or too large, or that is none of them.
+        InputError: numbers beside names, or a label that is beyond the classes, too large, or not one of their names.
 
     >>> actions([2, None, 0], [], "labels.npy")
     (['2', None, '0'], ['0', '1', '2'])
@@ -84,7 +84,7 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
 
 
 def check_known(names: Iterable[str], classes: Sequence[str], kind: str, where: str) -> None:
-    """Raises InputError for names that are none of the classes, where these are given."""
+    """Raises InputError for names that are not among the classes, where these are given."""
     if classes and (unknown := sorted({*names} - {*classes})):
         problem = f"{kind} {', '.join(unknown[:5])} are none of the classes"
         raise InputError(problem, where=where, remedy="name them in --classes")

@@ -18,12 +18,12 @@ from jaxtyping import Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from data_prep.checks.anatomy import check_person
+from data_prep.checks.anatomy import check_person, fitting_units
 from data_prep.options import UNITS
 from stgraph.errors import InputError
 from stgraph.skeleton import H36M17, H36M32
 
-STATURE, USUAL = (1.0, 2.3), 1.7  # metres, child to giant, and most people
+STATURE = (1.0, 2.3)  # metres, child to giant
 # Of the trunk, from Hip to Thorax: a head that is no longer ends where it begins; neck and head are no shorter (an
 # adult's are half of it).
 NO_LENGTH, NECK = 0.02, 0.2
@@ -231,8 +231,7 @@ def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
     stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))
     low, high = STATURE
     if not low <= stature <= high:
-        fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
-        fitting.sort(key=lambda name: abs(stature / scale * UNITS[name] - USUAL))
+        fitting = fitting_units(stature / scale, low, high)
         remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
         problem = f"a person {stature:.3g} m tall, with {scale:.4g} m to the unit"
         remedy += f" (`--unit {'|'.join(UNITS)}` or the metres of one unit)"

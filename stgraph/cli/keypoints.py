@@ -26,7 +26,7 @@ def keypoint_options(arguments: argparse.ArgumentParser) -> None:
 
 
 def keypoint_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The options as keyword arguments of `read_keypoints`. Raises InputError for a size that is none."""
+    """The options as keyword arguments of `read_keypoints`. Raises InputError for a malformed size."""
     size = picture_size(args.image_size, "--image-size", "1920x1080") if args.image_size else None
     return {"layout": args.layout, "size": size, "scale": args.scale, "joints": args.joints, "order": args.order}
 

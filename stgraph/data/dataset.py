@@ -105,7 +105,7 @@ class Dataset:
 
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
-        """The file. Raises InputError for whatever fails while it is read."""
+        """The file. Raises InputError for every failure while it is read."""
         try:
             with h5py.File(self.path, "r") as file:
                 yield file

@@ -123,7 +123,7 @@ def read_videos(path: Path) -> list[Video]:
         path: of the file or folder.
 
     Raises:
-        InputError: a file that is none, anything malformed in one, or a video in two files of a folder.
+        InputError: a file of another form, anything malformed in one, or a video in two files of a folder.
     """
     return [video for video, _ in videos_by_name([path]).values()]
 

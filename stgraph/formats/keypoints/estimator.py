@@ -45,7 +45,7 @@ class PoseEstimator:
             `Body`, which rtmlib fetches once and keeps.
         pose_weights: ONNX file of an RTMPose; the same.
         device: that onnxruntime computes on, by the name that rtmlib has for it; the CPU where onnxruntime lacks it.
-        watched: opens a display of the progress on what it is called with, and gives the function to call with the
+        watched: shows progress: called with a title, it opens a context that gives the function to call with the
             share that is done.
     """
 

@@ -1,8 +1,8 @@
 """Ultralytics' text files: one for each frame (`NAME_12.txt`), a line for each person, normalised by the image.
 
 A line is a class, a box (centre x, centre y, width, height), K times (x, y) or (x, y, confidence), and perhaps the
-person's confidence and identity. How many keypoints there are does not follow from its length: the reading is taken in
-which the keypoints lie in their boxes, if there is one such.
+person's confidence and identity. Its length does not tell how many keypoints there are: of all that are possible, the
+number is taken with which the keypoints lie in their boxes.
 """
 
 from collections.abc import Iterator, Mapping
