@@ -123,7 +123,7 @@ def bone_names(skeleton: Skeleton) -> list[str]:
 
 def bone_lengths(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, "t bone"]:
     """Distance of every joint but the root from its parent."""
-    joint, parent = np.array(skeleton.bones).T
+    joint, parent = np.array(skeleton.bones, int).reshape(-1, 2).T
     return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
 
 

@@ -57,7 +57,7 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
                     f"than {ASYMMETRY:.0%}; is a joint in another's place?"
                 )
         spread = np.nan_to_num(people.spread[number] / people.lengths[number])
-        if spread.max() > SPREAD:
+        if spread.max(initial=0) > SPREAD:
             yield (
                 f"subject {subject}: {bones[spread.argmax()]} changes its length by {spread.max():.0%} (standard "
                 f"deviation), expected less than {SPREAD:.0%}; is the subject one person, and all of it in one unit?"
