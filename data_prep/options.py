@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
+from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import SCALES
 from stgraph.skeleton import SKELETONS
 
@@ -16,6 +17,7 @@ AXES = {
     "z-up": ("x right, y away, z up", ((1, 0, 0), (0, 0, -1), (0, 1, 0))),
 }
 KINETICS_FRAMES = 300  # of a clip
+FPS = (0.1, 1000.0)  # frames per second that a dataset may have
 THIRD = {"confidence": "xyc", "z": "xyz"}
 ORDERS = ("tjc", "ctj", "mtjc", "ctjm")
 TERMS = "not stated in the files: ask whose the clips are before you pass anything on"
@@ -79,3 +81,9 @@ def clip_arguments(parser: ArgumentParser) -> None:
     add("--terms", default=TERMS, help="what may be done with the clips")
     add("--fps", type=float, default=30.0, help="frames per second (%(default)g)")
     split_arguments(parser)
+
+
+def check_fps(fps: float) -> None:
+    """Raises InputError for a value of the option --fps that no recording has."""
+    if not FPS[0] <= fps <= FPS[1]:
+        raise InputError(where=f"--fps {fps:g}", expected=f"{FPS[0]:g} to {FPS[1]:g} frames per second")

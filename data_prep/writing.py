@@ -11,6 +11,8 @@ import numpy as np
 from data_prep.source import NAMED, Source, grouped
 from stgraph.data.dataset_writer import DatasetWriter
 
+LISTED = 20  # names of subjects, actions or cameras in the summary
+
 
 def prepare(source: Source, out: Path, command: str, windows: tuple[int, int] = (81, 5)) -> str:
     """Write a source's recordings to `out`; returns the summary."""
@@ -83,11 +85,11 @@ def counted(parts: Sequence[str]) -> str:
     return ", ".join(f"{counts[part]} {part or 'in no part'}" for part in order if counts[part])
 
 
-def listed(names: Sequence[str], most: int = 20) -> str:
+def listed(names: Sequence[str]) -> str:
     """Different names with their number of recordings, the frequent first."""
     counts = Counter(sorted(names)).most_common()
-    text = ", ".join(f"{name} ({count})" for name, count in counts[:most])
-    return f"{len(counts)}: {text}" + (", ..." if len(counts) > most else "")
+    text = ", ".join(f"{name} ({count})" for name, count in counts[:LISTED])
+    return f"{len(counts)}: {text}" + (", ..." if len(counts) > LISTED else "")
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -82,8 +82,8 @@ def check_person(
         remedy = f"they seem to be {UNIT_NAMES[units[0]]}, convert them" if units else "check what the file holds"
         raise InputError(problem, where=where, remedy=remedy)
     wrong = [
-        f"{skeleton.names[parent]}-{skeleton.names[joint]} is {bone:.2f} m"
-        for (joint, parent), bone, ratio in zip(skeleton.bones, bones, ratios / scale, strict=True)
+        f"{name} is {bone:.2f} m"
+        for name, bone, ratio in zip(bone_names(skeleton), bones, ratios / scale, strict=True)
         if not 1 / BONE_FACTOR < ratio < BONE_FACTOR
     ]
     if wrong:
@@ -108,18 +108,22 @@ def check_bones(pose: Float[np.ndarray, "t j 3"], where: str, skeleton: Skeleton
     wrong = lengths > BONE_FACTOR * usual
     if wrong.any():
         t, bone = np.argwhere(wrong)[0]
-        joint, parent = (skeleton.names[j] for j in skeleton.bones[bone])
         raise InputError(
-            f"{parent}-{joint} is {lengths[t, bone]:.2f} m at frame {t} ({in_frames(wrong)} have such a bone), "
-            f"{usual[bone]:.2f} m is usual",
+            f"{bone_names(skeleton)[bone]} is {lengths[t, bone]:.2f} m at frame {t} ({in_frames(wrong)} have such a "
+            f"bone), {usual[bone]:.2f} m is usual",
             where=where,
             remedy="a joint is not in its place, mend these frames or leave the take out",
         )
 
 
+def bone_names(skeleton: Skeleton) -> list[str]:
+    """Of every bone, "Hip-RHip": the joint that it hangs on, and the one at its end."""
+    return [f"{skeleton.names[parent]}-{skeleton.names[joint]}" for joint, parent in skeleton.bones]
+
+
 def bone_lengths(pose: Float[np.ndarray, "t j 3"], skeleton: Skeleton = H36M17) -> Float[np.ndarray, "t bone"]:
     """Distance of every joint but the root from its parent."""
-    joint, parent = np.array(skeleton.bones).T
+    joint, parent = np.array(skeleton.bones, int).reshape(-1, 2).T
     return np.linalg.norm(pose[:, joint] - pose[:, parent], axis=-1)
 
 

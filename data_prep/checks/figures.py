@@ -19,7 +19,7 @@ def draw(summary: Mapping, table: Table, path: bool) -> dict[str, Figure]:
         path: whether the 3D poses have their places.
     """
     title, figures = summary["file"] + (", synthetic data" if table.dataset.synthetic else ""), {}
-    if summary["subjects"]:
+    if summary["subjects"] and table.skeleton.bones:
         figures["bones.png"] = plot_bones({name: entry["bones"] for name, entry in summary["subjects"].items()}, title)
     compared = {name: entry for name, entry in summary["detectors"].items() if entry["reference"] and name != "gt"}
     if compared:

@@ -234,7 +234,7 @@ def mean_and_spread(
 
 def has_legs(skeleton: Skeleton) -> bool:
     """Whether the skeleton has the joints that distinguish upright from upside down."""
-    return {*FEET, HEAD, *LEGS} <= set(skeleton.names)
+    return {HEAD, *LEGS} <= set(skeleton.names)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.checks.anatomy import BACKWARDS, fitting_units
+from data_prep.checks.anatomy import BACKWARDS, bone_names, fitting_units
 from data_prep.checks.measures import Detections, People, Table
 from data_prep.options import UNIT_NAMES
 
@@ -37,7 +37,7 @@ def problems(table: Table, people: People | None, detectors: list[Detections]) -
 
 
 def _people_problems(table: Table, people: People) -> Iterator[str]:
-    bones = [f"{table.skeleton.names[parent]}-{table.skeleton.names[joint]}" for joint, parent in table.skeleton.bones]
+    bones = bone_names(table.skeleton)
     for number, subject in enumerate(table.subjects):
         height = people.height[number]
         if height < HEIGHT[0] or height > HEIGHT[1]:
@@ -57,12 +57,17 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
                     f"than {ASYMMETRY:.0%}; is a joint in another's place?"
                 )
         spread = np.nan_to_num(people.spread[number] / people.lengths[number])
-        if spread.max() > SPREAD:
+        if spread.max(initial=0) > SPREAD:
             yield (
                 f"subject {subject}: {bones[spread.argmax()]} changes its length by {spread.max():.0%} (standard "
                 f"deviation), expected less than {SPREAD:.0%}; is the subject one person, and all of it in one unit?"
             )
-    yield from _floor_problems(people)
+    for (subject, camera), height in people.floors.items():
+        if abs(height) > FLOOR:
+            yield (
+                f"subject {subject}, camera {camera}: the feet are {height:.2f} m above the floor in the lowest "
+                f"frames, expected {-FLOOR} to {FLOOR}; is the camera's place its own, and z up in the world?"
+            )
     upside_down = np.where(np.isfinite(people.head), people.head < -UPSIDE_DOWN, np.nan)
     behind = np.where(np.isfinite(people.nearest), people.nearest <= 0, np.nan)
     for wrong, text in (
@@ -94,15 +99,6 @@ def _people_problems(table: Table, people: People) -> Iterator[str]:
         left_behind = still[:, joint] & (people.stretch[:, at_joint] > STRETCH).any(axis=1)
         text = f"{table.skeleton.names[joint]} is frozen while other joints move"
         yield from _of_recordings(table, left_behind, text)
-
-
-def _floor_problems(people: People) -> Iterator[str]:
-    for (subject, camera), height in people.floors.items():
-        if abs(height) > FLOOR:
-            yield (
-                f"subject {subject}, camera {camera}: the feet are {height:.2f} m above the floor in the lowest "
-                f"frames, expected {-FLOOR} to {FLOOR}; is the camera's place its own, and z up in the world?"
-            )
 
 
 def _image_problems(table: Table, detections: Detections, alone: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.checks.anatomy import bone_names
 from data_prep.checks.measures import Detections, People, Table, measure_detections, measure_people
 from data_prep.checks.plausibility import problems
 from stgraph.data.dataset import Dataset
@@ -79,7 +80,7 @@ def by(table: Table, names: np.ndarray) -> dict[str, dict[str, float | int]]:
 def people_summary(table: Table, people: People) -> dict[str, dict]:
     """By subject: bones, height, asymmetry and floor, metres."""
     names = table.skeleton.names
-    bones = [f"{names[parent]}-{names[joint]}" for joint, parent in table.skeleton.bones]
+    bones = bone_names(table.skeleton)
     left = [names[joint] for joint in table.skeleton.left]
     lengths = np.stack([people.lengths, people.spread], axis=-1).tolist()
     return {
@@ -215,7 +216,8 @@ def bone_ranges(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[
     for bone in next(iter(subjects.values()))["bones"]:
         stats = [subject["bones"][bone] for subject in subjects.values() if subject["bones"][bone]["mean"] is not None]
         mean, std = ([100 * each[key] for each in stats] for key in ("mean", "std"))
-        rows.append((bone, *(f"{cm:.1f}" for cm in (np.mean(mean), np.std(mean), min(mean), max(mean), max(std)))))
+        lengths = (np.mean(mean), np.std(mean), min(mean), max(mean), max(std)) if stats else [None] * 5
+        rows.append((bone, *(number(cm, 1) for cm in lengths)))
     return ("bone", "mean", "std of subjects", "shortest", "longest", "largest std over frames"), rows
 
 

@@ -1,6 +1,6 @@
 """Readers of other people's files, shared by several sources.
 
-- Files and options: `files` (which files paths name), `frame_rate`, `splitting` (train, validation, test), `labels`.
+- Files and options: `files` (which files paths name), `splitting` (train, validation, test), `labels`.
 - Clips: `poses` (a clip as its file has it), `conventions` (joints, channels, scale, unit, axes) and `infer_convention`
   (the same from some clips), `pose_files` (one file, one clip), `csv_poses`, `kinetics`, `ntu`, `pyskl`,
   `labelled_clips` (one file, many clips), `left_out` (clips that cannot be used).

@@ -9,25 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from data_prep.options import AXES, THIRD, UNIT_NAMES, UNITS
+from data_prep.checks.anatomy import bone_lengths
+from data_prep.options import AXES, THIRD, UNIT_NAMES, UNITS, check_fps
 from data_prep.reading.conventions import Convention
-from data_prep.reading.frame_rate import check_fps
 from data_prep.reading.poses import Poses
 from data_prep.reading.rigs import metres
-from stgraph.cli.numbers import two_numbers
+from stgraph.cli.numbers import picture_size
 from stgraph.data.recording import BONE_METRES
 from stgraph.errors import InputError
-from stgraph.formats.json_files import read_json
 from stgraph.formats.keypoints.fit import layout_by_content
-from stgraph.formats.keypoints.layouts import layouts_of
+from stgraph.formats.keypoints.layouts import layouts_of, skeleton_file
 from stgraph.formats.keypoints.names import spelling
 from stgraph.formats.keypoints.scales import inferred_scale
-from stgraph.skeleton import SKELETONS, Skeleton, skeleton_from
+from stgraph.skeleton import SKELETONS, Skeleton
 
 SAMPLED = 50  # clips from which the convention of all is inferred
 NOMINAL = (340, 256)  # pixels; the shape of Kinetics' videos
@@ -91,7 +89,7 @@ def infer_convention(samples: Sequence[Poses], args: Namespace, where: str) -> C
 
 def image_size(text: str | None) -> tuple[int, int] | None:
     """Width and height of the option --size. Raises InputError."""
-    return two_numbers("--size", text, "WIDTHxHEIGHT in pixels, such as 1920x1080") if text else None
+    return picture_size(text, example="1920x1080") if text else None
 
 
 def selected(samples: Sequence[Poses], convention: Convention) -> Iterator[Poses]:
@@ -129,17 +127,6 @@ def infer_scale(samples: Sequence[Poses], channels: str, where: str) -> str:
     return inferred_scale(values, where, no_confidence)
 
 
-def named_skeleton(name: str) -> Skeleton:
-    """A layout by name or from a JSON file. Raises InputError with the names there are."""
-    if name in SKELETONS:
-        return SKELETONS[name]
-    example = 'JSON such as {"name": "arm", "names": ["Elbow", "Wrist"], "parents": [null, "Elbow"]}'
-    if not Path(name).is_file():
-        expected = f"{', '.join(SKELETONS)}, or {example}"
-        raise InputError("no such file and no known layout", where=f"--skeleton {name}", expected=expected)
-    return skeleton_from(read_json(Path(name), example), name)
-
-
 def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where: str) -> Skeleton:
     """The layout by the joints' names, else by their number: of several layouts, by their bones.
 
@@ -151,7 +138,7 @@ def infer_skeleton(samples: Sequence[Poses], axes: int, name: str | None, where:
         InputError: no layout has these joints, or bones too long for joints in its order.
     """
     if name:
-        return named_skeleton(name)
+        return SKELETONS[name] if name in SKELETONS else skeleton_file("--skeleton", name, SKELETONS)
     joints = Counter(poses.joints for poses in samples).most_common(1)[0][0]
     if joints:
         return layout_with(joints, where)
@@ -237,9 +224,8 @@ def check_unit(bodies: Sequence[Float[np.ndarray, "_ j 3"]], convention: Convent
     """Raises InputError where the bones are no human's in this unit, naming those in which they are."""
     if not convention.skeleton.bones or not bodies:
         return
-    joint, parent = np.array(convention.skeleton.bones).T
     values = np.concatenate(bodies)
-    bone = float(np.median(np.linalg.norm(values[:, joint] - values[:, parent], axis=-1)))
+    bone = float(np.median(bone_lengths(values, convention.skeleton)))
     low, high = BONE_METRES
     if not low <= bone * convention.unit <= high:
         fits = [f"--unit {name} ({UNIT_NAMES[name]})" for name, metre in UNITS.items() if low <= bone * metre <= high]

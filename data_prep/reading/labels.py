@@ -13,6 +13,7 @@ import numpy as np
 from data_prep.options import LABEL_FORMS, NAMED
 from stgraph.errors import InputError
 from stgraph.formats.json_files import read_json
+from stgraph.formats.keypoints.content import is_sequence
 from stgraph.formats.motion_text import MOST_DIGITS, whole_number
 from stgraph.formats.numpy_files import load_npy
 from stgraph.formats.safe_pickle import load_pickle
@@ -55,7 +56,7 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
     Numbers are places in `classes`, or are names themselves where there are none.
 
     Raises:
-        InputError: numbers and names, a label beyond the classes or too large, or that is none of them.
+        InputError: numbers beside names, or a label that is beyond the classes, too large, or not one of their names.
 
     >>> actions([2, None, 0], [], "labels.npy")
     (['2', None, '0'], ['0', '1', '2'])
@@ -83,7 +84,7 @@ def actions(labels: Sequence[int | str | None], classes: list[str], where: str) 
 
 
 def check_known(names: Iterable[str], classes: Sequence[str], kind: str, where: str) -> None:
-    """Raises InputError for names that are none of the classes, where these are given."""
+    """Raises InputError for names that are not among the classes, where these are given."""
     if classes and (unknown := sorted({*names} - {*classes})):
         problem = f"{kind} {', '.join(unknown[:5])} are none of the classes"
         raise InputError(problem, where=where, remedy="name them in --classes")
@@ -107,7 +108,7 @@ def read_labels(path: Path) -> Labels:
     rows = [[cell.strip() for cell in row] for row in rows]
     widths = {len(row) for row in rows}
     if widths - {1, 2} or len(widths) != 1:
-        problem = f"lines of {', '.join(map(str, sorted(widths)))} cells"
+        problem = f"lines of {', '.join(map(str, sorted(widths)))} cells" if rows else "no lines"
         raise InputError(problem, where=path, expected="a label, or a sample's name and a label, in every line")
     if rows[0][-1].lower() in ("label", "action", "class"):
         rows = rows[1:]
@@ -118,15 +119,15 @@ def labels_of(value: Any, where: str) -> Labels:
     """Labels; or sample names and labels: two lists, pairs, or a dict. Raises InputError for anything else."""
     if isinstance(value, dict):
         value = [list(value), list(value.values())]
-    value = [item.tolist() if isinstance(item, np.ndarray) else item for item in value] if _is_list(value) else value
+    value = [item.tolist() if isinstance(item, np.ndarray) else item for item in value] if is_sequence(value) else value
     samples = None
-    if _is_list(value) and len(value) == 2 and all(map(_is_list, value)) and len(value[0]) == len(value[1]):
+    if is_sequence(value) and len(value) == 2 and all(map(is_sequence, value)) and len(value[0]) == len(value[1]):
         # Of two clips, these may be pairs as well.
         pairs = len(value[0]) == 2 and not all(isinstance(name, str) for name in value[0])
         samples, value = zip(*value, strict=True) if pairs else value
-    elif _is_list(value) and value and all(_is_list(pair) and len(pair) == 2 for pair in value):
+    elif is_sequence(value) and value and all(is_sequence(pair) and len(pair) == 2 for pair in value):
         samples, value = zip(*value, strict=True)
-    labels = [_label(label) for label in value] if _is_list(value) else []
+    labels = [_label(label) for label in value] if is_sequence(value) else []
     values = [label for label in labels if label is not None]
     if not values or len(values) < len(labels) or len({type(label) for label in values}) > 1:
         expected = f"labels, all numbers or all names: {LABEL_FORMS}"
@@ -134,10 +135,6 @@ def labels_of(value: Any, where: str) -> Labels:
     if samples is not None and not all(isinstance(name, str) for name in samples):
         raise InputError(where=where, found=f"{reprlib.repr(samples)} as names of samples", expected="text")
     return Labels(values, None if samples is None else list(samples))
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple | np.ndarray)
 
 
 def _label(value: Any) -> int | str | None:

@@ -51,7 +51,7 @@ def read_poses(path: Path, order: str = "", size: tuple[int, int] | None = None)
         size: of the images in pixels, for files with fractions of it.
 
     Raises:
-        InputError: a file that is unreadable, empty, or in no form that is known, and whatever else is wrong with it.
+        InputError: a file that is unreadable, empty, or of no known form, and all that its reader refuses.
     """
     if path.is_dir():
         return of_keypoints(path, size)

@@ -14,7 +14,7 @@ def poses_of(annotation: Mapping[str, Any]) -> Poses:
     """The poses of an annotation in its first `total_frames`, where it says how many.
 
     Raises:
-        InputError: keypoints, scores, an image size or a number of frames that are none.
+        InputError: malformed keypoints, scores, image size or number of frames.
     """
     keypoint, score = annotation["keypoint"], annotation.get("keypoint_score")
     if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind not in "iuf" or keypoint.ndim not in (3, 4):

@@ -18,12 +18,12 @@ from jaxtyping import Float
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from data_prep.checks.anatomy import check_person
+from data_prep.checks.anatomy import check_person, fitting_units
 from data_prep.options import UNITS
 from stgraph.errors import InputError
-from stgraph.skeleton import H36M17, H36M32, Skeleton
+from stgraph.skeleton import H36M17, H36M32
 
-STATURE, USUAL = (1.0, 2.3), 1.7  # metres, child to giant, and most people
+STATURE = (1.0, 2.3)  # metres, child to giant
 # Of the trunk, from Hip to Thorax: a head that is no longer ends where it begins; neck and head are no shorter (an
 # adult's are half of it).
 NO_LENGTH, NECK = 0.02, 0.2
@@ -85,11 +85,6 @@ def _joints(value: Any) -> dict[str, dict[str, float]]:
     return joints
 
 
-def _unit(value: Any) -> float:
-    """The metres of a table's unit."""
-    return metres(value, "unit")
-
-
 class RigMapping(BaseModel):
     """A table that makes H36M17 of a rig: the content of its JSON file, and the file's name."""
 
@@ -97,7 +92,7 @@ class RigMapping(BaseModel):
 
     joints: Annotated[dict[str, dict[str, float]], BeforeValidator(_joints)]
     about: str = ""
-    unit: Annotated[float | None, BeforeValidator(_unit)] = None
+    unit: Annotated[float | None, BeforeValidator(lambda value: metres(value, "unit"))] = None
     up: Literal["y", "z"] | None = None
     order: tuple[str, ...] = ()
     skip_frames: int = Field(default=0, ge=0)
@@ -154,12 +149,11 @@ def _described(problem: ErrorDetails) -> str:
     return f"{place}: {message}" if place else message
 
 
-def _same_names(skeleton: Skeleton) -> RigMapping:
-    joints = {name: {name: 1.0} for name in H36M17.names}
-    return RigMapping(name=skeleton.name, joints=joints, unit=1.0, up="z", order=skeleton.names)
-
-
-ARRAYS = {len(skeleton): _same_names(skeleton) for skeleton in (H36M17, H36M32)}
+SAME_NAMES = {name: {name: 1.0} for name in H36M17.names}
+ARRAYS = {
+    len(skeleton): RigMapping(name=skeleton.name, joints=SAME_NAMES, unit=1.0, up="z", order=skeleton.names)
+    for skeleton in (H36M17, H36M32)
+}
 
 
 @cache
@@ -237,8 +231,7 @@ def check_mapped(pose: Float[np.ndarray, "t j 3"], scale: float, where: str) -> 
     stature = float(np.median(np.linalg.norm(bones, axis=-1), axis=0) @ list(upright.values()))
     low, high = STATURE
     if not low <= stature <= high:
-        fitting = [name for name, length in UNITS.items() if low <= stature / scale * length <= high]
-        fitting.sort(key=lambda name: abs(stature / scale * UNITS[name] - USUAL))
+        fitting = fitting_units(stature / scale, low, high)
         remedy = f"`--unit {fitting[0]}` would fit" if fitting else "no known unit fits: is it a person, and whole?"
         problem = f"a person {stature:.3g} m tall, with {scale:.4g} m to the unit"
         remedy += f" (`--unit {'|'.join(UNITS)}` or the metres of one unit)"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stgraph.cli.numbers import two_numbers
+from stgraph.cli.numbers import picture_size
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS, SCALES
 
@@ -26,9 +26,8 @@ def keypoint_options(arguments: argparse.ArgumentParser) -> None:
 
 
 def keypoint_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The options as keyword arguments of `read_keypoints`. Raises InputError for a size that is none."""
-    expected = "WIDTHxHEIGHT in pixels, such as 1920x1080"
-    size = two_numbers("--image-size", args.image_size, expected) if args.image_size else None
+    """The options as keyword arguments of `read_keypoints`. Raises InputError for a malformed size."""
+    size = picture_size(args.image_size, "--image-size", "1920x1080") if args.image_size else None
     return {"layout": args.layout, "size": size, "scale": args.scale, "joints": args.joints, "order": args.order}
 
 

@@ -18,7 +18,7 @@ from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import Tracker
 from stgraph.training.stream import Identity, Stream
 
-HOPELESS = "hopeless"  # kind of an error after which no line can be answered
+UNKNOWN_JOINTS = "unknown joints"  # kind of an error after which no line can be answered
 Opened = Callable[[tuple[str, ...]], Stream]  # a stream for joints of these names
 
 
@@ -63,12 +63,12 @@ class LiveLines:
         self.last, self.missed = number, 0
 
     def open(self, line: Line, where: str) -> None:
-        """Make the stream once the joints are known. Raises InputError of the kind `HOPELESS`."""
+        """Make the stream once the joints are known. Raises InputError of the kind `UNKNOWN_JOINTS`."""
         try:
             self.joints = the_layout(line, where)
             self.stream = self.opened(self.joints) if self.joints else None
         except InputError as error:
-            raise InputError(str(error), kind=HOPELESS) from error
+            raise InputError(str(error), kind=UNKNOWN_JOINTS) from error
 
     def frame(self, stream: Stream, line: Line, number: int, where: str) -> Iterator[dict[str, Any]]:
         """The answers once a frame is known, and those of the frames before it that no line had."""
@@ -78,13 +78,16 @@ class LiveLines:
             yield from self.finish()
         else:
             for between in range(self.last + 1, number):
-                yield from self.ready(stream.update({}), between, False)
+                answers = stream.update({})
+                self.given.append((between, False))
+                yield from self.ready(answers)
         self.last, self.missed = number - 1, 0
         try:
             answers = stream.update(people)
         except InputError as error:
             raise InputError(str(error), where=where) from error
-        yield from self.ready(answers, number, True)
+        self.given.append((number, True))
+        yield from self.ready(answers)
 
     def identities(self, line: Line, number: int, where: str) -> Sequence[Identity | None]:
         """Of the line's people: as it says, or by the tracker where lines have none."""
@@ -107,9 +110,8 @@ class LiveLines:
                 found[detection] = identity
         return found
 
-    def ready(self, answers: list[dict[str, Any]], number: int, given: bool) -> Iterator[dict[str, Any]]:
-        """The answers to frames that had a line, after one more frame."""
-        self.given.append((number, given))
+    def ready(self, answers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Those of the next answers whose frames had a line."""
         for answer in answers:
             answered, had_line = self.given.popleft()
             if had_line:
@@ -121,10 +123,7 @@ class LiveLines:
 
     def finish(self) -> Iterator[dict[str, Any]]:
         """The answers that are left."""
-        for answer in self.stream.finish() if self.stream is not None else []:
-            answered, had_line = self.given.popleft()
-            if had_line:
-                yield self.answer(answered, answer)
+        yield from self.ready(self.stream.finish() if self.stream is not None else [])
 
 
 def the_layout(line: Line, where: str) -> tuple[str, ...]:
@@ -163,7 +162,7 @@ def run_lines(lines: LiveLines, source: BufferedIOBase, out: TextIOBase) -> None
             for answer in lines.answers(text, f"line {number}"):
                 write(answer, out)
         except InputError as error:
-            if error.kind == HOPELESS:
+            if error.kind == UNKNOWN_JOINTS:
                 raise
             refused, first = refused + 1, first or str(error)
             print(error, file=sys.stderr, flush=True)

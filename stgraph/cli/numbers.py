@@ -16,10 +16,10 @@ def two_numbers(option: str, text: str, expected: str) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def picture_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels of the option --size.
+def picture_size(text: str, option: str = "--size", example: str = "960x340") -> tuple[int, int]:
+    """Width and height in pixels, as an option has them. Raises InputError that gives an example.
 
     >>> picture_size("960x340")
     (960, 340)
     """
-    return two_numbers("--size", text, "WIDTHxHEIGHT in pixels, such as 960x340")
+    return two_numbers(option, text, f"WIDTHxHEIGHT in pixels, such as {example}")

@@ -29,7 +29,7 @@ def track_files(args: argparse.Namespace) -> None:
     clip = Clip(TRACK_FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
     failed: list[InputError] = []
     estimator = video_estimator(args)
-    if estimator:  # what takes long is not begun in vain
+    if estimator:  # before people are looked for, which takes long
         check_files(args.input, args.out, args.gif, several=False)
     videos = read_all_keypoints(args.input, failed, estimator=estimator, **keypoint_settings(args))
     # A folder with the frames of one video becomes a file, if that is what --out names.

@@ -38,7 +38,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from stgraph.data.columns import array, check_detections, check_tables, members_of, numbers, text, texts
-from stgraph.data.recording import members
+from stgraph.data.recording import NUMBERS, members
 from stgraph.errors import InputError
 from stgraph.geometry import Camera
 from stgraph.skeleton import Skeleton
@@ -105,7 +105,7 @@ class Dataset:
 
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:
-        """The file. Raises InputError for whatever fails while it is read."""
+        """The file. Raises InputError for every failure while it is read."""
         try:
             with h5py.File(self.path, "r") as file:
                 yield file
@@ -163,11 +163,8 @@ class Dataset:
         """Raises OSError where row arrays are of unlike lengths, of other joints or types, or tracks go beyond them."""
         rows = self._places["frame"][2][0]
         for name, (dtype, _, shape) in self._places.items():
-            alone = name in (*ROW_NUMBERS, "metres_per_pixel")
-            box = name in ("box", "head_box")
-            expected = (rows,) if alone else (rows, 4) if box else (rows, len(self.skeleton), 3)
-            if name.startswith("features/"):
-                expected = (*expected[:2], shape[-1])
+            joints = (len(self.skeleton), shape[-1] if name.startswith("features/") else 3)
+            expected = (rows, *NUMBERS.get(name, joints))
             if shape != expected or dtype.kind not in "iuf":
                 raise OSError(f"its rows/{name} are {dtype} of shape {shape}, expected numbers of shape {expected}")
         first, count = (self.tracks[name].astype(np.int64) for name in ("first_row", "rows"))

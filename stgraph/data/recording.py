@@ -14,13 +14,8 @@ from stgraph.skeleton import Skeleton
 # The median bone of any skeleton in use lies well inside, that of a hand (0.03) too. Outside lie people in centimetres
 # (20) or millimetres (200) and hands in millimetres (30), or one divided by 1000.
 BONE_METRES = (0.01, 5.0)
-NUMBERS = {
-    "frame": (),
-    "score": (),
-    "metres_per_pixel": (),
-    "box": (4,),
-    "head_box": (4,),
-}  # of a row; other fields have them for every joint
+# Of a row; other fields have numbers for every joint.
+NUMBERS = {"frame": (), "valid": (), "score": (), "metres_per_pixel": (), "box": (4,), "head_box": (4,)}
 # Frames that the unit is inferred from: it holds for a whole track, and a hundred thousand tracks are written quickly.
 MEASURED = 16
 

@@ -104,7 +104,7 @@ def read_amc(path: Path | str, asf: Asf) -> dict[str, Float[np.ndarray, "t dof"]
     """Read a motion: bone -> its degrees of freedom in every frame, angles in degrees, root translation in file units.
 
     Raises:
-        InputError: an unknown bone, a wrong count of numbers, a number that is none or not finite, a frame that lacks
+        InputError: an unknown bone, a wrong count of numbers, text that is no finite number, a frame that lacks
             a bone (also: the file ends within it) or does not follow its predecessor; with the line.
     """
     path = Path(path)

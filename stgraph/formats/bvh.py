@@ -101,7 +101,7 @@ def read_bvh(path: Path | str) -> Bvh:
 
     Raises:
         InputError: no HIERARCHY or MOTION, braces that do not match, unknown channels, a wrong count of numbers or
-            frames, a number that is none or not finite; with the line.
+            frames, text that is no finite number; with the line.
     """
     path = Path(path)
     lines = read_lines(path)

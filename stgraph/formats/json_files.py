@@ -58,21 +58,19 @@ def parse_json(content: bytes | str, where: object, expected: str = "JSON", reme
     return tree
 
 
-def validated(schema: type[Schema], tree: object, path: Path, place: str = "") -> Schema:
+def validated(schema: type[Schema], tree: object, path: Path) -> Schema:
     """The content of a file as a pydantic model. Raises InputError for the first value that does not fit.
 
     Args:
         schema: the model.
-        tree: what `read_json` returns, or a part of it.
+        tree: what `read_json` returns.
         path: of the file, for the message.
-        place: of the part in the file, for the message.
     """
     try:
         return schema.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        for step in first["loc"]:
-            place += f"[{step}]" if isinstance(step, int) else f".{step}"
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
         missing = first["type"] == "missing"
         raise InputError(
             where=f"{path}: {place.lstrip('.')}",

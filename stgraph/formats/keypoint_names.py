@@ -29,7 +29,7 @@ def keypoint_name(joint: str) -> str:
 EARS = {keypoint_name(name) for name in POSETRACK17.names} - {keypoint_name(name) for name in POSETRACK15.names}
 
 
-def category(skeleton: Skeleton, given: Sequence[str] | None = None) -> dict[str, object]:
+def category(skeleton: Skeleton, given: Sequence[str] | None) -> dict[str, object]:
     """The entry of `categories` for people of a skeleton: names of the joints, and its bones counted from 1.
 
     Joints have the names that are given; else PoseTrack's are spelled as its files have them, others as the skeleton

@@ -123,7 +123,7 @@ def read_videos(path: Path) -> list[Video]:
         path: of the file or folder.
 
     Raises:
-        InputError: a file that is none, anything malformed in one, or a video in two files of a folder.
+        InputError: a file of another form, anything malformed in one, or a video in two files of a folder.
     """
     return [video for video, _ in videos_by_name([path]).values()]
 
@@ -133,8 +133,8 @@ def videos_by_name(paths: Sequence[Path]) -> dict[str, tuple[Video, Path]]:
     videos: dict[str, tuple[Video, Path]] = {}
     for file in (file for path in paths for file in video_files(path)):
         with garbage_kept():
-            read = read_file(file)
-        for video in read:
+            found = read_tree(read_json(file, EXPECTED), file)
+        for video in found:
             if video.name in videos:
                 problem = f"video {video.name!r} is in {videos[video.name][1]} already"
                 remedy = "leave one of the files out"
@@ -143,15 +143,10 @@ def videos_by_name(paths: Sequence[Path]) -> dict[str, tuple[Video, Path]]:
     return videos
 
 
-def read_file(path: Path) -> list[Video]:
-    """The videos of one file, in the order that they first appear in. Raises InputError for anything malformed."""
-    return read_tree(read_json(path, EXPECTED), path)
-
-
 def read_tree(
     tree: object, path: Path, named: str | Skeleton | Sequence[str] | None = None, listed: bool = False
 ) -> list[Video]:
-    """The videos of a file's content.
+    """The videos of a file's content, in the order that they first appear in.
 
     Args:
         tree: the JSON.

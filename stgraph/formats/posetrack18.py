@@ -33,6 +33,7 @@ Where = Callable[[int, str], str]  # index of an annotation and a key in it -> t
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
+Side = Annotated[Number, Field(ge=1)]  # of an image, pixels
 Numbers = Annotated[list[Number], Field(fail_fast=True)]
 
 
@@ -46,8 +47,8 @@ class Image(BaseModel):
     is_labeled: bool = True
     ignore_regions_x: list[Numbers] | None = None
     ignore_regions_y: list[Numbers] | None = None
-    width: Positive | None = None
-    height: Positive | None = None
+    width: Side | None = None
+    height: Side | None = None
     fps: Positive | None = None
 
 

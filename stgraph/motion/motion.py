@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import Saved
-from stgraph.motion.rows import Rows, all_rows, check_rows, filled
+from stgraph.motion.rows import Rows, all_rows, check_rows
 from stgraph.motion.saving import FORMATS, check_outputs, format_module, person_paths
 from stgraph.skeleton import Skeleton
 
@@ -125,8 +125,18 @@ class Motion:
         return len(self.frame)
 
     def filled(self, values: np.ndarray, absent: float | int) -> np.ndarray:
-        """Values of the rows (n ...) for all frames and people (t m ...), `absent` where there is no row."""
-        return filled(self.rows, values, (len(self.frame), len(self.person)), absent)
+        """Values of the rows (n ...) for all frames and people (t m ...), `absent` where there is no row.
+
+        Without copying where each has one.
+        """
+        shape = (len(self.frame), len(self.person), *values.shape[1:])
+        if len(self.rows) == len(self.frame) * len(self.person):
+            dense = values.reshape(shape)
+        else:
+            dense = np.full(shape, absent, values.dtype)
+            dense[self.rows.frame, self.rows.person] = values
+        dense.setflags(write=False)
+        return dense
 
     @cached_property
     def pose(self) -> Float[np.ndarray, "t m j 3"]:

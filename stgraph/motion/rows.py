@@ -72,8 +72,7 @@ def all_rows(
     uncertainty: Float[np.ndarray, "t m j"] | None,
 ) -> Rows:
     """A row for each person in each frame, without copying."""
-    frames, people = pose.shape[:2]
-    joints = pose.shape[2]
+    frames, people, joints, _ = pose.shape
     return Rows(
         np.repeat(np.arange(frames), people),
         np.tile(np.arange(people), frames),
@@ -82,17 +81,6 @@ def all_rows(
         keypoints=keypoints.reshape(-1, joints, 3),
         uncertainty=None if uncertainty is None else uncertainty.reshape(-1, joints),
     )
-
-
-def filled(rows: Rows, values: np.ndarray, shape: tuple[int, int], absent: float | int) -> np.ndarray:
-    """Values of rows (n ...) as an array (t m ...) with `absent` where there is no row; without copying if none is."""
-    if len(rows) == shape[0] * shape[1]:
-        dense = values.reshape(*shape, *values.shape[1:])
-    else:
-        dense = np.full((*shape, *values.shape[1:]), absent, values.dtype)
-        dense[rows.frame, rows.person] = values
-    dense.setflags(write=False)
-    return dense
 
 
 def check_rows(rows: Rows, frames: int, people: int, joints: int) -> None:

@@ -19,7 +19,7 @@ class Format(NamedTuple):
     """A kind of file.
 
     Attributes:
-        module: of this package, with `write(motion, path) -> str`, which returns what there is to say of the file.
+        module: of this package, with `write(motion, path) -> str`, which returns a line about the file, maybe empty.
         one_person: such a file holds one person.
         drawn: a picture of a stretch of the motion; `write` takes a `Clip` and the most seconds, too.
         needs: a package that comes with the extra named after the ending.

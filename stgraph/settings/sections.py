@@ -45,7 +45,7 @@ class DataSettings(Section):
         return 2 if self.detector else 3
 
     def problems(self) -> list[str]:
-        """Subjects that are in two splits, and skeletons that are none."""
+        """Subjects that are in two splits, and malformed skeletons."""
         problems = []
         if isinstance(self.skeleton, dict):
             try:

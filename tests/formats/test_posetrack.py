@@ -362,7 +362,7 @@ WRONG_18 = {
         [1, 2],
         r"images\[0\].ignore_regions: found \[3\] and \[2\] corners; expected as many x as y",
     ),
-    "no width": (("images", 0, "width"), 0, r"images\[0\].width: found 0; expected greater than 0"),
+    "no width": (("images", 0, "width"), 0, r"images\[0\].width: found 0; expected greater than or equal to 1"),
     "another fps": (
         ("images", 0, "fps"),
         25,

@@ -15,7 +15,6 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from data_prep.reading.infer_convention import named_skeleton
 from data_prep.reading.labels import actions, class_names, read_labels
 from data_prep.reading.pose_files import read_poses
 from data_prep.reading.rigs import read_mapping
@@ -24,6 +23,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.formats.amc import read_amc, read_asf
 from stgraph.formats.bvh import read_bvh
 from stgraph.formats.json_files import read_json
+from stgraph.formats.keypoints.layouts import skeleton_file
 from stgraph.formats.keypoints.read import read_all_keypoints
 from stgraph.formats.numpy_files import load_npz
 from stgraph.formats.posetrack import read_videos
@@ -32,7 +32,7 @@ from stgraph.formats.video import open_video
 from stgraph.motion.motion import Motion
 from stgraph.scoring.clip_scores import ClipScores
 from stgraph.settings.params import validate
-from stgraph.skeleton import H36M17
+from stgraph.skeleton import H36M17, SKELETONS
 from stgraph.training.checkpoint import Origin, load_last, load_weights
 from stgraph.training.engine import Engine
 from stgraph.training.run import Run
@@ -190,7 +190,7 @@ def read_actions(path: Path) -> object:
 
 def own_skeleton(path: Path) -> object:
     """A layout, with all that is derived from it."""
-    skeleton = named_skeleton(str(path))
+    skeleton = skeleton_file("--skeleton", str(path), SKELETONS)
     return skeleton.depths, skeleton.mirror, skeleton.bones
 
 

@@ -71,7 +71,7 @@ def array_clips(part: str, data: Path, labels: Path | None, order: str) -> list[
         remedy = f"give them by --labels, or after the data of --part: {LABEL_FORMS}"
         raise InputError("no labels", where=data, remedy=remedy)
     array, labelled = load_npy(data), read_labels(labels)
-    if array.dtype != object and array.ndim not in (4, 5):
+    if not array.ndim or (array.dtype != object and array.ndim not in (4, 5)):
         expected = "(N, C, T, V, M), or another order of a clip's axes behind N"
         raise InputError(f"shape {array.shape}", where=data, expected=expected)
     if len(array) != len(labelled.values):

@@ -43,7 +43,7 @@ def read(args: Namespace) -> Source:
     """Every clip of a folder, a recording each.
 
     Raises:
-        InputError: no folders of classes, folders that are none of the classes, clips whose convention cannot be
+        InputError: no folders of classes, folders that are not among the classes, clips whose convention cannot be
             inferred, and, with every problem, when none can be used or, with `--strict`, one cannot.
     """
     folder: Path = args.folder
@@ -124,7 +124,7 @@ def find_clips(folder: Path, subject: str) -> tuple[list[ClipFile], list[UnreadC
 def clips_of(label: Path) -> list[Path]:
     """The files below a class's folder, and the folders that are a clip, in place of the files in them."""
     entries = [path for path in sorted(label.rglob("*")) if not hidden(path, label)]
-    folders = [path for path in entries if path.is_dir() and framewise(path)]
+    folders = {path for path in entries if path.is_dir() and framewise(path)}
     inside = {file for folder in folders for file in folder.rglob("*")}
     return [path for path in entries if (path in folders or path.is_file()) and path not in inside]
 

@@ -20,10 +20,12 @@ from jaxtyping import Float
 from data_prep.cameras.calibration import h36m_cameras
 from data_prep.cameras.options import h36m_subjects
 from data_prep.checks.anatomy import check_finite
+from data_prep.reading.files import find_files
 from data_prep.reading.h36m import action_of, renamed
 from data_prep.reading.matlab import read_matlab
 from data_prep.sources.h36m.options import LAYOUTS
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import sequence
 from stgraph.formats.numpy_files import load_npz
 from stgraph.skeleton import H36M16, H36M17, H36M32, Skeleton
 
@@ -38,6 +40,7 @@ MPII16 = Skeleton(
     (3, 4, 5, 13, 14, 15),
     (2, 1, 0, 12, 11, 10),
 )
+NAMES = r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
 # Official folder -> coordinates of a joint, and whether a file is of one camera.
 OFFICIAL = {"D3_Positions": (3, False), "D3_Positions_mono": (3, True), "D2_Positions": (2, True)}
 NOT_POSITIONS = {
@@ -137,7 +140,8 @@ def find(paths: Iterable[Path]) -> Archive:
             message then lists what the folders hold.
     """
     archive, ignored = Archive(named={path for path in paths if path.is_file()}), Counter()
-    for path in sorted_files(paths):
+    # Files before folders, so that one that is named and in a folder has the path by which it is named.
+    for path in find_files(sorted(paths, key=Path.is_dir), NAMES, LAYOUTS):
         folder = path.parent.name
         if path.suffix == ".npz":
             try:
@@ -157,22 +161,6 @@ def find(paths: Iterable[Path]) -> Archive:
         problem = f"no 3D positions of Human3.6M; found {other_content(archive, ignored)}"
         raise InputError(problem, where=", ".join(map(str, paths)), remedy=f"give {LAYOUTS}")
     return archive
-
-
-def sorted_files(paths: Iterable[Path]) -> Iterable[Path]:
-    """Candidate files: all given themselves, and in folders those named like the layouts.
-
-    Each once, by the path it was given by, if it was.
-    """
-    names = r"data_[23]d_h36m\w*\.npz|(train|test)_(2d_poses|3d_poses|actions)\.npy|.*\.(cdf|mat|tgz|tar|gz|zip)"
-    files: dict[Path, Path] = {}
-    for path in sorted(paths, key=Path.is_dir):
-        if not path.exists():
-            raise InputError("no such file or folder", where=path, remedy=f"give {LAYOUTS}")
-        inside = (file for file in path.rglob("*.*") if re.fullmatch(names, file.name) and file.is_file())
-        for file in sorted(inside) if path.is_dir() else [path]:
-            files.setdefault(file.resolve(), file)
-    return files.values()
 
 
 def other_content(archive: Archive, ignored: Counter[str]) -> str:
@@ -326,11 +314,6 @@ def layout2d(content: dict[str, Any], path: Path) -> Skeleton:
 def shape(value: Any) -> tuple[int, ...]:
     """The shape of an array; () for other objects."""
     return value.shape if isinstance(value, np.ndarray) else ()
-
-
-def sequence(value: Any) -> list:
-    """The items of a list, a tuple or an array; none for other objects."""
-    return list(value) if isinstance(value, list | tuple) or shape(value) else []
 
 
 def checked(value: Any, skeleton: Skeleton, channels: tuple[int, ...], where: str) -> Float[np.ndarray, "t j c"]:

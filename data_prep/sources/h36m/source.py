@@ -159,8 +159,9 @@ def report_missing(archive: Archive, keys: list[Key], left_out: list[tuple[str, 
 
 def report_origin(plans: list[Plan], archive: Archive, notes: list[str]) -> None:
     """Note which layouts the poses come from, and which were not needed."""
-    for layout, count in Counter(name_3d(plan.poses3d) for plan in plans).items():
-        notes.append(f"3D of {count} recordings from {layout}")
+    spaces = ((plan.poses3d, "camera" if plan.poses3d.key.camera else "world") for plan in plans)
+    layouts = Counter(f"{origin(poses)} ({space} space)" for poses, space in spaces)
+    notes += [f"3D of {count} recordings from {layout}" for layout, count in layouts.items()]
     exact = Counter(origin(plan.poses2d["gt"]) for plan in plans if "gt" in plan.poses2d)
     notes += [f"gt: exact 2D of {count} recordings from {layout}" for layout, count in exact.items()]
     if projected := len(plans) - exact.total():
@@ -185,11 +186,6 @@ def report_origin(plans: list[Plan], archive: Archive, notes: list[str]) -> None
 def origin(poses: Poses) -> str:
     """A layout's name in the summary: the official folder or the file."""
     return poses.path.name if poses.path.suffix == ".npz" else poses.path.parent.name
-
-
-def name_3d(poses: Poses) -> str:
-    """The layout of 3D poses with their space."""
-    return f"{origin(poses)} ({'camera' if poses.key.camera else 'world'} space)"
 
 
 def iterate(plans: list[Plan], notes: list[str]) -> Iterator[Recording]:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import RootModel
 
 from data_prep.cameras.studio import Studio, film
-from data_prep.reading.frame_rate import check_fps
+from data_prep.options import check_fps
 from data_prep.reading.motion import subject_splits, take_reader
 from data_prep.reading.takes import FASTEST, Take, find_takes
 from data_prep.source import Source

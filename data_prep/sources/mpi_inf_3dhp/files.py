@@ -5,7 +5,6 @@ kept) and `TS1/annot_data.mat` (17 joints), as MATLAB 5 or 7.3 files; and `data_
 `data_test_3dhp.npz`, which other projects make of those (17 joints). Millimetres and pixels, camera space.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -149,10 +148,10 @@ def of_mat(path: Path, annotation: str) -> Iterator[View]:
 def training_values(path: Path, annotation: str, camera: int) -> Values:
     """The values of one camera in an annot.mat."""
     content = training_file(path, annotation)
-    at = content["cameras"].index(camera) if camera in content["cameras"] else None
-    if at is None:
-        problem = f"no camera {camera}, only {', '.join(map(str, content['cameras']))}"
+    if str(camera) not in content["cameras"]:
+        problem = f"no camera {camera}, only {', '.join(content['cameras'])}"
         raise InputError(problem, where=f"{path}, cameras", remedy=AGAIN)
+    at = content["cameras"].index(str(camera))
     joints, frames = len(layout("mpi-inf-3dhp").order), FRAMES[" ".join(path.absolute().parent.parts[-2:])]
 
     def poses(name: str, channels: int) -> np.ndarray:
@@ -175,9 +174,11 @@ def training_file(path: Path, annotation: str) -> dict[str, list]:
             where, expected = f"{path}, {name}", "a cell with one matrix a camera"
             raise InputError(where=where, found=str(content[name].dtype), expected=expected)
     cells = {name: list(value.ravel()) for name, value in content.items() if name != "cameras"}
-    cameras = content["cameras"].ravel() if "cameras" in content else range(len(cells["annot2"]))
+    cameras = range(len(cells["annot2"]))
+    if "cameras" in content:
+        cameras = numbers(content["cameras"].ravel(), f"{path}, cameras", (-1,))
     same_length(path, {**cells, "cameras": cameras})
-    return {**cells, "cameras": [int(number) for number in cameras]}
+    return {**cells, "cameras": [f"{number:g}" for number in cameras]}
 
 
 def test_values(path: Path, annotation: str) -> Values:
@@ -225,7 +226,7 @@ def of_npz(path: Path) -> Iterator[View]:
 
 def is_rate(fps: Any) -> bool:
     """Whether this can be frames per second."""
-    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < float(fps) < math.inf
+    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < fps < 1e6
 
 
 def npz_values(poses: Any, where: str, test: bool = False) -> Values:

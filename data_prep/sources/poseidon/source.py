@@ -23,7 +23,7 @@ from data_prep.reading.layouts import detections, level_camera
 from data_prep.source import Source
 from data_prep.sources.poseidon.conventions import check_upright, infer_image, infer_root, infer_unit, placed
 from data_prep.sources.poseidon.options import CONVENTIONS, FILES
-from stgraph.cli.numbers import two_numbers
+from stgraph.cli.numbers import picture_size
 from stgraph.data.recording import Recording, Track
 from stgraph.errors import InputError
 from stgraph.formats.numpy_files import load_npy
@@ -58,7 +58,7 @@ def read(args: Namespace) -> Source:
             and, while recordings are read, poses that cannot be a person's or 2D that does not show the 3D.
     """
     folder, stated = args.folder, {name: getattr(args, name) for name in CONVENTIONS if getattr(args, name)}
-    image = two_numbers("--image", args.image, "WIDTHxHEIGHT in pixels, such as 1000x1002")
+    image = picture_size(args.image, "--image", "1000x1002")
     if args.detector == "gt":
         problem = "the name of exact 2D, which the files do not say theirs is"
         raise InputError(problem, where="--detector gt", remedy="give another")
@@ -97,7 +97,7 @@ def open_part(folder: Path, name: str) -> Part:
         raise InputError(problem, where=folder, remedy="give all of them, or none")
     pose2d, pose3d = (_load_poses(paths[f"{axes}d_poses"], axes) for axes in (2, 3))
     actions = load_npy(paths["actions"])
-    if not len(pose2d) == len(pose3d) == len(actions) or actions.ndim != 1:
+    if len(pose2d) != len(pose3d) or actions.shape != (len(pose2d),):
         arrays = zip(paths.values(), (pose2d, pose3d, actions), strict=True)
         actual = ", ".join(f"{path.name} {np.shape(values)}" for path, values in arrays)
         expected = "the same number of frames in each, and one action for every frame"
@@ -146,7 +146,7 @@ def iterate(
     parts: list[Part], conventions: Mapping[str, str], image: tuple[int, int], detector: str
 ) -> Iterator[Recording]:
     """A recording of every part and action, all of whose frames stand alone."""
-    camera = level_camera("unknown", *image, np.zeros(9))
+    camera = level_camera("unknown", *image)
     root, unit = conventions["root"], conventions["unit"]
     for part in parts:
         for take, rows in part.rows.items():

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.reading.frame_rate import check_fps
+from data_prep.options import check_fps
 from data_prep.reading.splitting import PART_NAMES, split_of
 from data_prep.source import Source
-from stgraph.cli.numbers import two_numbers
+from stgraph.cli.numbers import picture_size
 from stgraph.data.recording import Detections, Recording, Track
 from stgraph.errors import InputError
 from stgraph.formats.posetrack import Video, video_files, videos_by_name
@@ -40,7 +40,7 @@ def read(args: Namespace) -> Source:
     if args.detector == UNIDENTIFIED:
         problem = "the annotations' poses without identity have this name"
         raise InputError(problem, where=f"--detector {UNIDENTIFIED}", expected="another name")
-    size = two_numbers("--size", args.size, "WIDTHxHEIGHT in pixels, such as 1280x720") if args.size else None
+    size = picture_size(args.size, example="1280x720") if args.size else None
     annotated = videos_by_name(args.paths)
     videos = [video for video, _ in annotated.values()]
     detected = {name: video for name, (video, _) in videos_by_name(args.detections).items()}

@@ -23,6 +23,7 @@ from data_prep.reading.files import find_files, listed
 from data_prep.reading.layouts import detections, layout, level_camera, mapped_image
 from data_prep.sources.pw3d.options import LAYOUTS
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.content import is_sequence
 from stgraph.formats.safe_pickle import load_pickle
 from stgraph.geometry import Camera, denormalise_intrinsics, screen_denormalise
 from stgraph.skeleton import H36M17, OPENPOSE18
@@ -145,7 +146,7 @@ def read_official(path: Path) -> tuple[Camera, list[Person]]:
     detector, body = OPENPOSE18.names, layout("smpl")
     people = {name: content[name] for name in ("jointPositions", "poses2d", "campose_valid")}
     for name, value in people.items():
-        if not isinstance(value, list | tuple | np.ndarray):
+        if not is_sequence(value):
             expected = "a list, one entry a person"
             raise InputError(where=f"{path}, {name}", found=f"a {type(value).__name__}", expected=expected)
     same_length(f"{path}, people", people)

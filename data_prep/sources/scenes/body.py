@@ -103,7 +103,7 @@ def hidden(bodies: Float[np.ndarray, "p t j 3"]) -> Bool[np.ndarray, "p t j"]:
     """
     people, frames, joints, _ = bodies.shape
     by_frame = bodies.transpose(1, 0, 2, 3)
-    a, b = (np.moveaxis(ends @ by_frame, 0, 0).reshape(frames, -1, 3) for ends in ENDS)
+    a, b = ((ends @ by_frame).reshape(frames, -1, 3) for ends in ENDS)
     u = b - a
     target = by_frame.reshape(frames, people * joints, 3)
     far = np.linalg.norm(target, axis=-1)[:, :, None]

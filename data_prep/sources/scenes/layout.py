@@ -122,13 +122,8 @@ def _order(pieces: Sequence[Piece], frames: int, rng: np.random.Generator) -> li
     # The order of exponential waiting times is that of drawing without putting back.
     turns = dict(zip(longest, rng.exponential(size=len(longest)) / list(longest.values()), strict=True))
     order = [pieces[i] for i in np.argsort(rng.exponential(size=len(pieces)) / fills**2)]
-    first: dict[str, Piece] = {}
-    again = []
-    for piece in order:
-        if piece.subject in first:
-            again.append(piece)
-        else:
-            first[piece.subject] = piece
+    first = {piece.subject: piece for piece in reversed(order)}
+    again = [piece for piece in order if piece is not first[piece.subject]]
     return [first[subject] for subject in sorted(first, key=turns.__getitem__)] + again
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.cameras.noise import seeded
-from data_prep.options import PARTS, SPLIT
-from data_prep.reading.frame_rate import check_fps
+from data_prep.options import PARTS, SPLIT, check_fps
 from data_prep.reading.motion import (
     check_upright,
     datasets_of,
@@ -174,8 +173,7 @@ def _recordings(
     counts, ids = Counts(), {part: [] for part in pools}
     for part, pool in pools.items():
         for number in range(scenes[part]):
-            make = Scene(pool, people, args.seconds, fps=args.fps, part=part, number=number, seed=args.seed + number)
-            recording = make.recording(counts)
+            recording = make_scene(pool, people, args, part, number, counts=counts)
             if args.json:
                 write_json(recording, args.json)
             ids[part].append(recording.id)
@@ -193,62 +191,53 @@ def _recordings(
     ]
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A scene, which depends on these values alone.
+def make_scene(
+    pool: Sequence[Piece], people: tuple[int, int], args: Namespace, part: str, number: int, *, counts: Counts
+) -> Recording:
+    """A scene of a part, which depends on these values alone; what is in it is counted.
 
-    Attributes:
+    Args:
         pool: the part's takes.
         people: fewest and most.
         part: its name; number: of the scene in it.
     """
-
-    pool: Sequence[Piece]
-    people: tuple[int, int]
-    seconds: float
-    fps: float
-    part: str
-    number: int
-    seed: int
-
-    def recording(self, counts: Counts) -> Recording:
-        """Make the scene, and count what is in it."""
-        rng = seeded(self.seed, f"{self.part}, layout")
-        layout = lay_out(self.pool, self.people, round(self.seconds * self.fps), rng)
-        bodies = layout.bodies()
-        camera = scene_camera(bodies, "camera", rng)
-        shapes = random_shapes(self.pool, rng)
-        view = view_of(bodies, camera)
-        # A generator of its own, so that the layout does not depend on the detector.
-        rng = seeded(self.seed, f"{self.part}, detector")
-        detected = detect(view, self.fps, rng)
-        false = false_detections(detected, shapes, camera, rng)
-        exact = np.concatenate([view.pixels, np.ones_like(view.pixels[..., :1])], axis=-1)
-        exact = np.where(view.inside[..., None], exact, 0)
-        tracks = []
-        for person, stay in enumerate(layout.stays):
-            rows = slice(stay.start, stay.end)
-            body, seen = view.bodies[person, rows], view.inside[person, rows].any(axis=-1, keepdims=True)
-            pose2d = {"gt": exact[person, rows], DETECTOR: detected[person, rows]}
-            tracks.append(
-                Track(
-                    {name: pose.astype(np.float32) for name, pose in pose2d.items()},
-                    body.astype(np.float32),
-                    frame=stay.start,
-                    person=person,
-                    box=np.where(seen, body_boxes(body, camera), 0).astype(np.float32),
-                    head_box=np.where(seen, head_boxes(body, camera), 0).astype(np.float32),
-                )
+    seed, fps = args.seed + number, args.fps
+    rng = seeded(seed, f"{part}, layout")
+    layout = lay_out(pool, people, round(args.seconds * fps), rng)
+    bodies = layout.bodies()
+    camera = scene_camera(bodies, "camera", rng)
+    shapes = random_shapes(pool, rng)
+    view = view_of(bodies, camera)
+    # A generator of its own, so that the layout does not depend on the detector.
+    rng = seeded(seed, f"{part}, detector")
+    detected = detect(view, fps, rng)
+    false = false_detections(detected, shapes, camera, rng)
+    exact = np.concatenate([view.pixels, np.ones_like(view.pixels[..., :1])], axis=-1)
+    exact = np.where(view.inside[..., None], exact, 0)
+    tracks = []
+    for person, stay in enumerate(layout.stays):
+        rows = slice(stay.start, stay.end)
+        body, seen = view.bodies[person, rows], view.inside[person, rows].any(axis=-1, keepdims=True)
+        pose2d = {"gt": exact[person, rows], DETECTOR: detected[person, rows]}
+        tracks.append(
+            Track(
+                {name: pose.astype(np.float32) for name, pose in pose2d.items()},
+                body.astype(np.float32),
+                frame=stay.start,
+                person=person,
+                box=np.where(seen, body_boxes(body, camera), 0).astype(np.float32),
+                head_box=np.where(seen, head_boxes(body, camera), 0).astype(np.float32),
             )
-        counts.add(layout, view, detected, len(false[0]))
-        subjects = [stay.subject for stay in layout.stays]
-        return Recording(
-            subject="+".join(sorted(subjects)),
-            action="scene",
-            take=f"{self.part} {self.number:04}",
-            camera=camera,
-            fps=self.fps,
-            tracks=tracks,
-            label=", ".join(subjects),
-            detections={DETECTOR: detections(detected, false, camera, rng)},
         )
+    counts.add(layout, view, detected, len(false[0]))
+    subjects = [stay.subject for stay in layout.stays]
+    return Recording(
+        subject="+".join(sorted(subjects)),
+        action="scene",
+        take=f"{part} {number:04}",
+        camera=camera,
+        fps=fps,
+        tracks=tracks,
+        label=", ".join(subjects),
+        detections={DETECTOR: detections(detected, false, camera, rng)},
+    )

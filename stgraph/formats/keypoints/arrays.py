@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS
-from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
+from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people, present
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
 from stgraph.skeleton import MOST_JOINTS
@@ -96,7 +96,7 @@ def with_others(raw: Raw, others: Mapping[str, Any], path: Path) -> Raw:
         raw.joints = tuple(str(name) for name in np.asarray(others["joints"], object).ravel()[: MOST_JOINTS + 1])
     if others["size"] is not None:
         size = floats(others["size"], f"{path}, size", 2)
-        if size.shape != (2,) or not ((size > 0) & np.isfinite(size)).all():
+        if size.shape != (2,) or not ((size >= 1) & np.isfinite(size)).all():
             raise InputError(where=f"{path}, size", found=str(size), expected="width and height in pixels")
         raw.size = int(size[0]), int(size[1])
     if others["fps"] is not None:
@@ -216,16 +216,7 @@ def of_array(
         raise InputError(
             where=where, found=f"{channels} channels", expected="x, y [, confidence]", remedy="drop others"
         )
-    pose = np.concatenate([values[..., :2], np.asarray(confidence)[..., None]], axis=-1).reshape(-1, joints, 3)
-    present = (np.nan_to_num(pose[..., 2]) > 0).any(axis=1) & np.nan_to_num(pose[..., :2]).any(axis=(1, 2))
-    present = present.reshape(frames, people)
-    frame, person = np.nonzero(present)
-    identity = person if people > 1 else np.zeros_like(person)
-    if not len(frame):
-        raise no_people(where)
+    pose, frame, person = present(values[..., :2], np.asarray(confidence), where)
     if people > 1:
         notes.append("people keep the places that they have in the array as identities")
-    return Raw(
-        name, "array", frame, pose.reshape(frames, people, joints, 3)[frame, person], identity,
-        scale="", frames=(0, frames), notes=notes,
-    )  # fmt: skip
+    return Raw(name, "array", frame, pose, person, scale="", frames=(0, frames), notes=notes)

@@ -11,9 +11,18 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, corners, floats, number, objects, stacked, triples, whole
+from stgraph.formats.keypoints.content import (
+    AGAIN,
+    corners,
+    first_object,
+    number,
+    objects,
+    row,
+    stacked,
+    triples,
+    whole,
+)
 from stgraph.formats.keypoints.frames import last_numbers
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.names import natural
 from stgraph.formats.keypoints.poses import Raw
 
@@ -23,13 +32,8 @@ POSETRACK_IDS = range(10**10, 10**11)  # image ids of PoseTrack, which end in fo
 
 def is_results(tree: Any) -> bool:
     """Whether JSON is a list of poses."""
-    return (
-        isinstance(tree, list)
-        and bool(tree)
-        and isinstance(tree[0], dict)
-        and "keypoints" in tree[0]
-        and ("image_id" in tree[0] or "category_id" in tree[0])
-    )
+    first = first_object(tree)
+    return "keypoints" in first and ("image_id" in first or "category_id" in first)
 
 
 def read_results(tree: Any, path: Path) -> list[Raw]:
@@ -108,10 +112,8 @@ def video(
     boxes = [one.get("box", one.get("bbox")) for one in some]
     box = None
     if any(boxes):
-        rows = [
-            floats(one, f"{place}.box", 4) if one else np.zeros(4) for one, place in zip(boxes, places, strict=True)
-        ]
-        box = corners(np.stack([row.reshape(4) for row in rows]))
+        rows = [row(one or [0.0] * 4, f"{place}.box", 4) for one, place in zip(boxes, places, strict=True)]
+        box = corners(np.stack(rows))
     alpha = identified or any("box" in one or isinstance(one.get("image_id"), str) for one in some)
     return Raw(
         name,
@@ -121,6 +123,6 @@ def video(
         person=person,
         score=score,
         box=box,
-        layouts=layouts_of(pose.shape[1], LAYOUTS),
+        layouts=LAYOUTS,
         notes=[*notes],
     )

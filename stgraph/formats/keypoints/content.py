@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
 
@@ -40,8 +40,9 @@ def floats(value: Any, where: str, *widths: int) -> Float[np.ndarray, "..."]:
                 array = np.array(flat, np.float64).reshape(shape)
             except OverflowError:
                 problem = "a number of more than 300 digits"
-    if not problem and widths and array.shape[-1] not in widths:
-        problem = f"{array.shape[-1]} numbers"
+    width = array.shape[-1] if array.ndim else 1
+    if not problem and widths and width not in widths:
+        problem = f"{width} numbers"
     if problem:
         expected = f"{' or '.join(map(str, widths))} numbers" if widths else "numbers"
         raise InputError(where=where, found=problem, expected=expected, remedy=AGAIN)
@@ -65,11 +66,35 @@ def _flattened(value: Any) -> tuple[tuple[int, ...] | None, list]:
     return shape, [item.item() if isinstance(item, np.generic) else item for item in items]
 
 
+def row(value: Any, where: str, width: int) -> Float[np.ndarray, " width"]:
+    """So many numbers, also in a list of one. Raises InputError for another count, or other things."""
+    array = floats(value, where, width)
+    if array.size != width:
+        found, expected = f"{array.size} numbers", f"{width} numbers"
+        raise InputError(where=where, found=found, expected=expected, remedy=AGAIN)
+    return array.reshape(width)
+
+
+def is_sequence(value: Any) -> bool:
+    """Whether this is a list, a tuple, or an array with axes."""
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def sequence(value: Any) -> list:
+    """The items of a list, a tuple or an array; none for other objects."""
+    return list(value) if is_sequence(value) else []
+
+
 def items(value: Any, where: str) -> list:
     """A list. Raises InputError for anything else."""
     if not isinstance(value, list):
         raise InputError(where=where, found=f"a {type(value).__name__}", expected="a list", remedy=AGAIN)
     return value
+
+
+def first_object(tree: Any) -> Mapping[str, Any]:
+    """The first of a list of objects; an empty one for anything else."""
+    return tree[0] if isinstance(tree, list) and tree and isinstance(tree[0], dict) else {}
 
 
 def objects(value: Any, where: str) -> list[Mapping[str, Any]]:
@@ -119,6 +144,21 @@ def no_people(where: object) -> InputError:
     """The error for a file without a pose."""
     remedy = "check that the detector found someone"
     return InputError("no people in it", where=where, expected="a pose at least", remedy=remedy, kind="no person")
+
+
+def present(
+    xy: Float[np.ndarray, "t m j 2"], confidence: Float[np.ndarray, "t m j"], where: object
+) -> tuple[Float[np.ndarray, "n j 3"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """The poses in which any joint is seen, with their frames and places among the people.
+
+    Raises InputError where there is none.
+    """
+    pose = np.concatenate([xy, confidence[..., None]], axis=-1)
+    shown = np.nan_to_num(xy).any(axis=(2, 3)) & (np.nan_to_num(confidence) > 0).any(axis=2)
+    frame, person = np.nonzero(shown)
+    if not len(frame):
+        raise no_people(where)
+    return pose[frame, person], frame, person
 
 
 def stacked(poses: Sequence[Float[np.ndarray, "_ c"]], places: Sequence[str], where: str) -> Float[np.ndarray, "n j c"]:

@@ -15,7 +15,6 @@ from jaxtyping import Float, UInt8
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import no_people
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
 from stgraph.formats.video import VideoFile, open_video
 
@@ -46,7 +45,7 @@ class PoseEstimator:
             `Body`, which rtmlib fetches once and keeps.
         pose_weights: ONNX file of an RTMPose; the same.
         device: that onnxruntime computes on, by the name that rtmlib has for it; the CPU where onnxruntime lacks it.
-        watched: opens a display of the progress on what it is called with, and gives the function to call with the
+        watched: shows progress: called with a title, it opens a context that gives the function to call with the
             share that is done.
     """
 
@@ -86,7 +85,7 @@ class PoseEstimator:
             np.array(frames),
             pose,
             box=np.concatenate([box for box in boxes if len(box)]),
-            layouts=layouts_of(pose.shape[1], LAYOUTS),
+            layouts=LAYOUTS,
             size=video.size,
             fps=video.fps,
             frames=(0, count),

@@ -13,7 +13,7 @@ from stgraph.formats.keypoints.content import MOST_NUMBERS
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """A file. Raises InputError for a damaged one, and for whatever fails while it is read."""
+    """A file. Raises InputError for a damaged one, and for every failure while it is read."""
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -28,7 +28,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    """A data set of numbers or text. Raises InputError where it is none, or is too large."""
+    """A data set of numbers or text. Raises InputError for anything else, and for one that is too large."""
     found = group.get(name)
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(map(str, [*group][:10])) or "nothing"
@@ -42,6 +42,6 @@ def array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
 
 
 def texts(group: h5py.Group, name: str, path: Path) -> tuple[str, ...]:
-    """A list of names. Raises InputError where it is none."""
+    """A list of names. Raises InputError as `array`."""
     values = array(group, name, path).ravel().tolist()
     return tuple(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values)

@@ -84,12 +84,17 @@ def find_layout(layout: str | Skeleton | Sequence[str]) -> tuple[str, tuple[str,
         return "", names
     if layout in LAYOUTS:
         return layout, LAYOUTS[layout]
-    example = 'a JSON file such as {"names": ["Elbow", "Wrist"], "parents": [null, "Elbow"]}'
-    if not Path(layout).is_file():
-        expected = f"one of {', '.join(LAYOUTS)}, or {example}"
-        raise InputError("no such file and no known layout", where=f"--layout {layout}", expected=expected)
-    skeleton = skeleton_from(read_json(Path(layout), example), layout)
+    skeleton = skeleton_file("--layout", layout, LAYOUTS)
     return skeleton.name, skeleton.names
+
+
+def skeleton_file(option: str, name: str, known: Iterable[str]) -> Skeleton:
+    """The skeleton of a JSON file that an option names. Raises InputError, with the names that are known, for none."""
+    example = 'a JSON file such as {"name": "arm", "names": ["Elbow", "Wrist"], "parents": [null, "Elbow"]}'
+    if not Path(name).is_file():
+        expected = f"one of {', '.join(known)}, or {example}"
+        raise InputError("no such file and no known layout", where=f"{option} {name}", expected=expected)
+    return skeleton_from(read_json(Path(name), example), name)
 
 
 def known_skeleton(joints: Sequence[str], name: str = "") -> Skeleton | None:

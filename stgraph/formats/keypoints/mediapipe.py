@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, items, no_people, number, whole
-from stgraph.formats.keypoints.layouts import LAYOUTS, layouts_of
+from stgraph.formats.keypoints.content import AGAIN, first_object, items, no_people, number, present, whole
+from stgraph.formats.keypoints.layouts import LAYOUTS
 from stgraph.formats.keypoints.poses import Raw
 
 NAME = "mediapipe33"
@@ -30,8 +30,8 @@ def from_landmarks(values: Float[np.ndarray, "t m j c"], name: str, where: str) 
     Raises:
         InputError: another number of channels, or no landmark.
     """
-    frames, people, joints, channels = values.shape
-    xy, notes = values[..., :2], []
+    frames, people, _, channels = values.shape
+    notes = []
     if channels in (4, 5):
         visibility = values[..., 3]
     elif channels == 3 and np.nanmin(values[..., 2], initial=0) >= 0:
@@ -41,18 +41,14 @@ def from_landmarks(values: Float[np.ndarray, "t m j c"], name: str, where: str) 
         notes.append("visibility is not given: 1 where a landmark is there")
     else:
         raise InputError(where=where, found=f"{channels} channels", expected="x, y, z, visibility of each landmark")
-    pose = np.concatenate([xy, visibility[..., None]], axis=-1)
-    present = np.nan_to_num(pose[..., :2]).any(axis=(2, 3)) & (np.nan_to_num(pose[..., 2]) > 0).any(axis=2)
-    frame, person = np.nonzero(present)
-    if not len(frame):
-        raise no_people(where)
+    pose, frame, person = present(values[..., :2], visibility, where)
     return Raw(
         name,
         "MediaPipe",
         frame,
-        pose[frame, person],
-        np.zeros_like(person) if people == 1 else None,
-        layouts=layouts_of(joints, (NAME,)),
+        pose,
+        person if people == 1 else None,
+        layouts=(NAME,),
         scale="",
         frames=(0, frames),
         notes=notes,
@@ -75,8 +71,8 @@ def read_landmarks(tree: Any, path: Path) -> list[Raw]:
     fps, where = None, str(path)
     if isinstance(tree, dict):
         fps = number(tree["fps"], f"{path}: fps") if "fps" in tree else None
-        tree = tree.get("frames", [tree])
-    if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "x" in tree[0]:
+        tree = items(tree.get("frames", [tree]), f"{path}: frames")
+    if "x" in first_object(tree):
         tree = [tree]
     poses, frame, total = [], [], 0
     for place, one in enumerate(tree):

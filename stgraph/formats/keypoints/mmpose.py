@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, floats, number, objects, stacked, whole
+from stgraph.formats.keypoints.content import AGAIN, first_object, floats, number, objects, row, stacked, whole
 from stgraph.formats.keypoints.frames import videos_of
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 # By the data sets of its models; several for one number of joints differ in the positions.
@@ -25,12 +24,12 @@ def is_frames(tree: Any) -> bool:
     """Whether JSON is frames with instances, or those in an object."""
     if isinstance(tree, dict):
         return "instance_info" in tree or is_frames([tree])
-    return isinstance(tree, list) and bool(tree) and isinstance(tree[0], dict) and "instances" in tree[0]
+    return "instances" in first_object(tree)
 
 
 def is_instances(tree: Any) -> bool:
     """Whether JSON is the bare list of one image's instances."""
-    return isinstance(tree, list) and bool(tree) and isinstance(tree[0], dict) and "keypoint_scores" in tree[0]
+    return "keypoint_scores" in first_object(tree)
 
 
 def read_frames(tree: Any, path: Path) -> list[Raw]:
@@ -85,8 +84,7 @@ def video(name: str, people: list[tuple[int, str, Mapping[str, Any]]], frames: t
         if scores is None:
             confidence = xy[:, 2] if xy.shape[1] == 3 else np.ones(len(xy))
         else:
-            confidence = floats(scores, f"{place}.keypoint_scores", len(xy))
-            confidence = confidence.reshape(len(xy))
+            confidence = row(scores, f"{place}.keypoint_scores", len(xy))
         poses.append(np.concatenate([xy[:, :2], confidence[:, None]], axis=1))
         places.append(place)
         identity = next((one[key] for key in IDENTITIES if key in one), -1)
@@ -104,7 +102,7 @@ def video(name: str, people: list[tuple[int, str, Mapping[str, Any]]], frames: t
         person=person,
         score=np.array(score),
         box=np.stack(box) if np.any(box) else None,
-        layouts=layouts_of(pose.shape[1], LAYOUTS),
+        layouts=LAYOUTS,
         frames=frames,
         notes=notes,
     )

@@ -13,7 +13,6 @@ from jaxtyping import Float
 
 from stgraph.formats.keypoints.content import objects, stacked, triples, whole
 from stgraph.formats.keypoints.frames import videos_of
-from stgraph.formats.keypoints.layouts import layouts_of
 from stgraph.formats.keypoints.poses import Raw
 
 LAYOUTS = ("body25", "openpose18", "mpi15")
@@ -61,7 +60,7 @@ def video(trees: Mapping[Path, Any], name: str, frames: Mapping[Path, int], note
         frame,
         pose,
         person,
-        layouts=layouts_of(pose.shape[1], LAYOUTS),
+        layouts=LAYOUTS,
         scale=keypoint_scale(pose),
         frames=(min(frames.values()), max(frames.values()) + 1),
         notes=notes,

@@ -12,7 +12,7 @@ from stgraph.formats.keypoints.choices import ORDERS, SCALES
 from stgraph.formats.keypoints.content import no_people
 from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
-from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout
+from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout, layouts_of
 from stgraph.formats.keypoints.scales import inferred_scale, to_pixels
 from stgraph.formats.posetrack import Video
 from stgraph.geometry import FARTHEST
@@ -32,7 +32,8 @@ class Raw:
         name, frame, person, pose, score, box, size, fps, format, bones: as in `Keypoints`, the confidence being in any
             range, unseen joints 0 or NaN, and coordinates in `scale`. Without `person` the file has no identities.
         joints: names where the file has them, else none.
-        layouts: names of the layouts that the format may have for so many joints; none: all that are known.
+        layouts: names of the layouts that the format may have; those with so many joints are possible, or all that are
+            known where none has so many.
         scale: a key of `choices.SCALES`, or "" to infer it.
         frames: that the file covers, if not from the first to the last pose.
         video: the same with labels, ignored regions and marks, of PoseTrack's files.
@@ -87,6 +88,8 @@ class Options:
             raise InputError(where="size", found=str(self.size), expected="width and height in pixels, above 0")
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise InputError(where="fps", found=str(self.fps), expected="a finite number above 0")
+        if self.joints is not None and not 0 < self.joints <= MOST_JOINTS:
+            raise InputError(where="joints", found=str(self.joints), expected=f"1 to {MOST_JOINTS}")
         if self.scale not in ("", *SCALES):
             raise InputError(where="scale", found=self.scale, expected=f"one of {', '.join(SCALES)}")
         if self.order not in ("", *ORDERS):
@@ -242,8 +245,9 @@ def named(
         return next((name for name, names in LAYOUTS.items() if names == raw.joints), ""), raw.joints
     if not np.any(pose[..., 2]):
         raise no_people(where)
-    layout = layout_by_content(pose[..., :2], pose[..., 2] > 0, where, raw.layouts)
-    if not raw.layouts:
+    allowed = layouts_of(count, raw.layouts)
+    layout = layout_by_content(pose[..., :2], pose[..., 2] > 0, where, allowed)
+    if not allowed:
         notes.append(f"the order of the {count} joints is taken for {layout}'s (--layout)")
     return layout, LAYOUTS[layout]
 

@@ -46,7 +46,7 @@ def as_video(keypoints: Keypoints) -> Video:
     if keypoints.video is not None:
         return replace(keypoints.video, fps=keypoints.fps, size=size)
     first, stop = keypoints.frames
-    count, empty = len(keypoints), np.zeros((len(keypoints), 4))
+    empty = np.zeros((len(keypoints), 4))
     return Video(
         name=keypoints.name,
         frame_ids=np.arange(first, stop),
@@ -54,7 +54,7 @@ def as_video(keypoints: Keypoints) -> Video:
         person=keypoints.person,
         pose=keypoints.pose,
         box=empty if keypoints.box is None else keypoints.box,
-        head_box=np.zeros((count, 4)),
+        head_box=empty.copy(),
         score=keypoints.score,
         labelled=np.ones(stop - first, bool),
         ignore=[[] for _ in range(stop - first)],

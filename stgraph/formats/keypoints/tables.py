@@ -68,7 +68,7 @@ def video(table: Table, columns: Columns, name: str, path: Path) -> Raw:
         np.concatenate([values[..., :2], confidence[..., None]], axis=-1),
         person,
         joints=() if numbered else columns.joints,
-        layouts=(MEDIAPIPE,) if landmarks else (),
+        layouts=(MEDIAPIPE,),
         scale="",
         notes=notes,
     )

@@ -1,8 +1,8 @@
 """Ultralytics' text files: one for each frame (`NAME_12.txt`), a line for each person, normalised by the image.
 
 A line is a class, a box (centre x, centre y, width, height), K times (x, y) or (x, y, confidence), and perhaps the
-person's confidence and identity. How many keypoints there are does not follow from its length: the reading is taken in
-which the keypoints lie in their boxes, if there is one such.
+person's confidence and identity. Its length does not tell how many keypoints there are: of all that are possible, the
+number is taken with which the keypoints lie in their boxes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ MARGIN, INSIDE = 0.15, 0.95  # of the box's size; share of the keypoints that li
 def is_lines(start: bytes) -> bool:
     """Whether a file's first bytes are a line of Ultralytics."""
     values = first_numbers(start)
-    return len(values) > BOX + 1 and values[0] == int(max(min(values[0], 1e9), -1)) and max(values[1:BOX]) <= 1.5
+    return len(values) > BOX + 1 and values[0].is_integer() and -1 <= values[0] <= 1e9 and max(values[1:BOX]) <= 1.5
 
 
 def is_cut(start: bytes) -> bool:
@@ -84,7 +84,7 @@ def video(name: str, frames: Mapping[Path, int], notes: list[str], options: Opti
         person=person,
         score=score,
         box=np.concatenate([centre - half, centre + half], axis=1),
-        layouts=layouts_of(joints, ("coco17",)),
+        layouts=("coco17",),
         scale="fractions",
         notes=notes,
     )

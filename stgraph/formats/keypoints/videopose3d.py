@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from stgraph.errors import InputError
-from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
-from stgraph.formats.keypoints.layouts import layouts_of
+from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people, row, sequence
 from stgraph.formats.keypoints.poses import Raw
 from stgraph.skeleton import MOST_JOINTS
 
@@ -30,8 +29,8 @@ def size_of(metadata: Any) -> tuple[int, int] | None:
     """The size under w and h; None where there is none."""
     if not isinstance(metadata, Mapping) or not {"w", "h"} <= {*metadata}:
         return None
-    width, height = floats([metadata["w"], metadata["h"]], "metadata", 2)
-    return (int(width), int(height)) if min(width, height) > 0 and max(width, height) < 1e6 else None
+    size = row([metadata["w"], metadata["h"]], "metadata", 2)
+    return (int(size[0]), int(size[1])) if ((size >= 1) & (size < 1e6)).all() else None
 
 
 def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
@@ -41,20 +40,20 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
         InputError: other shapes, or no person.
     """
     poses, boxes, frame = [], [], []
-    keypoints, all_boxes = arrays["keypoints"], arrays["boxes"]
-    if np.ndim(keypoints) < 1 or len(keypoints) != len(all_boxes):
+    keypoints, all_boxes = sequence(arrays["keypoints"]), sequence(arrays["boxes"])
+    if len(keypoints) != len(all_boxes):
         raise InputError(where=path, found="unlike lengths of boxes and keypoints", expected="one of a frame each")
     for number, (one, box) in enumerate(zip(keypoints, all_boxes, strict=True)):
         try:
             one, box = one[PERSON], box[PERSON]
+            people = len(one)
         except (IndexError, TypeError, KeyError) as error:
             where = f"{path}, keypoints[{number}]"
             raise InputError(where=where, found="no class of people", expected="[[], poses]", remedy=AGAIN) from error
-        if not len(one):
+        if not people:
             continue
         where = f"{path}, keypoints[{number}][{PERSON}]"
         one, box = floats(one, where), floats(box, f"{path}, boxes[{number}][{PERSON}]")
-        people = len(one)
         if one.ndim != 3 or one.shape[1] != 4 or one.shape[2] > MOST_JOINTS or box.shape != (people, 5):
             found = f"shapes {one.shape} and {box.shape}"
             raise InputError(where=where, found=found, expected="(n, 4, joints) and boxes (n, 5)", remedy=AGAIN)
@@ -77,7 +76,7 @@ def read_detectron(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
             pose,
             score=box[:, 4],
             box=box[:, :4],
-            layouts=layouts_of(pose.shape[1], ("coco17",)),
+            layouts=("coco17",),
             size=size_of(metadata),
             fps=rate_of(metadata),
             frames=(0, len(keypoints)),
@@ -104,7 +103,10 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
     result = []
     for subject, actions in _pairs(positions, f"{path}, positions_2d"):
         for action, cameras in _pairs(actions, f"{path}, positions_2d[{subject!r}]"):
-            cameras = [cameras] if isinstance(cameras, np.ndarray) and cameras.ndim == 3 else cameras
+            cameras = [cameras] if isinstance(cameras, np.ndarray) and cameras.ndim == 3 else sequence(cameras)
+            if not cameras:
+                where, expected = f"{path}, {subject}/{action}", "an array of poses for each camera"
+                raise InputError(where=where, found="none", expected=expected, remedy=AGAIN)
             for camera, values in enumerate(cameras):
                 where = f"{path}, {subject}/{action}/{camera}"
                 pose = floats(values, where, 2, 3)
@@ -124,7 +126,7 @@ def read_dataset(arrays: Mapping[str, Any], path: Path) -> list[Raw]:
                         np.arange(len(pose)),
                         pose,
                         np.zeros(len(pose), int),
-                        layouts=layouts_of(pose.shape[1], (layout,) if layout else ()),
+                        layouts=(layout,) if layout else (),
                         size=size_of(one),
                         fps=rate_of(one),
                         notes=notes,

@@ -22,7 +22,7 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
 from stgraph.geometry import Camera, project, world_to_camera
-from stgraph.skeleton import H36M16, H36M17
+from stgraph.skeleton import H36M16, H36M17, Skeleton
 from tests.data_prep.people import squats
 
 FPS = 50
@@ -280,6 +280,19 @@ def test_a_file_without_a_valid_frame_is_summarised(tmp_path):
     summary = summarise(*measured)
     assert summary["valid"] == 0
     json.dumps(summary, allow_nan=False)
+    assert re.search(r"\| Hip-RHip +\| +- \| +- \| +- \| +- \| +- \|", markdown(summary))
+
+
+def test_a_skeleton_of_one_joint_has_no_bones(tmp_path):
+    skeleton = Skeleton("one", ("Hip",), (-1,), (), ())
+    with DatasetWriter(tmp_path / "one.h5", skeleton, "made for a test", "none", "tests") as writer:
+        for recording in recordings():
+            [track] = recording.tracks
+            pose2d = {name: pose[:, :1] for name, pose in track.pose2d.items()}
+            writer.add(replace(recording, tracks=[Track(pose2d, track.pose3d[:, :1])]))
+    measured = found(tmp_path / "one.h5")
+    assert problems(*measured) == []
+    assert "## Bone lengths" in markdown(summarise(*measured))
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------

@@ -214,6 +214,12 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
     assert "none can be used, and 10 cannot (10 joint count)" in found and "expected 25, ntu25" in found
     np.save(path, np.zeros((10, 12, 7)))
     assert "shape (10, 12, 7); expected (N, C, T, V, M)" in refusal(path, "--labels", labels)
+    np.save(path, np.array({"a": 1}, object))
+    assert "shape (); expected (N, C, T, V, M)" in refusal(path, "--labels", labels)
+    np.save(labels, np.array(3))
+    assert "(3); expected labels, all numbers or all names" in refusal(path, "--labels", labels)
+    (tmp_path / "none.csv").write_text("")
+    assert "none.csv: no lines; expected a label" in refusal(path, "--labels", tmp_path / "none.csv")
     (tmp_path / "bad.pkl").write_bytes(b"cos\nsystem\n(S'echo'\ntR.")
     assert "os.system" in refusal(path, "--labels", tmp_path / "bad.pkl")
 

@@ -393,6 +393,8 @@ def test_parts_that_are_missing_and_shapes(tmp_path, save):
     assert "univ_annot3, camera 0: float64 of shape (60, 81); expected numbers (frames, 84)" in refusal(train)
     save(train, {name: value[:5] for name, value in training_mat("S1 Seq1").items()} | {"cameras": np.arange(5)})
     assert "cameras: no camera 5, only 0, 1, 2, 3, 4" in refusal(train)
+    save(train, training_mat("S1 Seq1") | {"cameras": np.full(14, np.nan)})
+    assert "cameras: no camera 0, only nan, nan" in refusal(train)
     train.write_bytes(train.read_bytes()[:700])
     assert f"{train}: cannot be read" in refusal(train) and "cut short" in refusal(train)
 
@@ -433,7 +435,7 @@ def test_arrays_that_cannot_be_right(tmp_path, change, expected):
     assert expected in message and "data_test_3dhp.npz, data['TS1']" in message
 
 
-IMPOSSIBLE = [{"S1 Seq1": [{}, fps]} for fps in (-25, 0, np.nan, np.inf, True, np.bool_(True))]
+IMPOSSIBLE = [{"S1 Seq1": [{}, fps]} for fps in (-25, 0, 10**400, np.nan, np.inf, True, np.bool_(True))]
 
 
 @pytest.mark.slow

@@ -179,6 +179,7 @@ def with_nan(pose):
         (spoiled("actions", lambda a: np.arange(len(a))), "actions.npy: 0 at frame 0; expected the name of an action"),
         (spoiled("actions", lambda a: np.where(np.arange(len(a)) == 9, "", a)), "'' at frame 9"),
         (spoiled("actions", lambda a: np.array([{"a": 1}] * len(a))), "expected the name of an action"),
+        (spoiled("actions", lambda a: np.array("walk")), r"one action for every frame"),
         (spoiled("actions", lambda a: a[:, None]), r"one action for every frame"),
         (
             lambda arrays: {kind: arrays[kind] for kind in ("3d_poses", "actions")},

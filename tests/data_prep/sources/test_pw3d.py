@@ -339,6 +339,7 @@ def test_nothing_there_and_both(tmp_path):
             lambda c: c | {"campose_valid": [v * np.nan for v in c["campose_valid"]]},
             "campose_valid: nan at frame 0; expected 1 for a valid frame",
         ),
+        (lambda c: c | {"poses2d": np.array(5)}, "poses2d: found a ndarray; expected a list, one entry a person"),
         (lambda c: c | {"jointPositions": 5}, "jointPositions: found a int; expected a list, one entry a person"),
         (lambda c: c | {"poses2d": c["poses2d"][:1]}, "people: 2 of jointPositions, 1 of poses2d"),
         (lambda c: c | {"cam_poses": c["cam_poses"][:-1]}, "person 0: 60 of jointPositions, 60 of poses2d"),

@@ -174,6 +174,56 @@ def test_a_wrong_number_of_joints(tmp_path):
         read_keypoints(files.dump(tmp_path / "a.json", [entries()]), layout="halpe26")
 
 
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    {
+        "boxes": ([entries(box=[[1, 2, 3, 4]] * 2)], r"\[0\]\.box: found 8 numbers; expected 4 numbers"),
+        "scores": (
+            [{"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [[0.5] * 17] * 2}],
+            r"keypoint_scores: found 34 numbers; expected 17 numbers",
+        ),
+        "frames": ({"landmarks": [], "frames": 5}, "frames: found a int; expected a list"),
+        "width": (
+            {"images": [{"id": 1, "width": 0.5}], "annotations": []},
+            r"width: found 0\.5; expected greater than",
+        ),
+    }.values(),
+    ids=["boxes", "scores", "frames", "width"],
+)
+def test_json_of_other_shapes(tmp_path, tree, message):
+    refused(tmp_path / "a.json", tree, message)
+
+
+def held(value):
+    """An array that holds an object, as numpy.savez makes one of a dictionary."""
+    array = np.empty((), object)
+    array[()] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    {
+        "people": ({"keypoints": [[[], 5]], "boxes": [[[], 5]], "metadata": {}}, "no class of people"),
+        "boxes": ({"keypoints": [[[], []]], "boxes": 3, "metadata": {}}, "unlike lengths of boxes and keypoints"),
+        "cameras": ({"positions_2d": {"S1": {"walk": None}}}, "S1/walk: found none; expected an array of poses"),
+        "scalar": ({"positions_2d": {"S1": {"walk": [np.array(3)]}}}, "S1/walk/0: found 1 numbers; expected 2 or 3"),
+        "size": ({"keypoints": [[[0.5, 0.5]]], "size": [0.5, 0.5]}, "size: found .*; expected width and height"),
+    }.values(),
+    ids=["people", "boxes", "cameras", "scalar", "size"],
+)
+def test_npz_of_other_shapes(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **{name: held(value) for name, value in arrays.items()})
+    with pytest.raises(InputError, match=message):
+        read_keypoints(tmp_path / "a.npz")
+
+
+def test_text_that_begins_with_nan_is_no_line_of_ultralytics(tmp_path):
+    (tmp_path / "a.txt").write_text("nan 0.5 0.5 0.5 0.5 0.1 0.1 0.1\n")
+    with pytest.raises(InputError, match="a file of no known format"):
+        read_keypoints(tmp_path / "a.txt")
+
+
 @pytest.mark.parametrize("tree", [[], {}, {"people": []}, [{"frame_id": 0, "instances": []}], [[], []]])
 def test_no_people(tmp_path, tree):
     refused(tmp_path / "a.json", tree, "no people in it")
@@ -208,6 +258,7 @@ def test_what_is_unseen_is_zero_and_costs_nothing_else(tmp_path):
         "layout": ({"layout": "coco71"}, "--layout coco71: no such file and no known layout; expected one of coco17"),
         "size": ({"size": (0, 7)}, "size: found .*expected width and height"),
         "fps": ({"fps": -1}, "fps: found -1; expected a finite number above 0"),
+        "joints": ({"joints": -17}, "joints: found -17; expected 1 to 1000"),
         "order": ({"order": "abc"}, "order: found abc; expected one of tjc"),
         "scale": ({"scale": "metres"}, "scale: found metres; expected one of pixels"),
         "video": ({"video": "b"}, "found the videos a; expected b"),
