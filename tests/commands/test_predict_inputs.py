@@ -75,6 +75,7 @@ FORMS = {
     "numbers": Form(numbers, "a.csv", options=("--joints", 17)),
     "pyskl": Form(pyskl, "a.pkl"),
     "sleap": Form(lambda path, pose: files.sleap(path, pose, **NAMED), "a.h5"),
+    "sleap csv": Form(lambda path, pose: files.sleap_csv(path, pose, **NAMED), "a.csv"),
     "deeplabcut csv": Form(lambda path, pose: files.deeplabcut_csv(path, pose, **NAMED), "a.csv"),
     "deeplabcut table": Form(lambda path, pose: files.deeplabcut_h5(path, pose, **NAMED), "a.h5"),
     "deeplabcut fixed": Form(lambda path, pose: files.deeplabcut_h5(path, pose, fixed=True, **NAMED), "a.h5"),

@@ -21,6 +21,7 @@ from stgraph.formats.keypoints import (
     openpose,
     posetrack,
     sleap,
+    sleap_csv,
     tables,
     ultralytics,
     videopose3d,
@@ -168,7 +169,9 @@ def kind_of_bytes(start: bytes) -> str:
         return "deeplabcut"
     if tables.is_numbers(words):
         return "numbers"
-    if words.split("\n", 1)[0].count(",") > 1:
+    if sleap_csv.is_csv(words):
+        return "sleap"
+    if tables.is_table(words):
         return "csv"
     return "lines" if ultralytics.is_lines(text) else ""
 
@@ -185,6 +188,7 @@ def read_file(path: Path, options: Options) -> list[Raw]:
         "hdf5": lambda: read_hdf5(path),
         "deeplabcut": lambda: deeplabcut.read_csv(path),
         "numbers": lambda: tables.read_numbers(path, options),
+        "sleap": lambda: sleap_csv.read_csv(path),
         "csv": lambda: tables.read_table(path),
         "lines": lambda: ultralytics.read_lines([path], "", options),
     }
