@@ -22,7 +22,6 @@ from stgraph.tracking.options import TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import State, Tracker
 
-FPS = 30.0  # where nothing says otherwise
 GAP = 0.5  # seconds without any keypoint that are filled
 SHORTEST = 3  # frames of a person who is predicted
 

@@ -16,6 +16,7 @@ from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS
 from stgraph.formats.keypoints.content import AGAIN, NO_CONFIDENCE, floats, no_people
 from stgraph.formats.keypoints.mediapipe import POSE, from_landmarks
+from stgraph.formats.keypoints.plausible import check_rated
 from stgraph.formats.keypoints.poses import MOST_FRAMES, SLACK, Options, Raw
 from stgraph.skeleton import MOST_JOINTS
 
@@ -211,7 +212,9 @@ def of_array(
         given = confidence[np.isfinite(confidence)]
         if given.size and (given.min() < 0 or given.max() > 2 * SLACK):
             found = f"a third channel from {given.min():.3g} to {given.max():.3g}, which is no confidence"
-            raise InputError(where=where, found=found, expected="x, y and confidence in 2D", remedy="drop z")
+            percent = given.min() >= 0 and given.max() <= 100
+            remedy = f"drop it{', or divide it by 100 if it is a confidence in percent' if percent else ''}"
+            raise InputError(where=where, found=found, expected="x, y and confidence in 2D", remedy=remedy)
     elif confidence is None or channels not in (2, 3):
         raise InputError(
             where=where, found=f"{channels} channels", expected="x, y [, confidence]", remedy="drop others"
@@ -222,6 +225,7 @@ def of_array(
     frame, person = np.nonzero(present)
     identity = person if people > 1 else np.zeros_like(person)
     if not len(frame):
+        check_rated(pose, where)
         raise no_people(where)
     if people > 1:
         notes.append("people keep the places that they have in the array as identities")

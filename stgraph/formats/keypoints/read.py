@@ -252,7 +252,9 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
         return mediapipe.read_landmarks(tree, path)
     if isinstance(tree, list) and tree and isinstance(tree[0], list):
         return arrays.read_content(tree, path, options)
-    found = f"an object with the keys {', '.join([*tree][:8])}" if isinstance(tree, dict) else "a list of other things"
+    one, listed = (tree[0], "a list whose first entry is ") if isinstance(tree, list) and tree else (tree, "")
+    kind = f"an object with the keys {', '.join([*one][:8])}" if isinstance(one, dict) else f"a {type(one).__name__}"
+    found = listed + kind
     if tree in ([], {}):
         raise no_people(path)
     raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)

@@ -13,7 +13,8 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.tasks.action.actions import TOGETHER, Actions, ActionTrack
 from stgraph.tasks.action.recognise import clip_probabilities
 from stgraph.tasks.action.run import CLIPS_AT_ONCE, ActionRun
-from stgraph.tracking.videos import FPS, SHORTEST, identified, never_long, stretches
+from stgraph.tracking.options import FPS, FPS_NOTE
+from stgraph.tracking.videos import SHORTEST, identified, never_long, stretches
 from stgraph.training.prediction import Progressed, silent
 
 Track = tuple[int, Float[np.ndarray, "_ j 3"]]  # the first frame of a person, and the poses from there to the last
@@ -64,7 +65,7 @@ def actions_of(
             raise InputError(where=name, found=str(value), expected="1 frame or more")
     size, fps, notes = keypoints.known_size, keypoints.fps or FPS, []
     if not keypoints.fps:
-        notes.append(f"Frames per second are not known: {FPS:g}.")
+        notes.append(FPS_NOTE)
     people = identified(keypoints, fps).to(run.skeleton)
     tracks = {person: track_of(people, person) for person in people.people}
     units = {TOGETHER: [*tracks.values()]} if together else {person: [track] for person, track in tracks.items()}

@@ -15,8 +15,9 @@ from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.posetrack import as_video
 from stgraph.tasks.dynamics.prediction import ENDINGS, Tracked
 from stgraph.tasks.dynamics.run import DynamicsRun
+from stgraph.tracking.options import FPS, FPS_NOTE
 from stgraph.tracking.tracker import Tracker
-from stgraph.tracking.videos import FPS, follow
+from stgraph.tracking.videos import follow
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import Speed, milliseconds
 
@@ -41,7 +42,7 @@ class DynamicsCommands(DynamicsRun):
             problem, remedy = "predicts 3D poses", "train one by `train --set data.detector=NAME` on 2D keypoints"
             raise InputError(problem, where=f"--exp {self.name}", remedy=remedy)
         video = as_video(keypoints.to(self.skeleton))
-        notes = keypoints.notes if video.fps else (*keypoints.notes, f"Frames per second are not known: {FPS:g}.")
+        notes = keypoints.notes if video.fps else (*keypoints.notes, FPS_NOTE)
         fps = video.fps or FPS
         tracker = Tracker(self.predictor(), video.skeleton, size=video.size)
         tracked = replace(follow(tracker, video, fps, whole=True, progress=progress), fps=fps)
