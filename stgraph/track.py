@@ -13,7 +13,7 @@ from stgraph.cli.command import run_command
 from stgraph.cli.keypoints import keypoint_options, video_options
 from stgraph.cli.options import engine_options, positive
 from stgraph.errors import InputError
-from stgraph.tracking.options import TRACK_FPS, UNTRAINED, TrackerOptions
+from stgraph.tracking.options import FPS, UNTRAINED, TrackerOptions
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     add("--in", dest="input", type=Path, required=True, metavar="PATH", help="keypoints (file or folder), or a video")
     add("--out", type=Path, required=True, metavar="PATH", help="the JSON file to write, or for a folder a folder")
     add("--gif", type=Path, metavar="FILE", help="draw the result, a colour a person: .gif or .mp4 (or a folder)")
-    add("--fps", type=float, help=f"frames per second of the video (that of the file, else {TRACK_FPS:g})")
+    add("--fps", type=float, help=f"frames per second of the video (that of the file, else {FPS:g})")
     add("--start", type=float, default=0.0, help="seconds into the video at which the drawing begins (%(default)s)")
     add("--seconds", type=float, default=10.0, help="of the drawing (%(default)s)")
     add("--size", default="960x600", help="of the drawing, width and height in pixels (%(default)s)")

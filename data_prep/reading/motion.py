@@ -19,7 +19,7 @@ from stgraph.skeleton import H36M17
 MOST_ACCELERATION = 1500.0  # m/s2; a human's joint stays below, a marker that jumps does not
 SHORTEST = 0.5  # seconds of a piece between two cuts
 FLOOR_OFF, FLOOR = 0.25, 0.03  # metres: a lowest joint further than the first from 0 is moved to the second
-UPRIGHT = 0.4  # metres that a head must be above the feet somewhere in a collection
+UPRIGHT = 0.4  # metres that a head must be above the feet in half of the frames of a take, in some take
 
 
 def take_reader(args: Namespace) -> Callable[[Take], Motion]:
@@ -103,13 +103,13 @@ def letter(number: int) -> str:
 
 
 def check_upright(upright: Mapping[str, float], up: str | None) -> list[str]:
-    """Notes on rigs in which no person ever stands, by the metres of the highest head above the feet of each.
+    """Notes on rigs in which no person stands in any take, by the most metres of the head above the feet of a take.
 
     Raises:
         InputError: there is one and the axis was not stated.
     """
     lying = [
-        f"{rig}: the head is never more than {height:.2f} m above the feet"
+        f"{rig}: the head is no more than {height:.2f} m above the feet in half of the frames of any take"
         for rig, height in upright.items()
         if height < UPRIGHT
     ]

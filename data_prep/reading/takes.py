@@ -156,7 +156,7 @@ def _array_take(path: Path, key: str, rate: float) -> Take:
     subject, _, rest = key.partition("/")
     action, _, number = rest.rpartition(" ")
     if not subject or not rest:
-        expected = '"SUBJECT/ACTION TAKE", such as "S1/walk 02"'
+        expected = 'an array (frames, joints, x y z) for each take, called "SUBJECT/ACTION TAKE", such as "S1/walk 02"'
         raise InputError(where=f"{path}, key {key!r}", expected=expected, remedy="rename the array")
     if not action or not number[:1].isdigit():
         action, number = rest, ""
@@ -215,9 +215,9 @@ class Motion:
 
     @property
     def upright(self) -> float:
-        """How far the head is above the feet in the frame where it is highest, metres."""
+        """How far the head is above the feet in the median frame, metres: who lies may yet lean in the wrong axis."""
         head, left, right = (self.pose[:, H36M17.index(name), 2] for name in ("Head", "LFoot", "RFoot"))
-        return float((head - (left + right) / 2).max())
+        return float(np.median(head - (left + right) / 2))
 
 
 def read_take(

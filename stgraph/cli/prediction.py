@@ -10,13 +10,14 @@ from stgraph.cli.keypoints import keypoint_settings, video_estimator
 from stgraph.cli.live import LiveLines, run_lines
 from stgraph.formats.files import check_kept
 from stgraph.formats.keypoints.read import kind_of, read_keypoints
+from stgraph.tracking.options import FPS
 from stgraph.training.progress import progress_of
 from stgraph.training.task_run import TaskRun
 
 
 def answer_lines(args: argparse.Namespace, run: TaskRun, options: dict[str, Any]) -> None:
     """Answer standard input."""
-    settings, fps = keypoint_settings(args), args.fps or 30.0
+    settings, fps = keypoint_settings(args), args.fps or FPS
     lines = LiveLines(lambda joints: run.stream(settings["size"], fps, joints, **options), args.layout, fps)
     run_lines(lines, cast(BufferedIOBase, sys.stdin.buffer), cast(TextIOBase, sys.stdout))
 

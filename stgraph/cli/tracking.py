@@ -14,7 +14,7 @@ from stgraph.formats.keypoints.posetrack import as_video
 from stgraph.formats.keypoints.read import collected, read_all_keypoints
 from stgraph.formats.markdown import counted
 from stgraph.formats.posetrack import write_video
-from stgraph.tracking.options import TRACK_FPS, TrackerOptions
+from stgraph.tracking.options import FPS, FPS_NOTE, TrackerOptions
 from stgraph.tracking.tracker import Tracker
 from stgraph.tracking.videos import check_files, draw_video, follow, losses, output_files, summary
 
@@ -26,7 +26,7 @@ def track_files(args: argparse.Namespace) -> None:
         InputError: options that do not fit, before anything is read; or, after all else is written, the videos that
             cannot be tracked.
     """
-    clip = Clip(TRACK_FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
+    clip = Clip(FPS, args.rate, picture_size(args.size), args.bitrate, caption=f" by {args.exp}")
     failed: list[InputError] = []
     estimator = video_estimator(args)
     if estimator:  # before people are looked for, which takes long
@@ -45,10 +45,13 @@ def track_files(args: argparse.Namespace) -> None:
         for note in keypoints.notes:
             print(f"{keypoints.name}: {note}")
         video = as_video(keypoints.to(skeleton) if skeleton else keypoints)
-        fps = args.fps or video.fps or TRACK_FPS
+        known = args.fps or video.fps
+        if not known:
+            print(f"{keypoints.name}: {FPS_NOTE}")
+        fps = known or FPS
         tracker = Tracker(predictor, video.skeleton, size=video.size, options=options)
         tracked = follow(tracker, video, fps, whole=True)
-        write_video(replace(tracked, fps=fps), out)
+        write_video(replace(tracked, fps=known), out)
         print(f"{out}: {summary(tracked, len(video.frame))}", flush=True)
         for line in losses(tracker, video, fps):
             print(f"{video.name}: {line}")

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from stgraph.errors import InputError
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import Saved
+from stgraph.formats.markdown import counted
 from stgraph.motion.rows import Rows, all_rows, check_rows
 from stgraph.motion.saving import FORMATS, check_outputs, format_module, person_paths
 from stgraph.skeleton import Skeleton
@@ -214,7 +215,7 @@ class Motion:
         people = ", ".join(map(str, self.person[:NAMED])) + (", ..." if len(self.person) > NAMED else "")
         share = self.rows.guessed[self.rows.there].mean() if self.rows.there.any() else 0.0
         people_line = f"people: {len(self.person)}{f' (identities: {people})' if people else ''}"
-        return [f"{len(self):,} frames at {self.fps:g} fps", f"{people_line}; joints guessed: {share:.0%}"]
+        return [f"{counted(len(self), 'frame')} at {self.fps:g} fps", f"{people_line}; joints guessed: {share:.0%}"]
 
     def part(self, frames: slice = slice(None), persons: slice | Int[np.ndarray, " p"] = slice(None)) -> "Motion":
         """The motion of some people in some frames, which keep their order."""

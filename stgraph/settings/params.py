@@ -56,7 +56,8 @@ def load(exp: str, overrides: Sequence[str] = ()) -> Settings:
         where, remedy = FOLDER / exp / "params.json", f"make it, or take one of {', '.join(experiments())}"
         raise InputError(problem, where=where, remedy=remedy)
     values = read_json(path, "an object of sections task, data, model")
-    return validate(apply_overrides(values, overrides) if isinstance(values, dict) else values, str(path))
+    where = f"{path} with --set {' '.join(overrides)}" if overrides else str(path)
+    return validate(apply_overrides(values, overrides) if isinstance(values, dict) else values, where)
 
 
 def apply_overrides(values: dict, overrides: Sequence[str]) -> dict:

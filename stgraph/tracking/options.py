@@ -6,7 +6,8 @@ from typing import Annotated, get_type_hints
 from stgraph.errors import InputError
 
 UNTRAINED = ("hold", "velocity", "kalman")  # of `predictors.PREDICTORS`
-TRACK_FPS = 25.0  # of `stgraph.track`, where neither the file nor the command has a frame rate
+FPS = 30.0  # where neither the file nor the command has a frame rate
+FPS_NOTE = f"Frames per second are not known: {FPS:g} (--fps)."
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from stgraph.formats.keypoints.read import kind_of
 from stgraph.formats.markdown import counted
 from stgraph.formats.posetrack import Mark, Video
 from stgraph.formats.video import open_video
-from stgraph.tracking.options import TrackerOptions
+from stgraph.tracking.options import FPS, FPS_NOTE, TrackerOptions
 from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import State, Tracker
 
-FPS = 30.0  # where nothing says otherwise
 GAP = 0.5  # seconds without any keypoint that are filled
 SHORTEST = 3  # frames of a person who is predicted, and detections of one who gets an identity
 
@@ -44,7 +43,7 @@ def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SH
 
 def known_rate(fps: float | int | None) -> tuple[float | int, list[str]]:
     """Frames per second, `FPS` where they are not known, and a note that says so."""
-    return (fps, []) if fps else (FPS, [f"Frames per second are not known: {FPS:g}."])
+    return (fps, []) if fps else (FPS, [FPS_NOTE])
 
 
 def left_out_note(people: int) -> list[str]:

@@ -44,6 +44,17 @@ def file(tmp_path):
     return tmp_path / "in.json"
 
 
+def test_a_frame_rate_that_is_assumed_is_said_and_not_written(tmp_path, capsys):
+    """Or the next command would take it for the file's."""
+    file, out = tmp_path / "in.json", tmp_path / "out.json"
+    write_video(replace(walkers(), fps=None), file)
+    run("--in", file, "--out", out)
+    assert "Frames per second are not known: 30 (--fps)." in capsys.readouterr().out
+    assert read_videos(out)[0].fps is None
+    run("--in", file, "--out", out, "--fps", 24)
+    assert "not known" not in capsys.readouterr().out and read_videos(out)[0].fps == 24
+
+
 @pytest.mark.parametrize("name", ["hold", "velocity", "kalman"])
 def test_people_get_identities_and_their_gaps_are_filled(file, tmp_path, capsys, name):
     out = tmp_path / "new" / "out.json"

@@ -211,7 +211,9 @@ def of_array(
         given = confidence[np.isfinite(confidence)]
         if given.size and (given.min() < 0 or given.max() > 2 * SLACK):
             found = f"a third channel from {given.min():.3g} to {given.max():.3g}, which is no confidence"
-            raise InputError(where=where, found=found, expected="x, y and confidence in 2D", remedy="drop z")
+            percent = given.min() >= 0 and given.max() <= 100
+            remedy = f"drop it{', or divide it by 100 if it is a confidence in percent' if percent else ''}"
+            raise InputError(where=where, found=found, expected="x, y and confidence in 2D", remedy=remedy)
     elif confidence is None or channels not in (2, 3):
         raise InputError(
             where=where, found=f"{channels} channels", expected="x, y [, confidence]", remedy="drop others"

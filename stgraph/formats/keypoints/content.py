@@ -157,6 +157,7 @@ def present(
     shown = np.nan_to_num(xy).any(axis=(2, 3)) & (np.nan_to_num(confidence) > 0).any(axis=2)
     frame, person = np.nonzero(shown)
     if not len(frame):
+        check_rated(rearrange(pose, "t m j d -> (t m) j d"), where)
         raise no_people(where)
     return pose[frame, person], frame, person
 

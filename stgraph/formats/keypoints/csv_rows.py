@@ -3,7 +3,7 @@
 import csv
 import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,48 @@ COLUMN = re.compile(
 # As x1, y1, z1, v1, which is how MediaPipe's landmarks are mostly written.
 NUMBERED = re.compile(r"(?P<channel>[xyzvc])[ _.:-]?(?P<joint>\d{1,4})", re.IGNORECASE)
 MISSING = ("", "na", "n/a", "null", "none")  # what programs write for a number that is not there
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
+
+
+def delimiter_of(line: str) -> str:
+    """What separates the cells of a line: a comma, or the semicolons or tabs that spreadsheets write.
+
+    >>> delimiter_of("frame,nose_x,nose_y"), delimiter_of("0;640,5;200,25")
+    (',', ';')
+    """
+    # Between semicolons, every number may have a decimal comma.
+    separating = (mark for mark in ";\t" if line.count(mark) > 1 and line.count(mark) + 1 >= line.count(","))
+    return next(separating, ",")
+
+
+def split_line(line: str) -> list[str]:
+    """The cells of a line, as `rows_of` gives them."""
+    return next(iter(_rows([line], delimiter_of(line))), [])
+
+
+def rows_of(path: Path) -> Iterator[list[str]]:
+    """The rows of a CSV file, cell by cell; numbers have a decimal point.
+
+    Raises:
+        OSError, UnicodeDecodeError, csv.Error: a file that cannot be read, or other things than text.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        delimiter = delimiter_of(file.readline())
+        file.seek(0)
+        yield from _rows(file, delimiter)
+
+
+def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    rows = csv.reader(lines, delimiter=delimiter)
+    if delimiter == ",":
+        yield from rows
+    for row in rows:
+        yield [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
+
+
+def is_column(name: str) -> bool:
+    """Whether a column's name is that of a joint's channel."""
+    return bool(COLUMN.fullmatch(name.strip()) or NUMBERED.fullmatch(name.strip()))
 
 
 @dataclass
@@ -90,13 +132,12 @@ def csv_tables(path: Path, *, numbered: bool = True) -> tuple[Columns, dict[str,
         InputError: no header, a row without a frame, several labels for a clip, or two rows for one person and frame.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            columns = csv_columns(next(rows, []), path, numbered)
-            tables: dict[str, Table] = {}
-            for line, row in enumerate(rows, start=2):
-                if row:
-                    add_row(tables, row, columns, f"{path}, line {line}", line - 2)
+        rows = rows_of(path)
+        columns = csv_columns(next(rows, []), path, numbered)
+        tables: dict[str, Table] = {}
+        for line, row in enumerate(rows, start=2):
+            if row:
+                add_row(tables, row, columns, f"{path}, line {line}", line - 2)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(str(error), where=path, expected=CSV_FORM) from error
     if not tables:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.content import CUT, NO_CONFIDENCE, no_people
+from stgraph.formats.keypoints.csv_rows import delimiter_of, rows_of
 from stgraph.formats.keypoints.frames import last_numbers
 from stgraph.formats.keypoints.hdf5 import array, texts
 from stgraph.formats.keypoints.poses import MOST_FRAMES, Raw
@@ -32,15 +33,14 @@ EXPECTED = "DeepLabCut's columns: scorer, (individuals,) bodyparts, coords (x, y
 def is_csv(start: str) -> bool:
     """Whether text begins as DeepLabCut's CSV."""
     lines = start.splitlines()[:2]
-    cells = [line.split(",")[0].strip() for line in lines]
+    cells = [line.split(delimiter_of(line))[0].strip() for line in lines]
     return len(lines) == 2 and cells[0] == "scorer" and cells[1] in LEVELS[1:3]
 
 
 def read_csv(path: Path) -> list[Raw]:
     """The video of a CSV file. Raises InputError for other columns, or cells that are no numbers."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+        rows = [row for row in rows_of(path) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(str(error), where=path, expected=EXPECTED) from error
     levels = next((place for place, row in enumerate(rows[:5]) if row[0].strip() == "coords"), -1) + 1

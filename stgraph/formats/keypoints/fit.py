@@ -68,11 +68,22 @@ def layout_by_content(
     raise InputError(problem, where=where, remedy=remedy, kind=UNCLEAR)
 
 
-def not_contradicted(layout: str, fits: Mapping[str, float], where: str, remedy: str) -> str:
-    """The layout that a format has. Raises InputError where another fits the positions, and this one does not."""
+def contradiction(layout: str, pose: Float[np.ndarray, "n j d"], seen: Bool[np.ndarray, "n j"]) -> str:
+    """The layout that positions have where they are not of the given one; "" where they may be."""
+    return _better(layout, {name: misfit(pose, seen, LAYOUTS[name]) for name in layouts_of(pose.shape[1])})
+
+
+def _better(layout: str, fits: Mapping[str, float]) -> str:
     best = min(fits, key=fits.__getitem__)
     # What cannot be measured counts as 1.
-    if best == layout or fits[layout] <= FITS or CONTRADICTED * fits[best] >= min(fits[layout], 1):
+    fitting = fits[layout] <= FITS or CONTRADICTED * fits[best] >= min(fits[layout], 1)
+    return "" if best == layout or fitting else best
+
+
+def not_contradicted(layout: str, fits: Mapping[str, float], where: str, remedy: str) -> str:
+    """The layout that a format has. Raises InputError where another fits the positions, and this one does not."""
+    best = _better(layout, fits)
+    if not best:
         return layout
     problem = f"the joints are {layout}'s by the format, but their positions are those of {best}"
     raise InputError(problem, where=where, remedy=remedy, kind=UNCLEAR)

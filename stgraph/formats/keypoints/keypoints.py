@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.body import PARENTS
 from stgraph.formats.keypoints.layouts import known_skeleton, layouts_of
 from stgraph.formats.keypoints.names import canonical, sides, spelling
 from stgraph.formats.posetrack import Video
@@ -208,10 +209,12 @@ def joint_sources(joints: Sequence[str], wanted: Sequence[str], where: str = "")
     found = [{exact[spelling(name)]: 1.0} if whole else sources(canonical(name)) for name in wanted]
     if lacking := [name for name, made in zip(wanted, found, strict=True) if made is None]:
         known = "|".join(layouts_of(len(joints))) or "FILE.json"
+        strange = [joint for joint in joints if canonical(joint) not in PARENTS]
+        misspelt = f"check the spelling of {', '.join(strange[:10])}; " if strange else ""
         raise InputError(
             f"no {', '.join(lacking)} among the joints {', '.join(joints[:40])}",
             where=where,
             expected="joints of these names, or such that they can be made of",
-            remedy=f"if the joints are others, name the layout by --layout {known}",
+            remedy=f"{misspelt}if the joints are others, name the layout by --layout {known}",
         )
     return [made for made in found if made is not None]

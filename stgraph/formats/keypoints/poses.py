@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.choices import ORDERS, SCALES
 from stgraph.formats.keypoints.content import no_people
-from stgraph.formats.keypoints.fit import layout_by_content, remedy_of
+from stgraph.formats.keypoints.fit import contradiction, layout_by_content, remedy_of
 from stgraph.formats.keypoints.keypoints import Keypoints
 from stgraph.formats.keypoints.layouts import LAYOUTS, find_layout, layouts_of
+from stgraph.formats.keypoints.plausible import check_rated, outside, small, turned
 from stgraph.formats.keypoints.scales import inferred_scale, to_pixels
 from stgraph.formats.posetrack import Video
 from stgraph.geometry import FARTHEST
@@ -20,7 +21,6 @@ from stgraph.skeleton import MOST_JOINTS, Skeleton
 
 MOST_FRAMES = 1_000_000  # of a video; larger numbers are no frame numbers
 CORNER = 1e-3  # pixels within which a joint is a (0, 0) that was scaled and back
-BEYOND, SOME = 0.1, 0.02  # of an image's longer side; share of the joints farther outside that is mentioned
 SLACK = 1.1  # some detectors' confidences go a little beyond 1
 
 
@@ -104,7 +104,10 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     """
     frame = numbers_of_frames(raw.frame, where)
     person = np.full(len(frame), -1) if raw.person is None else np.asarray(raw.person, np.int64)
-    pose, notes = cleaned(np.asarray(raw.pose, np.float64), frame, where), list(raw.notes)
+    given, notes = np.asarray(raw.pose, np.float64), list(raw.notes)
+    pose = cleaned(given, frame, where)
+    if raw.video is None:  # PoseTrack's files list joints without a score
+        check_rated(given, where)
     order = np.argsort(frame, kind="stable")
     if (np.diff(frame) < 0).any():
         notes.append("frames were not in order: sorted")
@@ -122,6 +125,7 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
     pose[~seen] = 0
     if scale == "pixels" and size is not None:
         notes += outside(pose[seen, :2], size)
+    notes += [*small(pose), *turned(pose, joints)]
     mean = pose[..., 2].sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     score = mean
     if raw.score is not None:
@@ -146,14 +150,6 @@ def finished(raw: Raw, options: Options, where: str) -> Keypoints:
         video_file=raw.video_file,
         source=where,
     )
-
-
-def outside(xy: Float[np.ndarray, "n 2"], size: tuple[int, int]) -> list[str]:
-    """A sentence where so many joints lie so far outside of the image that its size may be another one."""
-    margin = BEYOND * max(size)
-    share = ((xy < -margin) | (xy > np.array(size) + margin)).any(axis=-1).mean() if len(xy) else 0.0
-    text = f"{share:.0%} of the joints lie outside of the image of {size[0]}x{size[1]} pixels: check --image-size"
-    return [text] if share > SOME else []
 
 
 def numbers_of_frames(frame: Int[np.ndarray, " n"] | Sequence[int], where: str) -> Int[np.ndarray, " n"]:
@@ -237,6 +233,8 @@ def named(
         if len(joints) != count:
             expected = f"{len(joints)}, as the layout {layout or 'given'} has"
             raise InputError(where=where, found=f"{count} joints", expected=expected, remedy=remedy_of(count))
+        if better := layout and contradiction(layout, pose[..., :2], pose[..., 2] > 0):
+            notes.append(f"in the order of {layout} the joints are no body, in that of {better} they are (--layout)")
         return layout, joints
     if raw.joints:
         if len(raw.joints) != count or len({*raw.joints}) < count:

@@ -21,6 +21,7 @@ from stgraph.formats.keypoints import (
     openpose,
     posetrack,
     sleap,
+    sleap_csv,
     tables,
     ultralytics,
     videopose3d,
@@ -168,7 +169,9 @@ def kind_of_bytes(start: bytes) -> str:
         return "deeplabcut"
     if tables.is_numbers(words):
         return "numbers"
-    if words.split("\n", 1)[0].count(",") > 1:
+    if sleap_csv.is_csv(words):
+        return "sleap"
+    if tables.is_table(words):
         return "csv"
     return "lines" if ultralytics.is_lines(text) else ""
 
@@ -185,6 +188,7 @@ def read_file(path: Path, options: Options) -> list[Raw]:
         "hdf5": lambda: read_hdf5(path),
         "deeplabcut": lambda: deeplabcut.read_csv(path),
         "numbers": lambda: tables.read_numbers(path, options),
+        "sleap": lambda: sleap_csv.read_csv(path),
         "csv": lambda: tables.read_table(path),
         "lines": lambda: ultralytics.read_lines([path], "", options),
     }
@@ -248,7 +252,9 @@ def read_tree(tree: Any, path: Path, options: Options) -> list[Raw]:
         return mediapipe.read_landmarks(tree, path)
     if isinstance(tree, list) and tree and isinstance(tree[0], list):
         return arrays.read_content(tree, path, options)
-    found = f"an object with the keys {', '.join([*tree][:8])}" if isinstance(tree, dict) else "a list of other things"
+    one, listed = (tree[0], "a list whose first entry is ") if isinstance(tree, list) and tree else (tree, "")
+    kind = f"an object with the keys {', '.join([*one][:8])}" if isinstance(one, dict) else f"a {type(one).__name__}"
+    found = listed + kind
     if tree in ([], {}):
         raise no_people(path)
     raise InputError(where=path, found=found, expected=FORMATS, remedy=REMEDY)

@@ -8,7 +8,7 @@ import numpy as np
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.arrays import read_content
 from stgraph.formats.keypoints.content import CUT, MOST_NUMBERS, NO_CONFIDENCE
-from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables
+from stgraph.formats.keypoints.csv_rows import Columns, Table, csv_tables, delimiter_of, is_column, rows_of, split_line
 from stgraph.formats.keypoints.mediapipe import NAME as MEDIAPIPE
 from stgraph.formats.keypoints.mediapipe import POSE
 from stgraph.formats.keypoints.poses import Options, Raw
@@ -17,9 +17,15 @@ from stgraph.formats.keypoints.poses import Options, Raw
 def is_numbers(start: str) -> bool:
     """Whether text begins with a line of numbers."""
     try:
-        return len([float(cell) for cell in start.splitlines()[0].split(",")]) > 3
+        return len([float(cell) for cell in split_line(start.splitlines()[0])]) > 3
     except (ValueError, IndexError):
         return False
+
+
+def is_table(start: str) -> bool:
+    """Whether text begins with a line of names: several between commas, or a joint's between other marks."""
+    line = start.split("\n", 1)[0]
+    return line.count(",") > 1 or (delimiter_of(line) != "," and any(map(is_column, split_line(line))))
 
 
 def read_numbers(path: Path, options: Options) -> list[Raw]:
@@ -29,8 +35,7 @@ def read_numbers(path: Path, options: Options) -> list[Raw]:
         InputError: other things than numbers, rows of unlike length, or an unclear number of joints.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[float(cell or "nan") for cell in row] for row in csv.reader(file) if row]
+        rows = [[float(cell or "nan") for cell in row] for row in rows_of(path) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(str(error), where=path, expected="a row of numbers for each frame") from error
     if unlike := [line for line, row in enumerate(rows) if len(row) != len(rows[0])]:

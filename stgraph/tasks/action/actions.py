@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stgraph.formats.files import Saved, check_endings
+from stgraph.formats.markdown import counted
 
 # Ending -> module and function of this package that write it; they import `Actions`, so nothing here may import them.
 WRITERS = {".csv": "actions_file:write_csv", ".json": "actions_file:write_json", ".png": "timeline:write_picture"}
@@ -90,7 +91,8 @@ class Actions:
     @property
     def summary(self) -> list[str]:
         """The stretches of each person, in words."""
-        lines = [f"{self.frames[1] - self.frames[0]:,} frames at {self.fps:g} fps, {len(self.classes)} classes"]
+        length = counted(self.frames[1] - self.frames[0], "frame")
+        lines = [f"{length} at {self.fps:g} fps, {len(self.classes)} classes"]
         for person, spans in self.spans.items():
             texts = [
                 f"{first / self.fps:.1f} to {stop / self.fps:.1f} s {self.classes[number]} ({mean:.0%})"

@@ -15,10 +15,12 @@ from stgraph.geometry import Camera
 from stgraph.motion.motion import NAMED, Motion
 from stgraph.motion.rows import Rows, joined
 from stgraph.settings.places import LIFTER
+from stgraph.tasks.lifting.intrinsics import check_focal
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import lift_track
 from stgraph.tasks.lifting.world import floor_of, height_of, path_of, rotation_to_world, up_of
-from stgraph.tracking.videos import FPS, SHORTEST, identified, known_rate, left_out_note, never_long, stretches
+from stgraph.tracking.options import FPS
+from stgraph.tracking.videos import SHORTEST, identified, known_rate, left_out_note, never_long, stretches
 from stgraph.training.engine import Engine
 from stgraph.training.prediction import Progressed, silent
 from stgraph.training.task_run import TaskRun
@@ -27,6 +29,8 @@ FOCAL = 1.1  # of the image's longer side, for a camera that is not known: 49 de
 MEASURED = 10_000  # frames from which heights, the direction up and the floor are measured
 NEARBY = 0.2  # seconds within which a joint that was seen supports its 3D
 SLOW = 0.7  # of the lowest frame rate that a run was trained on: below it, its output says so
+SMOOTHEST = 1.0  # seconds: larger numbers are frames
+TALLEST = 3.0  # metres: larger numbers are centimetres or feet
 STATURE = 1.7  # metres, of people without a stated height, for runs without a scale of their own
 
 
@@ -40,7 +44,7 @@ class Scene:
         camera: focal lengths and centre in pixels; None: the default (`FOCAL`).
         height: of the people, metres; None: as the run predicts it.
         up: "camera": the camera is level; "trunk": estimated from upright trunks.
-        smooth: standard deviation of a Gaussian over time, seconds; 0: none.
+        smooth: standard deviation of a Gaussian over time, seconds up to 1; 0: none.
     """
 
     size: tuple[int, int]
@@ -55,8 +59,14 @@ class Scene:
         for name, value in positive.items():
             if not 0 < value < np.inf:
                 raise InputError(where=name, found=f"{getattr(self, name)}", expected="finite and above 0")
-        if not 0 <= self.smooth < np.inf:
-            raise InputError(where="smooth", found=f"{self.smooth}", expected="seconds, 0 or more")
+        if self.height is not None and self.height > TALLEST:
+            found, expected = f"{self.height:g}", f"metres of a standing person, up to {TALLEST:g}"
+            raise InputError(where="height", found=found, expected=expected, remedy="give it in metres, such as 1.75")
+        if self.camera is not None:
+            check_focal(np.asarray(self.camera)[:2].tolist(), self.size, "camera")
+        if not 0 <= self.smooth <= SMOOTHEST:
+            found, expected = f"{self.smooth:g}", f"seconds, 0 to {SMOOTHEST:g}"
+            raise InputError(where="smooth", found=found, expected=expected, remedy="for frames, divide by the rate")
         if self.up not in ("camera", "trunk"):
             raise InputError(where="up", found=self.up, expected='"camera" or "trunk"')
 
@@ -136,7 +146,8 @@ def lift(
     scene = Scene(size or keypoints.known_size, fps, camera, height=height, up=up, smooth=smooth)
     notes = [*keypoints.notes, *of_rate]
     if camera is None:
-        notes.append(f"The camera is not known: a focal length of {FOCAL:g} times the image's longer side.")
+        focal = f"a focal length of {FOCAL:g} times the image's longer side"
+        notes.append(f"The camera is not known: {focal} (--camera, --fov).")
     if slow := scene.slow_text(run):
         notes.append(slow)
     people = identified(keypoints, scene.fps).to(run.skeleton)
@@ -231,7 +242,7 @@ def scale_of(heights: list[float], run: LiftingRun, scene: Scene, notes: list[st
     said = ", ".join(f"{height:.2f}" for height in heights[:NAMED]) + (", ..." if len(heights) > NAMED else "")
     if scene.height is None:
         source = f"a stature of {STATURE:g} m" if run.task.output == "image" else "the bones that the network expects"
-        notes.append(f"The scale is from {source} (standing height {said} m); a height would settle it.")
+        notes.append(f"The scale is from {source} (standing height {said} m); a height would settle it (--height).")
         return 1.0
     notes.append(f"The scale is from the height of {scene.height:g} m (before: {said} m).")
     return scene.height / float(np.median(heights))

@@ -16,7 +16,8 @@ from stgraph.tasks.lifting.lift import NEARBY, STATURE, Scene
 from stgraph.tasks.lifting.run import LiftingRun
 from stgraph.tasks.lifting.track import in_float, network_input, network_output
 from stgraph.tasks.lifting.world import height_of, path_of
-from stgraph.tracking.videos import FPS, GAP
+from stgraph.tracking.options import FPS
+from stgraph.tracking.videos import GAP
 from stgraph.training.stream import MOST_PEOPLE
 from stgraph.training.traced import traced
 

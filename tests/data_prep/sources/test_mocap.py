@@ -20,6 +20,7 @@ from stgraph.errors import InputError
 from stgraph.geometry import camera_to_world, project
 from stgraph.skeleton import H36M17
 from tests.data_prep.people import RATE, squats
+from tests.motion.people import BUILTIN, walking
 
 SHARED = Path(__file__).parents[3] / "../shared/data/motion"
 # A rig's joint for each of ours; what is not listed stands in for nothing.
@@ -302,9 +303,34 @@ def test_unknown_rig_lists_its_joints_and_how_to_map_them(tmp_path):
 
 def test_a_wrong_up_axis_is_refused_and_can_be_stated(archive):
     path = archive("S1/squat 01")
-    with pytest.raises(InputError, match="head is never more than .* above the feet"):
+    message = "head is no more than .* above the feet in half of the frames of any take; if up"
+    with pytest.raises(InputError, match=message):
         list(source(path, "--mapping", write_mapping(path.parent, up="y")).recordings)
     assert len(list(source(path, "--mapping", write_mapping(path.parent, up="y"), "--up", "z").recordings)) == 4
+
+
+def test_a_cartwheel_does_not_stand_in_the_wrong_axis(tmp_path):
+    """The head is once far above the feet along an axis that is not up."""
+    pose = np.load(BUILTIN)["S49/cartwheel 06"] / 8192
+    wrong = np.roll(pose, 1, axis=-1)  # the former y is taken for up
+    head, feet = (
+        wrong[:, [H36M17.index(name) for name in names], 2].mean(1) for names in (["Head"], ["LFoot", "RFoot"])
+    )
+    assert (head - feet).max() > 0.4
+    np.savez(tmp_path / "a.npz", **{"S1/cartwheel 01": wrong})
+    with pytest.raises(InputError, match="head is no more than .* above the feet"):
+        list(source(tmp_path / "a.npz").recordings)
+
+
+def test_a_bvh_that_predict_wrote_is_read_as_it_was(tmp_path):
+    motion = walking(frames=60)
+    motion.save(tmp_path / "walk_01.bvh")
+    (take,) = find_takes([tmp_path / "walk_01.bvh"])
+    found = read_take(take)
+    assert (found.mapping.name, found.metres, found.skipped) == ("stgraph", 1, 0)
+    pose = motion.pose[:, 0]
+    assert np.linalg.norm(found.pose - pose, axis=-1).mean() < 0.01  # constant bones move joints by millimetres
+    assert found.rate == pytest.approx(motion.fps, rel=1e-3)
 
 
 def write_mapping(folder: Path, **more: str) -> Path:

@@ -171,6 +171,19 @@ def sleap(path, pose, tracks=("a",), names=NAMES):
     return path
 
 
+def sleap_csv(path, pose, tracks=("track_0",), names=NAMES):
+    """(t j 3) -> a row for each frame and track; without tracks, two instances of none."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        channels = [f"{name}.{channel}" for name in names for channel in ("x", "y", "score")]
+        writer.writerow(["track", "frame_idx", "instance.score", *channels])
+        for number, one in enumerate(pose):
+            cells = np.where(one[:, 2:] > 0, one, np.nan).ravel().tolist()
+            for track in tracks or ("", ""):
+                writer.writerow([track, number, 0.75, *("" if np.isnan(cell) else cell for cell in cells)])
+    return path
+
+
 def deeplabcut_columns(individuals, names):
     levels = [("DLC_resnet50",)] + ([individuals] if individuals else []) + [names, ("x", "y", "likelihood")]
     columns = [()]

@@ -29,6 +29,7 @@ WRITERS = {
     "mediapipe": (lambda path, _: files.mediapipe(path, walker("mediapipe33")), "a.json"),
     "mediapipe csv": (lambda path, _: files.mediapipe_csv(path, walker("mediapipe33")), "a.csv"),
     "sleap": (lambda path, pose: files.sleap(path, pose[:, :3]), "a.h5"),
+    "sleap csv": (lambda path, pose: files.sleap_csv(path, pose[:, :3]), "a.csv"),
     "deeplabcut csv": (lambda path, pose: files.deeplabcut_csv(path, pose[:, :3]), "a.csv"),
     "deeplabcut table": (lambda path, pose: files.deeplabcut_h5(path, pose[:, :3]), "a.h5"),
     "deeplabcut fixed": (lambda path, pose: files.deeplabcut_h5(path, pose[:, :3], fixed=True), "a.h5"),

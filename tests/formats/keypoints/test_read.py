@@ -100,6 +100,56 @@ def test_sleap(tmp_path, tracks):
     assert found.skeleton.parents == (-1, 0, 1)
 
 
+@pytest.mark.parametrize("tracks", [("mouse", "rat"), ("rat",), ()])
+def test_sleaps_csv(tmp_path, tracks):
+    pose = walker("coco17")[:, :3]
+    pose[1, 2] = 0
+    found = read_keypoints(files.sleap_csv(tmp_path / "a.csv", pose, tracks))
+    count = max(len(tracks), 1) if tracks else 2
+    assert (found.format, found.joints, found.score.tolist()) == ("SLEAP", files.NAMES, [0.75] * 6 * count)
+    np.testing.assert_allclose(found.pose[::count], pose)
+    assert found.frame.tolist() == [frame for frame in range(6) for _ in range(count)]
+    assert found.people == [*range(len(tracks))]  # without a track, instances have no identity
+    assert "people are numbered as mouse, rat" in found.notes or tracks != ("mouse", "rat")
+
+
+def test_sleaps_csv_of_points_that_a_person_placed(tmp_path):
+    """They have no score, and are as certain as can be."""
+    path = tmp_path / "a.csv"
+    path.write_text("track,frame_idx,instance.score,Nose.x,Nose.y,Nose.score\n,3,,10.5,20,\n,4,,,,\n")
+    found = read_keypoints(path)
+    assert found.frame.tolist() == [3, 4]
+    np.testing.assert_array_equal(found.pose[:, 0], [[10.5, 20, 1], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("comma", [True, False], ids=["decimal comma", "decimal point"])
+@pytest.mark.parametrize("form", ["CSV", "DeepLabCut", "SLEAP", "numbers"])
+def test_csv_as_spreadsheets_save_it(tmp_path, form, comma, separator):
+    """Where the comma is the decimal point, a semicolon or a tab separates cells."""
+    write = {
+        "CSV": lambda path, pose: files.table(path, pose, files.NAMES),
+        "DeepLabCut": files.deeplabcut_csv,
+        "SLEAP": files.sleap_csv,
+        "numbers": lambda path, pose: np.savetxt(path, pose.reshape(len(pose), -1), delimiter=",") or path,
+    }[form]
+    pose = walker("coco17")
+    path = write(tmp_path / "a.csv", pose if form == "numbers" else pose[:, :3])
+    options = {"joints": 17} if form == "numbers" else {}
+    expected = read_keypoints(path, **options)
+    text = path.read_text().replace(",", separator)
+    path.write_text(text.replace(".", ",") if comma and form != "SLEAP" else text)
+    found = read_keypoints(path, **options)
+    assert (found.format, found.joints, found.frames) == (expected.format, expected.joints, expected.frames)
+    np.testing.assert_array_equal(found.pose, expected.pose)
+
+
+def test_a_file_of_prose_between_semicolons_is_no_table(tmp_path):
+    files.openpose(tmp_path / "clip", walker("body25"))
+    (tmp_path / "clip" / "notes.txt").write_text("one; two; three; four\n")
+    assert read_keypoints(tmp_path / "clip").frames == (0, 6)
+
+
 def test_slp_files_say_what_they_need(tmp_path, monkeypatch):
     import h5py
 

@@ -214,6 +214,16 @@ def test_mistakes_are_named(run, dataset):
         stgraph.lift(keypoints[:, :5], run=run, size=SIZE, layout=["nose", "leye", "reye", "lear", "rear"])
     with pytest.raises(InputError, match="height"):
         stgraph.lift(keypoints, run=run, size=SIZE, layout="h36m17", height=-1.0)
+    for wrong, message in (
+        ({"height": 175.0}, "height: found 175; expected metres of a standing person, up to 3; give it in metres"),
+        ({"smooth": 5.0}, "smooth: found 5; expected seconds, 0 to 1; for frames, divide by the rate"),
+        (
+            {"camera": np.array([35.0, 35.0, 320.0, 240.0])},
+            "camera: found a focal length of 35 in an image .*; of a lens",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            stgraph.lift(keypoints, run=run, size=SIZE, layout="h36m17", **wrong)
     with pytest.raises(InputError, match="run: found 3"):
         stgraph.lift(keypoints, run=3, size=SIZE, layout="h36m17")
 
