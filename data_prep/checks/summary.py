@@ -217,7 +217,7 @@ def bone_ranges(subjects: Mapping[str, Mapping]) -> tuple[tuple[str, ...], list[
         stats = [subject["bones"][bone] for subject in subjects.values() if subject["bones"][bone]["mean"] is not None]
         mean, std = ([100 * each[key] for each in stats] for key in ("mean", "std"))
         lengths = (np.mean(mean), np.std(mean), min(mean), max(mean), max(std)) if stats else [None] * 5
-        rows.append((bone, *(number(cm, 1) for cm in lengths)))
+        rows.append((bone, *("-" if cm is None else f"{cm:.1f}" for cm in lengths)))
     return ("bone", "mean", "std of subjects", "shortest", "longest", "largest std over frames"), rows
 
 

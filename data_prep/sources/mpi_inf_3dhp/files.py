@@ -226,7 +226,7 @@ def of_npz(path: Path) -> Iterator[View]:
 
 def is_rate(fps: Any) -> bool:
     """Whether this can be frames per second."""
-    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and 0 < fps < 1e6
+    return isinstance(fps, int | float | np.integer | np.floating) and fps is not True and bool(0 < fps < 1e6)
 
 
 def npz_values(poses: Any, where: str, test: bool = False) -> Values:
