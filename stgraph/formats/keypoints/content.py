@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stgraph.errors import InputError
+from stgraph.formats.keypoints.plausible import check_rated
 
 _NUMBERS = {int, float, type(None)}
 AGAIN = "write or fetch the file again"
@@ -151,13 +152,13 @@ def present(
 ) -> tuple[Float[np.ndarray, "n j 3"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """The poses in which any joint is seen, with their frames and places among the people.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, or none has a confidence.
     """
     pose = np.concatenate([xy, confidence[..., None]], axis=-1)
     shown = np.nan_to_num(xy).any(axis=(2, 3)) & (np.nan_to_num(confidence) > 0).any(axis=2)
     frame, person = np.nonzero(shown)
     if not len(frame):
-        check_rated(rearrange(pose, "t m j d -> (t m) j d"), where)
+        check_rated(pose.reshape(-1, *pose.shape[2:]), where)
         raise no_people(where)
     return pose[frame, person], frame, person
 
