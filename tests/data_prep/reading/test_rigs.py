@@ -1,6 +1,7 @@
 """Mapping tables and what they refuse."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -24,9 +25,7 @@ def test_mirrored_joints_of_every_table_are_mirrored_names():
     for table in known_mappings():
         for left, right in zip(H36M17.left, H36M17.right, strict=True):
             a, b = (table.joints[H36M17.names[joint]] for joint in (left, right))
-            swap = {name: name.replace("Left", "Right") for name in a}
-            if table.name == "cmu-asf":
-                swap = {name: "r" + name.removeprefix("l") for name in a}
+            swap = {name: re.sub("^L(?!eft)", "R", re.sub("^l", "r", name)).replace("Left", "Right") for name in a}
             assert {swap[name]: weight for name, weight in a.items()} == b != a
 
 

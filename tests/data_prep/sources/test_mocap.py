@@ -383,7 +383,7 @@ def test_two_files_of_one_take_are_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"walk": squats()}, "key 'walk': expected \"SUBJECT/ACTION TAKE\""),
+        ({"walk": squats()}, "key 'walk': expected .* called \"SUBJECT/ACTION TAKE\""),
         ({"S1/w 1": squats()[..., :2]}, r"\(100, 17, 2\); expected a plain array of numbers of shape \(frame, j"),
         (
             {"S1/w 1": np.full((9, len(H36M17), 3), np.nan)},
