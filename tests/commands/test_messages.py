@@ -52,6 +52,7 @@ def texts() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_option_in_a_message_is_an_option_of_some_command():
     known = set.union(*options().values()) | {"--debug"} | OF_OTHERS
     wrong = [

@@ -46,6 +46,7 @@ def test_frames_beyond_the_track_are_marked(dataset):
     assert 0 < batch["inside"].float().mean() < 1
 
 
+@pytest.mark.slow
 def test_a_mirrored_window_is_seen_by_the_mirrored_camera(dataset):
     data = windows(dataset, mirror=True)
     assert len(data) == 2 * len(windows(dataset))

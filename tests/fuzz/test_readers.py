@@ -29,6 +29,7 @@ def known(folder):
     return readers(folder)
 
 
+@pytest.mark.slow
 def test_good_files_are_read(folder, known):
     for name, reader in known.items():
         for seed in range(len(reader.seeds)):

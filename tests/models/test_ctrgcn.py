@@ -104,6 +104,7 @@ def test_training_starts_from_the_partitions_without_refinement():
     assert len({id(block.space.adjacency.shared) for block in model.blocks}) == 3
 
 
+@pytest.mark.slow
 def test_refinement_learns_after_its_weight_has_left_zero():
     torch.manual_seed(0)
     model = CTRGCN(STAR, 3, {"action": 4}, **SMALL)

@@ -40,6 +40,7 @@ def test_real_motion_is_admitted_and_its_mirror_image_is_not(name):
             check_person(pose / 1000, key, "mm")
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.skipif(not SHARED.exists(), reason="no shared motion")
 def test_noisy_images_of_real_motion_are_admitted():
