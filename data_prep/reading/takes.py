@@ -215,7 +215,7 @@ class Motion:
 
     @property
     def upright(self) -> float:
-        """How far the head is above the feet in the median frame, metres: who lies may yet lean in the wrong axis."""
+        """How far the head is above the feet, metres; the median frame, since a single one may lean in any axis."""
         head, left, right = (self.pose[:, H36M17.index(name), 2] for name in ("Head", "LFoot", "RFoot"))
         return float(np.median(head - (left + right) / 2))
 

@@ -23,7 +23,7 @@ from stgraph.tracking.predictors import find_predictor
 from stgraph.tracking.tracker import State, Tracker
 
 GAP = 0.5  # seconds without any keypoint that are filled
-SHORTEST = 3  # frames of a person who is predicted, and detections of one who gets an identity
+SHORTEST = 3  # frames in a row for which a person is predicted, and detections of a person with an identity
 
 
 def stretches(seen: Bool[np.ndarray, " t"], fps: float | int, shortest: int = SHORTEST) -> list[tuple[int, int]]:

@@ -57,9 +57,8 @@ def rows_of(path: Path) -> Iterator[list[str]]:
 def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     rows = csv.reader(lines, delimiter=delimiter)
     if delimiter == ",":
-        yield from rows
-    for row in rows:
-        yield [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
+        return rows
+    return ([cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row] for row in rows)
 
 
 def is_column(name: str) -> bool:

@@ -1,7 +1,6 @@
 """A run of pose dynamics as commands use it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -43,7 +42,7 @@ class DynamicsCommands(DynamicsRun):
         video = as_video(keypoints.to(self.skeleton))
         fps, notes = known_rate(video.fps)
         tracker = Tracker(self.predictor(), video.skeleton, size=video.size)
-        tracked = replace(follow(tracker, video, fps, whole=True, progress=progress), fps=fps)
+        tracked = follow(tracker, video, fps, whole=True, progress=progress)
         return Tracked(tracked, self.name, len(keypoints), (*keypoints.notes, *notes))
 
     def predict_some(self, dataset: Dataset) -> int:

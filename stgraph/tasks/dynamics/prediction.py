@@ -6,6 +6,7 @@ from pathlib import Path
 from stgraph.figures.clip import Clip
 from stgraph.formats.files import Saved, check_endings
 from stgraph.formats.posetrack import Video, write_video
+from stgraph.tracking.options import FPS
 from stgraph.tracking.videos import draw_video, summary
 
 ENDINGS = (".json", ".gif", ".mp4")
@@ -18,7 +19,7 @@ class Tracked:
     """A tracked video.
 
     Attributes:
-        video: with identities, the mark of each joint, and frames per second.
+        video: with identities and the mark of each joint; frames per second where they are known.
         by: the predictor.
         detections: how many there were.
         notes: what was assumed.
@@ -42,7 +43,7 @@ class Tracked:
         """
         targets = [Path(path) for path in paths]
         check_endings(targets, ENDINGS)
-        clip = Clip(self.video.fps or 0, RATE, title=self.video.name, caption=f" by {self.by}")
+        clip = Clip(self.video.fps or FPS, RATE, title=self.video.name, caption=f" by {self.by}")
         for path in targets:
             if path.suffix.lower() == ".json":
                 write_video(self.video, path)

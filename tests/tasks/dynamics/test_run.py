@@ -13,7 +13,8 @@ from stgraph import track as tracker
 from stgraph.data.dataset import Dataset
 from stgraph.data.recording import Recording
 from stgraph.errors import InputError
-from stgraph.formats.posetrack import Mark
+from stgraph.formats.keypoints.read import keypoints_of
+from stgraph.formats.posetrack import Mark, read_videos
 from stgraph.models.pose_dynamics import PoseDynamics
 from stgraph.skeleton import POSETRACK15
 from stgraph.tasks.dynamics.predictor import ModelPredictor
@@ -291,3 +292,13 @@ def test_keypoints_are_tracked_as_by_the_track_command(folder, tmp_path, monkeyp
         predict.main(predict.parser().parse_args(["video.npy", *shared, "--exp", solid, "--out", "mine.json"]))
     with pytest.raises(InputError, match=r"walk\.bvh: found \.bvh; expected one of \.json, \.gif, \.mp4"):
         predict.main(predict.parser().parse_args(["video.npy", *shared, "--out", "walk.bvh"]))
+
+
+@pytest.mark.parametrize("fps", [None, 24.0])
+def test_a_rate_that_is_assumed_is_said_and_not_written(place, scenes, tmp_path, fps):
+    pose = scenes.rows("pose2d/sim")[:1].repeat(9, axis=0)
+    keypoints = keypoints_of(pose, fps=fps, layout="h36m17", size=(1920, 1080))
+    found = Run.load("flat", Engine("cpu")).predict(keypoints)
+    found.save(tmp_path / "tracked.json")
+    assert read_videos(tmp_path / "tracked.json")[0].fps == fps
+    assert any("not known: 30" in note for note in found.notes) == (fps is None)
