@@ -17,6 +17,8 @@ from stgraph.data.dataset import Dataset
 from stgraph.data.dataset_writer import DatasetWriter
 from stgraph.data.recording import Recording, Track
 from stgraph.geometry import Camera, project
+from stgraph.settings import places
+from stgraph.settings.places import LIFTER
 from stgraph.skeleton import H36M17
 
 
@@ -74,6 +76,14 @@ def recording(subject: str, take: int, camera: Camera, frames: int) -> Recording
     noisy[::7, 3] = 0
     detections = {"gt": np.concatenate([exact, seen], -1), "noisy": noisy}
     return Recording(subject, ("Walking", "Sitting")[take], f"take {take}", camera, 50.0, [Track(detections, pose)])
+
+
+@pytest.fixture
+def shipped_runs_alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of the packaged checkpoints only the one that ships, whatever was trained in this checkout."""
+    packaged, folder = places.packaged, tmp_path_factory.mktemp("packaged")
+    (folder / LIFTER).symlink_to(packaged("checkpoints") / LIFTER)
+    monkeypatch.setattr(places, "packaged", lambda name: folder if name == "checkpoints" else packaged(name))
 
 
 def write(path: Path, **changes: object) -> Path:

@@ -216,7 +216,7 @@ def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
         (train, ["--exp", "demo", "--set", "optim.lr=-1"], ["optim.lr: found -1", "greater than 0"]),
     ],
 )
-def test_mistakes_end_in_one_message(place, monkeypatch, capsys, module, words, parts):
+def test_mistakes_end_in_one_message(place, shipped_runs_alone, monkeypatch, capsys, module, words, parts):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", [module.__name__, *words])
     with pytest.raises(SystemExit) as ended:

@@ -307,7 +307,7 @@ def test_every_preparation_of_the_input_is_described():
                 assert ("size" in raw) == ("pixels" in raw["unit"]) == (kind == "2D")
 
 
-def test_mistakes_end_in_one_message(saved, monkeypatch, tmp_path):
+def test_mistakes_end_in_one_message(saved, shipped_runs_alone, monkeypatch, tmp_path):
     saved(LIFTING, WINDOWS, FLAT)
     with pytest.raises(InputError, match=r"model.pt: found the ending '.pt'; expected .onnx"):
         call("--exp", "run", "--out", "model.pt")
