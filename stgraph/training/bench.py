@@ -1,6 +1,7 @@
 """Speed of training and prediction on random data, relative to the machine's matrix product."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,8 @@ def peak_gib(engine: Engine) -> float:
     """The most memory that was in use so far: the GPU's, or the process's."""
     if engine.device.type == "cuda":
         return torch.cuda.max_memory_allocated(engine.device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, on macOS bytes
+    return most / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def operations(run: Run) -> int:

@@ -31,7 +31,9 @@ def join(devices: int, nodes: int, backend: str) -> None:
         others = [{"RANK": str(first + number), "LOCAL_RANK": str(number)} for number in range(1, devices)]
         watch([subprocess.Popen(command_line(), env=os.environ | other) for other in others])
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // devices))
+        # macOS has no affinities.
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // devices))
     distributed.init_process_group(backend)
     atexit.register(distributed.destroy_process_group)
 
