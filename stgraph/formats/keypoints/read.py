@@ -221,8 +221,14 @@ def read_hdf5(path: Path) -> list[Raw]:
         if (table := deeplabcut.table_of(file)) is not None:
             return deeplabcut.read_hdf5(table, path)
         labels, there = sleap.is_labels(file), ", ".join(map(str, [*file][:8]))
+        own = file.attrs.get("format") == "stgraph"  # as in stgraph.data.dataset
     if labels:
         return sleap.read_labels(path)
+    if own:
+        remedy = (
+            f"`python -m stgraph.evaluate --exp lifter --data {path}` scores it, `stgraph.render` draws its recordings"
+        )
+        raise InputError("is a dataset of this toolkit", where=path, expected="keypoints alone", remedy=remedy)
     raise InputError(where=path, found=f"HDF5 with {there or 'nothing'}", expected=FORMATS, remedy=REMEDY)
 
 

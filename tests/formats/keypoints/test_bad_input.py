@@ -225,6 +225,13 @@ def test_text_that_begins_with_nan_is_no_line_of_ultralytics(tmp_path):
         read_keypoints(tmp_path / "a.txt")
 
 
+def test_a_dataset_of_the_toolkit_names_the_commands_that_read_it(dataset):
+    with pytest.raises(
+        InputError, match=rf"dataset of this toolkit.*evaluate --exp lifter --data {dataset.path}.*render"
+    ):
+        read_keypoints(dataset.path)
+
+
 @pytest.mark.parametrize("tree", [[], {}, {"people": []}, [{"frame_id": 0, "instances": []}], [[], []]])
 def test_no_people(tmp_path, tree):
     refused(tmp_path / "a.json", tree, "no people in it")
