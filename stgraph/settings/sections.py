@@ -68,8 +68,10 @@ class SplitSettings(DataSettings):
 class OptimSettings(Section):
     """The optimizer and its learning rate."""
 
-    name: Literal["adamw", "sgd"] = Field("adamw", description="sgd: with Nesterov's momentum")
-    momentum: Annotated[float, Field(gt=0, lt=1, description="of sgd")] = 0.9
+    name: Literal["adamw", "sgd", "muon"] = Field(
+        "adamw", description="sgd: with Nesterov's momentum; muon: for the matrices, adamw for the other weights"
+    )
+    momentum: Annotated[float, Field(gt=0, lt=1, description="of sgd and muon")] = 0.9
     lr: PositiveFloat = 0.001
     weight_decay: NonNegativeFloat = 1e-5
     amsgrad: bool = True

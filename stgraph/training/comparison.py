@@ -67,7 +67,7 @@ def entries(
     result = []
     for text in exps:
         exp, _, own_overrides = text.partition(":")
-        changes = [*common, *(re.split(r",(?=\w+\.)", own_overrides) if own_overrides else [])]
+        changes = [*common, *(re.split(r",(?=[a-z]\w*\.)", own_overrides) if own_overrides else [])]
         trained, has_params = (FOLDER / exp / "best.safetensors").exists(), experiment_file(exp) is not None
         if trained and own_overrides and not has_params:
             place = params.FOLDER / exp / "params.json"

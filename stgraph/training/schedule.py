@@ -7,14 +7,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from stgraph.settings.sections import OptimSettings
+from stgraph.training.muon import Muon
 
 
 def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
-    """AdamW, or SGD with Nesterov's momentum."""
-    shared = {"params": model.parameters(), "lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
+    """AdamW, SGD with Nesterov's momentum, or Muon."""
+    shared = {"lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
     if optim.name == "sgd":
-        return torch.optim.SGD(momentum=optim.momentum, nesterov=True, **shared)
-    return torch.optim.AdamW(amsgrad=optim.amsgrad, **shared)
+        return torch.optim.SGD(model.parameters(), momentum=optim.momentum, nesterov=True, **shared)
+    if optim.name == "muon":
+        return Muon(model, optim.momentum, amsgrad=optim.amsgrad, **shared)
+    return torch.optim.AdamW(model.parameters(), amsgrad=optim.amsgrad, **shared)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:

@@ -125,6 +125,13 @@ def test_mistakes_are_found_before_anything_is_trained(folder, dataset):
     assert not Path("checkpoints").exists()
 
 
+def test_an_experiments_own_settings_may_be_lists_and_objects(folder):
+    augment, text = {"stretch": [0.8, 1.5], "rigs": 0.01}, "graph:data.augment={augment},data.stride=7,data.frames=9"
+    [entry] = entries([text.format(augment=json.dumps(augment, separators=(",", ":")))], None, None, [], [])
+    assert entry.settings and entry.settings.data.augment.stretch == (0.8, 1.5)
+    assert (entry.settings.data.augment.rigs, entry.settings.data.stride, entry.settings.data.frames) == (0.01, 7, 9)
+
+
 def test_the_cost_of_a_flat_model_is_that_of_its_matrices(folder):
     settings = validate(EXPERIMENTS["flat"], "here")
     settings = settings.model_copy(update={"task": settings.task | {"actions": ["a", "b"]}})
