@@ -1,6 +1,7 @@
 """The optimizer, averaged weights, and the schedules of the learning rate and of the momentum of batch norms."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from stgraph.training.muon import Muon
 
 def optimizer_for(model: nn.Module, optim: OptimSettings) -> torch.optim.Optimizer:
     """AdamW, SGD with Nesterov's momentum, or Muon."""
-    shared = {"lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
+    shared: dict[str, Any] = {"lr": optim.lr, "weight_decay": optim.weight_decay, "fused": True}
     if optim.name == "sgd":
         return torch.optim.SGD(model.parameters(), momentum=optim.momentum, nesterov=True, **shared)
     if optim.name == "muon":
