@@ -1,6 +1,7 @@
 """Muon: its steps against singular values in float64, which weights it takes, and that it resumes."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from stgraph.training.muon import LEAST, STEP, Muon, orthogonalised
 
-RATES = {"lr": 0.01, "weight_decay": 0.1}
+RATES: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
 
 
 class Net(nn.Module):
