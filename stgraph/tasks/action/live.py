@@ -1,11 +1,11 @@
 """Online recognition: a window that slides over a growing sequence, with a state of fixed size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
@@ -15,7 +15,7 @@ from stgraph.tasks.action.settings import ClipSettings
 from stgraph.tasks.action.task import Action
 from stgraph.tasks.action.whole_clips import sample_clips
 from stgraph.training.run import Run
-from stgraph.training.traced import traced
+from stgraph.training.traced import Traceable, traced
 
 
 class Live:
@@ -68,12 +68,12 @@ class Live:
         self.joints = len(run.skeleton if joints is None else joints)
         if joints is not None and not data.detector:
             raise InputError("only 2D joints are taken by name", where="joints", remedy="give 3D in the run's order")
-        self.prepare = Prepared(Preparation(run.skeleton, data, training=False), self.frames)
-        self.recognition = Recognition(run).eval()
+        self.preparation = Preparation(run.skeleton, data, training=False)
+        run.model.eval()
         self.poses = torch.zeros(self.persons, self.window, len(run.skeleton), 3)
         self.count = 0
-        self.traced: dict[int, Callable[..., tuple[Tensor, ...]]] = {}  # by the number of persons
-        self.prepared: Callable[..., tuple[Tensor, ...]] | None = None  # `prepare` for a full window
+        self.traced: dict[int, Traceable] = {}  # `recognition` by the number of persons
+        self.prepared: Traceable | None = None  # `prepare` for a full window
 
     def update(self, pose: Float[np.ndarray, "m j 3"] | Float[Tensor, "m j 3"]) -> Float[Tensor, " n"]:
         """Add a frame; returns the probability of every class. Raises InputError as `add`."""
@@ -120,7 +120,7 @@ class Live:
                 return self.recognition(x)[0].cpu()
         # Traced once for each number of persons.
         if len(x) not in self.traced:
-            self.traced[len(x)] = traced(self.recognition, x)
+            self.traced[len(x)] = traced(self.recognition, x, module=self.run.model)
         return self.traced[len(x)](x)[0].cpu()
 
     def input(self) -> tuple[Float[Tensor, "m c t j"], Bool[Tensor, " m"]]:
@@ -133,30 +133,15 @@ class Live:
         x, shown = self.prepared(poses, self.size)
         return x, shown
 
-
-class Prepared(nn.Module):
-    """Sampling of clips to so many frames, and their preparation, with tensors alone as arguments and results."""
-
-    def __init__(self, prepare: Preparation, frames: int) -> None:
-        super().__init__()
-        self.prepare, self.frames = prepare, frames
-
-    def forward(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor, Tensor]:
+    def prepare(self, poses: Float[Tensor, "1 m t j 3"], size: Float[Tensor, "1 2"]) -> tuple[Tensor, Tensor]:
         """The input of every person, and whether it has anything but zeros."""
-        prepare = self.prepare
-        x = prepare(sample_clips(poses, size, self.frames, prepare.settings, prepare.skeleton.root))
+        skeleton, settings = self.preparation.skeleton, self.preparation.settings
+        x = self.preparation(sample_clips(poses, size, self.frames, settings, skeleton.root))
         return x, x.flatten(1).any(1)
 
-
-class Recognition(nn.Module):
-    """A recogniser of one clip with tensors alone as arguments and results."""
-
-    def __init__(self, run: Run[Action]) -> None:
-        super().__init__()
-        self.task, self.model = run.task, run.model
-
-    def forward(self, x: Float[Tensor, "m c t j"]) -> tuple[Float[Tensor, " n"]]:
+    def recognition(self, x: Float[Tensor, "m c t j"]) -> tuple[Float[Tensor, " n"]]:
         """The probability of every class, from the clip's persons."""
+        task = self.run.task
         clip, label = (torch.zeros(count, dtype=torch.int64, device=x.device) for count in (len(x), 1))
-        outputs = self.model(**self.task.inputs({"x": x}))
-        return (self.task.scores({"x": x, "clip": clip, "label": label}, outputs)[0].softmax(0),)
+        outputs = self.run.model(**task.inputs({"x": x}))
+        return (task.scores({"x": x, "clip": clip, "label": label}, outputs)[0].softmax(0),)

@@ -1,16 +1,14 @@
 """A trained model as the predictor of a tracker."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stgraph.models.layers.memory import Memory
 from stgraph.models.pose_dynamics import PoseDynamics
 from stgraph.tracking.predictors import Estimate, Forecast, Joints, Numbers
 from stgraph.training.engine import Engine
-from stgraph.training.traced import traced
+from stgraph.training.traced import Traceable, traced
 
 
 class ModelPredictor:
@@ -22,8 +20,8 @@ class ModelPredictor:
     def __init__(self, model: PoseDynamics, engine: Engine) -> None:
         self.model, self.engine = model.eval(), engine
         self.dtype = next(model.parameters()).dtype
-        self.prediction: Callable[..., tuple[Tensor, ...]] | None = None
-        self.merging: Callable[..., tuple[Tensor, ...]] | None = None
+        self.prediction: Traceable | None = None
+        self.merging: Traceable | None = None
 
     def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
         """Arrays as tensors of the model's device and type."""
@@ -41,16 +39,26 @@ class ModelPredictor:
     @torch.inference_mode()
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`; `native` is pose and spread as tensors."""
+
+        def prediction(times: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
+            predicted = self.model.predict(Memory(*memory), times)
+            return predicted.pose, predicted.spread
+
         times = self.times(time, len(state.pose))
-        self.prediction = self.prediction or traced(Prediction(self.model), times, *state)
+        self.prediction = self.prediction or traced(prediction, times, *state, module=self.model)
         pose, spread = self.prediction(times, *state)
         known = state.now_confidence.numpy(force=True) > 0
         return Forecast(double(pose), double(spread), known, (pose, spread))
 
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
+
+        def merging(pose: Tensor, spread: Tensor, detected: Tensor, certainty: Tensor, *others: Tensor) -> Memory:
+            times, *memory = others
+            return self.model.merge(Memory(*memory), pose, spread, detected, certainty, time=times)
+
         frame = *forecast.native, *self.tensors(pose, confidence), self.times(time, len(pose))
-        self.merging = self.merging or traced(Merging(self.model), *frame, *state)
+        self.merging = self.merging or traced(merging, *frame, *state, module=self.model)
         return Memory._make(self.merging(*frame, *state))
 
     def estimate(self, state: Memory) -> Estimate:
@@ -60,29 +68,3 @@ class ModelPredictor:
 def double(values: Tensor) -> np.ndarray:
     """A tensor as an array of doubles."""
     return values.numpy(force=True).astype(np.float64)
-
-
-class Prediction(nn.Module):
-    """A model's prediction with tensors alone as arguments and results."""
-
-    def __init__(self, model: PoseDynamics) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, time: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Pose and spread."""
-        prediction = self.model.predict(Memory(*memory), time)
-        return prediction.pose, prediction.spread
-
-
-class Merging(nn.Module):
-    """A model's `merge` with tensors alone as arguments and results: the five of a frame, and the memory."""
-
-    def __init__(self, model: PoseDynamics) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *values: Tensor) -> Memory:
-        """The memory after the frame."""
-        *frame, time = values[:5]
-        return self.model.merge(Memory(*values[5:]), *frame, time=time)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from stgraph.errors import InputError
 from stgraph.formats.keypoints.keypoints import joint_sources, mapped
@@ -252,19 +252,6 @@ class LiveLifter:
         return relative[:, place] + self.path[people][:, None], spread
 
 
-class Prediction(nn.Module):
-    """A lifter with tensors alone as arguments and results: see `network_output`."""
-
-    def __init__(self, run: LiftingRun, **options: int) -> None:
-        super().__init__()
-        self.run, self.model, self.options = run, run.model, options
-
-    def forward(self, x: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
-        """The pose, and the logarithm of each joint's expected error if the network predicts it."""
-        pose, log = in_float(self.run, self.model(**self.run.task.inputs({"x": x, "camera": camera}), **self.options))
-        return (pose,) if log is None else (pose, log)
-
-
 def traced_lifter(
     run: LiftingRun, x: Float[Tensor, "p c t j"], camera: Float[np.ndarray, "4"], **options: int
 ) -> Windowed:
@@ -272,7 +259,12 @@ def traced_lifter(
     if run.engine.sixteen:
         return lambda x: network_output(run, x, camera, **options)
     given = run.engine.to_device(torch.from_numpy(camera).to(x).expand(len(x), -1))
-    network = traced(Prediction(run, **options), run.engine.to_device(x), given)
+
+    def predicted(x: Tensor, camera: Tensor) -> tuple[Tensor, ...]:
+        pose, log = in_float(run, run.model(**run.task.inputs({"x": x, "camera": camera}), **options))
+        return (pose,) if log is None else (pose, log)
+
+    network = traced(predicted, run.engine.to_device(x), given, module=run.model)
 
     def output(x: Tensor) -> tuple[Tensor, Tensor | None]:
         pose, *log = network(run.engine.to_device(x), given)
