@@ -56,6 +56,7 @@ def call(*words: object) -> argparse.Namespace:
     return predict.parser().parse_args([str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_openpose_in_motion_out(openpose, weights, tmp_path, capsys):
     outs = [tmp_path / f"walk.{ending}" for ending in ("npz", "csv", "json", "bvh", "trc", "html")]
     predict.main(call(openpose, "--exp", weights, "--image-size", "640x480", "--height", 1.75, "--out", *outs))
@@ -82,6 +83,7 @@ def test_a_camera_is_taken_from_a_file_or_an_angle(openpose, weights, tmp_path, 
         predict.main(call(*options, "--camera", camera))
 
 
+@pytest.mark.slow
 def test_mistakes_leave_what_is_there(openpose, weights, tmp_path):
     out = tmp_path / "walk.bvh"
     out.write_text("precious")

@@ -101,6 +101,7 @@ def test_bad_lines_are_refused_by_their_number_and_the_next_goes_on(run, keypoin
     assert [answer["frame"] for answer in answers] == [0, 1 + len(expected)]
 
 
+@pytest.mark.slow
 def test_people_without_identity_are_tracked(run, keypoints):
     pairs = [*zip(keypoints, keypoints + [150, 0, 0], strict=True)]
     lines = [line(*((one, two) if frame % 2 else (two, one))) for frame, (one, two) in enumerate(pairs)]

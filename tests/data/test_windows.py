@@ -60,6 +60,7 @@ def test_a_mirrored_window_is_seen_by_the_mirrored_camera(dataset):
     torch.testing.assert_close(data.mirrored(data.mirrored(plain)), plain)
 
 
+@pytest.mark.slow
 def test_unseen_joints_are_zero_and_confidence_is_a_channel(dataset):
     data = windows(dataset, detector="noisy", confidence=True, mirror=True)
     batch = data.batch(torch.arange(len(data)))

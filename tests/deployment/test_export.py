@@ -212,7 +212,7 @@ def test_poses_are_prepared_as_those_of_a_dataset(dataset, data, persons):
     ("data", "model"), [(WAYS[0][0], STGCN), (WAYS[7][0] | {"frames": 18}, UNET)], ids=["2D", "3D"]
 )
 def test_a_recogniser_runs_without_the_toolkit_as_the_help_says(dataset, data, model, tmp_path, monkeypatch, capsys):
-    """The probabilities of `recognise` and of `Live`, for every clip; also by a model that is tied to its frames."""
+    """The probabilities of `recognise` for every clip, of `Live` for two; also of a model tied to its frames."""
     monkeypatch.chdir(tmp_path)
     run = alive(new_run(dataset, data=data, model=model), dataset)
     taken = run.settings.data.frames
@@ -228,9 +228,10 @@ def test_a_recogniser_runs_without_the_toolkit_as_the_help_says(dataset, data, m
         np.save("clip.npy", poses)
         names = example(0)
         np.testing.assert_allclose(names["probability"][0], expected, atol=1e-5)
-        live = Live(run, window=poses.shape[1], size=size if data.get("detector") else None)
-        last = [live.update(frame) for frame in poses.swapaxes(0, 1)][-1]
-        np.testing.assert_allclose(names["probability"][0], last, atol=1e-5)
+        if id in found.id[:2]:  # each is traced anew
+            live = Live(run, window=poses.shape[1], size=size if data.get("detector") else None)
+            last = [live.update(frame) for frame in poses.swapaxes(0, 1)][-1]
+            np.testing.assert_allclose(names["probability"][0], last, atol=1e-5)
         # Frames without a person before and behind, and numbers that are not finite where nothing is seen.
         empty = np.full_like(poses[:, :5], np.nan)
         padded = np.concatenate([0 * poses[:, :5], empty, poses, empty], axis=1)

@@ -209,6 +209,7 @@ def panels(length):
     ]
 
 
+@pytest.mark.slow
 def test_gif(tmp_path):
     options = Clip(fps=50, rate=25, size=(600, 240), title="S9", note="synthetic")
     path = animate(panels(40), H36M17, tmp_path / "new" / "clip.gif", options)
@@ -226,6 +227,7 @@ def test_gif(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["clip.gif"]
 
 
+@pytest.mark.slow
 def test_one_frame_and_slow_sources(tmp_path):
     path = animate(panels(3), H36M17, tmp_path / "clip.gif", Clip(fps=10, rate=25))  # no faster than the poses
     with Image.open(path) as picture:

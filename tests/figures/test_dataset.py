@@ -36,6 +36,7 @@ def test_names_of_joints_are_no_formulas():
         figure.draw_without_rendering()
 
 
+@pytest.mark.slow
 def test_examples_show_all_of_a_person():
     tall, child = example(1.8), example(0.5)
     figure = plot_examples([tall, child, Example("none", 10, 10)], H36M17, "a.h5", ("2D", "3D"))

@@ -22,6 +22,7 @@ def test_no_two_people_share_a_colour_whatever_their_numbers():
     assert np.all(np.diff([np.nonzero(pixels)[1].mean() for pixels in drawn[:3]]) > 0)
 
 
+@pytest.mark.slow
 def test_detected_merged_and_predicted_limbs_are_drawn_differently():
     body = np.random.default_rng(0).uniform(0, 120, (1, len(POSETRACK15), 2)) + 40
     ink = []

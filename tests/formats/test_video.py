@@ -64,6 +64,7 @@ def test_pixels_are_square(tmp_path: Path) -> None:
     assert open_video(tmp_path / "wide.mp4").size == (192, 64)
 
 
+@pytest.mark.slow
 def test_uneven_times_give_every_frame_once(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mp4", pictures())
     ffmpeg("-i", source, "-vf", "setpts='N*N/25/TB'", "-fps_mode", "passthrough", tmp_path / "uneven.mkv")

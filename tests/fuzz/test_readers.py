@@ -11,7 +11,7 @@ from tests.fuzz.mutation import KINDS, MOST, changed
 from tests.fuzz.readers import readers
 from tests.limits import limited_memory
 
-INPUTS = 25  # of each reader; `make fuzz` tries many more
+INPUTS = 16  # of each reader; `make fuzz` tries many more
 RARELY = 3  # one of so many for readers that take long
 PLACES = st.integers(0, MOST - 1)
 CHANGES = st.lists(st.tuples(st.sampled_from(KINDS), PLACES, PLACES), min_size=1, max_size=5)

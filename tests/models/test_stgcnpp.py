@@ -77,6 +77,7 @@ def test_other_order_of_joints_other_order_of_features():
     torch.testing.assert_close(permuted(x[..., AGAIN])["action"], model(x)["action"][..., AGAIN])
 
 
+@pytest.mark.slow
 def test_as_large_as_published():
     """1.40 M parameters; 2.96 GMAC for two persons over 100 frames."""
     model = STGCNpp(SKELETONS["ntu25"], 3, {"action": 60}, **PUBLISHED)

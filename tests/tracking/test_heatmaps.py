@@ -84,6 +84,7 @@ def test_the_step_follows_a_slanted_hill():
     assert_close(decode(hill[None])[0, :2], torch.tensor([12.3, 8.6]), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_pixels_are_within_half_and_quarters_closer():
     joints = places(2000, inset=3)
     maps = encode(joints[:, None], torch.ones(2000, 1, dtype=torch.bool), SIZE)

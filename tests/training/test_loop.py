@@ -376,7 +376,7 @@ def test_two_processes_give_the_losses_of_one(dataset, tmp_path):
         changes = dict(model__dropout=0.0, optim__epochs=3, optim__lr=0.001, optim__batch_size=14)
         changes |= dict(task__output="global", task__losses=GLOBAL)
         run = Run.create(name, settings(**changes), data, engine)
-        run.fit(data, Print(), save_minutes=0.001)
+        run.fit(data, Print(), save_minutes=0.03)
         """,
     )
     seen = {}

@@ -62,6 +62,7 @@ def test_markdown_states_scores_protocol_and_source():
     assert "Synthetic" not in text
 
 
+@pytest.mark.slow
 def test_synthetic_data_is_marked_everywhere():
     report = make_report(synthetic=True)
     assert "Synthetic data" in POSES.markdown(report)
@@ -92,6 +93,7 @@ def test_worst_recording_is_drawn_along_its_whole_time():
     np.testing.assert_allclose(line.get_ydata(), 3 * 16 / 17, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_very_many_tracks_are_drawn_as_one():
     """A recording of frames that stand alone has thousands of tracks."""
     report = make_report()

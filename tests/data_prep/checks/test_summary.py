@@ -241,6 +241,7 @@ def test_images_alone_tell_upside_down(tmp_path):
     assert "with nothing to compare with" in markdown(summarise(table, people, detectors))
 
 
+@pytest.mark.slow
 def test_frames_that_do_not_count_are_left_out(tmp_path, sound):
     """Where the ground truth is not valid, anything may stand."""
 

@@ -46,6 +46,7 @@ def test_version_7_3(tmp_path, little_room):
     assert read_matlab(path, {"data"})["data"].shape == (100, 1000)
 
 
+@pytest.mark.slow
 def test_many_cells_of_one_matrix(tmp_path, little_room):
     path = tmp_path / "a.mat"
     with h5py.File(path, "w", userblock_size=512) as file:

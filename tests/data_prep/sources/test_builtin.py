@@ -32,6 +32,7 @@ def test_the_extract_is_people_of_many_actions():
     assert (shares > 1000).all()
 
 
+@pytest.mark.slow
 def test_recordings_have_actions_and_a_split_by_subject():
     result = source("--subjects", "S35", "S32")
     recordings = list(result.recordings)

@@ -233,6 +233,7 @@ def test_either_annotation_is_read_and_named(tmp_path, save):
         assert (float(off) < 0.01) == (annotation == "annot3") and float(off) < 30
 
 
+@pytest.mark.slow
 def test_calibrated_cameras_have_their_place(tmp_path):
     write_official(tmp_path / "in", calibrated=True)
     data, source = prepared(tmp_path / "in", tmp_path / "out.h5", "annot3")

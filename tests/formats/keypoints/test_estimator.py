@@ -82,6 +82,7 @@ def test_people_are_found_where_they_are(folder: Path) -> None:
     assert keypoints.box is not None and np.abs(keypoints.box - np.concatenate([low, high], 1)).max() < 10
 
 
+@pytest.mark.slow
 def test_the_number_of_outputs_tells_the_layout(folder: Path) -> None:
     weights = drawn.pose_estimator(folder / "halpe.onnx", joints=len(LAYOUTS["halpe26"]), size=(48, 64))
     keypoints = read_keypoints(folder / "two.mp4", estimator=estimator_of(folder, pose_weights=weights))

@@ -96,6 +96,7 @@ def test_nothing_is_detected_on_the_way():
     np.testing.assert_allclose(forecast_errors(find_predictor("hold"), [one], horizons=(3,))[3], 15)
 
 
+@pytest.mark.slow
 def test_the_same_joints_count_whatever_the_predictor():
     rng = np.random.default_rng(3)
     people = []

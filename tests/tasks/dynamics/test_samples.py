@@ -110,6 +110,7 @@ def test_frame_steps_are_drawn_for_each_sequence(scenes):
     np.testing.assert_array_equal(all_of(found)["target"][0], true)
 
 
+@pytest.mark.slow
 def test_sequences_without_motion_are_thinned_out_in_training(tmp_path):
     one = scene("S1", 200)
     stiff = one.tracks[0]

@@ -96,6 +96,7 @@ def test_every_frame_is_that_of_its_window_and_no_later_frame_counts(dataset, ke
     assert np.abs(changed[first] - in_camera(frames)[first]).max() > 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_causal_mixer_goes_on_by_its_step(dataset, keypoints, step):
     run = lifter(dataset, **MIXER, causal=True)
