@@ -33,9 +33,9 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--all-exports"):
-        kept = [item for item in items if not item.get_closest_marker("all_exports")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        left_out = [item for item in items if item.get_closest_marker("all_exports")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("all_exports")]
     # Long ones begin first, so that no process is left alone with one in the end.
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 

@@ -69,6 +69,7 @@ def test_openpose_in_motion_out(openpose, weights, tmp_path, capsys):
     assert "height of 1.75 m" in printed and "walk.bvh" in printed and "guessed" in printed
 
 
+@pytest.mark.slow
 def test_a_camera_is_taken_from_a_file_or_an_angle(openpose, weights, tmp_path, capsys):
     camera, out = tmp_path / "camera.json", tmp_path / "walk.npz"
     camera.write_text(json.dumps({"fx": 600, "fy": 600, "cx": 320, "cy": 240}))

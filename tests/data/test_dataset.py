@@ -454,6 +454,7 @@ def test_boxes_features_and_detections_are_kept(tmp_path):
         data.detections("hrnet")
 
 
+@pytest.mark.slow
 def test_the_hash_follows_the_detections(tmp_path):
     hashes = [clips(tmp_path / "new.h5", scene(1, score=np.full(30, score))).hash for score in (0.5, 0.5, 0.6)]
     assert hashes[0] == hashes[1] != hashes[2]

@@ -72,6 +72,7 @@ def test_what_chose_the_epoch_is_no_test(tmp_path):
         part(settings(data=UNSET | {"validation": None}), found, "test")
 
 
+@pytest.mark.slow
 def test_other_splits_single_clips_actions_and_cameras(tmp_path):
     splits = {"mixed": {"train": ["S1"], "test": ["S1/wave 0/front", "S2"]}}
     found = write_clips(tmp_path / "x.h5", splits=splits)

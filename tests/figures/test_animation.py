@@ -312,6 +312,7 @@ def test_no_edge_of_the_image_is_a_stray_line(shift):
     assert not border_columns(picture)
 
 
+@pytest.mark.slow
 def test_a_border_that_is_in_view_as_a_whole_is_drawn():
     pose = image_of(clip(1))
     (picture,) = drawn([ImagePanel("2D", pose, int(pose[..., 0].max()) + 1, int(pose[..., 1].max()) + 1)])

@@ -54,6 +54,7 @@ def test_changed_files_are_read_or_refused(folder, known, seed, changes):
                 raise
 
 
+@pytest.mark.slow
 @given(content=st.binary(max_size=200), changes=CHANGES)
 @example(content=b"[1, [2]]", changes=[("value", 0, 0)])
 @settings(max_examples=50, deadline=None, database=None)

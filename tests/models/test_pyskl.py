@@ -150,6 +150,7 @@ def test_ctrgcn_is_its_description():
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_a_missing_entry_is_named():
     _, state = golden("pyskl_stgcnpp_coco_c16")
     del state["backbone.gcn.3.tcn.bn.weight"]

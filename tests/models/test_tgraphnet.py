@@ -148,6 +148,7 @@ def test_frozen_statistics_still_train_the_weights():
     assert all(weight.grad is not None for weight in model.parameters())
 
 
+@pytest.mark.slow
 def test_training_is_a_function_of_the_seed():
     def gradient() -> torch.Tensor:
         torch.manual_seed(5)

@@ -81,6 +81,7 @@ def test_the_walker_is_upright_and_faces_where_it_goes(tmp_path):
     assert (np.einsum("ti, ti -> t", turns, forward) > 0.8 * np.linalg.norm(forward, axis=-1)).all()
 
 
+@pytest.mark.slow
 def test_nothing_flips():
     for take in ("S49/cartwheel 06", "S01/hang 03a", "S13/exercise 29"):
         motion = walking((take,), 300)

@@ -54,6 +54,7 @@ def test_nothing_to_score_is_reported(windows):
     assert plot_recognition({"recognition": report, "about": {}}) is None and plot_recognition({}) is None
 
 
+@pytest.mark.slow
 def test_the_plot_shows_shares_of_the_classes_that_occur(windows):
     scores, counted, recording = windows
     scores[:, 2] = -10  # nothing is recognised as waiting either

@@ -70,6 +70,7 @@ def test_synthetic_data_is_marked_everywhere():
         assert "synthetic" in plot(report).axes[0].get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_bars_carry_their_values_worst_action_first():
     report = make_report()
     actions = report["by"]["action"]

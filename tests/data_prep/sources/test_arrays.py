@@ -186,6 +186,7 @@ def test_forms_of_labels(tmp_path, form):
     assert list(data.recordings["take"]) == (NTU if sampled else [str(number) for number in range(COUNT)])
 
 
+@pytest.mark.slow
 def test_what_does_not_belong_together_is_refused(tmp_path):
     path, labels = tmp_path / "data.npy", tmp_path / "label.npy"
 

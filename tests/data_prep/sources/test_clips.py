@@ -131,6 +131,7 @@ def test_without_confidence_and_around_the_middle_it_is_unseen_too(tmp_path):
     assert len(data) == len(CLIPS) and not pose[3, 5].any() and (pose[3, :5, 2] == 1).all()
 
 
+@pytest.mark.slow
 def test_a_small_file_cannot_ask_for_all_memory(tmp_path):
     """Frames far apart, and so many people that an array of all would not fit."""
     people = (tmp_path / "mine/waving/people.csv", tmp_path / "mine/waving/frames.csv")
@@ -227,6 +228,7 @@ def test_pixels_need_the_size_of_the_images(tmp_path):
         converted(folder)
 
 
+@pytest.mark.slow
 def test_layouts_of_one_size_are_inferred_from_their_bones(tmp_path):
     def make(seed):
         return moving(COCO17, seed, persons=1)[0] * (-60, -110) + (150, 235)
@@ -339,6 +341,7 @@ def test_bodies_without_a_common_direction_are_a_note(tmp_path):
     assert any(note.startswith("axes kinect: cannot be inferred from the numbers, mean") for note in data.notes)
 
 
+@pytest.mark.slow
 def test_the_convention_is_that_of_most_clips(tmp_path):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", lambda seed: pixels(seed, COCO17))
     np.save(folder / "sitting/few.npy", pixels(1, COCO17)[:, :, :7])
@@ -365,6 +368,7 @@ def test_confidences_beyond_1_can_be_stated(tmp_path):
     assert len(data) == len(CLIPS) and not data.left_out
 
 
+@pytest.mark.slow
 def test_one_reason_of_many_files_is_listed_once(tmp_path):
     folder = folder_of(tmp_path / "mine", np.save, ".npy", pixels)
     with pytest.raises(InputError) as error:

@@ -277,6 +277,7 @@ def test_detectors_share_a_file(tmp_path):
     assert 3.5 < spread < 4.5
 
 
+@pytest.mark.slow
 def test_sixteen_joints_are_an_experiment_of_their_own(tmp_path):
     """Of a file with 17 joints, an experiment with 16 takes those that Stacked Hourglass sees, each in its place."""
     write_3d(tmp_path)

@@ -180,6 +180,7 @@ def tracks_of(data, recording):
         yield Track(pose, frame=int(data.rows("frame")[first]), person=int(person))
 
 
+@pytest.mark.slow
 def test_folders_become_a_dataset(tmp_path):
     raw = folder(tmp_path / "raw")
     data, _ = convert(tmp_path, raw)

@@ -262,6 +262,7 @@ def test_noise_depends_on_seed_and_recording_alone(archive):
     assert np.abs(last.tracks[0].pose2d["sim"] - other.tracks[0].pose2d["sim"]).max() > 1
 
 
+@pytest.mark.slow
 def test_random_cameras_differ_by_take_and_seed_and_are_recorded(archive, tmp_path):
     path = archive("S1/squat 01", "S2/squat 01")
     result = source(path, "--cameras", "random", "--views", 3, "--seed", 7)

@@ -128,6 +128,7 @@ def refused(path, tree, message):
         read_keypoints(files.dump(path, tree))
 
 
+@pytest.mark.slow
 def test_claims_of_much_are_refused_before_memory_is_taken(tmp_path):
     tracemalloc.start()
     refused(tmp_path / "a.json", [entries(), entries(image_id=10**9)], "frame number 1000000000; expected 0 to 999999")

@@ -19,6 +19,7 @@ from tests.formats.keypoints import onnx_people as drawn
 SIZE, FRAMES = drawn.SIZE, 5
 
 
+@pytest.mark.slow
 def test_without_rtmlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimator, "find_spec", lambda name: None)
     path = drawn.write_video(tmp_path / "walk.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3)
