@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/python -m data_prep builtin --out data/builtin.h5
 	$(BIN)/python -m stgraph.train --exp demo --restart
 	$(BIN)/python -m stgraph.evaluate --exp demo
-	$(BIN)/python -m stgraph.render --exp demo --recording "S13/exercise 29/54138969" --out reports/demo/demo.gif
+	$(BIN)/python -m stgraph.render --exp demo --recording "S13/exercise 30/54138969" --out reports/demo/demo.gif
 	@echo "The report is reports/demo/report.md, the GIF reports/demo/demo.gif."
 
 # A process for each core, one thread each. Each begins with tests that lie together and so share what they need.
