@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stgraph.errors import InputError
+
 LEAST = 64  # a matrix has at least so many rows and columns; smaller ones are embeddings of coordinates, and heads
 STEP = 0.4  # root mean square of a step's entries, times the learning rate; AdamW's have 0.2 to 0.4
 ITERATIONS = 3  # the singular values of normal draws then lie between 0.7 and 1.2, with five between 0.7 and 1.13
@@ -39,12 +41,18 @@ class Muon(torch.optim.AdamW):
         model: whose weights are learned; those of at least `LEAST` rows and columns as matrices.
         momentum: m.
         options: of AdamW.
+
+    Raises:
+        InputError: a model that has no such weight.
     """
 
     def __init__(self, model: nn.Module, momentum: float, **options: Any) -> None:
         kinds: dict[bool, list[Tensor]] = {False: [], True: []}
         for weight in model.parameters():
             kinds[weight.ndim > 1 and min(len(weight), weight[0].numel()) >= LEAST].append(weight)
+        if not kinds[True]:
+            problem = f"no weight of the model has {LEAST} rows and columns"
+            raise InputError(problem, where='optim.name "muon"', remedy='set it to "adamw"')
         groups = [{"params": weights, "matrices": matrices} for matrices, weights in kinds.items() if weights]
         super().__init__(groups, **options)
         self.momentum = momentum

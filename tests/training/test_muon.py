@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from stgraph.errors import InputError
 from stgraph.training.muon import LEAST, STEP, Muon, orthogonalised
 
 RATES: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
@@ -79,6 +80,11 @@ def test_steps_go_on_from_the_state_that_was_saved(net):
     take_steps(resumed, again, 3)
     for weight, twin in zip(net.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(weight, twin)
+
+
+def test_a_model_without_matrices_is_refused():
+    with pytest.raises(InputError, match=f"no weight of the model has {LEAST} rows and columns.*adamw"):
+        Muon(nn.Linear(3, LEAST), 0.9, **RATES)
 
 
 def test_singular_values_become_nearly_one():

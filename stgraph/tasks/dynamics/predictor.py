@@ -40,26 +40,27 @@ class ModelPredictor:
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`; `native` is pose and spread as tensors."""
 
-        def prediction(times: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
-            predicted = self.model.predict(Memory(*memory), times)
-            return predicted.pose, predicted.spread
-
         times = self.times(time, len(state.pose))
-        self.prediction = self.prediction or traced(prediction, times, *state, module=self.model)
+        self.prediction = self.prediction or traced(self.predicted, times, *state, module=self.model)
         pose, spread = self.prediction(times, *state)
         known = state.now_confidence.numpy(force=True) > 0
         return Forecast(double(pose), double(spread), known, (pose, spread))
 
     @torch.inference_mode()
     def merge(self, state: Memory, forecast: Forecast, pose: Joints, confidence: Numbers, time: float) -> Memory:
-
-        def merging(pose: Tensor, spread: Tensor, detected: Tensor, certainty: Tensor, *others: Tensor) -> Memory:
-            times, *memory = others
-            return self.model.merge(Memory(*memory), pose, spread, detected, certainty, time=times)
-
         frame = *forecast.native, *self.tensors(pose, confidence), self.times(time, len(pose))
-        self.merging = self.merging or traced(merging, *frame, *state, module=self.model)
+        self.merging = self.merging or traced(self.merged, *frame, *state, module=self.model)
         return Memory._make(self.merging(*frame, *state))
+
+    def predicted(self, times: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Pose and spread."""
+        prediction = self.model.predict(Memory(*memory), times)
+        return prediction.pose, prediction.spread
+
+    def merged(self, *values: Tensor) -> Memory:
+        """The memory after a frame, from the five tensors of the frame and the memory before it."""
+        *frame, times = values[:5]
+        return self.model.merge(Memory(*values[5:]), *frame, time=times)
 
     def estimate(self, state: Memory) -> Estimate:
         return Estimate(double(state.now_pose), double(state.now_spread), double(state.now_confidence))
