@@ -39,7 +39,6 @@ class ModelPredictor:
     @torch.inference_mode()
     def predict(self, state: Memory, time: float) -> Forecast:
         """See `Predictor`; `native` is pose and spread as tensors."""
-
         times = self.times(time, len(state.pose))
         self.prediction = self.prediction or traced(self.predicted, times, *state, module=self.model)
         pose, spread = self.prediction(times, *state)
