@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from stgraph import __version__
+from stgraph.cli.command import closed_pipe_is_no_error, run_command
 
 GROUND = ("errors", "geometry", "skeleton")  # modules beside the commands that are none
 
@@ -32,10 +33,9 @@ def run(words: list[str] | None = None) -> None:
     if name == "--version":
         print(f"stgraph {__version__}")
     elif name in ("-h", "--help"):
-        print(usage())
+        with closed_pipe_is_no_error():
+            print(usage())
     elif name in commands():
-        from stgraph.cli.command import run_command
-
         module = importlib.import_module(f"stgraph.{name}")
         sys.argv = [f"stgraph {name}", *words[1:]]
         run_command(module.parser(), module.main)

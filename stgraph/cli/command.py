@@ -6,7 +6,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from stgraph.errors import InputError
 
@@ -26,11 +27,10 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
     # A scheduler's request to end is an interrupt: what was begun is cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        main(args)
+        with closed_pipe_is_no_error():
+            main(args)
     except InputError as error:
         fail(args, f"{parser.prog}: {error}", 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         fail(args, f"{parser.prog}: {place}{error.strerror or error}; free space or permissions, and run it again", 1)
@@ -40,6 +40,16 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
         fail(args, f"{parser.prog}: the device's memory is full; lower optim.batch_size or use --device cpu", 1)
     except KeyboardInterrupt as interrupt:
         fail(args, ": ".join([f"{parser.prog}: interrupted", *map(str, interrupt.args)]), 130)
+
+
+@contextmanager
+def closed_pipe_is_no_error() -> Iterator[None]:
+    """Where the program that reads the output ends first, as `head` does, the rest is not written."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def debug_option(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

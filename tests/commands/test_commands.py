@@ -206,6 +206,12 @@ def test_without_human36m_the_built_in_set_is_used_and_named(place, capsys):
         call(evaluate, "--exp", "root_rel")
 
 
+def test_a_reader_that_ends_first_is_no_error():
+    with subprocess.Popen([sys.executable, "-m", "stgraph"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        command.stdout.close()
+        assert (command.stderr.read(), command.wait()) == (b"", 0)
+
+
 @pytest.mark.parametrize(
     ("module", "words", "parts"),
     [
